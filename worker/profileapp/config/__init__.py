@@ -1,0 +1,1 @@
+"""Reads the `profiling:` section of a sage.yaml."""

@@ -1,0 +1,69 @@
+"""Every error a user can meet, with the exit code of the contract.
+
+ProfileappError
+├── ConfigError     3  the configuration is wrong; holds every mistake, each with file:line:column
+├── ImageError      3  the image or command that was named cannot be had
+├── AgentError      4  the agent could not measure (no daemon, no rights, disk full)
+└── Unavailable        a metric cannot be had here; its text is the reason of a skipped test case
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the worker, as docs/reference/exit-codes.md lists them."""
+
+    OK = 0
+    BUDGET_BROKEN = 1
+    APP_FAILED = 2
+    CONFIG_WRONG = 3
+    NOT_MEASURED = 4
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+# From the least to the worst: over several targets the worst is the exit code.
+_SEVERITY = (
+    ExitCode.OK,
+    ExitCode.BUDGET_BROKEN,
+    ExitCode.APP_FAILED,
+    ExitCode.NOT_MEASURED,
+    ExitCode.CONFIG_WRONG,
+    ExitCode.INTERRUPTED,
+    ExitCode.TERMINATED,
+)
+
+
+def worst(codes: list[ExitCode]) -> ExitCode:
+    """The exit code that speaks for all of `codes`; OK for none."""
+    return max(codes, key=_SEVERITY.index, default=ExitCode.OK)
+
+
+class ProfileappError(Exception):
+    """One clear line: what was wrong, where, and what to do."""
+
+    exit_code = ExitCode.NOT_MEASURED
+
+
+class ConfigError(ProfileappError):
+    """The configuration is wrong. Its text is one line per mistake."""
+
+    exit_code = ExitCode.CONFIG_WRONG
+
+
+class ImageError(ProfileappError):
+    """The image (or command) named for the app cannot be had or started."""
+
+    exit_code = ExitCode.CONFIG_WRONG
+
+
+class AgentError(ProfileappError):
+    """This agent cannot measure."""
+
+    exit_code = ExitCode.NOT_MEASURED
+
+
+class Unavailable(Exception):
+    """A metric or one of its sources cannot be had on this agent; the text says why."""

@@ -1,0 +1,61 @@
+"""Time of a run: one wall-clock anchor plus the monotonic clock, so that a clock step moves nothing."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+
+import msgspec
+
+
+class Clock(msgspec.Struct, frozen=True):
+    """Turns monotonic nanoseconds into UTC nanoseconds since 1970.
+
+    `anchor_wall_ns` is `time.time_ns()` and `anchor_monotonic_ns` is `time.monotonic_ns()`, read together.
+    """
+
+    anchor_wall_ns: int
+    anchor_monotonic_ns: int
+
+    @classmethod
+    def now(cls) -> Clock:
+        """An anchor at this moment."""
+        return cls(time.time_ns(), time.monotonic_ns())
+
+    def wall_ns(self, monotonic_ns: int) -> int:
+        """UTC nanoseconds since 1970 of a moment of the monotonic clock."""
+        return self.anchor_wall_ns + (monotonic_ns - self.anchor_monotonic_ns)
+
+    def monotonic_ns(self, wall_ns: int) -> int:
+        """The moment of the monotonic clock at which this clock shows `wall_ns`."""
+        return self.anchor_monotonic_ns + (wall_ns - self.anchor_wall_ns)
+
+
+def format_utc(wall_ns: int) -> str:
+    """RFC 3339 in UTC with nanoseconds: `2026-11-23T12:27:25.123456789Z`.
+
+    `wall_ns` is UTC nanoseconds since 1970, of the years 1 to 9999 (else ValueError or OverflowError).
+    """
+    seconds, nanoseconds = divmod(wall_ns, 1_000_000_000)
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
+
+
+def parse_utc(text: str) -> int:
+    """UTC nanoseconds since 1970 of an RFC 3339 text with any zone and up to 9 digits of a second.
+
+    Raises ValueError where the text is no such timestamp.
+    """
+    date, separator, rest = text.partition("T")
+    if not separator:
+        raise ValueError(f"not an RFC 3339 timestamp: {text[:40]!r}")
+    zone_at = next((i for i, letter in enumerate(rest) if letter in "Z+-"), -1)
+    if zone_at < 0:
+        raise ValueError(f"a timestamp without a time zone: {text[:40]!r}")
+    clock, zone = rest[:zone_at], rest[zone_at:]
+    whole, _, fraction = clock.partition(".")
+    if not (len(fraction) <= 9 and (fraction.isascii() and fraction.isdigit() or not fraction)):
+        raise ValueError(f"not an RFC 3339 timestamp: {text[:40]!r}")
+    moment = datetime.fromisoformat(f"{date}T{whole}{'+00:00' if zone == 'Z' else zone}")
+    elapsed = moment - datetime(1970, 1, 1, tzinfo=timezone.utc)
+    return (elapsed.days * 86400 + elapsed.seconds) * 1_000_000_000 + int(fraction.ljust(9, "0"))

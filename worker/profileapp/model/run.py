@@ -1,0 +1,165 @@
+"""What was run and how it ended: `run.json`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from profileapp.model.clock import Clock
+from profileapp.model.target import App, Target
+
+RUN_VERSION = 1
+
+Ending = Literal[
+    "completed",  # the app ended by itself with exit code 0
+    "timeout",  # the profile's time was over and the app was ended: a normal end
+    "failed",  # the app ended by itself with another exit code
+    "timeout-failed",  # the time was over and the target says `on-timeout: fail`
+    "oom-killed",  # the kernel ended the app: it wanted more memory than it may have
+    "signalled",  # a signal that was not ours ended the app
+    "not-started",  # the image has no such entrypoint, or the command was refused
+    "not-measured",  # the agent failed: daemon gone, disk full
+    "aborted",  # the build or the user stopped the run
+]
+"""How a repeat, and the run, ended."""
+
+APP_FAILURES: frozenset[str] = frozenset(
+    {"failed", "timeout-failed", "oom-killed", "signalled", "not-started"}
+)
+
+State = Literal["running", "finished"]
+MetricState = Literal["measured", "skipped", "failed"]
+
+
+class Image(msgspec.Struct, frozen=True):
+    """The app's image: the name asked for, the local id, and the registry's digest where there is one."""
+
+    name: str
+    id: str = ""
+    digest: str = ""
+    architecture: str = ""
+
+
+class Agent(msgspec.Struct, frozen=True):
+    """The machine that was measured. `board` is the device tree's model, "" where there is none."""
+
+    hostname: str = ""
+    board: str = ""
+    architecture: str = ""
+    os: str = ""
+    kernel: str = ""
+    cpu: str = ""
+    cpu_count: int = 0
+    memory_bytes: int = 0
+    runtime: str = ""
+
+
+class Build(msgspec.Struct, frozen=True):
+    """Where the run belongs: the Jenkins build and the commit; empty where not under Jenkins."""
+
+    job: str = ""
+    number: str = ""
+    url: str = ""
+    commit: str = ""
+    branch: str = ""
+    node: str = ""
+
+
+class Repeat(msgspec.Struct, frozen=True):
+    """One start of the app. Times are UTC nanoseconds since 1970; `ended_ns` 0: it never came to an end on record.
+
+    Samples from `measured_from_ns` (the end of the warm-up) to `ended_ns` count in the summary. `signal` is the number
+    of the signal that ended the app, 0 for none; `killed`: it had to be killed because it ignored SIGTERM.
+    """
+
+    index: int
+    started_ns: int
+    measured_from_ns: int
+    ended_ns: int = 0
+    ending: Ending | None = None
+    exit_code: int | None = None
+    signal: int = 0
+    killed: bool = False
+    message: str = ""
+
+
+class MetricStatus(msgspec.Struct, frozen=True):
+    """What became of one metric that was asked for.
+
+    `source` is where its samples came from ("cgroup v1", "psutil"); `reason` says why it is skipped or failed; `late`
+    and `missed` count samples of the schedule that came late by more than half an interval, or not at all.
+    """
+
+    metric: str
+    state: MetricState
+    source: str = ""
+    reason: str = ""
+    samples: int = 0
+    late: int = 0
+    missed: int = 0
+
+
+class SeriesSummary(msgspec.Struct, frozen=True):
+    """Statistics of one series over all repeats, warm-up left out. All in the series' unit but `count`.
+
+    Percentiles interpolate linearly between the closest ranks (type 7 of Hyndman and Fan, 1996); `sd` is the sample
+    standard deviation (0 for a single sample).
+    """
+
+    name: str
+    unit: str
+    metric: str
+    labels: dict[str, str]
+    kind: str
+    count: int
+    mean: float
+    sd: float
+    min: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    max: float
+    last: float
+
+
+BudgetState = Literal["kept", "broken", "not-measured"]
+
+
+class BudgetResult(msgspec.Struct, frozen=True):
+    """One budget judged. `measured`, `limit` and `margin` are in `unit`; a positive margin is room to spare."""
+
+    key: str
+    condition: str
+    state: BudgetState
+    measured: float | None = None
+    limit: float | None = None
+    margin: float | None = None
+    unit: str = ""
+    message: str = ""
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One target on one agent, alone on that agent. Times are UTC nanoseconds since 1970."""
+
+    id: str
+    app: App
+    target: Target
+    clock: Clock
+    started_ns: int
+    image: Image | None = None
+    command: tuple[str, ...] = ()
+    agent: Agent = Agent()
+    build: Build = Build()
+    state: State = "running"
+    ended_ns: int = 0
+    ending: Ending | None = None
+    message: str = ""
+    repeats: tuple[Repeat, ...] = ()
+    metrics: tuple[MetricStatus, ...] = ()
+    warnings: tuple[str, ...] = ()
+    summary: tuple[SeriesSummary, ...] = ()
+    budgets: tuple[BudgetResult, ...] = ()
+    version: int = RUN_VERSION
+    profileapp: str = ""

@@ -1,0 +1,46 @@
+"""A series: what one stream of samples measures."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["gauge", "counter", "timer"]
+
+METRICS: dict[str, str] = {
+    "system": "the whole device: CPU per core, memory, swap, temperatures, power, clocks",
+    "container": "the app's own CPU, memory, I/O, network and processes",
+    "gpu-memory": "GPU memory, of the device and of the app",
+    "gpu-summary": "GPU load, memory and clocks, and the table of kernels by time",
+    "energy": "energy used, and energy per unit of a custom metric",
+    "tau": "TAU profile of the app",
+    "functions": "the hot Python functions of the app",
+    "custom": "what the app itself says; always on",
+}
+"""Every metric a developer may list, with what it measures."""
+
+
+class Series(msgspec.Struct, frozen=True):
+    """One stream of samples.
+
+    `name` is dotted (`container.cpu.util`), `unit` as it is written after a number (`%`, `bytes`, `s`), `metric` the
+    word of `METRICS` it belongs to, `labels` sorted pairs that tell series of one name apart (`(("core", "0"),)`).
+    The value of a `counter` is its running total; of a `timer`, one duration in seconds.
+    """
+
+    name: str
+    unit: str
+    metric: str
+    labels: tuple[tuple[str, str], ...] = ()
+    kind: Kind = "gauge"
+
+    @property
+    def title(self) -> str:
+        """The name with the values of its labels: `system.cpu.util[0]`."""
+        return f"{self.name}[{','.join(value for _, value in self.labels)}]" if self.labels else self.name
+
+
+def series(name: str, unit: str, metric: str, kind: Kind = "gauge", **labels: str) -> Series:
+    """A series with its labels in order."""
+    return Series(name, unit, metric, tuple(sorted(labels.items())), kind)

@@ -1,0 +1,1 @@
+"""Expands a configuration into the plan: what is to be run where."""

@@ -1,0 +1,1 @@
+"""What a run leaves on disk: metrics.ndjson and run.json, written as it goes."""

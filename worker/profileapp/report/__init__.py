@@ -1,0 +1,1 @@
+"""Turns judged runs into what people and Jenkins read. Never runs anything."""

@@ -1,0 +1,1 @@
+"""Runs one target on this agent, alone, with its collectors, and leaves nothing behind."""
