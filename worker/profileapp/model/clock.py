@@ -54,7 +54,7 @@ def parse_utc(text: str) -> int:
         raise ValueError(f"a timestamp without a time zone: {text[:40]!r}")
     clock, zone = rest[:zone_at], rest[zone_at:]
     whole, _, fraction = clock.partition(".")
-    if not (len(fraction) <= 9 and (fraction.isascii() and fraction.isdigit() or not fraction)):
+    if not (len(fraction) <= 9 and ((fraction.isascii() and fraction.isdigit()) or not fraction)):
         raise ValueError(f"not an RFC 3339 timestamp: {text[:40]!r}")
     moment = datetime.fromisoformat(f"{date}T{whole}{'+00:00' if zone == 'Z' else zone}")
     elapsed = moment - datetime(1970, 1, 1, tzinfo=timezone.utc)

@@ -24,9 +24,7 @@ Ending = Literal[
 ]
 """How a repeat, and the run, ended."""
 
-APP_FAILURES: frozenset[str] = frozenset(
-    {"failed", "timeout-failed", "oom-killed", "signalled", "not-started"}
-)
+APP_FAILURES: frozenset[str] = frozenset({"failed", "timeout-failed", "oom-killed", "signalled", "not-started"})
 
 State = Literal["running", "finished"]
 MetricState = Literal["measured", "skipped", "failed"]
