@@ -139,7 +139,10 @@ class BudgetResult(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One target on one agent, alone on that agent. Times are UTC nanoseconds since 1970."""
+    """One target on one agent, alone on that agent. Times are UTC nanoseconds since 1970.
+
+    `stop_signal` is the number of the signal that stopped the worker (2 SIGINT, 15 SIGTERM), 0 for none.
+    """
 
     id: str
     app: App
@@ -154,6 +157,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     ended_ns: int = 0
     ending: Ending | None = None
     message: str = ""
+    stop_signal: int = 0
     repeats: tuple[Repeat, ...] = ()
     metrics: tuple[MetricStatus, ...] = ()
     warnings: tuple[str, ...] = ()

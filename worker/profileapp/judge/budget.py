@@ -1,0 +1,99 @@
+"""Budgets: a limit on a statistic of a series, such as `fps.mean: ">= 10"`."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import Literal, cast
+
+import msgspec
+
+from profileapp.model.quantity import parse_quantity
+from profileapp.model.run import BudgetResult, SeriesSummary
+
+Comparison = Literal["<", "<=", ">", ">="]
+
+STATISTICS = ("count", "mean", "sd", "min", "p50", "p90", "p95", "p99", "max", "last")
+
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_CONDITION = re.compile(r"\s*(?P<comparison><=|>=|<|>)\s*(?P<quantity>.+)", re.DOTALL)
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """A limit on one statistic of every series that `path` names.
+
+    `path` is the series' name, then, where one of several series of that name is meant, the values of its labels, all
+    joined by dots: `system.temperature.gpu`. `unit` is "" where the condition names none.
+    """
+
+    key: str
+    condition: str
+    path: str
+    statistic: str
+    comparison: Comparison
+    limit: float
+    unit: str
+
+
+def parse_budget(key: str, condition: str) -> Budget:
+    """A budget from the YAML's key and value. Raises ValueError with what is wrong and what is allowed."""
+    path, _, statistic = key.rpartition(".")
+    if not path or statistic not in STATISTICS:
+        near = get_close_matches(statistic, STATISTICS, n=1)
+        hint = f"; did you mean {path}.{near[0]}?" if near and path else ""
+        raise ValueError(f"must end in one of the statistics {', '.join(STATISTICS)}{hint}")
+    match = _CONDITION.fullmatch(condition)
+    if not match:
+        raise ValueError('must be a comparison and a number, such as ">= 10" or "<= 2 GiB"')
+    limit, unit = parse_quantity(match["quantity"])
+    return Budget(key, condition, path, statistic, cast(Comparison, match["comparison"]), limit, unit)
+
+
+def judge_budget(budget: Budget, summaries: Sequence[SeriesSummary]) -> BudgetResult:
+    """Holds a budget against what was measured; of several series it names, the worst one speaks."""
+    named = [summary for summary in summaries if budget.path in _paths(summary)]
+    if not named:
+        near = get_close_matches(budget.path, sorted({path for each in summaries for path in _paths(each)}), n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return _not_measured(budget, f"no series {budget.path} was measured{hint}")
+    units = {summary.unit for summary in named} if budget.statistic != "count" else {""}
+    if budget.unit and units != {budget.unit}:
+        return _not_measured(
+            budget, f"{budget.path} is measured in {'/'.join(sorted(units)) or 'no unit'}, not in {budget.unit}"
+        )
+    margins = [(_margin(budget, value), value) for value in (_statistic(each, budget.statistic) for each in named)]
+    margin, measured = min(margins)
+    kept = all(_COMPARE[budget.comparison](value, budget.limit) for _, value in margins)
+    return BudgetResult(
+        key=budget.key,
+        condition=budget.condition,
+        state="kept" if kept else "broken",
+        measured=measured,
+        limit=budget.limit,
+        margin=margin,
+        unit=next(iter(units)),
+    )
+
+
+def _paths(summary: SeriesSummary) -> tuple[str, str]:
+    """The two names a series answers to: its name alone, and with the values of its labels."""
+    return summary.name, ".".join((summary.name, *(value for _, value in sorted(summary.labels.items()))))
+
+
+def _statistic(summary: SeriesSummary, statistic: str) -> float:
+    return float(getattr(summary, statistic))
+
+
+def _margin(budget: Budget, measured: float) -> float:
+    return budget.limit - measured if budget.comparison in ("<", "<=") else measured - budget.limit
+
+
+def _not_measured(budget: Budget, message: str) -> BudgetResult:
+    return BudgetResult(key=budget.key, condition=budget.condition, state="not-measured", message=message)

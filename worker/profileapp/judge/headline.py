@@ -1,0 +1,48 @@
+"""The few numbers that answer "what does this configuration cost, and how well does it do?"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from profileapp.model.run import SeriesSummary
+
+CUSTOM_HEADLINES = 2
+"""How many of the app's own series stand among the headline numbers."""
+
+
+class Headline(msgspec.Struct, frozen=True):
+    """One number of a target: `statistic` of the series `series_title`, in `unit`."""
+
+    label: str
+    value: float
+    unit: str
+    series_title: str
+    statistic: str
+
+
+# (label, series, statistic): the app's own cost first; the device's where the app's could not be had.
+_COST = (
+    (("CPU", "container.cpu.util", "mean"), ("device CPU", "system.cpu.util", "mean")),
+    (("memory peak", "container.memory.used", "max"), ("device memory peak", "system.memory.used", "max")),
+)
+
+
+def headlines(summaries: Sequence[SeriesSummary]) -> tuple[Headline, ...]:
+    """Cost first, then the app's own series: frame rates before all others, then by name."""
+    unlabelled = {summary.name: summary for summary in summaries if not summary.labels}
+    chosen = [
+        _headline(label, unlabelled[name], statistic)
+        for choices in _COST
+        for label, name, statistic in [next((each for each in choices if each[1] in unlabelled), choices[0])]
+        if name in unlabelled
+    ]
+    own = [summary for summary in summaries if summary.metric == "custom" and summary.kind != "counter"]
+    own.sort(key=lambda summary: ("fps" not in summary.name.lower(), summary.kind == "timer", summary.name))
+    return (*chosen, *(_headline(summary.name, summary, "mean") for summary in own[:CUSTOM_HEADLINES]))
+
+
+def _headline(label: str, summary: SeriesSummary, statistic: str) -> Headline:
+    title = summary.name + (f"[{','.join(summary.labels.values())}]" if summary.labels else "")
+    return Headline(label, float(getattr(summary, statistic)), summary.unit, title, statistic)

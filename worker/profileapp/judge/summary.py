@@ -1,0 +1,87 @@
+"""Statistics of each series over what counts: the repeats of a run, warm-up left out."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from profileapp.model.run import Repeat, SeriesSummary
+from profileapp.model.series import Series
+from profileapp.record.reader import SeriesData
+
+
+def measured_spans(repeats: Sequence[Repeat]) -> list[tuple[int, int | None]]:
+    """From and to (UTC ns, both included; None: no end on record) of what counts in each repeat."""
+    return [(repeat.measured_from_ns, repeat.ended_ns or None) for repeat in repeats]
+
+
+def summarise(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> tuple[SeriesSummary, ...]:
+    """A summary of every series that has a sample that counts, ordered by name and labels.
+
+    Where no repeat is on record (a crash before the first) every sample counts.
+    """
+    spans = measured_spans(repeats)
+    summaries = []
+    for one in sorted(series, key=lambda each: (each.name, each.labels)):
+        values = values_in(series[one], spans) if spans else series[one].values
+        if len(values):
+            summaries.append(summary_of(one, values))
+    return tuple(summaries)
+
+
+def values_in(data: SeriesData, spans: Sequence[tuple[int, int | None]]) -> array[float]:
+    """The values whose times lie in one of `spans`, in file order."""
+    times = data.times_ns
+    kept: array[float] = array("d")
+    ordered = all(earlier <= later for earlier, later in pairwise(times))
+    for from_ns, to_ns in spans:
+        if ordered:
+            end = len(times) if to_ns is None else bisect_right(times, to_ns)
+            kept.extend(data.values[bisect_left(times, from_ns) : end])
+        else:
+            kept.extend(
+                value
+                for at_ns, value in zip(times, data.values, strict=True)
+                if at_ns >= from_ns and (to_ns is None or at_ns <= to_ns)
+            )
+    return kept
+
+
+def summary_of(series: Series, values: array[float]) -> SeriesSummary:
+    """Statistics of at least one finite value."""
+    ranked = sorted(values)
+    count = len(ranked)
+    mean = math.fsum(ranked) / count
+    variance = math.fsum((value - mean) ** 2 for value in ranked) / (count - 1) if count > 1 else 0.0
+    return SeriesSummary(
+        name=series.name,
+        unit=series.unit,
+        metric=series.metric,
+        labels=dict(series.labels),
+        kind=series.kind,
+        count=count,
+        mean=mean,
+        sd=math.sqrt(variance),
+        min=ranked[0],
+        p50=percentile(ranked, 50),
+        p90=percentile(ranked, 90),
+        p95=percentile(ranked, 95),
+        p99=percentile(ranked, 99),
+        max=ranked[-1],
+        last=values[-1],
+    )
+
+
+def percentile(ranked: Sequence[float], percent: float) -> float:
+    """Percentile of ascending values, by linear interpolation between the closest ranks.
+
+    Type 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages" (1996); NumPy's default.
+    """
+    position = (len(ranked) - 1) * percent / 100
+    below = math.floor(position)
+    above = min(below + 1, len(ranked) - 1)
+    low, high = ranked[below], ranked[above]
+    return low if low == high else low + (high - low) * (position - below)

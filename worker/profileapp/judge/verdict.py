@@ -1,0 +1,88 @@
+"""Judges a recorded run: its summary, its budgets, and one word for how it went."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from profileapp.errors import ExitCode, worst
+from profileapp.judge.budget import judge_budget, parse_budget
+from profileapp.judge.headline import Headline, headlines
+from profileapp.judge.summary import summarise
+from profileapp.model.clock import Clock
+from profileapp.model.run import APP_FAILURES, BudgetResult, Run, SeriesSummary
+from profileapp.model.series import Series
+from profileapp.model.target import App, Target
+from profileapp.record.reader import SeriesData, read_log_tail, read_recording
+
+Verdict = Literal["passed", "over budget", "app failed", "not measured", "aborted", "incomplete"]
+
+
+class JudgedRun(msgspec.Struct, frozen=True):
+    """A run with its judgement. `run` holds summary and budgets; `problems` what could not be read of its files."""
+
+    run: Run
+    verdict: Verdict
+    exit_code: ExitCode
+    headline: tuple[Headline, ...]
+    folder: Path
+    series: dict[Series, SeriesData]
+    app_log_tail: str
+    problems: tuple[str, ...]
+
+
+def judge_folder(folder: Path) -> JudgedRun:
+    """Judges whatever is in a target's folder; never raises for what an app, a crash or a stranger left there."""
+    recording = read_recording(folder)
+    unknown = Run(id="", app=App(""), target=Target(folder.name), clock=Clock(0, 0), started_ns=0)
+    recorded = recording.run or unknown
+    summary = summarise(recording.series, recorded.repeats)
+    budgets = tuple(_judge(key, text, summary) for key, text in recorded.target.budgets.items())
+    run = msgspec.structs.replace(recorded, summary=summary, budgets=budgets)
+    return JudgedRun(
+        run=run,
+        verdict=verdict_of(run),
+        exit_code=exit_code_of(run),
+        headline=headlines(summary),
+        folder=folder,
+        series=recording.series,
+        app_log_tail=read_log_tail(folder),
+        problems=recording.problems,
+    )
+
+
+def verdict_of(run: Run) -> Verdict:
+    """One word for how a run went; the worst that is true of it."""
+    if run.state != "finished" or run.ending is None:
+        return "incomplete"
+    if run.ending == "aborted":
+        return "aborted"
+    if run.ending in APP_FAILURES:
+        return "app failed"
+    if run.ending == "not-measured" or any(metric.state == "failed" for metric in run.metrics):
+        return "not measured"
+    return "passed" if all(budget.state == "kept" for budget in run.budgets) else "over budget"
+
+
+def exit_code_of(run: Run) -> ExitCode:
+    """The exit code of the contract for one run."""
+    codes = [ExitCode.OK]
+    if run.ending == "aborted":
+        codes.append(ExitCode.INTERRUPTED if run.stop_signal == signal.SIGINT else ExitCode.TERMINATED)
+    if run.ending in APP_FAILURES:
+        codes.append(ExitCode.APP_FAILED)
+    elif verdict_of(run) in ("incomplete", "not measured"):
+        codes.append(ExitCode.NOT_MEASURED)
+    if any(budget.state != "kept" for budget in run.budgets):
+        codes.append(ExitCode.BUDGET_BROKEN)
+    return worst(codes)
+
+
+def _judge(key: str, condition: str, summary: tuple[SeriesSummary, ...]) -> BudgetResult:
+    try:
+        return judge_budget(parse_budget(key, condition), summary)
+    except ValueError as error:
+        return BudgetResult(key=key, condition=condition, state="not-measured", message=str(error))

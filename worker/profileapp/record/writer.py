@@ -1,0 +1,114 @@
+"""Writes `metrics.ndjson` as samples come, so that a crash loses at most the last half second."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import BinaryIO
+
+import msgspec
+
+from profileapp.model.clock import Clock, format_utc
+from profileapp.model.series import Series
+
+FLUSH_INTERVAL_S = 0.5
+QUEUE_LIMIT = 500_000
+"""Samples held in memory at the most while the disk is slow; what comes on top is counted as dropped."""
+FILE_LIMIT_BYTES = 4 * 1024**3
+
+
+class MetricsWriter:
+    """One `metrics.ndjson`. `emit` may be called by any thread, never blocks and never raises.
+
+    A thread of its own encodes and writes twice a second. `failure` is set once the file cannot be written any more
+    (a full disk); `on_failure` is then called from that thread, once. `dropped` counts samples that were not kept:
+    not a finite number, more than the queue holds, or more than `file_limit_bytes`.
+    """
+
+    def __init__(
+        self,
+        stream: BinaryIO,
+        clock: Clock,
+        on_failure: Callable[[OSError], None] | None = None,
+        *,
+        queue_limit: int = QUEUE_LIMIT,
+        file_limit_bytes: int = FILE_LIMIT_BYTES,
+    ) -> None:
+        self.failure: OSError | None = None
+        self.dropped = 0
+        self._stream = stream
+        self._clock = clock
+        self._on_failure = on_failure
+        self._queue_limit = queue_limit
+        self._room_bytes = file_limit_bytes
+        self._queue: deque[tuple[Series, float, int]] = deque()
+        self._frames: dict[Series, tuple[bytes, bytes]] = {}
+        self._counts: dict[str, int] = {}
+        self._second = -1
+        self._second_text = b""
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._write_until_closed, name="metrics-writer", daemon=True)
+        self._thread.start()
+
+    def emit(self, series: Series, value: float, at_ns: int) -> None:
+        """Takes one sample; the `Emit` of the collector seam."""
+        if len(self._queue) >= self._queue_limit or not math.isfinite(value):
+            self.dropped += 1
+        else:
+            self._queue.append((series, value, at_ns))
+
+    def samples_of(self, metric: str) -> int:
+        """How many samples of a metric are in the file by now; all of them after `close`."""
+        return self._counts.get(metric, 0)
+
+    def close(self) -> None:
+        """Writes what is left and closes the file. May be called twice."""
+        self._closing.set()
+        self._thread.join()
+        self._stream.close()
+
+    def _write_until_closed(self) -> None:
+        closing = False
+        while not closing:
+            closing = self._closing.wait(FLUSH_INTERVAL_S)
+            while self._queue:
+                self._write(self._encode(limit=20_000))
+
+    def _write(self, content: bytes) -> None:
+        self._room_bytes -= len(content)
+        view = memoryview(content)
+        try:
+            while view:
+                view = view[self._stream.write(view) :]
+        except OSError as error:
+            self.failure = error
+            if self._on_failure:
+                self._on_failure(error)
+
+    def _encode(self, limit: int) -> bytes:
+        lines: list[bytes] = []
+        while self._queue and len(lines) < limit:
+            series, value, at_ns = self._queue.popleft()
+            if self.failure or self._room_bytes <= 0:
+                self.dropped += 1
+                continue
+            head, tail = self._frames.get(series) or self._frame(series)
+            second, nanosecond = divmod(self._clock.wall_ns(at_ns), 1_000_000_000)
+            if second != self._second:
+                self._second, self._second_text = second, format_utc(second * 1_000_000_000)[:20].encode()
+            number = repr(value).encode() if isinstance(value, float) else b"%d" % value
+            lines.append(b"%b%b%b%b%09d%b" % (head, number, b',"timestamp":"', self._second_text, nanosecond, tail))
+            self._counts[series.metric] = self._counts.get(series.metric, 0) + 1
+        return b"".join(lines)
+
+    def _frame(self, series: Series) -> tuple[bytes, bytes]:
+        """What stands before and after the value and the time in each line of a series."""
+        meta = dict(series.labels) | {"metric": series.metric, "unit": series.unit}
+        if series.kind != "gauge":
+            meta["kind"] = series.kind
+        head = b'{"name":%b,"value":' % msgspec.json.encode(series.name)
+        tail = b'Z","meta":%b}\n' % msgspec.json.encode(meta)
+        self._frames[series] = head, tail
+        return head, tail
