@@ -9,9 +9,10 @@ from typing import Literal
 import msgspec
 
 from profileapp.errors import ExitCode, worst
-from profileapp.judge.budget import judge_budget, parse_budget
+from profileapp.judge.budget import judge_budget
 from profileapp.judge.headline import Headline, headlines
 from profileapp.judge.summary import summarise
+from profileapp.model.budget import parse_budget
 from profileapp.model.clock import Clock
 from profileapp.model.run import APP_FAILURES, BudgetResult, Run, SeriesSummary
 from profileapp.model.series import Series

@@ -1,0 +1,187 @@
+"""The `profiling:` section: the one source of truth of its keys.
+
+Validation, `profileapp schema config` and the reference table in the docs are all made from these records.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from profileapp.model.quantity import DURATION_PATTERN
+from profileapp.model.series import METRICS
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
+
+Metric = Literal["system", "container", "gpu-memory", "gpu-summary", "energy", "tau", "functions", "custom"]
+
+Scalar = str | int | float | bool
+"""Text of the app's; a number or a word like `on` is taken as it is written, so that nobody need quote it."""
+
+Duration = (
+    Annotated[int, Meta(ge=0, le=31_536_000)]
+    | Annotated[float, Meta(ge=0, le=31_536_000)]
+    | Annotated[
+        str,
+        Meta(
+            pattern=DURATION_PATTERN,
+            max_length=20,
+            extra_json_schema={"x-allowed": "text such as 500ms, 90s, 2m or 1.5h"},
+        ),
+    ]
+)
+
+Args = Annotated[
+    str | list[Scalar],
+    Meta(
+        description="Arguments of the app: one line, split as a shell would (never run by one), or a list.",
+        examples=["--use-gpu -interval 1", ["--use-gpu", "-interval", 1]],
+    ),
+]
+Agent = Annotated[
+    str | list[str],
+    Meta(
+        description="Jenkins label of the agents to run on; of a list, each label becomes a target of its own. "
+        "Left out: any agent.",
+        examples=["jetson-orin", ["jetson-nano", "jetson-orin"]],
+    ),
+]
+Env = Annotated[
+    dict[
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+                max_length=200,
+                extra_json_schema={"x-allowed": "letters, digits and '_', the first no digit"},
+            ),
+        ],
+        Scalar,
+    ],
+    Meta(
+        description="Environment variables of the app.",
+        examples=[{"OMP_NUM_THREADS": 4}],
+        extra_json_schema={"maxProperties": 200},
+    ),
+]
+Dataset = Annotated[
+    str,
+    Meta(
+        description="A folder or file beside the sage.yaml; the app finds it read-only at /dataset.",
+        examples=["traffic/"],
+        max_length=500,
+    ),
+]
+Timeout = Annotated[
+    Duration,
+    Meta(
+        description="How long the app runs, in seconds or as text; 0: until it ends by itself.",
+        examples=[120, "2m"],
+        extra_json_schema={"default": 0},
+    ),
+]
+OnTimeout = Annotated[
+    Literal["end", "fail"],
+    Meta(
+        description="What the timeout means: a normal end of the profile, or a failure of the app.",
+        extra_json_schema={"default": "end"},
+    ),
+]
+Grace = Annotated[
+    Duration,
+    Meta(
+        description="Time between the SIGTERM at the timeout and the SIGKILL.",
+        examples=[10, "30s"],
+        extra_json_schema={"default": 10},
+    ),
+]
+Warmup = Annotated[
+    Duration,
+    Meta(
+        description="Time at the start of each repeat that is recorded but left out of summary and budgets.",
+        extra_json_schema={"default": 0},
+    ),
+]
+RepeatCount = Annotated[
+    int,
+    Meta(
+        ge=1,
+        le=1000,
+        description="How many times the app is started and measured.",
+        extra_json_schema={"default": 1},
+    ),
+]
+Interval = Annotated[
+    Duration,
+    Meta(
+        description="Time between two samples, 10ms to 10m.",
+        examples=[1, "100ms"],
+        extra_json_schema={"default": 1},
+    ),
+]
+Metrics = Annotated[
+    list[Metric],
+    Meta(description="What is measured. " + "; ".join(f"`{word}`: {text}" for word, text in METRICS.items()) + "."),
+]
+Budgets = Annotated[
+    dict[Annotated[str, Meta(max_length=300)], Annotated[str, Meta(max_length=100)]],
+    Meta(
+        description="Limits: a statistic of a series (count, mean, sd, min, p50, p90, p95, p99, max, last) "
+        "and a condition.",
+        examples=[{"fps.mean": ">= 10", "container.memory.used.max": "<= 2 GiB"}],
+    ),
+]
+Name = Annotated[
+    str,
+    Meta(
+        pattern=NAME_PATTERN,
+        description="Name of the target: lower-case letters, digits, '.', '_' and '-', at most 63. "
+        "Left out: made from the arguments.",
+        examples=["gpu"],
+        extra_json_schema={"x-allowed": "1 to 63 of a-z, 0-9, '.', '_' and '-', the first a letter or digit"},
+    ),
+]
+
+
+class Defaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """What holds for every target that does not say otherwise."""
+
+    agent: Agent | UnsetType = UNSET
+    env: Env | UnsetType = UNSET
+    dataset: Dataset | UnsetType = UNSET
+    timeout: Timeout | UnsetType = UNSET
+    on_timeout: OnTimeout | UnsetType = UNSET
+    grace: Grace | UnsetType = UNSET
+    warmup: Warmup | UnsetType = UNSET
+    repeat: RepeatCount | UnsetType = UNSET
+    interval: Interval | UnsetType = UNSET
+    metrics: Metrics | UnsetType = UNSET
+    budgets: Budgets | UnsetType = UNSET
+
+
+class TargetSection(Defaults, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """One way of running the app."""
+
+    args: Args | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+
+
+class Profiling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """The `profiling:` section of a sage.yaml."""
+
+    targets: Annotated[
+        list[TargetSection], Meta(min_length=1, max_length=500, description="The ways of running the app.")
+    ]
+    metrics: Metrics | UnsetType = UNSET
+    defaults: (
+        Annotated[Defaults, Meta(description="Keys of a target, for every target that does not give them.")] | UnsetType
+    ) = UNSET
+
+
+@cache
+def profiling_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of the `profiling:` section."""
+    return msgspec.json.schema(Profiling)

@@ -1,0 +1,182 @@
+"""Reads a YAML file into plain data that knows where each value stands, within bounds and safely."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from profileapp.config.mistake import Mistake, raise_mistakes
+from profileapp.errors import AgentError, ConfigError
+from profileapp.record.files import open_regular
+
+FILE_LIMIT_BYTES = 256 * 1024
+VALUE_LIMIT = 20_000
+"""Values a file may hold once its aliases are followed (against "billion laughs")."""
+DEPTH_LIMIT = 40
+
+Path_ = tuple[str | int, ...]
+"""Where a value stands in the data: keys and indices from the top."""
+
+_PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp"))
+_MERGE_TAG = "tag:yaml.org,2002:merge"
+_SPACES = re.compile(r"\s+")
+
+
+class Position(msgspec.Struct, frozen=True):
+    """A place in a file; line and column count from 1."""
+
+    line: int
+    column: int
+
+
+class Document(msgspec.Struct, frozen=True):
+    """A part of a YAML file as plain data.
+
+    `positions` has the place of every value by its path, `key_positions` that of every key, `written` the text of
+    every scalar as it stands in the file (`on`, `0x10`, `1.10`).
+    """
+
+    data: Any
+    positions: dict[Path_, Position]
+    key_positions: dict[Path_, Position]
+    written: dict[Path_, str]
+
+    def position(self, path: Path_, *, of_key: bool = False) -> Position:
+        """The place of a value, or of its key; of the nearest one around it where it has none itself."""
+        places = self.key_positions if of_key else self.positions
+        while path and path not in places:
+            path, places = path[:-1], self.positions
+        return places.get(path, Position(1, 1))
+
+
+def read_document(path: Path, keys: frozenset[str]) -> Document:
+    """The top-level `keys` of a YAML file; everything else in it is not looked into.
+
+    Raises ConfigError with the place: not YAML, too large, not a mapping, a key given twice, a tag that is no plain
+    value, more values than VALUE_LIMIT.
+    """
+    try:
+        with open_regular(path) as stream:
+            content = stream.read(FILE_LIMIT_BYTES + 1)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; name the app's sage.yaml") from None
+    except AgentError as error:
+        raise ConfigError(str(error)) from error
+    if len(content) > FILE_LIMIT_BYTES:
+        raise ConfigError(f"{path}: larger than {FILE_LIMIT_BYTES // 1024} KiB, so it is not read")
+    root = _compose(path, content)
+    if not isinstance(root, yaml.MappingNode):
+        raise ConfigError(f"{path}:1:1: must be a mapping with a key 'profiling'")
+    builder = _Builder()
+    try:
+        data = builder.mapping(root, (), only=keys)
+    except RecursionError:
+        builder.mistakes.append(Mistake((), "is nested too deeply"))
+    document = Document({} if builder.mistakes else data, builder.positions, builder.key_positions, builder.written)
+    raise_mistakes(path, document, builder.mistakes)
+    return document
+
+
+def _compose(path: Path, content: bytes) -> yaml.Node | None:
+    try:
+        return yaml.compose(content, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        problem = _SPACES.sub(" ", f"{error.context or ''} {error.problem or ''}").strip()
+        raise ConfigError(f"{path}{place}: not YAML: {problem}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not YAML: {_SPACES.sub(' ', str(error))}") from error
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deeply; at most {DEPTH_LIMIT} levels are read") from None
+
+
+class _Builder:
+    """Turns nodes into plain data, and notes places and mistakes on the way."""
+
+    def __init__(self) -> None:
+        self.positions: dict[Path_, Position] = {}
+        self.key_positions: dict[Path_, Position] = {}
+        self.written: dict[Path_, str] = {}
+        self.mistakes: list[Mistake] = []
+        self._room = VALUE_LIMIT
+        self._constructor = yaml.constructor.SafeConstructor()
+
+    def value(self, node: yaml.Node, path: Path_) -> Any:
+        """Plain data of one node; None, with a mistake noted, where it may not be."""
+        self._room -= 1
+        if self._room <= 0 or len(path) > DEPTH_LIMIT:
+            if self._room == 0 or len(path) > DEPTH_LIMIT:
+                self.mistakes.append(
+                    Mistake(path[:1], f"holds more than {VALUE_LIMIT} values or {DEPTH_LIMIT} levels, aliases followed")
+                )
+                self._room = min(self._room, 0)
+            return None
+        self.positions[path] = _position(node)
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+        return self._scalar(node, path)
+
+    def mapping(self, node: yaml.MappingNode, path: Path_, only: frozenset[str] | None = None) -> dict[str, Any]:
+        """A mapping with text keys; `<<` gives what the mapping itself does not."""
+        result: dict[str, Any] = {}
+        merged: list[yaml.Node] = []
+        for key_node, value_node in node.value:
+            if key_node.tag == _MERGE_TAG:
+                merged.extend(value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node])
+                continue
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if only is not None and key not in only:
+                continue
+            if not isinstance(key, str):
+                self.mistakes.append(Mistake(path, "has a key that is not text"))
+                continue
+            here = (*path, key)
+            if key in result:
+                self.key_positions[here] = _position(key_node)
+                self.mistakes.append(Mistake(here, "is given twice", of_key=True))
+                continue
+            self.key_positions[here] = _position(key_node)
+            result[key] = self.value(value_node, here)
+        for source in merged:
+            if not isinstance(source, yaml.MappingNode):
+                self.mistakes.append(Mistake(path, "merges (<<) something that is not a mapping"))
+            elif self._room > 0 and only is None:
+                self._merge(source, path, result)
+        return result
+
+    def _merge(self, source: yaml.MappingNode, path: Path_, into: dict[str, Any]) -> None:
+        self._room -= 1
+        for key_node, value_node in source.value:
+            if key_node.tag == _MERGE_TAG:
+                nested = value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
+                for node in nested:
+                    if isinstance(node, yaml.MappingNode) and self._room > 0:
+                        self._merge(node, path, into)
+            elif isinstance(key_node, yaml.ScalarNode) and key_node.value not in into:
+                here = (*path, key_node.value)
+                self.key_positions[here] = _position(key_node)
+                into[key_node.value] = self.value(value_node, here)
+
+    def _scalar(self, node: yaml.Node, path: Path_) -> Any:
+        self.written[path] = node.value
+        if node.tag not in _PLAIN_TAGS:
+            self.mistakes.append(Mistake(path, f"has the tag {node.tag[:60]!r}; only plain values are read"))
+            return None
+        if node.tag.endswith(":timestamp"):
+            return node.value
+        try:
+            return self._constructor.construct_object(node)
+        except (ValueError, yaml.YAMLError):
+            self.mistakes.append(Mistake(path, f"is {node.value[:40]!r}, which YAML cannot read as a {node.tag[18:]}"))
+            return None
+
+
+def _position(node: yaml.Node) -> Position:
+    return Position(node.start_mark.line + 1, node.start_mark.column + 1)

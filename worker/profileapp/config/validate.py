@@ -1,0 +1,189 @@
+"""Holds plain data against a JSON Schema and finds every mistake at once, in words for people.
+
+Knows the keywords that `profileapp.config.schema` makes use of, and no others: an unknown one is an error of ours, not
+of the data (tests hold it against the `jsonschema` package).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from profileapp.config.mistake import Mistake, printable
+
+if TYPE_CHECKING:
+    from profileapp.config.source import Path_
+
+Schema = Mapping[str, Any]
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+    "null": (type(None),),
+}
+_TYPE_WORDS = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "nothing",
+}
+_ANNOTATIONS = frozenset({"title", "description", "examples", "default", "x-allowed", "$defs"})
+_KEYWORDS = frozenset(
+    {"$ref", "type", "enum", "anyOf", "pattern", "minimum", "maximum", "minLength", "maxLength", "items", "minItems"}
+    | {"maxItems", "properties", "required", "additionalProperties", "propertyNames", "maxProperties"}
+)
+
+
+def validate(data: Any, schema: Schema, path: Path_ = ()) -> list[Mistake]:
+    """Every mistake of `data`, which stands at `path`. `schema` holds its own `$defs`."""
+    return list(_Validator(schema.get("$defs", {})).check(data, schema, path))
+
+
+class _Validator:
+    def __init__(self, definitions: Mapping[str, Schema]) -> None:
+        self._definitions = definitions
+
+    def check(self, data: Any, schema: Schema, path: Path_) -> Iterator[Mistake]:
+        unknown = schema.keys() - _KEYWORDS - _ANNOTATIONS
+        if unknown:
+            raise NotImplementedError(f"JSON Schema keywords {sorted(unknown)}")
+        schema = self._resolve(schema)
+        if "anyOf" in schema:
+            yield from self._check_any(data, schema, path)
+        elif not _fits_type(data, schema):
+            yield Mistake(path, f"is {show(data)}, but must be {self.allowed(schema)}{_quote_hint(data, schema)}")
+        elif isinstance(data, dict):
+            yield from self._check_object(data, schema, path)
+        elif isinstance(data, list):
+            yield from self._check_array(data, schema, path)
+        else:
+            yield from self._check_scalar(data, schema, path)
+
+    def _resolve(self, schema: Schema) -> Schema:
+        while "$ref" in schema:
+            schema = self._definitions[schema["$ref"].removeprefix("#/$defs/")]
+        return schema
+
+    def _check_any(self, data: Any, schema: Schema, path: Path_) -> Iterator[Mistake]:
+        """Of several forms, the mistakes of the one whose type fits; else all forms are named."""
+        fitting = [form for form in map(self._resolve, schema["anyOf"]) if _fits_type(data, form)]
+        attempts = [list(self.check(data, form, path)) for form in fitting]
+        if [] in attempts:
+            return
+        inner = next((attempt for attempt in attempts if any(mistake.path != path for mistake in attempt)), None)
+        if inner is not None:
+            yield from inner
+        else:
+            yield Mistake(path, f"is {show(data)}, but must be {self.allowed(schema)}")
+
+    def _check_object(self, data: dict[str, Any], schema: Schema, path: Path_) -> Iterator[Mistake]:
+        properties: Mapping[str, Schema] = schema.get("properties", {})
+        others = schema.get("additionalProperties", True)
+        for name in schema.get("required", ()):
+            if name not in data:
+                yield Mistake(path, f"has no key {name!r}")
+        if len(data) > schema.get("maxProperties", len(data)):
+            yield Mistake(path, f"has {len(data)} keys, but may have at most {schema['maxProperties']}")
+        for key, value in data.items():
+            here = (*path, key)
+            if key in properties:
+                yield from self.check(value, properties[key], here)
+            elif others is False:
+                yield Mistake(here, f"is no known key{did_you_mean(key, list(properties))}", of_key=True)
+            else:
+                yield from self._check_key(key, schema, here)
+                if isinstance(others, Mapping):
+                    yield from self.check(value, others, here)
+
+    def _check_key(self, key: str, schema: Schema, here: Path_) -> Iterator[Mistake]:
+        rule = schema.get("propertyNames", {})
+        if any(self.check(key, rule, here)):
+            yield Mistake(here, f"is no good name: must be {self.allowed({'type': 'string', **rule})}", of_key=True)
+
+    def _check_array(self, data: list[Any], schema: Schema, path: Path_) -> Iterator[Mistake]:
+        if len(data) < schema.get("minItems", 0):
+            yield Mistake(path, f"is empty, but must hold at least {schema['minItems']}")
+        if len(data) > schema.get("maxItems", len(data)):
+            yield Mistake(path, f"holds {len(data)} items, but may hold at most {schema['maxItems']}")
+        for index, item in enumerate(data):
+            yield from self.check(item, schema.get("items", {}), (*path, index))
+
+    def _check_scalar(self, data: Any, schema: Schema, path: Path_) -> Iterator[Mistake]:
+        choices = schema.get("enum")
+        if choices is not None:
+            if data not in choices:
+                yield Mistake(path, f"is {show(data)}{did_you_mean(str(data), choices)}")
+            return
+        fits = True
+        if isinstance(data, str):
+            size = len(data)
+            fits = schema.get("minLength", 0) <= size <= schema.get("maxLength", size)
+            fits = fits and ("pattern" not in schema or re.fullmatch(schema["pattern"], data) is not None)
+        elif isinstance(data, int | float) and not isinstance(data, bool):
+            # Written so that NaN, which compares with nothing, does not fit.
+            fits = all(data >= schema[word] for word in ("minimum",) if word in schema) and all(
+                data <= schema[word] for word in ("maximum",) if word in schema
+            )
+        if not fits:
+            yield Mistake(path, f"is {show(data)}, but must be {self.allowed(schema)}")
+
+    def allowed(self, schema: Schema) -> str:
+        """What a schema allows, in words."""
+        schema = self._resolve(schema)
+        if "x-allowed" in schema:
+            return str(schema["x-allowed"])
+        if "anyOf" in schema:
+            forms = [self.allowed(form) for form in schema["anyOf"]]
+            # A whole number is a number: naming both would tell nothing more.
+            forms = [
+                form for form in forms if form.replace("whole ", "") == form or form.replace("whole ", "") not in forms
+            ]
+            return " or ".join(dict.fromkeys(forms))
+        if "enum" in schema:
+            return "one of " + ", ".join(map(str, schema["enum"]))
+        words = _TYPE_WORDS.get(schema.get("type", ""), "a value")
+        if "minimum" in schema and "maximum" in schema:
+            words += f" from {schema['minimum']} to {schema['maximum']}"
+        if "maxLength" in schema:
+            words += f" of at most {schema['maxLength']} characters"
+        return words
+
+
+def did_you_mean(word: str, choices: Sequence[str]) -> str:
+    """`; did you mean 'timeout'? allowed: agent, args, …`."""
+    near = get_close_matches(word.lower().replace("_", "-"), choices, n=1, cutoff=0.6)
+    return (f"; did you mean {near[0]!r}?" if near else ";") + f" allowed: {', '.join(choices)}"
+
+
+def show(data: Any) -> str:
+    """A value as a person wrote it, short enough for one line."""
+    if data is None:
+        return "empty"
+    if isinstance(data, dict | list):
+        return "a mapping" if isinstance(data, dict) else "a list"
+    if isinstance(data, bool):
+        return "true" if data else "false"
+    return f"'{printable(data, 60)}'" if isinstance(data, str) else printable(str(data), 60)
+
+
+def _fits_type(data: Any, schema: Schema) -> bool:
+    kind = schema.get("type")
+    if kind is None:
+        return True
+    if isinstance(data, bool):
+        return bool(kind == "boolean")
+    return isinstance(data, _TYPES[kind])
+
+
+def _quote_hint(data: Any, schema: Schema) -> str:
+    """YAML reads `on` as true and `1.10` as 1.1: who meant the text must quote it."""
+    return "; write it in quotes" if schema.get("type") == "string" and isinstance(data, bool | int | float) else ""

@@ -1,0 +1,220 @@
+"""From a sage.yaml to the plan: defaults filled in, arguments split, agents spread, names given."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from profileapp.config.load import SageYaml
+from profileapp.config.mistake import Mistake, raise_mistakes
+from profileapp.config.schema import TargetSection
+from profileapp.config.source import Path_
+from profileapp.config.validate import did_you_mean, show
+from profileapp.errors import ConfigError
+from profileapp.model.budget import parse_budget
+from profileapp.model.quantity import parse_duration_s
+from profileapp.model.target import App, Plan, Target
+from profileapp.plan.dataset import ant_patterns, check_dataset
+from profileapp.plan.names import RESERVED, derived_name, first_free, slug, with_suffix
+
+INTERVAL_MIN_S = 0.01
+INTERVAL_MAX_S = 600.0
+TARGET_LIMIT = 500
+
+_DEFAULT = Target("")
+
+
+def make_plan(sage: SageYaml, image: str | None) -> Plan:
+    """The plan of a sage.yaml. Raises ConfigError with every mistake that the schema alone cannot see."""
+    expansion = _Expansion(sage)
+    targets = expansion.targets()
+    raise_mistakes(sage.path, sage.document, expansion.mistakes)
+    datasets = sorted({target.dataset for target in targets if target.dataset})
+    return Plan(
+        app=App(sage.name, sage.version),
+        image=image or default_image(sage),
+        targets=targets,
+        files=(sage.path.name, *ant_patterns(sage.path.parent, datasets)),
+    )
+
+
+def default_image(sage: SageYaml) -> str | None:
+    """The image as Sage's app store names it, `namespace/name:version`; None where one of the three is missing.
+
+    Source: Waggle Edge App Tutorials, "Publishing to ECR".
+    """
+    if not (sage.namespace and sage.version):
+        return None
+    return f"{sage.namespace}/{sage.name}:{sage.version}".lower()
+
+
+class _Expansion:
+    """One walk over the targets of a file; gathers mistakes on the way."""
+
+    def __init__(self, sage: SageYaml) -> None:
+        self.mistakes: list[Mistake] = []
+        self._sage = sage
+        self._profiling = sage.profiling
+        self._taken: set[str] = set()
+
+    def targets(self) -> tuple[Target, ...]:
+        sections = self._profiling.targets
+        self._take_given_names(sections)
+        targets = [each for index, section in enumerate(sections) for each in self._expand(index, section)]
+        if len(targets) > TARGET_LIMIT:
+            self._mistake(("targets",), f"expands to {len(targets)} targets, but may to at most {TARGET_LIMIT}")
+        return tuple(targets)
+
+    def _take_given_names(self, sections: Sequence[TargetSection]) -> None:
+        for index, section in enumerate(sections):
+            if section.name is UNSET:
+                continue
+            if section.name in self._taken:
+                self._mistake(
+                    ("targets", index, "name"), f"is '{section.name}', as another target is; names are unique"
+                )
+            if section.name in RESERVED:
+                self._mistake(("targets", index, "name"), f"is '{section.name}', a name of profileapp's own files")
+            self._taken.add(section.name)
+
+    def _expand(self, index: int, section: TargetSection) -> list[Target]:
+        args = self._args(index, section)
+        where, agents = self._given(index, section, "agent", "")
+        labels = [agents] if isinstance(agents, str) else agents
+        if not labels:
+            self._mistake(where, "is an empty list; leave it out to run on any agent")
+        name = section.name if section.name is not UNSET else ""
+        targets = []
+        for label in labels:
+            base = name or derived_name(args)
+            if len(labels) > 1:
+                base = with_suffix(base, slug(label) or "any")
+            unique = base if name and len(labels) == 1 else first_free(base, self._taken)
+            self._taken.add(unique)
+            targets.append(self._target(index, section, unique, args, label))
+        return targets
+
+    def _target(self, index: int, section: TargetSection, name: str, args: tuple[str, ...], agent: str) -> Target:
+        metrics_at, metrics = self._given(index, section, "metrics", UNSET)
+        if metrics is UNSET:
+            metrics_at = ("metrics",)
+            metrics = self._profiling.metrics if self._profiling.metrics is not UNSET else ["system", "container"]
+        if len(set(metrics)) < len(metrics):
+            self._mistake(metrics_at, "names a metric twice")
+        timeout_s = self._duration(index, section, "timeout", _DEFAULT.timeout_s)
+        warmup_s = self._duration(index, section, "warmup", _DEFAULT.warmup_s)
+        if timeout_s and warmup_s >= timeout_s:
+            self._mistake(
+                self._given(index, section, "warmup", 0)[0],
+                f"lasts {warmup_s:g} s, so nothing is left to measure of the timeout's {timeout_s:g} s",
+            )
+        return Target(
+            name=name,
+            args=args,
+            agent=agent.strip(),
+            env=self._env(index, section),
+            dataset=self._dataset(index, section),
+            timeout_s=timeout_s,
+            on_timeout=self._given(index, section, "on_timeout", _DEFAULT.on_timeout)[1],
+            grace_s=self._duration(index, section, "grace", _DEFAULT.grace_s),
+            warmup_s=warmup_s,
+            repeat=self._given(index, section, "repeat", _DEFAULT.repeat)[1],
+            interval_s=self._interval(index, section),
+            metrics=tuple(dict.fromkeys(metrics)),
+            budgets=self._budgets(index, section),
+        )
+
+    def _args(self, index: int, section: TargetSection) -> tuple[str, ...]:
+        where: Path_ = ("targets", index, "args")
+        if isinstance(section.args, UnsetType):
+            return ()
+        if isinstance(section.args, str):
+            try:
+                args = tuple(shlex.split(section.args))
+            except ValueError as error:
+                self._mistake(where, f"is {show(section.args)}, which a shell could not split ({error}); write a list")
+                return ()
+        else:
+            args = tuple(self._sage.written((*where, position)) for position in range(len(section.args)))
+        if any("\0" in arg for arg in args):
+            self._mistake(where, "holds a NUL character, which no program can be given")
+        return args
+
+    def _env(self, index: int, section: TargetSection) -> dict[str, str]:
+        """The defaults' variables, and the target's own over them; each as it is written."""
+        env: dict[str, str] = {}
+        for where, scope in (self._defaults_scope(), (("targets", index), section)):
+            if scope is not None and not isinstance(scope.env, UnsetType):
+                env |= {key: self._sage.written((*where, "env", key)) for key in scope.env}
+                for key in scope.env:
+                    if key.startswith("PROFILEAPP_"):
+                        self._mistake((*where, "env", key), "is a variable that profileapp itself sets", of_key=True)
+                    if "\0" in env[key]:
+                        self._mistake((*where, "env", key), "holds a NUL character, which no program can be given")
+        return env
+
+    def _dataset(self, index: int, section: TargetSection) -> str | None:
+        where, dataset = self._given(index, section, "dataset", None)
+        if dataset is None:
+            return None
+        problem = check_dataset(self._sage.path.parent, dataset)
+        if problem:
+            self._mistake(where, f"is {show(dataset)}{problem}")
+        return str(dataset).rstrip("/")
+
+    def _budgets(self, index: int, section: TargetSection) -> dict[str, str]:
+        budgets: dict[str, str] = {}
+        for where, scope in (self._defaults_scope(), (("targets", index), section)):
+            if scope is None or isinstance(scope.budgets, UnsetType):
+                continue
+            for key, condition in scope.budgets.items():
+                try:
+                    parse_budget(key, condition)
+                except ValueError as error:
+                    self._mistake((*where, "budgets", key), str(error), of_key="statistics" in str(error))
+            budgets |= scope.budgets
+        return budgets
+
+    def _interval(self, index: int, section: TargetSection) -> float:
+        interval_s = self._duration(index, section, "interval", _DEFAULT.interval_s)
+        if not INTERVAL_MIN_S <= interval_s <= INTERVAL_MAX_S:
+            where = self._given(index, section, "interval", 0)[0]
+            self._mistake(where, f"is {interval_s:g} s, but must be from 10ms to 10m")
+        return interval_s
+
+    def _duration(self, index: int, section: TargetSection, key: str, default: float) -> float:
+        return parse_duration_s(self._given(index, section, key, default)[1])
+
+    def _defaults_scope(self) -> tuple[Path_, Any]:
+        defaults = self._profiling.defaults
+        return ("defaults",), None if isinstance(defaults, UnsetType) else defaults
+
+    def _given(self, index: int, section: TargetSection, key: str, default: Any) -> tuple[Path_, Any]:
+        """Where a key is given and its value: by the target, else by the defaults, else `default`."""
+        for where, scope in ((("targets", index), section), self._defaults_scope()):
+            if scope is not None and getattr(scope, key) is not UNSET:
+                return (*where, key.replace("_", "-")), getattr(scope, key)
+        return ("targets", index), default
+
+    def _mistake(self, path: Path_, text: str, *, of_key: bool = False) -> None:
+        mistake = Mistake(("profiling", *path), text, of_key)
+        if mistake not in self.mistakes:
+            self.mistakes.append(mistake)
+
+
+def select(plan: Plan, names: Sequence[str]) -> Plan:
+    """The plan with only the targets named, in the plan's order; all where none is named.
+
+    Raises ConfigError for a name that is no target's.
+    """
+    if not names:
+        return plan
+    known = [target.name for target in plan.targets]
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"no target is named {show(name)}{did_you_mean(name, known)}")
+    return msgspec.structs.replace(plan, targets=tuple(each for each in plan.targets if each.name in names))

@@ -1,0 +1,43 @@
+"""Names of targets: unique, and safe as a folder, a stage and a test case."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+NAME_LIMIT = 63
+RESERVED = frozenset({"index.html", "summary.csv", "junit.xml", "report"})
+"""What stands beside the targets in the artifact folder."""
+
+_DERIVED_LIMIT = 40
+_UNSAFE = re.compile(r"[^a-z0-9._]+")
+
+
+def derived_name(args: Sequence[str]) -> str:
+    """A name made from arguments: `-interval 1 --use-gpu` is `interval-1-use-gpu`; none at all is `default`."""
+    return slug(" ".join(args)) or "default"
+
+
+def slug(text: str) -> str:
+    """`text` in the letters of a name, "" where nothing is left; what is too long ends in a digest of the whole."""
+    name = _UNSAFE.sub("-", text.lower()).strip("-._")
+    name = re.sub(r"[-._]*-[-._]*", "-", name)
+    if len(name) <= _DERIVED_LIMIT:
+        return name
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{name[:_DERIVED_LIMIT].rstrip('-._')}-{digest}"
+
+
+def with_suffix(name: str, suffix: str) -> str:
+    """`name-suffix`, the name cut where both together would be too long."""
+    suffix = f"-{suffix}"[:NAME_LIMIT]
+    return name[: NAME_LIMIT - len(suffix)] + suffix
+
+
+def first_free(name: str, taken: frozenset[str] | set[str]) -> str:
+    """`name`, or with the first of `-2`, `-3`, … that is not taken."""
+    candidate, number = name, 2
+    while candidate in taken or candidate in RESERVED:
+        candidate, number = with_suffix(name, str(number)), number + 1
+    return candidate
