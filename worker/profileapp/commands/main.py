@@ -1,0 +1,101 @@
+"""`profileapp`: finds the subcommand, and turns errors into one clear line and the exit code of the contract."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from importlib import import_module
+from typing import Any, cast
+
+import click
+
+from profileapp import __version__
+from profileapp.errors import ExitCode, ProfileappError
+
+# Name: (module, what it does). Listed here so that `--help` need not import what a subcommand needs.
+_COMMANDS: dict[str, tuple[str, str]] = {
+    "plan": ("profileapp.commands.plan", "Show what a sage.yaml would run; runs nothing."),
+    "run": ("profileapp.commands.run", "Run and measure the targets of a sage.yaml."),
+    "report": ("profileapp.commands.report", "Make the report of what was measured."),
+    "schema": ("profileapp.commands.schema", "Print a JSON Schema: of the configuration, run.json or a sample."),
+    "completion": ("profileapp.commands.completion", "Print the script that completes commands in a shell."),
+}
+
+_EXAMPLES = """\b
+Examples:
+  profileapp plan sage.yaml
+  profileapp run sage.yaml --image waggle/object-counter:0.5.1
+  profileapp run sage.yaml --runtime process --command "python3 app.py"
+  profileapp report profile/
+
+\b
+Exit codes: 0 measured and within budget, 1 a budget is broken, 2 the app failed,
+3 the configuration is wrong, 4 the agent could not measure, 130/143 aborted.
+"""
+
+
+class _Commands(click.Group):
+    """Imports a subcommand when it is called, so that `--help` and `plan` start fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        return cast(click.Command, import_module(_COMMANDS[cmd_name][0]).command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        return [
+            click.shell_completion.CompletionItem(name, help=text)
+            for name, (_, text) in _COMMANDS.items()
+            if name.startswith(incomplete)
+        ] + click.Command.shell_complete(self, ctx, incomplete)
+
+
+@click.group(cls=_Commands, epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="profileapp")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error; anywhere in the line.")
+def commands() -> None:
+    """Measure what each way of running an app's container costs, and how well it does."""
+
+
+def main() -> None:
+    """The program. Exits with the exit code of the contract."""
+    args = [arg for arg in sys.argv[1:] if arg != "--debug"]
+    debug = len(args) < len(sys.argv) - 1
+    try:
+        result = commands.main(args, prog_name="profileapp", standalone_mode=False)
+    except ProfileappError as error:
+        _fail(str(error), error.exit_code, debug)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.CONFIG_WRONG)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted", ExitCode.INTERRUPTED, debug)
+    except BrokenPipeError:
+        # The reader of our output has gone (`profileapp plan … | head`): nobody is left to tell.
+        sys.stderr.close()
+        sys.exit(ExitCode.NOT_MEASURED)
+    except Exception as error:
+        _fail(
+            f"an error of profileapp itself: {type(error).__name__}: {error}; run again with --debug and report it",
+            ExitCode.NOT_MEASURED,
+            debug,
+        )
+    else:
+        sys.exit(result if isinstance(result, int) else ExitCode.OK)
+
+
+def _fail(message: str, exit_code: ExitCode, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    for line in message.splitlines():
+        click.echo(f"profileapp: {line}", err=True)
+    sys.exit(exit_code)

@@ -1,0 +1,41 @@
+"""`profileapp schema`: JSON Schemas for editors and for readers of the artifacts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import msgspec
+
+from profileapp.config.schema import profiling_schema
+from profileapp.model.run import Run
+from profileapp.model.target import Plan
+from profileapp.record.reader import SampleLine
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+@click.command(
+    "schema",
+    epilog="\b\nExamples:\n  profileapp schema > sage-profiling.schema.json\n  profileapp schema run",
+)
+@click.argument("of", type=click.Choice(["config", "run", "sample", "plan"]), default="config")
+def command(of: str) -> None:
+    """Print the JSON Schema of the configuration, of run.json, of a line of metrics.ndjson, or of plan --json."""
+    click.echo(msgspec.json.format(msgspec.json.encode(schema_of(of)), indent=2))
+
+
+def schema_of(what: str) -> dict[str, Any]:
+    """JSON Schema (2020-12) of `config`, `run`, `sample` or `plan`."""
+    if what == "config":
+        section = profiling_schema()
+        return {
+            "$schema": _DIALECT,
+            "title": "sage.yaml with a profiling section",
+            "type": "object",
+            "required": ["profiling"],
+            "properties": {"profiling": {"$ref": section["$ref"]}},
+            "$defs": section["$defs"],
+        }
+    record = {"run": Run, "sample": SampleLine, "plan": Plan}[what]
+    return {"$schema": _DIALECT, **msgspec.json.schema(record)}
