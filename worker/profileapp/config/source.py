@@ -21,7 +21,9 @@ DEPTH_LIMIT = 40
 Path_ = tuple[str | int, ...]
 """Where a value stands in the data: keys and indices from the top."""
 
-_PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp"))
+_PLAIN_TAGS = frozenset(
+    f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "seq", "map")
+)
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 _SPACES = re.compile(r"\s+")
 
@@ -108,15 +110,12 @@ class _Builder:
 
     def value(self, node: yaml.Node, path: Path_) -> Any:
         """Plain data of one node; None, with a mistake noted, where it may not be."""
-        self._room -= 1
-        if self._room <= 0 or len(path) > DEPTH_LIMIT:
-            if self._room == 0 or len(path) > DEPTH_LIMIT:
-                self.mistakes.append(
-                    Mistake(path[:1], f"holds more than {VALUE_LIMIT} values or {DEPTH_LIMIT} levels, aliases followed")
-                )
-                self._room = min(self._room, 0)
+        if not self._has_room(path):
             return None
         self.positions[path] = _position(node)
+        if node.tag not in _PLAIN_TAGS:
+            self.mistakes.append(Mistake(path, f"has the tag {node.tag[:60]!r}; only plain values are read"))
+            return None
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -147,17 +146,30 @@ class _Builder:
         for source in merged:
             if not isinstance(source, yaml.MappingNode):
                 self.mistakes.append(Mistake(path, "merges (<<) something that is not a mapping"))
-            elif self._room > 0 and only is None:
+            elif only is None:
                 self._merge(source, path, result)
         return result
 
-    def _merge(self, source: yaml.MappingNode, path: Path_, into: dict[str, Any]) -> None:
+    def _has_room(self, path: Path_) -> bool:
+        """Counts one more value; False, with one mistake noted, from the first that is too many or too deep."""
+        if self._room < 0:
+            return False
         self._room -= 1
+        if self._room >= 0 and len(path) <= DEPTH_LIMIT:
+            return True
+        self._room = -1
+        bounds = f"{VALUE_LIMIT} values or {DEPTH_LIMIT} levels"
+        self.mistakes.append(Mistake(path[:1], f"holds more than {bounds}, aliases followed"))
+        return False
+
+    def _merge(self, source: yaml.MappingNode, path: Path_, into: dict[str, Any]) -> None:
+        if not self._has_room(path):
+            return
         for key_node, value_node in source.value:
             if key_node.tag == _MERGE_TAG:
                 nested = value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
                 for node in nested:
-                    if isinstance(node, yaml.MappingNode) and self._room > 0:
+                    if isinstance(node, yaml.MappingNode):
                         self._merge(node, path, into)
             elif isinstance(key_node, yaml.ScalarNode) and key_node.value not in into:
                 here = (*path, key_node.value)
@@ -166,9 +178,6 @@ class _Builder:
 
     def _scalar(self, node: yaml.Node, path: Path_) -> Any:
         self.written[path] = node.value
-        if node.tag not in _PLAIN_TAGS:
-            self.mistakes.append(Mistake(path, f"has the tag {node.tag[:60]!r}; only plain values are read"))
-            return None
         if node.tag.endswith(":timestamp"):
             return node.value
         try:

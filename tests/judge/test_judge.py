@@ -1,0 +1,218 @@
+"""Statistics, budgets, headlines and verdicts."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+from array import array
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from profileapp.errors import ExitCode, worst
+from profileapp.judge.budget import judge_budget
+from profileapp.judge.headline import headlines
+from profileapp.judge.summary import percentile, summarise, summary_of
+from profileapp.judge.verdict import exit_code_of, judge_folder, verdict_of
+from profileapp.model.budget import parse_budget
+from profileapp.model.clock import Clock
+from profileapp.model.quantity import parse_duration_s, parse_quantity
+from profileapp.model.run import BudgetResult, MetricStatus, Repeat, Run
+from profileapp.model.series import Series, series
+from profileapp.model.target import App, Target
+from profileapp.record.folder import RunFolder
+from profileapp.record.reader import SeriesData
+
+FPS = series("fps", "frames/s", "custom")
+MEMORY = series("container.memory.used", "bytes", "container")
+
+
+def data(points: list[tuple[int, float]]) -> SeriesData:
+    result = SeriesData()
+    for at_ns, value in points:
+        result.times_ns.append(at_ns)
+        result.values.append(value)
+    return result
+
+
+def summaries(*values: tuple[Series, list[float]]):
+    return [summary_of(one, array("d", numbers)) for one, numbers in values]
+
+
+FLOATS = st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=60)
+
+
+@given(FLOATS)
+def test_statistics_are_those_of_the_standard_library(values: list[float]) -> None:
+    summary = summary_of(FPS, array("d", values))
+    assert summary.count == len(values)
+    assert summary.mean == pytest.approx(statistics.fmean(values), rel=1e-9, abs=1e-6)
+    assert summary.sd == pytest.approx(statistics.stdev(values) if len(values) > 1 else 0, rel=1e-6, abs=1e-6)
+    assert summary.p50 == pytest.approx(statistics.median(values), rel=1e-9, abs=1e-9)
+    assert (summary.min, summary.max, summary.last) == (min(values), max(values), values[-1])
+    assert summary.min <= summary.p50 <= summary.p90 <= summary.p95 <= summary.p99 <= summary.max
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=60), st.integers(1, 99))
+def test_percentiles_are_type_7(values: list[float], percent: int) -> None:
+    expected = statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+    assert percentile(sorted(values), percent) == pytest.approx(expected, rel=1e-9, abs=1e-6)
+
+
+def test_only_what_lies_in_a_repeat_after_its_warm_up_counts() -> None:
+    repeats = (Repeat(1, 0, 10, 20), Repeat(2, 30, 40, 50))
+    points = [(at, float(at)) for at in range(0, 60, 5)]
+    [summary] = summarise({FPS: data(points)}, repeats)
+    assert (summary.count, summary.min, summary.max) == (6, 10.0, 50.0)
+    [shuffled] = summarise({FPS: data(points[::-1])}, repeats)
+    assert (shuffled.count, shuffled.mean) == (summary.count, summary.mean)
+    [unended] = summarise({FPS: data(points)}, (Repeat(1, 0, 10),))
+    assert unended.count == 10
+    assert summarise({FPS: data(points)}, ())[0].count == 12
+    assert summarise({FPS: data([(5, 1.0)])}, repeats) == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "condition", "state", "margin"),
+    [
+        ("fps.mean", ">= 10", "kept", 5.0),
+        ("fps.mean", "> 15", "broken", 0.0),
+        ("fps.min", ">= 12", "broken", -2.0),
+        ("container.memory.used.max", "<= 2 GiB", "kept", 2.0 * 2**30 - 2e9),
+        ("container.memory.used.max", "< 1 GB", "broken", -1e9),
+        ("system.temperature.p95", "< 80", "broken", -10.0),
+        ("system.temperature.gpu.max", "< 80 °C", "broken", -10.0),
+        ("system.temperature.cpu.max", "< 80", "kept", 30.0),
+        ("fps.count", ">= 2", "kept", 0.0),
+    ],
+)
+def test_budgets(key: str, condition: str, state: str, margin: float) -> None:
+    measured = summaries(
+        (FPS, [10.0, 20.0]),
+        (MEMORY, [1e9, 2e9]),
+        (series("system.temperature", "°C", "system", sensor="cpu"), [50.0]),
+        (series("system.temperature", "°C", "system", sensor="gpu"), [90.0]),
+    )
+    result = judge_budget(parse_budget(key, condition), measured)
+    assert (result.state, result.margin) == (state, pytest.approx(margin))
+
+
+@pytest.mark.parametrize(
+    ("key", "condition", "message"),
+    [
+        ("fsp.mean", ">= 10", "no series fsp was measured; did you mean fps?"),
+        ("fps.mean", ">= 10 GiB", "fps is measured in frames/s, not in bytes"),
+    ],
+)
+def test_a_budget_on_what_was_not_measured_fails_loudly(key: str, condition: str, message: str) -> None:
+    result = judge_budget(parse_budget(key, condition), summaries((FPS, [10.0])))
+    assert (result.state, result.message) == ("not-measured", message)
+
+
+@pytest.mark.parametrize("text", ["10", "= 10", ">= ten", ">=", ">= nan", ">= 1e999", "", ">= 10\n<= 5 GiB\n" * 9])
+def test_conditions_that_are_none(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_budget("fps.mean", text)
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_no_text_gives_another_error(key: str, condition: str) -> None:
+    with contextlib.suppress(ValueError):
+        parse_budget(key, condition)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("2 GiB", (2**31, "bytes")), ("10", (10, "")), ("1.5 ms", (0.0015, "s")), ("3 MB/s", (3e6, "bytes/s")),
+     ("12 frames/s", (12, "frames/s")), ("-5.5e1°C", (-55, "°C"))],
+)  # fmt: skip
+def test_quantities(text: str, expected: tuple[float, str]) -> None:
+    assert parse_quantity(text) == (pytest.approx(expected[0]), expected[1])
+
+
+def test_durations() -> None:
+    assert [parse_duration_s(each) for each in (5, 0.5, "500ms", "90s", "2m", " 1.5 h ")] == [
+        5,
+        0.5,
+        0.5,
+        90,
+        120,
+        5400,
+    ]
+    for text in ("", "5", "m", "-1s", "1d", "1s "[::-1]):
+        with pytest.raises(ValueError):
+            parse_duration_s(text)
+
+
+def test_headlines_put_cost_first_then_the_apps_own_frame_rate() -> None:
+    measured = summaries(
+        (MEMORY, [1.0, 3.0]),
+        (series("accuracy", "%", "custom"), [90.0]),
+        (series("frames", "", "custom", "counter"), [1.0]),
+        (series("camera_fps", "", "custom"), [25.0]),
+        (series("inference", "s", "custom", "timer"), [0.1]),
+        (series("system.cpu.util", "%", "system"), [50.0]),
+        (series("system.cpu.util", "%", "system", core="0"), [99.0]),
+    )
+    assert [(each.label, each.value) for each in headlines(measured)] == [
+        ("device CPU", 50.0),
+        ("memory peak", 3.0),
+        ("camera_fps", 25.0),
+        ("accuracy", 90.0),
+    ]
+
+
+BASE = Run(
+    id="r", app=App("a"), target=Target("t"), clock=Clock(0, 0), started_ns=0, state="finished", ending="completed"
+)
+BROKEN = BudgetResult(key="fps.mean", condition=">= 1", state="broken")
+LOST = MetricStatus("system", "failed", reason="died")
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict", "code"),
+    [
+        ({}, "passed", ExitCode.OK),
+        ({"ending": "timeout"}, "passed", ExitCode.OK),
+        ({"budgets": (BROKEN,)}, "over budget", ExitCode.BUDGET_BROKEN),
+        ({"ending": "oom-killed", "budgets": (BROKEN,)}, "app failed", ExitCode.APP_FAILED),
+        ({"ending": "timeout-failed", "metrics": (LOST,)}, "app failed", ExitCode.APP_FAILED),
+        ({"metrics": (LOST,), "budgets": (BROKEN,)}, "not measured", ExitCode.NOT_MEASURED),
+        ({"ending": "not-measured"}, "not measured", ExitCode.NOT_MEASURED),
+        ({"ending": "aborted", "stop_signal": 15}, "aborted", ExitCode.TERMINATED),
+        ({"ending": "aborted", "stop_signal": 2}, "aborted", ExitCode.INTERRUPTED),
+        ({"state": "running", "ending": None}, "incomplete", ExitCode.NOT_MEASURED),
+    ],
+)
+def test_verdicts_and_exit_codes(changes: dict, verdict: str, code: ExitCode) -> None:
+    run = msgspec.structs.replace(BASE, **changes)
+    assert (verdict_of(run), exit_code_of(run)) == (verdict, code)
+
+
+def test_the_worst_code_speaks_for_all() -> None:
+    assert worst([]) == ExitCode.OK
+    assert worst([ExitCode.BUDGET_BROKEN, ExitCode.NOT_MEASURED, ExitCode.APP_FAILED]) == ExitCode.NOT_MEASURED
+    assert worst([ExitCode.CONFIG_WRONG, ExitCode.INTERRUPTED]) == ExitCode.INTERRUPTED
+
+
+def test_an_empty_folder_is_judged_incomplete(tmp_path: Path) -> None:
+    judged = judge_folder(tmp_path)
+    assert (judged.verdict, judged.exit_code) == ("incomplete", ExitCode.NOT_MEASURED)
+    assert len(judged.problems) == 2
+
+
+def test_a_recorded_run_is_judged_again_from_its_files(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "t")
+    writer = folder.open_metrics(Clock(10**18, 0))
+    for n in range(10):
+        writer.emit(FPS, float(n), n)
+    writer.close()
+    target = Target("t", budgets={"fps.mean": ">= 5", "nonsense": "x"})
+    folder.write_run(msgspec.structs.replace(BASE, target=target))
+    judged = judge_folder(folder.path)
+    assert [budget.state for budget in judged.run.budgets] == ["broken", "not-measured"]
+    assert judged.run.summary[0].mean == 4.5 and judged.verdict == "over budget"
+    assert judged.headline[0].label == "fps"

@@ -1,0 +1,175 @@
+"""From a sage.yaml to the plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from profileapp.config.load import load
+from profileapp.errors import ConfigError
+from profileapp.model.target import Plan
+from profileapp.plan.expand import make_plan, select
+from profileapp.plan.names import NAME_LIMIT, derived_name, first_free, slug, with_suffix
+from profileapp.plan.table import format_duration, plan_table
+
+FOUNDING = """
+name: "object-counter"
+namespace: "waggle"
+version: "0.5.1"
+profiling:
+  targets:
+    - {args: "-interval 1 --use-gpu", timeout: 120}
+    - {args: "--use-gpu", timeout: 60}
+    - {args: "--use-cpu", timeout: 0}            # 0: no timeout, the app ends by itself
+  metrics: ['system', 'gpu-summary']
+"""
+
+
+def plan_of(tmp_path: Path, text: str, image: str | None = None) -> Plan:
+    path = tmp_path / "sage.yaml"
+    path.write_text(text, encoding="utf-8")
+    return make_plan(load(path), image)
+
+
+def refused(tmp_path: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as error:
+        plan_of(tmp_path, text)
+    return str(error.value).replace(f"{tmp_path}/", "")
+
+
+def section(tmp_path: Path, targets: str, more: str = "") -> Plan:
+    return plan_of(tmp_path, f"name: app\nprofiling:\n  targets:\n{targets}\n{more}")
+
+
+def test_the_founding_example(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, FOUNDING)
+    assert [(each.name, each.args, each.timeout_s) for each in plan.targets] == [
+        ("interval-1-use-gpu", ("-interval", "1", "--use-gpu"), 120.0),
+        ("use-gpu", ("--use-gpu",), 60.0),
+        ("use-cpu", ("--use-cpu",), 0.0),
+    ]
+    assert {each.metrics for each in plan.targets} == {("system", "gpu-summary")}
+    assert plan.image == "waggle/object-counter:0.5.1"
+    assert plan.files == ("sage.yaml",)
+    assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan
+
+
+def test_the_image_named_wins(tmp_path: Path) -> None:
+    assert plan_of(tmp_path, FOUNDING, "other:1").image == "other:1"
+    assert section(tmp_path, "    - {}").image is None
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ('"a \'b c\' \\"d\\""', ("a", "b c", "d")),
+        ("'$(touch pwned) `id` ; rm -rf /'", ("$(touch", "pwned)", "`id`", ";", "rm", "-rf", "/")),
+        ('["$(id)", "a b", "line\\nbreak", "ünïcode", on, 0x10, 1.10]',
+         ("$(id)", "a b", "line\nbreak", "ünïcode", "on", "0x10", "1.10")),
+        ("''", ()),
+        ("[]", ()),
+    ],
+)  # fmt: skip
+def test_arguments_are_split_as_a_shell_would_and_never_run(tmp_path: Path, args: str, expected: tuple) -> None:
+    assert section(tmp_path, f"    - {{args: {args}}}").targets[0].args == expected
+
+
+def test_names_are_unique_and_safe_whatever_the_arguments(tmp_path: Path) -> None:
+    plan = section(
+        tmp_path,
+        "    - {args: --a}\n    - {args: '-a'}\n    - {}\n    - {args: '../../etc/passwd'}\n    - {args: index.html}\n"
+        f"    - {{args: {'x' * 500}}}\n    - {{name: a, args: other}}",
+    )
+    names = [target.name for target in plan.targets]
+    assert names[:5] == ["a-2", "a-3", "default", "etc-passwd", "index.html-2"]
+    assert len(set(names)) == len(names) and all(len(name) <= NAME_LIMIT for name in names)
+
+
+def test_defaults_agents_and_durations(tmp_path: Path) -> None:
+    (tmp_path / "traffic").mkdir()
+    plan = section(
+        tmp_path,
+        "    - {name: fast, agent: [nano, 'orin && arm64'], env: {B: on}, timeout: 2m}\n    - {name: slow}",
+        "  defaults: {interval: 100ms, env: {A: 1.10}, dataset: traffic/, warmup: 0.5s, repeat: 3, grace: 1m,"
+        " budgets: {fps.mean: '>= 10'}, agent: any-board, metrics: [system]}\n",
+    )
+    assert [(each.name, each.agent) for each in plan.targets] == [
+        ("fast-nano", "nano"),
+        ("fast-orin-arm64", "orin && arm64"),
+        ("slow", "any-board"),
+    ]
+    fast = plan.targets[0]
+    assert (fast.timeout_s, fast.interval_s, fast.warmup_s, fast.grace_s, fast.repeat) == (120, 0.1, 0.5, 60, 3)
+    assert fast.env == {"A": "1.10", "B": "on"}
+    assert fast.dataset == "traffic" and plan.files == ("sage.yaml", "traffic/**")
+    assert fast.metrics == ("system",) and fast.budgets == {"fps.mean": ">= 10"}
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ("    - {name: a}\n    - {name: a}", "sage.yaml:5:14: profiling.targets[2].name is 'a', as another target is"),
+        ("    - {name: report}", "a name of profileapp's own files"),
+        ('    - {args: "\'open"}', "sage.yaml:4:14: profiling.targets[1].args is ''open', which a shell could not"),
+        ('    - {args: ["a\\0b"]}', "holds a NUL character"),
+        ("    - {timeout: 5, warmup: 5}", "nothing is left to measure"),
+        ("    - {interval: 1ms}", "must be from 10ms to 10m"),
+        ("    - {interval: 11m}", "must be from 10ms to 10m"),
+        ("    - {agent: []}", "is an empty list"),
+        ("    - {metrics: [system, system]}", "names a metric twice"),
+        ("    - {budgets: {fps: '>= 1'}}", "must end in one of the statistics"),
+        ("    - {budgets: {fps.mean: '10'}}", "must be a comparison and a number"),
+        ("    - {env: {PROFILEAPP_SOCKET: x}}", "a variable that profileapp itself sets"),
+        ("    - {dataset: ../x}", "must be a path below the folder"),
+        ("    - {dataset: /etc}", "must be a path below the folder"),
+        ("    - {dataset: nowhere}", "there is no such folder or file"),
+        ("    - {dataset: 'a b'}", "must hold no space"),
+        ("    - {dataset: out}", "a link that leads out"),
+    ],
+)
+def test_what_the_schema_cannot_see(tmp_path: Path, targets: str, message: str) -> None:
+    (tmp_path / "out").symlink_to("/etc")
+    text = f"name: app\nprofiling:\n  targets:\n{targets}\n"
+    assert message in refused(tmp_path, text)
+
+
+def test_no_profiling_section_says_how_to_add_one(tmp_path: Path) -> None:
+    assert "has no key 'profiling'; add one" in refused(tmp_path, "name: app\n")
+
+
+@pytest.mark.parametrize("name", ["[1]", "x" * 300, '"a\\nb"'])
+def test_a_hostile_app_name_is_refused(tmp_path: Path, name: str) -> None:
+    assert "name is" in refused(tmp_path, f"name: {name}\nprofiling: {{targets: [{{}}]}}\n")
+
+
+def test_select(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, FOUNDING)
+    assert [each.name for each in select(plan, ["use-cpu", "use-gpu"]).targets] == ["use-gpu", "use-cpu"]
+    assert select(plan, []) is plan
+    with pytest.raises(ConfigError, match="no target is named 'use-cpi'; did you mean 'use-cpu'"):
+        select(plan, ["use-cpi"])
+
+
+def test_the_table_shows_every_target(tmp_path: Path) -> None:
+    table = plan_table(plan_of(tmp_path, FOUNDING))
+    assert "waggle/object-counter:0.5.1" in table
+    assert "use-cpu             any    to its end" in table
+    assert table.endswith("3 targets · at most 3 min, and 1 to the app's own end\n")
+
+
+def test_format_duration() -> None:
+    assert [format_duration(s) for s in (0.1, 90, 120, 5400, 7200)] == ["0.1 s", "90 s", "2 min", "1 h 30 min", "2 h"]
+
+
+@given(st.text(max_size=200), st.text(max_size=80))
+def test_any_text_makes_a_safe_name(text: str, suffix: str) -> None:
+    import re
+
+    from profileapp.config.schema import NAME_PATTERN
+
+    name = first_free(with_suffix(derived_name([text]), slug(suffix) or "any"), {"default-any"})
+    assert re.fullmatch(NAME_PATTERN, name) and name not in {"default-any", "report"}
