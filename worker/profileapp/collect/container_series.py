@@ -1,0 +1,24 @@
+"""The series of metric `container`, whichever source they come from."""
+
+from __future__ import annotations
+
+from profileapp.model.series import series
+
+CPU = series("container.cpu.util", "%", "container")
+"""CPU time a second of time; 200 % is two cores."""
+CPU_THROTTLED = series("container.cpu.throttled", "s", "container", "counter")
+"""Time the app was kept from the CPU by its quota, since its start."""
+MEMORY_USED = series("container.memory.used", "bytes", "container")
+"""Memory that could not be given back at once: usage less inactive file cache."""
+MEMORY_CACHE = series("container.memory.cache", "bytes", "container")
+"""Pages of files, which the kernel can take back."""
+IO_READ = series("container.io.read", "bytes/s", "container")
+IO_WRITE = series("container.io.write", "bytes/s", "container")
+NETWORK_RECEIVED = series("container.network.received", "bytes/s", "container")
+NETWORK_SENT = series("container.network.sent", "bytes/s", "container")
+PROCESSES = series("container.processes", "", "container")
+"""Processes and threads."""
+CPU_PRESSURE = series("container.pressure.cpu", "%", "container")
+MEMORY_PRESSURE = series("container.pressure.memory", "%", "container")
+IO_PRESSURE = series("container.pressure.io", "%", "container")
+"""Share of the last interval in which some task of the app waited for the resource (PSI, cgroup v2 only)."""

@@ -1,0 +1,21 @@
+"""From a total that only grows to a rate."""
+
+from __future__ import annotations
+
+
+class Rate:
+    """The growth of a total between two looks, a second."""
+
+    __slots__ = ("_at_ns", "_total")
+
+    def __init__(self) -> None:
+        self._total: float | None = None
+        self._at_ns = 0
+
+    def update(self, total: float, at_ns: int) -> float | None:
+        """Growth a second since the last look; None at the first, and where the total went back (it began anew)."""
+        before, before_ns = self._total, self._at_ns
+        self._total, self._at_ns = total, at_ns
+        if before is None or at_ns <= before_ns or total < before:
+            return None
+        return (total - before) * 1e9 / (at_ns - before_ns)

@@ -1,0 +1,96 @@
+"""Calls a collector once an interval, on a schedule that does not drift."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from profileapp.collect.seam import Collector
+
+FAILURES_IN_A_ROW = 5
+"""After as many failed samples in a row a collector is ended."""
+JOIN_TIMEOUT_S = 2.0
+
+
+class Schedule:
+    """Ticks at `start_ns`, `start_ns + interval_ns`, …; pure arithmetic on the monotonic clock.
+
+    A tick served more than half an interval after its time is late; one whose time has passed altogether when the one
+    before is done is missed and skipped, so that the ticks that follow are on time again.
+    """
+
+    def __init__(self, start_ns: int, interval_ns: int) -> None:
+        self.late = 0
+        self.missed = 0
+        self.next_ns = start_ns
+        self._interval_ns = interval_ns
+
+    def advance(self, now_ns: int) -> None:
+        """The tick due at `next_ns` is served at `now_ns`: counts lateness, and sets `next_ns` to the next tick."""
+        skipped = max(0, (now_ns - self.next_ns) // self._interval_ns)
+        self.missed += skipped
+        if (now_ns - self.next_ns) % self._interval_ns * 2 > self._interval_ns:
+            self.late += 1
+        self.next_ns += (skipped + 1) * self._interval_ns
+
+
+class Sampler:
+    """One collector in one thread of its own, until `stop`.
+
+    A sample that raises is counted and told to `on_failure`; after FAILURES_IN_A_ROW the collector is ended alone and
+    `ended_by` says why. `hangs` is True after `stop` where the collector did not come back.
+    """
+
+    def __init__(
+        self,
+        collector: Collector,
+        interval_s: float,
+        on_failure: Callable[[Collector, Exception], None],
+    ) -> None:
+        self.collector = collector
+        self.failures = 0
+        self.ended_by: Exception | None = None
+        self.hangs = False
+        self._interval_ns = round(interval_s * 1e9)
+        self._on_failure = on_failure
+        self._schedule = Schedule(0, self._interval_ns)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"sampler-{collector.source}", daemon=True)
+
+    @property
+    def late(self) -> int:
+        """Samples that came more than half an interval late."""
+        return self._schedule.late
+
+    @property
+    def missed(self) -> int:
+        """Samples of the schedule that were not taken."""
+        return self._schedule.missed
+
+    def start(self) -> None:
+        """Takes the first sample one interval from now."""
+        self._schedule.next_ns = time.monotonic_ns() + self._interval_ns
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Takes no further sample; waits a little for the one under way."""
+        self._stopping.set()
+        self._thread.join(JOIN_TIMEOUT_S)
+        self.hangs = self._thread.is_alive()
+
+    def _run(self) -> None:
+        failures_in_a_row = 0
+        while not self._stopping.wait(max(0.0, (self._schedule.next_ns - time.monotonic_ns()) / 1e9)):
+            now_ns = time.monotonic_ns()
+            self._schedule.advance(now_ns)
+            try:
+                self.collector.sample(now_ns)
+                failures_in_a_row = 0
+            except Exception as error:
+                self.failures += 1
+                failures_in_a_row += 1
+                self._on_failure(self.collector, error)
+                if failures_in_a_row >= FAILURES_IN_A_ROW:
+                    self.ended_by = error
+                    return
