@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 
-from profileapp.config.mistake import Mistake, printable, raise_mistakes
+from profileapp.config.mistake import Mistake, raise_mistakes
 from profileapp.config.schema import Profiling, profiling_schema
 from profileapp.config.source import Document, Path_, read_document
 from profileapp.config.validate import show, validate
 from profileapp.errors import ConfigError
+from profileapp.model.text import printable
 
 _OWN_KEYS = frozenset({"name", "namespace", "version", "profiling"})
 _TEXT_LIMIT = 200

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from profileapp.errors import ConfigError
+from profileapp.model.text import printable
 
 if TYPE_CHECKING:
     from profileapp.config.source import Document, Path_
@@ -46,9 +47,3 @@ def name_of(path: Path_) -> str:
     for step in path:
         name += f"[{step + 1}]" if isinstance(step, int) else f".{step}" if name else str(step)
     return printable(name) or "the file"
-
-
-def printable(text: str, limit: int = 80) -> str:
-    """`text` on one line of at most `limit` characters, with what would move a terminal's cursor escaped."""
-    safe = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[: limit + 1])
-    return safe if len(safe) <= limit else safe[: limit - 1] + "…"

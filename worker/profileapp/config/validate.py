@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from profileapp.config.mistake import Mistake, printable
+from profileapp.config.mistake import Mistake
+from profileapp.model.text import printable
 
 if TYPE_CHECKING:
     from profileapp.config.source import Path_

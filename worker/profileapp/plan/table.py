@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from profileapp.config.mistake import printable
 from profileapp.model.target import Plan, Target
+from profileapp.model.text import printable
 
 _COLUMNS = ("target", "agent", "time", "repeat", "interval", "metrics", "arguments")
 _ARGS_WIDTH = 60

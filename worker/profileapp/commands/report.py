@@ -1,0 +1,48 @@
+"""`profileapp report`: everything that can be made out of what was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from profileapp.commands.outcome import finish
+from profileapp.errors import ConfigError
+from profileapp.judge.verdict import JudgedRun, judge_folder
+from profileapp.record.folder import METRICS_FILE, PACKED_METRICS_FILE, RUN_FILE, RunFolder
+from profileapp.report.write import write_data, write_overview, write_pages
+
+
+@click.command("report", epilog="\b\nExamples:\n  profileapp report profile/\n  profileapp report profile/ --json")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="End with a line of JSON instead of a table.")
+def command(folder: Path, as_json: bool) -> int:
+    """Make pages, junit.xml and CSV of all targets in FOLDER, the --out of one or many runs.
+
+    Works from the recorded files alone, whole or cut by a crash. Its exit code is that of what was measured.
+    """
+    judged = judge_all(folder)
+    for each in judged:
+        if each.run.id:
+            RunFolder(each.folder).write_run(each.run)
+    write_data(judged)
+    write_overview(folder, judged)
+    index = write_pages(folder, judged)
+    return finish(judged, (), 0, index, as_json)
+
+
+def judge_all(folder: Path) -> list[JudgedRun]:
+    """Every target's folder below `folder`, judged, in the order they were run. Raises ConfigError where none is."""
+    names = (RUN_FILE, METRICS_FILE, PACKED_METRICS_FILE)
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be read ({error.strerror}); name the --out of a run") from error
+    found = [
+        entry
+        for entry in entries
+        if entry.is_dir() and not entry.is_symlink() and any((entry / name).is_file() for name in names)
+    ]
+    if not found:
+        raise ConfigError(f"{folder}: holds no target's folder with a {RUN_FILE}; name the --out of a run")
+    return sorted((judge_folder(each) for each in found), key=lambda each: (each.run.started_ns, each.folder.name))

@@ -1,0 +1,212 @@
+"""`profileapp run`: runs and measures the targets of a sage.yaml, one after the other."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from profileapp.collect.registry import sources
+from profileapp.commands.outcome import finish
+from profileapp.commands.plan import load_plan
+from profileapp.commands.progress import make_progress
+from profileapp.errors import AgentError, ConfigError, ImageError, ProfileappError
+from profileapp.judge.verdict import JudgedRun, judge_folder
+from profileapp.model.quantity import parse_quantity
+from profileapp.model.target import Plan, Target
+from profileapp.record.folder import RunFolder
+from profileapp.report.write import report_extra_is_installed, write_data
+from profileapp.run.facts import build_facts
+from profileapp.run.limits import default_memory_bytes
+from profileapp.run.lock import Holder, agent_lock
+from profileapp.run.process_runtime import ProcessRuntime
+from profileapp.run.progress import Progress
+from profileapp.run.runtime import Limits, Runtime
+from profileapp.run.session import Session, run_target
+from profileapp.run.state import State, open_state
+from profileapp.run.stop import Stop, Wake, stop_on_signals
+
+_EPILOG = """\b
+Examples:
+  profileapp run sage.yaml --image waggle/object-counter:0.5.1
+  profileapp run sage.yaml --target use-gpu --out profile
+  profileapp run sage.yaml --runtime process --command "python3 app.py"
+"""
+
+
+@click.command("run", epilog=_EPILOG)
+@click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--image", help="The app's image. Left out: NAMESPACE/NAME:VERSION of the sage.yaml.")
+@click.option("--target", "targets", multiple=True, metavar="NAME", help="Only this target; may be given again.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("profile"),
+    help="Where artifacts go.",
+    show_default=True,
+)
+@click.option(
+    "--runtime",
+    type=click.Choice(["docker", "process"]),
+    default="docker",
+    show_default=True,
+    help="A container, or a process of this machine (no sandbox).",
+)
+@click.option("--command", "line", help="What the process runtime runs; split as a shell would.")
+@click.option(
+    "--memory-limit",
+    envvar="PROFILEAPP_MEMORY_LIMIT",
+    metavar="SIZE",
+    help="What the app may use at most, such as 2GiB. Left out: nearly all that the agent has.",
+)
+@click.option(
+    "--pids-limit",
+    envvar="PROFILEAPP_PIDS_LIMIT",
+    type=click.IntRange(1, 4_000_000),
+    default=1024,
+    show_default=True,
+    help="How many processes and threads the app may have.",
+)
+@click.option("--no-report", is_flag=True, help="Only measure; make the pages later with `profileapp report`.")
+@click.option("--json", "as_json", is_flag=True, help="End with a line of JSON instead of a table.")
+def command(
+    config: Path,
+    image: str | None,
+    targets: tuple[str, ...],
+    out: Path,
+    runtime: str,
+    line: str | None,
+    memory_limit: str | None,
+    pids_limit: int,
+    no_report: bool,
+    as_json: bool,
+) -> int:
+    """Run and measure the targets of CONFIG, a sage.yaml with a profiling: section."""
+    plan = load_plan(config, image, targets)
+    limits = Limits(_memory_bytes(memory_limit), pids_limit)
+    state = open_state(os.environ)
+    chosen = _runtime(runtime, plan, line, config.resolve().parent, state)
+    progress = make_progress(sys.stderr)
+    wake = Wake()
+    stop = Stop(wake)
+    session = Session(
+        app=plan.app,
+        runtime=chosen,
+        limits=limits,
+        build=build_facts(os.environ),
+        config_folder=config.resolve().parent,
+        find_sources=sources,
+        progress=progress,
+        stop=stop,
+        wake=wake,
+    )
+    judged: list[JudgedRun] = []
+    errors: list[ProfileappError] = []
+    with stop_on_signals(stop), progress:
+        for target in plan.targets:
+            if stop.signal:
+                break
+            try:
+                judged.append(_run_alone(session, target, out, state, progress))
+            except _StoppedWhileWaitingError:
+                break
+            except (ConfigError, ImageError):
+                raise
+            except AgentError as error:
+                errors.append(error)
+                click.echo(f"profileapp: {target.name}: {error}", err=True)
+    index = None
+    if judged and not no_report and not stop.signal:
+        index = _make_report(out)
+    return finish(judged, errors, stop.signal, index, as_json)
+
+
+class _StoppedWhileWaitingError(Exception):
+    """We were told to stop before the agent was ours."""
+
+
+def _run_alone(session: Session, target: Target, out: Path, state: State, progress: Progress) -> JudgedRun:
+    """Waits for the agent, sweeps it, runs the target, and judges what was recorded."""
+    live = state.begin_run()
+    holder = Holder(live.id, session.build.job, os.getpid(), live.started_ns)
+    try:
+        with agent_lock(state.lock_path, holder, progress.waiting, lambda: bool(session.stop.signal)) as held:
+            if not held:
+                raise _StoppedWhileWaitingError
+            _sweep(session.runtime, state, progress)
+            session.runtime.prepare(progress)
+            folder = RunFolder.create(out, target.name)
+            run_target(session, target, folder, live)
+    finally:
+        live.end()
+    judged = judge_folder(folder.path)
+    try:
+        folder.write_run(judged.run)
+        write_data([judged])
+    except OSError as error:
+        raise AgentError(f"{folder.path}: cannot be written ({error.strerror}); what was measured is kept") from error
+    return judged
+
+
+def _sweep(runtime: Runtime, state: State, progress: Progress) -> None:
+    for run_id in list(state.dead_runs()):
+        swept = runtime.sweep(run_id)
+        state.forget(run_id)
+        progress.note(f"swept up run {run_id}, which had not ended in order ({swept} things left running)")
+
+
+def _runtime(name: str, plan: Plan, line: str | None, folder: Path, state: State) -> Runtime:
+    if name == "process":
+        try:
+            words = tuple(shlex.split(line or ""))
+        except ValueError as error:
+            raise ConfigError(f"--command {line!r}: a shell could not split it ({error})") from error
+        if not words:
+            raise ConfigError('--runtime process needs --command, such as --command "python3 app.py"')
+        return ProcessRuntime(words, folder, os.environ)
+    if line is not None:
+        raise ConfigError("--command goes with --runtime process; the docker runtime runs the image's own entrypoint")
+    if not plan.image:
+        raise ConfigError("no image: give --image, or namespace, name and version in the sage.yaml")
+    # docker takes longer to import than all the rest together.
+    from profileapp.run.docker_runtime import DockerRuntime  # noqa: PLC0415
+
+    return DockerRuntime(plan.image, str(state.folder))
+
+
+def _memory_bytes(text: str | None) -> int:
+    if text is None:
+        return default_memory_bytes()
+    try:
+        number, unit = parse_quantity(text)
+    except ValueError as error:
+        raise ConfigError(f"--memory-limit {text!r}: {error}") from error
+    if unit not in ("bytes", "") or number < 6 * 1024**2:
+        raise ConfigError(f"--memory-limit {text!r}: must be a size of at least 6MiB, such as 2GiB")
+    return int(number)
+
+
+def _make_report(out: Path) -> Path | None:
+    """The pages, made by a process of their own: what plots need in memory is not the worker's to have.
+
+    None, with a word of how to get it, where this machine has not what pages need.
+    """
+    if not report_extra_is_installed():
+        click.echo(
+            f"profileapp: pages and plots need the report extra; make them anywhere with `profileapp report {out}`",
+            err=True,
+        )
+        return None
+    done = subprocess.run(
+        [sys.executable, "-m", "profileapp", "report", str(out), "--json"], capture_output=True, check=False
+    )
+    try:
+        return Path(msgspec.json.decode(done.stdout)["report"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        click.echo(done.stderr.decode(errors="replace"), err=True, nl=False)
+        return None

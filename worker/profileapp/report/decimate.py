@@ -1,0 +1,20 @@
+"""Fewer points for a plot, with every peak kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def decimate(values: Sequence[float], limit: int) -> list[int]:
+    """Indices of at most `limit` (>= 4) points: of each bucket the smallest and the largest, in order."""
+    count = len(values)
+    if count <= limit:
+        return list(range(count))
+    buckets = limit // 2
+    kept: list[int] = []
+    for bucket in range(buckets):
+        indices = range(bucket * count // buckets, (bucket + 1) * count // buckets)
+        low = min(indices, key=values.__getitem__)
+        high = max(indices, key=values.__getitem__)
+        kept.extend((low,) if low == high else (min(low, high), max(low, high)))
+    return kept

@@ -1,0 +1,88 @@
+"""JUnit-style XML, as Jenkins' junit plugin reads it: suite = app, class = target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from junit_xml import TestCase, TestSuite, to_xml_report_string
+
+from profileapp.judge.verdict import JudgedRun
+from profileapp.model.run import BudgetResult, MetricStatus, Run
+from profileapp.report.clean import clean
+from profileapp.report.format import quantity
+from profileapp.report.page_data import budget_text, duration_s
+
+LOG_LIMIT = 16 * 1024
+NAME_LIMIT = 200
+
+
+def junit_xml(judged: Sequence[JudgedRun]) -> str:
+    """One suite a target: a case for the run itself, one for each metric asked for, one for each budget."""
+    return str(to_xml_report_string([_suite(each) for each in judged], prettyprint=False))
+
+
+def _suite(judged: JudgedRun) -> TestSuite:
+    run = judged.run
+    classname = _name(f"{run.app.name or 'app'}.{run.target.name}")
+    cases = [_run_case(judged, classname)]
+    cases += [_metric_case(metric, classname) for metric in run.metrics]
+    cases += [_budget_case(budget, classname) for budget in run.budgets]
+    return TestSuite(_name(run.app.name or "app"), cases, properties=_properties(run), package=_name(run.target.name))
+
+
+def _run_case(judged: JudgedRun, classname: str) -> TestCase:
+    run = judged.run
+    notes = [
+        *run.warnings,
+        *judged.problems,
+        *(f"{each.label}: {quantity(each.value, each.unit)}" for each in judged.headline),
+    ]
+    case = TestCase("run", classname, duration_s(run), stdout=clean("\n".join(notes), LOG_LIMIT) or None)
+    message = clean(run.message or "the run did not come to its end", NAME_LIMIT * 5)
+    if judged.verdict == "app failed":
+        case.add_failure_info(message, clean(judged.app_log_tail, LOG_LIMIT) or message, run.ending)
+    elif run.ending in ("not-measured", "aborted") or judged.verdict == "incomplete":
+        case.add_error_info(message, clean(judged.app_log_tail, LOG_LIMIT) or message, run.ending or "incomplete")
+    return case
+
+
+def _metric_case(metric: MetricStatus, classname: str) -> TestCase:
+    notes = f"source: {metric.source}\nsamples: {metric.samples}\nlate: {metric.late}\nmissed: {metric.missed}"
+    case = TestCase(f"metric {metric.metric}", classname, stdout=clean(notes))
+    if metric.state == "skipped":
+        case.add_skipped_info(clean(metric.reason, NAME_LIMIT * 5))
+    elif metric.state == "failed":
+        case.add_error_info(clean(metric.reason, NAME_LIMIT * 5), error_type="collector")
+    return case
+
+
+def _budget_case(budget: BudgetResult, classname: str) -> TestCase:
+    text = clean(budget_text(budget), NAME_LIMIT * 5)
+    case = TestCase(_name(f"budget {budget.key} {budget.condition}"), classname, stdout=text)
+    if budget.state != "kept":
+        case.add_failure_info(text, failure_type=budget.state)
+    return case
+
+
+def _properties(run: Run) -> dict[str, str]:
+    properties = {
+        "run": run.id,
+        "app.version": run.app.version,
+        "board": run.agent.board,
+        "agent": run.agent.hostname,
+        "architecture": run.agent.architecture,
+        "runtime": run.agent.runtime,
+        "image": run.image.name if run.image else "",
+        "image.id": run.image.id if run.image else "",
+        "image.digest": run.image.digest if run.image else "",
+        "commit": run.build.commit,
+        "build": run.build.url,
+        "ending": run.ending or "",
+    }
+    return {key: clean(value, NAME_LIMIT * 5) for key, value in properties.items() if value}
+
+
+def _name(text: str) -> str:
+    """On one line, and short enough for a tree of results."""
+    line = " ".join(clean(text).split())
+    return line if len(line) <= NAME_LIMIT else f"{line[:NAME_LIMIT]}…"

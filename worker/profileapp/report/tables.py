@@ -1,0 +1,86 @@
+"""CSV: one row a target over all, and one row a series for each target (RFC 4180)."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from profileapp.judge.verdict import JudgedRun
+from profileapp.model.budget import STATISTICS
+from profileapp.report.page_data import duration_s
+
+_RUN_COLUMNS = (
+    "target",
+    "verdict",
+    "exit_code",
+    "duration_s",
+    "app",
+    "version",
+    "image",
+    "board",
+    "agent",
+    "commit",
+    "run",
+)
+_SERIES_COLUMNS = ("series", "labels", "metric", "kind", "unit", *STATISTICS)
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def summary_csv(judged: Sequence[JudgedRun]) -> str:
+    """One row a target. Each headline number has a column `SERIES STATISTIC [UNIT]`."""
+    headings = dict.fromkeys(
+        (f"{each.series_title} {each.statistic} [{each.unit}]" for one in judged for each in one.headline),
+    )
+    rows = []
+    for one in judged:
+        run = one.run
+        numbers = {f"{each.series_title} {each.statistic} [{each.unit}]": each.value for each in one.headline}
+        rows.append(
+            (
+                run.target.name,
+                one.verdict,
+                int(one.exit_code),
+                round(duration_s(run), 3),
+                run.app.name,
+                run.app.version,
+                run.image.name if run.image else "",
+                run.agent.board,
+                run.agent.hostname,
+                run.build.commit,
+                run.id,
+                *(numbers.get(heading, "") for heading in headings),
+            )
+        )
+    return _csv((*_RUN_COLUMNS, *headings), rows)
+
+
+def series_csv(judged: JudgedRun) -> str:
+    """One row a series with all its statistics."""
+    return _csv(
+        _SERIES_COLUMNS,
+        (
+            (
+                summary.name,
+                " ".join(f"{key}={value}" for key, value in summary.labels.items()),
+                summary.metric,
+                summary.kind,
+                summary.unit,
+                *(getattr(summary, statistic) for statistic in STATISTICS),
+            )
+            for summary in judged.run.summary
+        ),
+    )
+
+
+def _csv(heading: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow([_cell(cell) for cell in heading])
+    writer.writerows([_cell(cell) for cell in row] for row in rows)
+    return stream.getvalue()
+
+
+def _cell(value: object) -> object:
+    """Text that a spreadsheet would take for a formula is given a quote in front (OWASP, "CSV Injection")."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value

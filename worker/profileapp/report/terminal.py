@@ -1,0 +1,42 @@
+"""The one table that ends a run on a terminal or in a build log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from profileapp.judge.verdict import JudgedRun
+from profileapp.report.format import ABSENT, duration, quantity
+from profileapp.report.page_data import duration_s, headline_labels
+
+_STYLES = {"passed": "green", "over budget": "yellow", "aborted": "magenta"}
+PLAIN_WIDTH = 160
+
+
+def print_table(judged: Sequence[JudgedRun], console: Console | None = None) -> None:
+    """One row a target: verdict, time, headline numbers, budgets, and what there is to say."""
+    if not judged:
+        return
+    console = console or Console()
+    if not console.is_terminal:
+        console = Console(file=console.file, width=PLAIN_WIDTH, color_system=None)
+    labels = headline_labels(judged)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("target", "verdict", "time", *labels, "budgets", ""):
+        table.add_column(title, overflow="fold")
+    for each in judged:
+        numbers = {headline.label: quantity(headline.value, headline.unit) for headline in each.headline}
+        budgets = each.run.budgets
+        kept = sum(budget.state == "kept" for budget in budgets)
+        table.add_row(
+            each.run.target.name,
+            Text(each.verdict, style=_STYLES.get(each.verdict, "red")),
+            duration(duration_s(each.run)),
+            *(Text(numbers.get(label, ABSENT)) for label in labels),
+            f"{kept}/{len(budgets)} kept" if budgets else ABSENT,
+            Text(each.run.message or "; ".join(each.problems)),
+        )
+    console.print(table)

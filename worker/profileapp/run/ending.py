@@ -1,0 +1,68 @@
+"""How a start of the app ended, from what the runtime saw and what we did ourselves."""
+
+from __future__ import annotations
+
+import signal
+
+import msgspec
+
+from profileapp.model.run import APP_FAILURES, Ending, Repeat
+from profileapp.model.target import Target
+from profileapp.run.runtime import Exit
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """Why we ended the app; nothing set where it ended by itself.
+
+    `timeout`: its time was over; `stop_signal`: we were told to stop; `failure`: the agent could not go on measuring;
+    `killed`: it ignored SIGTERM for the whole grace time.
+    """
+
+    timeout: bool = False
+    stop_signal: int = 0
+    failure: str = ""
+    killed: bool = False
+
+
+def ending_of(exit_: Exit, cause: Cause, target: Target) -> tuple[Ending, str]:
+    """The ending and one line that says it to people."""
+    killed = f"; it ignored SIGTERM for {target.grace_s:g} s and was killed" if cause.killed else ""
+    if cause.stop_signal:
+        return "aborted", f"stopped by {signal_name(cause.stop_signal)}{killed}"
+    if cause.failure:
+        return "not-measured", cause.failure
+    if exit_.lost:
+        return "not-measured", exit_.lost
+    if exit_.refused:
+        return "not-started", exit_.refused
+    if exit_.oom_killed:
+        return "oom-killed", "the kernel ended the app: it wanted more memory than the agent gives it"
+    if cause.timeout:
+        text = f"ran its {target.timeout_s:g} s{killed}"
+        return (
+            ("timeout", text) if target.on_timeout == "end" else ("timeout-failed", f"not done after its time: {text}")
+        )
+    if exit_.signal:
+        return "signalled", f"ended by {signal_name(exit_.signal)}, which profileapp did not send"
+    if exit_.exit_code:
+        return "failed", f"ended with exit code {exit_.exit_code}"
+    return "completed", "ended by itself with exit code 0"
+
+
+def run_ending(repeats: tuple[Repeat, ...]) -> tuple[Ending, str]:
+    """The ending of a run: that of its first repeat that did not end well, else of its last."""
+    for repeat in repeats:
+        if repeat.ending in APP_FAILURES or repeat.ending in ("not-measured", "aborted"):
+            where = f"repeat {repeat.index}: " if len(repeats) > 1 else ""
+            return repeat.ending, where + repeat.message
+    if not repeats or repeats[-1].ending is None:
+        return "not-measured", "the app was never started"
+    return repeats[-1].ending, repeats[-1].message
+
+
+def signal_name(number: int) -> str:
+    """`SIGTERM`, or `signal 64` where it has no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

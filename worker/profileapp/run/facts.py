@@ -1,0 +1,70 @@
+"""Facts of the agent and of the build, for run.json."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from profileapp.model.run import Agent, Build
+
+_READ_LIMIT_BYTES = 256 * 1024
+_TEXT_LIMIT = 500
+
+
+def agent_facts(runtime: str, root: Path = Path("/")) -> Agent:
+    """Of this machine; what cannot be read stays empty. `root` is where /proc and /etc are."""
+    uname = os.uname()
+    cpuinfo = _text(root / "proc/cpuinfo")
+    memory_kib = _after(_text(root / "proc/meminfo"), "MemTotal").removesuffix("kB").strip()
+    return Agent(
+        hostname=uname.nodename,
+        # The device tree's model is what NVIDIA's and other Arm boards call themselves; it ends in a NUL.
+        board=_text(root / "proc/device-tree/model").strip("\0\n "),
+        architecture=uname.machine,
+        os=_unquoted(_after(_text(root / "etc/os-release"), "PRETTY_NAME", "=")),
+        kernel=uname.release,
+        cpu=_after(cpuinfo, "model name") or _after(cpuinfo, "Hardware") or _after(cpuinfo, "Model"),
+        cpu_count=os.cpu_count() or 0,
+        memory_bytes=int(memory_kib) * 1024 if memory_kib.isdigit() else 0,
+        runtime=runtime,
+    )
+
+
+def build_facts(environ: Mapping[str, str]) -> Build:
+    """What Jenkins says in the environment of a build; empty elsewhere.
+
+    Source: Jenkins documentation, "Using environment variables"; the Git plugin's GIT_COMMIT and GIT_BRANCH.
+    """
+
+    def get(name: str) -> str:
+        return environ.get(name, "")[:_TEXT_LIMIT]
+
+    return Build(
+        job=get("JOB_NAME"),
+        number=get("BUILD_NUMBER"),
+        url=get("BUILD_URL"),
+        commit=get("GIT_COMMIT"),
+        branch=get("GIT_BRANCH"),
+        node=get("NODE_NAME"),
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_READ_LIMIT_BYTES).decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _after(text: str, key: str, separator: str = ":") -> str:
+    for line in text.splitlines():
+        name, found, value = line.partition(separator)
+        if found and name.strip() == key:
+            return value.strip()[:_TEXT_LIMIT]
+    return ""
+
+
+def _unquoted(text: str) -> str:
+    return text.strip('"')

@@ -1,0 +1,101 @@
+"""One profile at a time on an agent: two would measure each other."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from profileapp.errors import AgentError
+from profileapp.model.clock import format_utc
+from profileapp.model.text import printable
+
+POLL_S = 0.25
+TELL_EVERY_S = 30.0
+_HOLDER_LIMIT_BYTES = 4096
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who has the agent. `since_ns` is UTC nanoseconds since 1970."""
+
+    run_id: str
+    job: str
+    pid: int
+    since_ns: int
+
+    def __str__(self) -> str:
+        job = f" of job {printable(self.job)}" if self.job else ""
+        try:
+            since = f" since {format_utc(self.since_ns)[:19]}Z"
+        except (ValueError, OverflowError, OSError):
+            since = ""
+        return f"run {printable(self.run_id)}{job} (process {self.pid}){since}"
+
+
+@contextmanager
+def agent_lock(
+    path: Path, holder: Holder, waiting: Callable[[str], None], stopped: Callable[[], bool]
+) -> Iterator[bool]:
+    """Holds the agent for the block; the kernel lets go of it however this process ends.
+
+    While another has it, `waiting` is told so at once and every TELL_EVERY_S seconds. Gives False where `stopped` said
+    so before the agent was free. Raises AgentError where there can be no lock.
+    """
+    descriptor = _open(path)
+    try:
+        held = _acquire(descriptor, waiting, stopped)
+        if held:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, msgspec.json.encode(holder), 0)
+        yield held
+        if held:
+            os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, waiting: Callable[[str], None], stopped: Callable[[], bool]) -> bool:
+    tell_at_s = 0.0
+    while not stopped():
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= tell_at_s:
+                tell_at_s = time.monotonic() + TELL_EVERY_S
+                waiting(f"waiting for {_holder_text(descriptor)}")
+            time.sleep(POLL_S)
+        else:
+            return True
+    return False
+
+
+def _holder_text(descriptor: int) -> str:
+    """Whoever may write the lock file may have written anything: it is checked and escaped."""
+    try:
+        return str(msgspec.json.decode(os.pread(descriptor, _HOLDER_LIMIT_BYTES, 0), type=Holder))
+    except (OSError, msgspec.DecodeError):
+        return "another run on this agent"
+
+
+def _open(path: Path) -> int:
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        # First without O_CREAT: in a sticky folder the kernel may refuse that for another user's file
+        # (fs.protected_regular, proc_sys_fs(5)).
+        return os.open(path, flags)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise AgentError(f"{path}: the agent's lock cannot be opened ({error.strerror})") from error
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT, 0o666)
+        if os.fstat(descriptor).st_uid == os.getuid():
+            os.fchmod(descriptor, 0o666)
+    except OSError as error:
+        raise AgentError(f"{path}: the agent's lock cannot be made ({error.strerror})") from error
+    return descriptor

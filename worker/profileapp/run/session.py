@@ -1,0 +1,253 @@
+"""Runs one target from start to end: every repeat, with its collectors, and the files it leaves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from profileapp import __version__
+from profileapp.collect.seam import Mount, RunContext
+from profileapp.errors import AgentError, ProfileappError
+from profileapp.model.clock import Clock
+from profileapp.model.run import Build, Repeat, Run
+from profileapp.model.target import App, Target
+from profileapp.record.folder import APP_LOG_FILE, RunFolder
+from profileapp.record.writer import MetricsWriter
+from profileapp.run.ending import Cause, ending_of, run_ending
+from profileapp.run.facts import agent_facts
+from profileapp.run.output import AppLog
+from profileapp.run.progress import Progress
+from profileapp.run.runtime import (
+    CONTAINER_DATASET,
+    DATASET_VARIABLE,
+    TARGET_VARIABLE,
+    Exit,
+    Launch,
+    Limits,
+    RunningApp,
+    Runtime,
+)
+from profileapp.run.sources import Find, Sources, Warnings
+from profileapp.run.state import LiveRun
+from profileapp.run.stop import Stop, Wake
+
+KILL_TIMEOUT_S = 30.0
+TICK_S = 1.0
+
+
+class Session(msgspec.Struct, frozen=True):
+    """What every target of a call is run with. `config_folder` is where datasets are."""
+
+    app: App
+    runtime: Runtime
+    limits: Limits
+    build: Build
+    config_folder: Path
+    find_sources: Find
+    progress: Progress
+    stop: Stop
+    wake: Wake
+
+
+def run_target(session: Session, target: Target, folder: RunFolder, live: LiveRun) -> Run:
+    """Runs a target whose agent is ours; what it measured is in `folder` when this returns, or raises.
+
+    Raises AgentError where nothing can be recorded (no room for the files).
+    """
+    clock = Clock.now()
+    try:
+        log = AppLog(folder.path / APP_LOG_FILE)
+        writer = folder.open_metrics(clock, on_failure=lambda _: session.wake.set())
+    except OSError as error:
+        raise AgentError(f"{folder.path}: cannot be written ({error.strerror})") from error
+    warnings = Warnings()
+    context = RunContext(
+        run_id=live.id,
+        target=target,
+        clock=clock,
+        scratch=live.scratch,
+        artifacts=folder.path,
+        contained=session.runtime.contained,
+        warn=warnings.add,
+    )
+    run = Run(
+        id=live.id,
+        app=session.app,
+        target=target,
+        clock=clock,
+        started_ns=clock.anchor_wall_ns,
+        image=session.runtime.image,
+        command=session.runtime.command,
+        agent=agent_facts(session.runtime.name),
+        build=session.build,
+        profileapp=__version__,
+    )
+    sources: Sources | None = None
+    try:
+        _save(folder, run)
+        sources = Sources(context, writer.emit, session.find_sources)
+        run = _Repeats(session, context, sources, writer, log, folder).measure(run)
+    finally:
+        if sources:
+            sources.close()
+        writer.close()
+        log.close()
+    if writer.dropped:
+        warnings.add(f"{writer.dropped} samples could not be kept: not finite, or more than fit")
+    ending, message = run_ending(run.repeats)
+    run = msgspec.structs.replace(
+        run,
+        state="finished",
+        ended_ns=clock.wall_ns(time.monotonic_ns()),
+        ending=ending,
+        message=message,
+        stop_signal=session.stop.signal,
+        metrics=sources.statuses(writer.samples_of),
+        warnings=warnings.lines(),
+    )
+    with suppress(OSError):
+        folder.pack_metrics()
+    _save(folder, run)
+    return run
+
+
+def _save(folder: RunFolder, run: Run) -> None:
+    try:
+        folder.write_run(run)
+    except OSError as error:
+        raise AgentError(f"{folder.path}: cannot be written ({error.strerror}); what was measured is kept") from error
+
+
+class _Repeats:
+    """Starts the app as often as the target says, and measures each start."""
+
+    def __init__(
+        self,
+        session: Session,
+        context: RunContext,
+        sources: Sources,
+        writer: MetricsWriter,
+        log: AppLog,
+        folder: RunFolder,
+    ) -> None:
+        self._session = session
+        self._context = context
+        self._target = context.target
+        self._clock = context.clock
+        self._sources = sources
+        self._writer = writer
+        self._log = log
+        self._folder = folder
+
+    def measure(self, run: Run) -> Run:
+        """Every repeat, until one does not end well; run.json says after each how far it came."""
+        for index in range(1, self._target.repeat + 1):
+            if self._session.stop.signal and index > 1:
+                break
+            repeat = self._measure_one(index, lambda begun: _save(self._folder, _with(run, begun)))  # noqa: B023
+            run = _with(run, repeat)
+            if self._writer.failure is None:
+                _save(self._folder, run)
+            self._session.progress.ended(self._target, repeat)
+            if repeat.ending not in ("completed", "timeout"):
+                break
+        return run
+
+    def _measure_one(self, index: int, begun: Callable[[Repeat], None]) -> Repeat:
+        if self._target.repeat > 1:
+            self._log.write(b"[profileapp: repeat %d of %d]\n" % (index, self._target.repeat))
+        started_ns = self._clock.wall_ns(time.monotonic_ns())
+        repeat = Repeat(index, started_ns, started_ns + round(self._target.warmup_s * 1e9))
+        try:
+            app = self._session.runtime.start(self._launch(), self._log.write, self._session.wake.set)
+        except ProfileappError as error:
+            return self._ended(repeat, Exit(), Cause(failure=str(error)))
+        try:
+            if app.subject:
+                self._sources.attach(app.subject)
+            begun(repeat)
+            self._session.progress.started(self._target, index)
+            cause = self._await_end(app)
+            # Samples of an app that is being ended tell nothing of it: measuring stops first.
+            ended_ns = self._clock.wall_ns(time.monotonic_ns())
+            self._sources.detach()
+            cause = self._end(app, cause)
+        finally:
+            self._sources.detach()
+            left_behind = app.remove()
+            if left_behind:
+                self._context.warn(left_behind)
+        exit_ = app.exit or Exit(lost="the app could not be ended")
+        return self._ended(msgspec.structs.replace(repeat, ended_ns=ended_ns), exit_, cause)
+
+    def _launch(self) -> Launch:
+        env = {**self._target.env, TARGET_VARIABLE: self._target.name, **self._sources.env}
+        mounts = self._sources.mounts
+        if self._target.dataset:
+            path = (self._session.config_folder / self._target.dataset).resolve()
+            if not path.is_relative_to(self._session.config_folder.resolve()):
+                raise AgentError(f"dataset {self._target.dataset!r} leads out of the folder of the sage.yaml")
+            env[DATASET_VARIABLE] = CONTAINER_DATASET if self._session.runtime.contained else str(path)
+            mounts = (*mounts, Mount(str(path), CONTAINER_DATASET))
+        return Launch(self._context.run_id, self._target.args, env, mounts, self._session.limits)
+
+    def _await_end(self, app: RunningApp) -> Cause:
+        """Waits until the app ends or is to be ended, whichever comes first."""
+        started_s = time.monotonic()
+        tick_s = started_s
+        while app.exit is None:
+            now_s = time.monotonic()
+            if self._session.stop.signal:
+                return Cause(stop_signal=self._session.stop.signal)
+            if self._writer.failure:
+                reason = self._writer.failure.strerror
+                return Cause(failure=f"what was measured cannot be written any more ({reason})")
+            if self._target.timeout_s and now_s - started_s >= self._target.timeout_s:
+                return Cause(timeout=True)
+            if now_s >= tick_s:
+                self._session.progress.tick(self._target, now_s - started_s)
+                tick_s += TICK_S
+            until_s = min(tick_s, started_s + self._target.timeout_s) if self._target.timeout_s else tick_s
+            self._session.wake.wait(until_s - time.monotonic())
+        return Cause()
+
+    def _end(self, app: RunningApp, cause: Cause) -> Cause:
+        """SIGTERM, the grace time, SIGKILL; a second Ctrl-C leaves the grace time out."""
+        if app.exit is not None:
+            return cause
+        app.terminate()
+        signals_before = self._session.stop.count
+        deadline_s = time.monotonic() + self._target.grace_s
+        while app.exit is None and time.monotonic() < deadline_s:
+            if self._session.stop.count > max(1, signals_before):
+                break
+            self._session.wake.wait(deadline_s - time.monotonic())
+        if app.exit is None:
+            cause = msgspec.structs.replace(cause, killed=True)
+            app.kill()
+            deadline_s = time.monotonic() + KILL_TIMEOUT_S
+            while app.exit is None and time.monotonic() < deadline_s:
+                self._session.wake.wait(deadline_s - time.monotonic())
+        return cause
+
+    def _ended(self, repeat: Repeat, exit_: Exit, cause: Cause) -> Repeat:
+        ending, message = ending_of(exit_, cause, self._target)
+        return msgspec.structs.replace(
+            repeat,
+            ended_ns=repeat.ended_ns or self._clock.wall_ns(time.monotonic_ns()),
+            ending=ending,
+            exit_code=exit_.exit_code,
+            signal=exit_.signal,
+            killed=cause.killed,
+            message=message,
+        )
+
+
+def _with(run: Run, repeat: Repeat) -> Run:
+    """The run with a repeat added, or in place of itself while it went on."""
+    earlier = tuple(each for each in run.repeats if each.index != repeat.index)
+    return msgspec.structs.replace(run, repeats=(*earlier, repeat))

@@ -1,0 +1,58 @@
+"""Ctrl-C, SIGTERM and SIGHUP as a request to stop, so that a run ends in order and keeps what it measured."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+from types import FrameType
+
+
+class Wake:
+    """Wakes the thread that waits for the app. `set` may be called from a signal handler (`SimpleQueue` allows it)."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[None] = SimpleQueue()
+
+    def set(self) -> None:
+        """Something has happened."""
+        self._queue.put(None)
+
+    def wait(self, timeout_s: float) -> None:
+        """Returns when something has happened, or after `timeout_s`."""
+        try:
+            self._queue.get(timeout=max(0.0, timeout_s))
+        except Empty:
+            return
+
+
+class Stop:
+    """Whether the run shall stop: `signal` is the number of the first signal, 0 for none; `count` how many came."""
+
+    def __init__(self, wake: Wake) -> None:
+        self.signal = 0
+        self.count = 0
+        self._wake = wake
+
+    def request(self, number: int) -> None:
+        """Asks to stop, as a signal does."""
+        self.signal = self.signal or number
+        self.count += 1
+        self._wake.set()
+
+
+@contextmanager
+def stop_on_signals(stop: Stop) -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP ask `stop` to stop, until the end of the block. Only in the main thread."""
+
+    def handle(number: int, _: FrameType | None) -> None:
+        stop.request(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
