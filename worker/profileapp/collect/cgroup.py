@@ -21,34 +21,21 @@ class Mount(msgspec.Struct, frozen=True):
     controllers: frozenset[str]
 
 
-class CgroupPaths(msgspec.Struct, frozen=True):
-    """Folder of each controller of v1, and of the unified hierarchy under `V2`."""
+def find_cgroup(pid: int, proc: Path = Path("/proc"), root: Path = Path("/")) -> dict[str, Path]:
+    """Folders of a process's cgroup, by v1 controller, and of the unified hierarchy under `V2`.
 
-    folders: dict[str, Path]
-
-    def of(self, controller: str) -> Path | None:
-        """The folder that has a v1 controller's files, None where it is not mounted."""
-        return self.folders.get(controller)
-
-    @property
-    def unified(self) -> Path | None:
-        """The folder in the unified hierarchy."""
-        return self.folders.get(V2)
-
-
-def find_cgroup(pid: int, proc: Path = Path("/proc"), root: Path = Path("/")) -> CgroupPaths:
-    """The cgroup folders of a process that exist, below `root`. Raises OSError where the process is gone."""
-    memberships = parse_memberships((proc / str(pid) / "cgroup").read_text(encoding="utf-8", errors="surrogateescape"))
-    mounts = parse_mounts((proc / "self" / "mountinfo").read_text(encoding="utf-8", errors="surrogateescape"))
+    Only what is mounted, and can be reached, below `root`. Raises OSError where the process is gone.
+    """
+    memberships = parse_memberships(_text(proc / str(pid) / "cgroup"))
+    mounts = parse_mounts(_text(proc / "self" / "mountinfo"))
     folders = {}
     for controller, inside in memberships.items():
         for mount in mounts:
-            if controller in mount.controllers:
-                folder = root / _below(mount, inside).relative_to("/")
-                if folder.is_dir():
-                    folders[controller] = folder
-                    break
-    return CgroupPaths(folders)
+            path = _below(mount, inside) if controller in mount.controllers else None
+            if path is not None and (root / path.relative_to("/")).is_dir():
+                folders[controller] = root / path.relative_to("/")
+                break
+    return folders
 
 
 def parse_memberships(text: str) -> dict[str, str]:
@@ -57,7 +44,7 @@ def parse_memberships(text: str) -> dict[str, str]:
     Lines are `4:memory:/docker/1a2b` (v1), `7:cpu,cpuacct:/…`, `1:name=systemd:/…` and `0::/…` (v2).
     """
     paths = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):
         fields = line.split(":", 2)
         if len(fields) == 3:
             for controller in fields[1].split(","):
@@ -72,7 +59,7 @@ def parse_mounts(text: str) -> tuple[Mount, ...]:
     fourth and fifth field; after the `-` come the type, the source and, for v1, the controllers among the options.
     """
     mounts = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         before, dash, after = line.partition(" - ")
         fields, kind = before.split(" "), after.split(" ")
         if not dash or len(fields) < 5 or kind[0] not in ("cgroup", "cgroup2"):
@@ -82,14 +69,22 @@ def parse_mounts(text: str) -> tuple[Mount, ...]:
     return tuple(mounts)
 
 
-def _below(mount: Mount, inside: str) -> PurePosixPath:
-    """The folder of a path of the hierarchy, which may be mounted from a part of it on."""
-    path = PurePosixPath(inside)
-    root = PurePosixPath(mount.root)
-    relative = path.relative_to(root) if path.is_relative_to(root) else path.relative_to("/")
-    return PurePosixPath(mount.point) / relative
+def _below(mount: Mount, inside: str) -> PurePosixPath | None:
+    """Where a path of the hierarchy is, of which `mount.root` and what is below are mounted; None where it is not.
+
+    Seen from within a cgroup namespace, what lies outside of it begins with `/..` (cgroup_namespaces(7)).
+    """
+    path, root, point = PurePosixPath(inside), PurePosixPath(mount.root), PurePosixPath(mount.point)
+    if not path.is_relative_to(root) or not point.is_absolute():
+        return None
+    relative = path.relative_to(root)
+    return None if ".." in relative.parts or ".." in point.parts else point / relative
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="surrogateescape")
 
 
 def _unescaped(field: str) -> str:
-    r"""mountinfo writes a space as `\040`."""
+    r"""mountinfo writes a space, tab, newline and backslash as `\040`, `\011`, `\012` and `\134`."""
     return field.replace(r"\040", " ").replace(r"\011", "\t").replace(r"\012", "\n").replace(r"\134", "\\")

@@ -1,21 +1,30 @@
-"""The app's own cost, from the files of its container's cgroup (v1 and v2)."""
+"""The app's own cost, from the files of its container's cgroup (v1, v2, or both side by side)."""
 
 from __future__ import annotations
 
+import errno
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from profileapp.collect import container_series as names
-from profileapp.collect.cgroup import CgroupPaths, find_cgroup
-from profileapp.collect.kernel_file import KernelFile, lines_of_words, number_after, open_where_there
+from profileapp.collect.cgroup import V2, find_cgroup
+from profileapp.collect.cgroup_files import io_bytes_v1, io_bytes_v2, network_bytes, pressure_us, single_number
+from profileapp.collect.kernel_file import KernelFile, number_after, open_where_there
+from profileapp.collect.process_stat import ENDED_AT_ONCE, has_ended
 from profileapp.collect.rate import Rate
 from profileapp.collect.seam import Emit, Provision, RunContext, Subject
 from profileapp.errors import Unavailable
 from profileapp.model.series import Series
 
 Look = Callable[[int], None]
-"""Reads one file and emits what it says; given the monotonic clock in nanoseconds."""
+"""Reads what it holds open and emits what that says; given the monotonic clock in nanoseconds."""
+
+MakeLook = Callable[[list[KernelFile], Emit], Look]
+
+# What a file answers once the cgroup or the process that it told of is gone.
+_GONE = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH})
+_TICKS_PER_S = 100  # USER_HZ, in which cpuacct.stat counts whatever the kernel's own HZ is
 
 
 class ContainerCgroup:
@@ -38,25 +47,36 @@ class ContainerCgroup:
         return Provision()
 
     def attach(self, subject: Subject) -> None:
+        self.detach()
         try:
-            paths = find_cgroup(subject.pid, self._proc, self._root)
+            folders = find_cgroup(subject.pid, self._proc, self._root)
         except OSError as error:
-            raise Unavailable(f"the container's process cannot be seen from here ({error.strerror})") from error
-        if subject.container_id and not any(subject.container_id in str(path) for path in paths.folders.values()):
-            raise Unavailable("the container's cgroup is not mounted here")
-        self._add_unified(paths) if paths.of("memory") is None else self._add_v1(paths)
-        self._add(self._proc / str(subject.pid) / "net" / "dev", self._network)
+            raise Unavailable("the app has ended already, or its process cannot be seen from here") from error
+        # A controller that the container shares with others would give their cost as the app's.
+        own = {controller: folder for controller, folder in folders.items() if subject.container_id in str(folder)}
+        if not subject.container_id or not own:
+            if has_ended(self._proc, subject.pid):
+                raise Unavailable(ENDED_AT_ONCE)
+            raise Unavailable("the container has no cgroup of its own that is mounted here")
+        for choices in _LOOKS:
+            self._add_first([(own[where], files, make) for where, files, make in choices if where in own])
         if not self._looks:
             raise Unavailable("the container's cgroup has no files that can be read")
+        self._add_first([(self._proc / str(subject.pid) / "net", ("dev",), _network)])
         self.sample(time.monotonic_ns())
 
     def sample(self, now_ns: int) -> None:
+        failure: OSError | None = None
         for look in self._looks:
-            # The app may end between two files: what is gone is not measured any more.
             try:
                 look(now_ns)
-            except OSError:
-                continue
+            except OSError as error:
+                if error.errno in _GONE:
+                    return
+                # What the other files say is worth having.
+                failure = error
+        if failure:
+            raise failure
 
     def detach(self) -> None:
         for file in self._files:
@@ -66,167 +86,190 @@ class ContainerCgroup:
     def close(self) -> None:
         self.detach()
 
-    def _add(self, path: Path, make: Callable[[KernelFile], Look]) -> None:
-        file = open_where_there(path)
-        if file:
-            self._files.append(file)
-            self._looks.append(make(file))
+    def _add_first(self, choices: Iterable[tuple[Path, tuple[str, ...], MakeLook]]) -> None:
+        """Adds the first of the choices whose files are all there."""
+        for folder, file_names, make in choices:
+            found = [open_where_there(folder / name) for name in file_names]
+            files = [file for file in found if file]
+            if len(files) == len(file_names):
+                self._files += files
+                self._looks.append(make(files, self._emit))
+                return
+            for file in files:
+                file.close()
 
-    def _add_v1(self, paths: CgroupPaths) -> None:
-        for controller, name, make in (
-            ("cpuacct", "cpuacct.usage", self._cpu_v1),
-            ("cpu", "cpu.stat", self._throttled(b"throttled_time ", 1e9)),
-            ("pids", "pids.current", self._plain(names.PROCESSES)),
-            ("blkio", "blkio.throttle.io_service_bytes", self._io_v1),
-        ):
-            folder = paths.of(controller)
-            if folder:
-                self._add(folder / name, make)
-        folder = paths.of("memory")
-        if folder:
-            self._add_memory(folder / "memory.usage_in_bytes", folder / "memory.stat", b"total_")
 
-    def _add_unified(self, paths: CgroupPaths) -> None:
-        folder = paths.unified
-        if folder is None:
-            return
-        self._add(folder / "cpu.stat", self._cpu_v2)
-        self._add(folder / "cpu.stat", self._throttled(b"throttled_usec ", 1e6))
-        self._add(folder / "pids.current", self._plain(names.PROCESSES))
-        self._add(folder / "io.stat", self._io_v2)
-        self._add_memory(folder / "memory.current", folder / "memory.stat", b"")
-        for name, series in (
-            ("cpu.pressure", names.CPU_PRESSURE),
-            ("memory.pressure", names.MEMORY_PRESSURE),
-            ("io.pressure", names.IO_PRESSURE),
-        ):
-            self._add(folder / name, self._pressure(series))
-
-    def _cpu_v1(self, file: KernelFile) -> Look:
-        rate = Rate()
-        return lambda now_ns: self._rated(names.CPU, rate, int(file.read()) / 1e9 * 100, now_ns)
-
-    def _cpu_v2(self, file: KernelFile) -> Look:
-        rate = Rate()
+def _number(series: Series) -> MakeLook:
+    def make(files: list[KernelFile], emit: Emit) -> Look:
+        (file,) = files
 
         def look(now_ns: int) -> None:
-            usage_us = number_after(file.read(), b"usage_usec ")
-            if usage_us is not None:
-                self._rated(names.CPU, rate, usage_us / 1e6 * 100, now_ns)
+            number = single_number(file.read())
+            if number is not None:
+                emit(series, number, now_ns)
 
         return look
 
-    def _throttled(self, key: bytes, per_second: float) -> Callable[[KernelFile], Look]:
-        def make(file: KernelFile) -> Look:
-            def look(now_ns: int) -> None:
-                throttled = number_after(file.read(), key)
-                # 0 for ever where the app has no quota: a series of its own only once there is something to see.
-                if throttled:
-                    self._gauge(names.CPU_THROTTLED, throttled / per_second, now_ns)
+    return make
 
-            return look
 
-        return make
+def _processes(files: list[KernelFile], emit: Emit) -> Look:
+    (current,) = files
 
-    def _plain(self, series: Series) -> Callable[[KernelFile], Look]:
-        return lambda file: lambda now_ns: self._gauge(series, int(file.read()), now_ns)
+    def look(now_ns: int) -> None:
+        tasks = single_number(current.read())
+        if tasks == 0:
+            # The app has ended: what its cgroup says until it is removed is about nobody.
+            raise ProcessLookupError(errno.ESRCH, "no process is left")
+        if tasks is not None:
+            emit(names.PROCESSES, tasks, now_ns)
 
-    def _add_memory(self, usage_path: Path, stat_path: Path, prefix: bytes) -> None:
-        """Used is usage less `inactive_file`, as `docker stats` and the kubelet's working set have it.
+    return look
 
-        Source: Docker documentation, "docker container stats"; Kubernetes documentation, "Node metrics data".
-        """
-        usage, stat = open_where_there(usage_path), open_where_there(stat_path)
-        if usage is None or stat is None:
-            return
-        self._files += [usage, stat]
-        cache_key = prefix + (b"cache " if prefix else b"file ")
+
+def _cpu_v2(files: list[KernelFile], emit: Emit) -> Look:
+    """`usage_usec`, `user_usec` and `system_usec`; with the cpu controller also `nr_periods` and `throttled_usec`."""
+    (stat,) = files
+    rated = tuple(
+        (series, Rate(), key)
+        for series, key in (
+            (names.CPU, b"usage_usec "),
+            (names.CPU_USER, b"user_usec "),
+            (names.CPU_SYSTEM, b"system_usec "),
+        )
+    )
+
+    def look(now_ns: int) -> None:
+        content = stat.read()
+        for series, rate, key in rated:
+            used_us = number_after(content, key)
+            if used_us is not None:
+                _emit_rate(emit, series, rate, used_us / 1e4, now_ns)
+        _emit_throttled(emit, content, b"throttled_usec ", 1e6, now_ns)
+
+    return look
+
+
+def _cpu_v1(files: list[KernelFile], emit: Emit) -> Look:
+    """cpuacct.usage in nanoseconds; cpuacct.stat has `user TICKS` and `system TICKS`."""
+    usage, stat = files
+    total = Rate()
+    parts = ((names.CPU_USER, Rate(), b"user "), (names.CPU_SYSTEM, Rate(), b"system "))
+
+    def look(now_ns: int) -> None:
+        used_ns, content = single_number(usage.read()), stat.read()
+        if used_ns is not None:
+            _emit_rate(emit, names.CPU, total, used_ns / 1e7, now_ns)
+        for series, rate, key in parts:
+            ticks = number_after(content, key)
+            if ticks is not None:
+                _emit_rate(emit, series, rate, ticks * 100 / _TICKS_PER_S, now_ns)
+
+    return look
+
+
+def _throttled_v1(files: list[KernelFile], emit: Emit) -> Look:
+    (stat,) = files
+    return lambda now_ns: _emit_throttled(emit, stat.read(), b"throttled_time ", 1e9, now_ns)
+
+
+def _emit_throttled(emit: Emit, content: bytes, key: bytes, per_second: float, now_ns: int) -> None:
+    # No period has passed where the app has no quota, or no controller that knows of one.
+    if number_after(content, b"nr_periods "):
+        throttled = number_after(content, key)
+        if throttled is not None:
+            emit(names.CPU_THROTTLED, throttled / per_second, now_ns)
+
+
+def _memory(prefix: bytes, cache_name: bytes) -> MakeLook:
+    """Used is usage less `inactive_file`, as `docker stats` and the kubelet's working set have it.
+
+    Sources: Docker documentation, "docker container stats"; Kubernetes documentation, "Node metrics data".
+    """
+    inactive_key, cache_key = prefix + b"inactive_file ", prefix + cache_name
+
+    def make(files: list[KernelFile], emit: Emit) -> Look:
+        usage, stat = files
 
         def look(now_ns: int) -> None:
-            total, details = int(usage.read()), stat.read()
-            self._gauge(
-                names.MEMORY_USED, max(0, total - (number_after(details, prefix + b"inactive_file ") or 0)), now_ns
-            )
+            total, details = single_number(usage.read()), stat.read()
+            if total is not None:
+                used = total - (number_after(details, inactive_key) or 0)
+                emit(names.MEMORY_USED, max(0, used), now_ns)
             cache = number_after(details, cache_key)
             if cache is not None:
-                self._gauge(names.MEMORY_CACHE, cache, now_ns)
+                emit(names.MEMORY_CACHE, cache, now_ns)
 
-        self._looks.append(look)
+        return look
 
-    def _io_v1(self, file: KernelFile) -> Look:
-        """Lines are `8:0 Read 4096`; `Total 8192` stands at the end."""
-        return self._read_and_written(
-            lambda: [(words[1], int(words[2])) for words in lines_of_words(file.read()) if len(words) == 3],
-            b"Read",
-            b"Write",
-        )
+    return make
 
-    def _io_v2(self, file: KernelFile) -> Look:
-        """Lines are `8:0 rbytes=4096 wbytes=0 rios=1 …`."""
-        return self._read_and_written(
-            lambda: [
-                (key, int(value))
-                for words in lines_of_words(file.read())
-                for key, _, value in (word.partition(b"=") for word in words[1:3])
-            ],
-            b"rbytes",
-            b"wbytes",
-        )
 
-    def _network(self, file: KernelFile) -> Look:
-        """All interfaces but `lo`, from `/proc/PID/net/dev`: `eth0: RECEIVED 7 more numbers SENT …`."""
+def _two_rates(
+    parse: Callable[[bytes], tuple[int, int] | None], first: Series, second: Series, *, records: bool = False
+) -> MakeLook:
+    """Two totals in bytes of one file, each as a rate."""
 
-        def totals() -> list[tuple[bytes, int]]:
-            interfaces = [
-                numbers.split()
-                for name, colon, numbers in (line.partition(b":") for line in file.read().splitlines())
-                if colon and name.strip() != b"lo"
-            ]
-            return [
-                pair
-                for numbers in interfaces
-                if len(numbers) >= 9
-                for pair in ((b"received", int(numbers[0])), (b"sent", int(numbers[8])))
-            ]
-
-        return self._read_and_written(totals, b"received", b"sent", into=(names.NETWORK_RECEIVED, names.NETWORK_SENT))
-
-    def _read_and_written(
-        self,
-        totals: Callable[[], list[tuple[bytes, int]]],
-        first: bytes,
-        second: bytes,
-        into: tuple[Series, Series] = (names.IO_READ, names.IO_WRITE),
-    ) -> Look:
+    def make(files: list[KernelFile], emit: Emit) -> Look:
+        (file,) = files
+        read = file.read_records if records else file.read
         rates = Rate(), Rate()
 
         def look(now_ns: int) -> None:
-            pairs = totals()
-            for series, rate, key in zip(into, rates, (first, second), strict=True):
-                self._rated(series, rate, sum(value for name, value in pairs if name == key), now_ns)
+            totals = parse(read())
+            if totals is not None:
+                _emit_rate(emit, first, rates[0], totals[0], now_ns)
+                _emit_rate(emit, second, rates[1], totals[1], now_ns)
 
         return look
 
-    def _pressure(self, series: Series) -> Callable[[KernelFile], Look]:
-        """`some avg10=0.00 avg60=0.00 avg300=0.00 total=MICROSECONDS` is the first line."""
+    return make
 
-        def make(file: KernelFile) -> Look:
-            rate = Rate()
 
-            def look(now_ns: int) -> None:
-                some, _, _ = file.read().partition(b"\n")
-                _, found, total_us = some.rpartition(b"total=")
-                if found and total_us.isdigit():
-                    self._rated(series, rate, int(total_us) / 1e6 * 100, now_ns)
+def _pressure(series: Series) -> MakeLook:
+    def make(files: list[KernelFile], emit: Emit) -> Look:
+        (file,) = files
+        rate = Rate()
 
-            return look
+        def look(now_ns: int) -> None:
+            waited_us = pressure_us(file.read())
+            if waited_us is not None:
+                _emit_rate(emit, series, rate, waited_us / 1e4, now_ns)
 
-        return make
+        return look
 
-    def _rated(self, series: Series, rate: Rate, total: float, now_ns: int) -> None:
-        value = rate.update(total, now_ns)
-        if value is not None:
-            self._emit(series, value, now_ns)
+    return make
 
-    def _gauge(self, series: Series, value: float, now_ns: int) -> None:
-        self._emit(series, value, now_ns)
+
+def _emit_rate(emit: Emit, series: Series, rate: Rate, total: float, now_ns: int) -> None:
+    value = rate.update(total, now_ns)
+    if value is not None:
+        emit(series, value, now_ns)
+
+
+_network = _two_rates(network_bytes, names.NETWORK_RECEIVED, names.NETWORK_SENT, records=True)
+_io_v1 = _two_rates(io_bytes_v1, names.IO_READ, names.IO_WRITE)
+
+# What is looked at, in this order: of each, the controllers and files that have it; the first that is there is used.
+_LOOKS: tuple[tuple[tuple[str, tuple[str, ...], MakeLook], ...], ...] = (
+    (("pids", ("pids.current",), _processes), (V2, ("pids.current",), _processes)),
+    # Beside v1 the unified hierarchy has CPU times too, and exact ones of user and system.
+    ((V2, ("cpu.stat",), _cpu_v2), ("cpuacct", ("cpuacct.usage", "cpuacct.stat"), _cpu_v1)),
+    (("cpu", ("cpu.stat",), _throttled_v1),),
+    (
+        ("memory", ("memory.usage_in_bytes", "memory.stat"), _memory(b"total_", b"cache ")),
+        (V2, ("memory.current", "memory.stat"), _memory(b"", b"file ")),
+    ),
+    (
+        ("memory", ("memory.max_usage_in_bytes",), _number(names.MEMORY_PEAK)),
+        (V2, ("memory.peak",), _number(names.MEMORY_PEAK)),
+    ),
+    (
+        ("blkio", ("blkio.throttle.io_service_bytes_recursive",), _io_v1),
+        ("blkio", ("blkio.throttle.io_service_bytes",), _io_v1),
+        (V2, ("io.stat",), _two_rates(io_bytes_v2, names.IO_READ, names.IO_WRITE)),
+    ),
+    ((V2, ("cpu.pressure",), _pressure(names.CPU_PRESSURE)),),
+    ((V2, ("memory.pressure",), _pressure(names.MEMORY_PRESSURE)),),
+    ((V2, ("io.pressure",), _pressure(names.IO_PRESSURE)),),
+)

@@ -6,19 +6,27 @@ from profileapp.model.series import series
 
 CPU = series("container.cpu.util", "%", "container")
 """CPU time a second of time; 200 % is two cores."""
+CPU_USER = series("container.cpu.user", "%", "container")
+"""The part of it in the app's own code and its libraries."""
+CPU_SYSTEM = series("container.cpu.system", "%", "container")
+"""The part of it in the kernel, at the app's request."""
 CPU_THROTTLED = series("container.cpu.throttled", "s", "container", "counter")
-"""Time the app was kept from the CPU by its quota, since its start."""
+"""Time the app was kept from the CPU by its quota, since its start; only where it has a quota."""
 MEMORY_USED = series("container.memory.used", "bytes", "container")
 """Memory that could not be given back at once: usage less inactive file cache."""
 MEMORY_CACHE = series("container.memory.cache", "bytes", "container")
 """Pages of files, which the kernel can take back."""
+MEMORY_PEAK = series("container.memory.peak", "bytes", "container")
+"""The most that was ever used, with file cache, and with what starting the container took (a few MB)."""
 IO_READ = series("container.io.read", "bytes/s", "container")
 IO_WRITE = series("container.io.write", "bytes/s", "container")
+"""Storage, after the page cache: what was read again from memory is not in it."""
 NETWORK_RECEIVED = series("container.network.received", "bytes/s", "container")
 NETWORK_SENT = series("container.network.sent", "bytes/s", "container")
+"""All interfaces of the container but `lo`."""
 PROCESSES = series("container.processes", "", "container")
 """Processes and threads."""
 CPU_PRESSURE = series("container.pressure.cpu", "%", "container")
 MEMORY_PRESSURE = series("container.pressure.memory", "%", "container")
 IO_PRESSURE = series("container.pressure.io", "%", "container")
-"""Share of the last interval in which some task of the app waited for the resource (PSI, cgroup v2 only)."""
+"""Share of the last interval in which some task of the app waited for the resource (PSI)."""

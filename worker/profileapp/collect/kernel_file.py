@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 READ_BYTES = 64 * 1024
+_RECORDS_LIMIT_BYTES = 1024 * 1024
 
 
 class KernelFile:
@@ -14,23 +15,41 @@ class KernelFile:
 
     __slots__ = ("_descriptor",)
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def read(self) -> bytes:
         """The content now, at most READ_BYTES. Raises OSError, also where what it told of is gone."""
         return os.pread(self._descriptor, READ_BYTES, 0)
 
+    def read_records(self) -> bytes:
+        """The content of a file that the kernel gives a page at a time, such as net/dev; at most 1 MiB."""
+        content = chunk = self.read()
+        while chunk and len(content) < _RECORDS_LIMIT_BYTES:
+            chunk = os.pread(self._descriptor, READ_BYTES, len(content))
+            content += chunk
+        return content
+
     def close(self) -> None:
-        os.close(self._descriptor)
+        """Lets go of the file. May be called twice."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
 def open_where_there(path: Path) -> KernelFile | None:
-    """The file, or None where this kernel or this user has none."""
+    """The file, or None where this kernel or this user has none, or it gives nothing when read."""
     try:
-        return KernelFile(path)
+        file = KernelFile(path)
     except OSError:
         return None
+    try:
+        file.read()
+    except OSError:
+        # Such as cpu.pressure on a kernel booted without PSI.
+        file.close()
+        return None
+    return file
 
 
 def number_after(content: bytes, key: bytes) -> int | None:
@@ -38,10 +57,15 @@ def number_after(content: bytes, key: bytes) -> int | None:
 
     `key` holds what stands between the name and the number, such as its one space or its colon.
     """
-    start = 0 if content.startswith(key) else content.find(b"\n" + key) + 1
-    if start == 0 and not content.startswith(key):
-        return None
-    word = content[start + len(key) :].split(None, 1)[:1]
+    if content.startswith(key):
+        start = len(key)
+    else:
+        found = content.find(b"\n" + key)
+        if found < 0:
+            return None
+        start = found + 1 + len(key)
+    # The widest number of 64 bits, and what may stand before it, end well within 64 bytes.
+    word = content[start : start + 64].split(None, 1)[:1]
     return int(word[0]) if word and word[0].isdigit() else None
 
 

@@ -10,6 +10,8 @@ from profileapp.collect.seam import Collector
 
 GROUP = "profileapp.collectors"
 
+_METHODS = ("open", "attach", "sample", "detach", "close")
+
 
 def sources(
     metric: str,
@@ -20,14 +22,27 @@ def sources(
 
     A source is registered as `METRIC.SOURCE`. One that cannot be loaded or made is told to `warn` and left out.
     """
-    found = []
+    found: dict[str, Collector] = {}
     for entry_point in entry_points(group=GROUP) if registered is None else registered:
         if entry_point.name.partition(".")[0] != metric:
             continue
         try:
-            found.append(cast(Collector, entry_point.load()()))
-        except Exception as error:
+            found[entry_point.value] = _made(entry_point, metric)
+        except (Exception, SystemExit) as error:
+            reason = " ".join(str(error).split())[:200]
             warn(
-                f"the source {entry_point.name} ({entry_point.value}) cannot be loaded: {type(error).__name__}: {error}"
+                f"the source {entry_point.name} ({entry_point.value}) cannot be used: {type(error).__name__}: {reason}"
             )
-    return sorted(found, key=lambda collector: -collector.preference)
+    return sorted(found.values(), key=lambda collector: (-collector.preference, collector.source))
+
+
+def _made(entry_point: EntryPoint, metric: str) -> Collector:
+    collector = entry_point.load()()
+    lacking = [name for name in _METHODS if not callable(getattr(collector, name, None))]
+    if lacking:
+        raise TypeError(f"it has no method {', '.join(lacking)}")
+    if collector.metric != metric:
+        raise ValueError(f"it serves the metric {collector.metric!r}")
+    if not isinstance(collector.preference, int) or not isinstance(collector.source, str):
+        raise TypeError("its preference must be a whole number and its source a text")
+    return cast(Collector, collector)

@@ -28,11 +28,17 @@ class Schedule:
 
     def advance(self, now_ns: int) -> None:
         """The tick due at `next_ns` is served at `now_ns`: counts lateness, and sets `next_ns` to the next tick."""
-        skipped = max(0, (now_ns - self.next_ns) // self._interval_ns)
+        skipped, late_ns = divmod(max(0, now_ns - self.next_ns), self._interval_ns)
         self.missed += skipped
-        if (now_ns - self.next_ns) % self._interval_ns * 2 > self._interval_ns:
+        if late_ns * 2 > self._interval_ns:
             self.late += 1
         self.next_ns += (skipped + 1) * self._interval_ns
+
+    def end(self, now_ns: int) -> None:
+        """No tick is served after `now_ns`: those due more than half an interval before are missed."""
+        skipped = max(0, (now_ns - self.next_ns + self._interval_ns // 2) // self._interval_ns)
+        self.missed += skipped
+        self.next_ns += skipped * self._interval_ns
 
 
 class Sampler:
@@ -74,10 +80,15 @@ class Sampler:
         self._thread.start()
 
     def stop(self) -> None:
-        """Takes no further sample; waits a little for the one under way."""
+        """Takes no further sample; waits a little for the one under way, and leaves it behind where it hangs."""
+        stopped_ns = time.monotonic_ns()
         self._stopping.set()
+        if self._thread.ident is None:
+            return
         self._thread.join(JOIN_TIMEOUT_S)
         self.hangs = self._thread.is_alive()
+        if self.ended_by is None:
+            self._schedule.end(stopped_ns)
 
     def _run(self) -> None:
         failures_in_a_row = 0

@@ -1,0 +1,69 @@
+"""`/proc/PID/stat`: who a process is, and what it has used. Source: proc_pid_stat(5)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+ENDED_AT_ONCE = "the app ended before it could be measured"
+"""Reason of a source that found the app's process gone."""
+
+_STATES_OF_THE_DEAD = (b"Z", b"X", b"x")
+
+
+class ProcessStat(msgspec.Struct, frozen=True):
+    """Of one process: CPU time of its own and of the children it has waited for (`reaped`), in clock ticks.
+
+    `state` is its letter (`R`, `S`, `Z`); `started_ticks`, since boot, tells it from another that has its id later.
+    """
+
+    pid: int
+    state: bytes
+    parent: int
+    session: int
+    own_ticks: int
+    reaped_ticks: int
+    threads: int
+    started_ticks: int
+    resident_pages: int
+
+    @property
+    def is_dead(self) -> bool:
+        """It has ended, and only waits to be waited for."""
+        return self.state in _STATES_OF_THE_DEAD
+
+
+def parse_stat(content: bytes) -> ProcessStat:
+    """`7 (name) S 1 7 7 …`; the name may hold spaces, parentheses and newlines. Raises ValueError where it is none."""
+    head, _, tail = content.rpartition(b")")
+    fields = tail.split()
+    if len(fields) < 22:
+        raise ValueError("not a /proc/PID/stat")
+    number = [int(field) for field in fields[1:22]]
+    return ProcessStat(
+        pid=int(head.split(b" ", 1)[0]),
+        state=fields[0],
+        parent=number[0],
+        session=number[2],
+        own_ticks=number[10] + number[11],
+        reaped_ticks=number[12] + number[13],
+        threads=number[16],
+        started_ticks=number[18],
+        resident_pages=number[20],
+    )
+
+
+def read_stat(proc: Path, pid: int | str) -> ProcessStat | None:
+    """Of a process; None where there is none."""
+    try:
+        with open(f"{proc}/{pid}/stat", "rb", buffering=0) as stream:  # noqa: PTH123  (a Path costs more than the read)
+            return parse_stat(stream.read(4096))
+    except (OSError, ValueError):
+        return None
+
+
+def has_ended(proc: Path, pid: int) -> bool:
+    """Whether a process is gone, or dead and not waited for yet."""
+    stat = read_stat(proc, pid)
+    return stat is None or stat.is_dead
