@@ -1,0 +1,62 @@
+"""What tests need from the machine: a Docker daemon, images that need no registry, a browser.
+
+A test that asks for what is not there is skipped, with the reason; under `make test` it fails, so that nothing is left
+untested unseen (PROFILEAPP_REQUIRE_DOCKER=1, PROFILEAPP_REQUIRE_BROWSER=1).
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import docker
+import pytest
+from docker.errors import DockerException
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def docker_client() -> Iterator[docker.DockerClient]:
+    """The machine's Docker daemon, answering."""
+    try:
+        client = docker.from_env(timeout=60)
+        client.ping()
+    except (DockerException, OSError) as error:
+        _missing("DOCKER", f"no Docker daemon answers: {error}")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def busybox_image(docker_client: docker.DockerClient) -> str:
+    """Name of an image with a shell and busybox's applets in /bin, no entrypoint, and a user 1000."""
+    return _image("DOCKER", ROOT / "tests" / "images" / "busybox-image")
+
+
+@pytest.fixture(scope="session")
+def python_image(docker_client: docker.DockerClient) -> str:
+    """Name of an image with python3 on Debian, the same that the example is built on where there is no registry."""
+    return _image("DOCKER", ROOT / "scripts" / "base-image")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """Path of a Chromium, or of a Chrome. As root it needs --no-sandbox."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return Path(found or _missing("BROWSER", "no chromium is on the PATH"))
+
+
+def _image(what: str, script: Path) -> str:
+    made = subprocess.run([script], capture_output=True, text=True, timeout=600, check=False, stdin=subprocess.DEVNULL)
+    if made.returncode:
+        _missing(what, f"{script.name} could not make its image: {made.stderr.strip()}")
+    return made.stdout.strip()
+
+
+def _missing(what: str, reason: str) -> NoReturn:
+    if os.environ.get(f"PROFILEAPP_REQUIRE_{what}") == "1":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
