@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
-from typing import Literal
+import sys
+from typing import cast
 
 import msgspec
 
@@ -12,100 +12,137 @@ from profileapp.model.clock import parse_utc
 from profileapp.model.series import Kind, Series
 
 NAME_LIMIT = 200
+UNIT_LIMIT = 40
 LABEL_LIMIT = 10
 LABEL_TEXT_LIMIT = 200
 RESERVED_PREFIXES = ("system.", "container.", "gpu.", "energy.", "tau.", "functions.", "profileapp.")
-PLAUSIBLE_NS = timedelta(hours=1) // timedelta(microseconds=1) * 1000
-"""A timestamp further than this from the profiler's own clock is not believed."""
+
+_KINDS = ("gauge", "counter", "timer")
+
+# Up to each limit a timestamp is in seconds, ms, µs, ns: of the years 1973 to 5138 each is in a range of its own.
+_TIMESTAMP_UNITS = ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17, 1_000), (1e20, 1))
 
 
 class Refused(ValueError):
-    """A line that gives no sample; the text is the reason, the same for all lines of its sort."""
+    """A line that gives no sample; the text is the reason, one of a few, without anything the app said."""
 
 
 class CustomSample(msgspec.Struct, frozen=True):
-    """What an app says: `wall_ns` is its own timestamp in UTC nanoseconds since 1970, None where it gave none."""
+    """What an app says: `wall_ns` is its own timestamp in UTC nanoseconds since 1970, None where it gave none.
+
+    `timestamp_fault` says why a timestamp that it gave is none; the value is good all the same.
+    """
 
     series: Series
     value: float
     wall_ns: int | None
+    timestamp_fault: str = ""
 
 
 class _Line(msgspec.Struct):
     name: str
     value: float
-    timestamp: int | float | str | None = None
+    timestamp: msgspec.Raw = msgspec.Raw(b"null")
     meta: dict[str, str | int | float | bool | None] = {}
 
 
 _decode = msgspec.json.Decoder(_Line).decode
+_decode_any = msgspec.json.Decoder().decode
 
 
 def parse_line(line: bytes) -> CustomSample:
     """A line of the socket: `{"name": "fps", "value": 12.5, "timestamp": …, "meta": {"kind": …, "unit": …}}`.
 
-    Raises Refused.
+    Keys it does not know are passed over. Raises Refused.
     """
     try:
         said = _decode(line)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Refused("not a JSON object with a name and a number as value") from error
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise Refused(_fault(line)) from error
     if not math.isfinite(said.value):
         raise Refused("a value that is not finite")
-    _check_text(said.name, "name", NAME_LIMIT)
-    if not said.name or said.name.startswith(RESERVED_PREFIXES):
-        raise Refused(f"an empty name, or one that begins with {', '.join(RESERVED_PREFIXES)}")
-    return CustomSample(_series(said), said.value, _wall_ns(said.timestamp))
+    _check_text(said.name, "a name", NAME_LIMIT)
+    if not said.name:
+        raise Refused("an empty name")
+    if said.name.startswith(RESERVED_PREFIXES):
+        raise Refused(f"a name that begins with {', '.join(RESERVED_PREFIXES[:-1])} or {RESERVED_PREFIXES[-1]}")
+    series = _series(said)
+    try:
+        return CustomSample(series, said.value, wall_ns_of(bytes(said.timestamp)))
+    except ValueError:
+        return CustomSample(
+            series, said.value, None, "a timestamp that is neither a number nor RFC 3339 with a time zone"
+        )
+
+
+def wall_ns_of(timestamp: bytes) -> int | None:
+    """UTC nanoseconds since 1970 of a JSON number (s, ms, µs or ns, told apart by magnitude) or RFC 3339 text.
+
+    None for `null`. Raises ValueError for anything else.
+    """
+    try:
+        said = _decode_any(timestamp)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError("no JSON") from error
+    if said is None:
+        return None
+    if isinstance(said, str):
+        try:
+            return parse_utc(said)
+        except OverflowError as error:
+            raise ValueError("no such year") from error
+    if isinstance(said, bool) or not isinstance(said, int | float) or not 0 <= said < _TIMESTAMP_UNITS[-1][0]:
+        raise ValueError("no timestamp")
+    factor = next(factor for limit, factor in _TIMESTAMP_UNITS if said < limit)
+    return said * factor if isinstance(said, int) else int(said * factor)
 
 
 def _series(said: _Line) -> Series:
-    kind: Kind = "gauge"
+    kind = "gauge"
     unit = ""
     labels = []
-    if len(said.meta) > LABEL_LIMIT + 2:
-        raise Refused(f"more than {LABEL_LIMIT} labels")
     for key, value in said.meta.items():
         text = value if isinstance(value, str) else "" if value is None else str(value).lower()
-        _check_text(key, "label", LABEL_TEXT_LIMIT)
-        _check_text(text, "label", LABEL_TEXT_LIMIT)
         if key == "kind":
-            kind = _kind(text)
+            kind = text
         elif key == "unit":
+            _check_text(text, "a unit", UNIT_LIMIT)
             unit = text
+        # Where a sample is filed under is not for the app to say.
         elif key != "metric":
+            _check_text(key, "a label", LABEL_TEXT_LIMIT)
+            _check_text(text, "a label", LABEL_TEXT_LIMIT)
             labels.append((key, text))
-    if kind == "counter" and said.value < 0:
-        raise Refused("a counter that goes down")
-    return Series(said.name, unit or ("s" if kind == "timer" else ""), "custom", tuple(sorted(labels)), kind)
-
-
-def _kind(text: str) -> Kind:
-    kinds: dict[str, Literal["gauge", "counter", "timer"]] = {"gauge": "gauge", "counter": "counter", "timer": "timer"}
-    try:
-        return kinds[text]
-    except KeyError:
-        raise Refused("a kind that is not gauge, counter or timer") from None
+    if kind not in _KINDS:
+        raise Refused(f"a kind that is not {', '.join(_KINDS[:-1])} or {_KINDS[-1]}")
+    if len(labels) > LABEL_LIMIT:
+        raise Refused(f"more than {LABEL_LIMIT} labels")
+    if kind != "gauge" and said.value < 0:
+        raise Refused(f"a {kind} below 0")
+    return Series(said.name, "s" if kind == "timer" else unit, "custom", tuple(sorted(labels)), cast(Kind, kind))
 
 
 def _check_text(text: str, what: str, limit: int) -> None:
     if len(text) > limit:
-        raise Refused(f"a {what} of more than {limit} characters")
+        raise Refused(f"{what} of more than {limit} characters")
+    # Control characters, line ends, lone surrogates, and marks that turn or hide what stands behind them.
     if not text.isprintable():
-        raise Refused(f"a {what} with control characters")
+        raise Refused(f"{what} with characters that cannot be printed")
 
 
-def _wall_ns(timestamp: int | float | str | None) -> int | None:
-    """Seconds, milliseconds, microseconds and nanoseconds are told apart by magnitude (of the years 1973 to 5138)."""
-    if timestamp is None:
-        return None
-    if isinstance(timestamp, str):
-        try:
-            return parse_utc(timestamp)
-        except (ValueError, OverflowError):
-            raise Refused("a timestamp that is neither a number nor RFC 3339 with a time zone") from None
-    if not math.isfinite(timestamp) or timestamp < 0:
-        raise Refused("a timestamp that is negative or not finite")
-    for limit, factor in ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17, 1_000), (1e20, 1)):
-        if timestamp < limit:
-            return int(timestamp * factor)
-    raise Refused("a timestamp too far in the future")
+def _fault(line: bytes) -> str:
+    """Why a line is no sample; only asked for lines that are none, so it may take its time."""
+    try:
+        said = _decode_any(line)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return "not JSON, which knows no NaN, no Infinity and no number beyond 1.8e308"
+    if not isinstance(said, dict):
+        return "not a JSON object"
+    if not isinstance(said.get("name"), str):
+        return "no name, or one that is not a text"
+    value = said.get("value")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "no value, or one that is not a number"
+    if not -sys.float_info.max <= value <= sys.float_info.max:
+        return "a value that is not finite"
+    return "a meta that is not an object of texts, numbers and truth values"
