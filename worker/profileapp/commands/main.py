@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, cast
 
 import click
@@ -58,10 +59,25 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="profileapp")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, asked: _tell_version(context) if asked else None,
+    help="Show the version, and which extras are installed.",
+)
 @click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error; anywhere in the line.")
 def commands() -> None:
     """Measure what each way of running an app's container costs, and how well it does."""
+
+
+def _tell_version(context: click.Context) -> None:
+    """`profileapp 0.1.0 (extras: report)`: the bridge script of the Jenkins library reads it."""
+    needs = {"gpu": ("pycuda",), "report": ("jinja2", "matplotlib")}
+    extras = [extra for extra, modules in needs.items() if all(find_spec(module) for module in modules)]
+    click.echo(f"profileapp {__version__} (extras: {', '.join(extras) or 'none'})")
+    context.exit()
 
 
 def main() -> None:

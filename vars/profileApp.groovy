@@ -1,0 +1,259 @@
+import com.cloudbees.groovy.cps.NonCPS
+import groovy.json.JsonSlurper
+
+/**
+ * Profiles an app: plans on any agent, runs each target on an agent of its own, files and sums up what was measured.
+ * profileApp.txt documents every key.
+ */
+def call(Map given = [:]) {
+    def config = settings(given)
+    if (env.WORKSPACE) {
+        return profile(config)
+    }
+    def result = null
+    node(config.agent) {
+        checkout scm
+        result = profile(config)
+    }
+    return result
+}
+
+/** What may be given, and what holds where it is not. */
+@NonCPS
+Map defaults() {
+    return [
+        image        : '',         // the app's image; '': NAMESPACE/NAME:VERSION of the sage.yaml
+        config       : 'sage.yaml',// path of the configuration in the workspace
+        targets      : [],         // names of the targets to run; []: all
+        agent        : '',         // label of the agent that plans and sums up, and runs targets that name none
+        runtime      : 'docker',   // 'docker', or 'process' for agents without Docker
+        command      : '',         // what the process runtime runs
+        onBudget     : 'unstable', // a broken budget makes the build: 'unstable', 'fail' or 'ignore'
+        onAppFailure : 'fail',     // an app that fails makes the build: 'fail', 'unstable' or 'ignore'
+        wheels       : '',         // folder on the agents that the worker is installed from; '': an index
+        index        : '',         // URL of that index; '': pip's own
+    ]
+}
+
+@NonCPS
+Map settings(Map given) {
+    def config = defaults()
+    for (key in given.keySet()) {
+        if (!config.containsKey(key)) {
+            throw new IllegalArgumentException("profileApp: unknown key '" + key + "'; allowed: " + config.keySet().join(', '))
+        }
+    }
+    config.putAll(given)
+    for (key in ['onBudget', 'onAppFailure']) {
+        if (!['unstable', 'fail', 'ignore'].contains(config.get(key))) {
+            throw new IllegalArgumentException("profileApp: " + key + " is '" + config.get(key) + "'; allowed: unstable, fail, ignore")
+        }
+    }
+    return config
+}
+
+/** On a node, with the app's sources in the workspace. */
+private Map profile(Map config) {
+    def plan = null
+    stage('Profile: plan') {
+        plan = makePlan(config)
+    }
+    def outcomes = [:]
+    try {
+        def branches = [:]
+        for (target in plan.targets) {
+            branches[target.name] = branch(config, target, outcomes)
+        }
+        parallel branches
+    } finally {
+        stage('Profile: summary') {
+            summarise(config, plan, outcomes)
+        }
+    }
+    return [targets: outcomes, report: env.BUILD_URL + 'artifact/profile/index.html']
+}
+
+private Map makePlan(Map config) {
+    def plan = null
+    def targets = ''
+    for (name in config.targets) {
+        targets += name + '\n'
+    }
+    withEnv(settingsEnv(config) + ['PROFILEAPP_TARGETS=' + targets]) {
+        unpackBridge()
+        // Each name is a line: a name with a space, a quote or a $ stays one word.
+        plan = parse(sh(label: 'profileapp plan', returnStdout: true, script: '''set -f
+            IFS='
+'
+            set --
+            for name in $PROFILEAPP_TARGETS; do set -- "$@" --target "$name"; done
+            if [ -n "$PROFILEAPP_IMAGE" ]; then set -- "$@" --image "$PROFILEAPP_IMAGE"; fi
+            sh .profileapp/worker.sh plan "$PROFILEAPP_CONFIG" "$@" --json'''))
+    }
+    dir(folderOf(config.config)) {
+        stash name: 'profileapp-files', includes: plan.files.join(',')
+    }
+    return plan
+}
+
+/** A closure that runs one target: here where this node will do, so that a single executor does not wait for itself. */
+private branch(Map config, Map target, Map outcomes) {
+    return {
+        stage(target.name) {
+            def label = target.agent ?: config.agent
+            if (!label || (env.NODE_LABELS ?: '').tokenize(' ').contains(label)) {
+                runTarget(config, target, outcomes)
+            } else {
+                node(label) {
+                    runTarget(config, target, outcomes)
+                }
+            }
+        }
+    }
+}
+
+private runTarget(Map config, Map target, Map outcomes) {
+    def code = null
+    dir('.profileapp/targets/' + target.name) {
+        deleteDir()
+        unstash 'profileapp-files'
+        withEnv(settingsEnv(config) + ['PROFILEAPP_FILE=' + fileOf(config.config), 'PROFILEAPP_NAME=' + target.name]) {
+            unpackBridge()
+            try {
+                // The lock tells whoever files the results that the worker has ended, also where a build is aborted.
+                code = sh(label: 'profileapp run', returnStatus: true, script: '''exec 9>.profileapp/lock
+                    flock 9
+                    set -- "$PROFILEAPP_FILE" --target "$PROFILEAPP_NAME" --out profile --no-report
+                    if [ -n "$PROFILEAPP_IMAGE" ]; then set -- "$@" --image "$PROFILEAPP_IMAGE"; fi
+                    if [ "$PROFILEAPP_RUNTIME" = process ]; then
+                        set -- "$@" --runtime process --command "$PROFILEAPP_COMMAND"
+                    fi
+                    exec sh .profileapp/worker.sh run "$@"''')
+                outcomes[target.name] = [exitCode: code, stashed: false]
+            } finally {
+                fileResults(target, outcomes)
+            }
+        }
+    }
+    judge(config, target, code)
+}
+
+private fileResults(Map target, Map outcomes) {
+    def folder = 'profile/' + target.name
+    sh(label: 'wait for the worker', script: 'exec 9>.profileapp/lock; flock -w 120 9 || true')
+    junit(testResults: folder + '/junit.xml', allowEmptyResults: true, skipMarkingBuildUnstable: true)
+    archiveArtifacts(artifacts: folder + '/**', allowEmptyArchive: true)
+    stash(name: 'profileapp-' + target.name, includes: folder + '/**', allowEmpty: true)
+    outcomes[target.name] = [exitCode: outcomes[target.name]?.exitCode, stashed: true]
+}
+
+/** What an exit code of the worker makes of the build; docs/reference/exit-codes.md. */
+private judge(Map config, Map target, Integer code) {
+    if (code == 0) {
+        return
+    }
+    def meaning = [
+        1: [config.onBudget, 'a budget is broken'],
+        2: [config.onAppFailure, 'the app failed'],
+        3: ['fail', 'the configuration is wrong'],
+        4: ['fail', 'the agent could not measure'],
+    ].getOrDefault(code, ['fail', 'the run was aborted (exit code ' + code + ')'])
+    def text = 'profileApp: ' + target.name + ': ' + meaning[1]
+    if (meaning[0] == 'fail') {
+        error(text)
+    } else if (meaning[0] == 'unstable') {
+        unstable(text)
+    } else {
+        echo(text)
+    }
+}
+
+private summarise(Map config, Map plan, Map outcomes) {
+    dir('.profileapp/summary') {
+        deleteDir()
+        def found = false
+        for (target in plan.targets) {
+            if (outcomes[target.name]?.stashed) {
+                unstash 'profileapp-' + target.name
+                found = true
+            }
+        }
+        if (!found) {
+            echo 'profileApp: nothing was measured'
+            return
+        }
+        withEnv(settingsEnv(config) + ['PROFILEAPP_EXTRAS=report']) {
+            unpackBridge()
+            // The exit code is that of what was measured, which each target's stage has told already.
+            sh(label: 'profileapp report', returnStatus: true, script: '''[ -d profile ] || mkdir profile
+                sh .profileapp/worker.sh report profile --json > report.json''')
+        }
+        def summary = parse(fileExists('report.json') ? readFile('report.json') : '')
+        if (!summary.report) {
+            unstable('profileApp: no report could be made')
+            return
+        }
+        archiveArtifacts(artifacts: 'profile/**')
+        def link = '<a href="' + env.BUILD_URL + 'artifact/profile/index.html">Profile</a>: ' + summary.summary
+        currentBuild.description = currentBuild.description ? currentBuild.description + '<br>' + link : link
+    }
+}
+
+/** The worker's bridge script and the version it is pinned to, into the folder we are in. */
+private unpackBridge() {
+    writeFile(file: '.profileapp/worker.sh', text: libraryResource('profileapp/worker.sh'))
+    writeFile(file: '.profileapp/VERSION', text: libraryResource('profileapp/VERSION'))
+}
+
+/** Values travel to the shell by the environment alone. */
+@NonCPS
+List settingsEnv(Map config) {
+    return [
+        'PROFILEAPP_CONFIG=' + config.config,
+        'PROFILEAPP_IMAGE=' + config.image,
+        'PROFILEAPP_RUNTIME=' + config.runtime,
+        'PROFILEAPP_COMMAND=' + config.command,
+        'PROFILEAPP_WHEELS=' + config.wheels,
+        'PROFILEAPP_INDEX=' + config.index,
+        'PROFILEAPP_EXTRAS=',
+    ]
+}
+
+@NonCPS
+String folderOf(String path) {
+    def slash = path.lastIndexOf('/')
+    return slash < 0 ? '.' : path.substring(0, slash)
+}
+
+@NonCPS
+String fileOf(String path) {
+    return path.substring(path.lastIndexOf('/') + 1)
+}
+
+/** JSON as plain maps and lists, which a build can be saved with; an empty map where the text is none. */
+@NonCPS
+Map parse(String text) {
+    if (!text.trim()) {
+        return [:]
+    }
+    return plain(new JsonSlurper().parseText(text.trim()))
+}
+
+@NonCPS
+def plain(Object value) {
+    if (value instanceof Map) {
+        def copy = [:]
+        for (key in value.keySet()) {
+            copy.put(key, plain(value.get(key)))
+        }
+        return copy
+    }
+    if (value instanceof List) {
+        def copy = []
+        for (item in value) {
+            copy.add(plain(item))
+        }
+        return copy
+    }
+    return value
+}
