@@ -33,6 +33,8 @@ def io_bytes_v2(content: bytes) -> tuple[int, int] | None:
     """Bytes read and written over all devices, from `8:0 rbytes=4096 wbytes=0 rios=1 …`; empty before the first."""
     read = written = 0
     for words in lines_of_words(content):
+        if b":" not in words[0]:
+            return None
         for word in words[1:]:
             key, equals, value = word.partition(b"=")
             if not equals or not value.isdigit():

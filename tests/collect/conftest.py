@@ -1,0 +1,68 @@
+"""What tests of collectors share: a run, and somebody who takes the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from profileapp.collect.seam import RunContext
+from profileapp.model.clock import Clock
+from profileapp.model.series import Series
+from profileapp.model.target import Target
+
+
+class Taken:
+    """Takes samples as the record does: `samples` in order, `last` by series title."""
+
+    def __init__(self) -> None:
+        self.samples: list[tuple[Series, float, int]] = []
+
+    def __call__(self, series: Series, value: float, at_ns: int) -> None:
+        self.samples.append((series, value, at_ns))
+
+    @property
+    def last(self) -> dict[str, float]:
+        return {series.title: value for series, value, _ in self.samples}
+
+    def of(self, title: str) -> list[float]:
+        return [value for series, value, _ in self.samples if series.title == title]
+
+
+@pytest.fixture
+def taken() -> Taken:
+    return Taken()
+
+
+@pytest.fixture
+def warnings() -> list[str]:
+    """What the collectors under test warned of."""
+    return []
+
+
+@pytest.fixture
+def run(tmp_path: Path, warnings: list[str]) -> Callable[..., RunContext]:
+    """Makes the context of a run; of a container where `contained`."""
+
+    def make(contained: bool = True) -> RunContext:
+        scratch = tmp_path / "s"
+        scratch.mkdir(mode=0o700, exist_ok=True)
+        return RunContext("run-1", Target("default"), Clock.now(), scratch, tmp_path, contained, warnings.append)
+
+    return make
+
+
+@pytest.fixture
+def write_tree(tmp_path: Path) -> Callable[[dict[str, str]], Path]:
+    """Writes files below a root, over what is there (in place, as open descriptors see it); gives the root."""
+
+    def write(files: dict[str, str]) -> Path:
+        root = tmp_path / "root"
+        for name, content in files.items():
+            path = root / name.removeprefix("/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode())
+        return root
+
+    return write
