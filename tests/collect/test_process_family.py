@@ -1,0 +1,161 @@
+"""Who belongs to a process, and what they used together."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from profileapp.collect.process_family import STRANGERS_KEPT_NS, CpuAccount, Family, IoAccount, parse_io
+from profileapp.collect.process_stat import ProcessStat, parse_stat
+
+
+def stat_text(pid: int, parent: int, session: int = 1, started: int = 100, own: int = 0, reaped: int = 0) -> str:
+    return f"{pid} (app) S {parent} 1 {session} 0 -1 0 0 0 0 0 {own} 0 {reaped} 0 20 0 1 0 {started} 0 5" + " 0" * 28
+
+
+def family_of(proc: Path, pid: int) -> Family:
+    return Family(parse_stat((proc / str(pid) / "stat").read_bytes()), proc)
+
+
+def pids(family: Family, now_ns: int = 0) -> set[int]:
+    return {stat.pid for stat in family.look(now_ns)}
+
+
+WriteTree = Callable[[dict[str, str]], Path]
+
+
+def test_a_family_is_the_descendants_and_the_session(write_tree: WriteTree) -> None:
+    proc = write_tree(
+        {
+            "10/stat": stat_text(10, parent=1, session=10),
+            "11/stat": stat_text(11, parent=10, session=10),
+            "12/stat": stat_text(12, parent=11, session=12),
+            "13/stat": stat_text(13, parent=1, session=10),  # its parent ended; of the session still
+            "20/stat": stat_text(20, parent=1, session=20),
+            "21/stat": "half a line",
+            "uptime": "1 1",
+        }
+    )
+    assert pids(family_of(proc, 10)) == {10, 11, 12, 13}
+
+
+def test_the_session_of_one_who_does_not_lead_it_is_not_its_own(write_tree: WriteTree) -> None:
+    proc = write_tree(
+        {"5/stat": stat_text(5, 1, session=5), "10/stat": stat_text(10, 5, session=5), "11/stat": stat_text(11, 10, 5)}
+    )
+    assert pids(family_of(proc, 10)) == {10, 11}
+
+
+def test_a_member_given_to_init_stays_one(write_tree: WriteTree) -> None:
+    proc = write_tree({"10/stat": stat_text(10, 1, 10), "11/stat": stat_text(11, 10, 11)})
+    family = family_of(proc, 10)
+    assert pids(family) == {10, 11}
+    write_tree({"11/stat": stat_text(11, 1, 11), "12/stat": stat_text(12, 11, 11)})
+    assert pids(family) == {10, 11, 12}
+
+
+def test_an_id_given_anew_is_another_process(write_tree: WriteTree) -> None:
+    proc = write_tree(
+        {"10/stat": stat_text(10, 1, 10), "11/stat": stat_text(11, 10, 11), "20/stat": stat_text(20, 1, 20)}
+    )
+    family = family_of(proc, 10)
+    assert pids(family) == {10, 11}
+    write_tree({"11/stat": stat_text(11, 1, 20, started=999), "20/stat": stat_text(20, 10, 20, started=999)})
+    assert 11 not in pids(family)
+    # Who was a stranger is not looked at for a while, and then again.
+    assert 20 in pids(family, STRANGERS_KEPT_NS + 1)
+
+
+class Host:
+    """Processes that use CPU time, fork, end, and are waited for or not, as the kernel accounts for them."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.next_pid = 2
+        self.live = {1: [0, 0, 0]}  # by pid: parent, own ticks, reaped ticks
+        self.used = 0
+        self.unaccounted = 0
+
+    def step(self) -> None:
+        pid = self.chance.choice(sorted(self.live))
+        what = self.chance.choice(["use", "use", "fork", "end"])
+        if what == "use":
+            ticks = self.chance.randrange(1, 50)
+            self.live[pid][1] += ticks
+            self.used += ticks
+        elif what == "fork":
+            self.live[self.next_pid] = [pid, 0, 0]
+            self.next_pid += 1
+        elif pid != 1:
+            self.end(pid)
+
+    def end(self, pid: int) -> None:
+        parent, own, reaped = self.live.pop(pid)
+        for other in self.live.values():
+            if other[0] == pid:
+                other[0] = 0
+        if parent in self.live:
+            self.live[parent][2] += own + reaped
+
+    def stats(self) -> list[ProcessStat]:
+        return [
+            ProcessStat(pid, b"S", parent, 1, own, reaped, 1, pid, 0)
+            for pid, (parent, own, reaped) in self.live.items()
+        ]
+
+
+@given(seed=st.integers(0, 10**6), looks=st.integers(1, 30))
+def test_no_cpu_time_of_waited_for_processes_is_lost(seed: int, looks: int) -> None:
+    chance = random.Random(seed)  # noqa: S311
+    host, account = Host(chance), CpuAccount()
+    before = account.total_ticks(host.stats())
+    assert before == 0
+    orphans = False
+    for _ in range(looks):
+        for _ in range(chance.randrange(12)):
+            host.step()
+            # A process whose parent has ended takes its time to init when it ends: what was seen of it is all there is.
+            orphans = orphans or any(parent == 0 for pid, (parent, _, _) in host.live.items() if pid != 1)
+        total = account.total_ticks(host.stats())
+        assert before <= total <= host.used
+        assert orphans or total == host.used
+        before = total
+
+
+def test_what_was_seen_of_one_nobody_waited_for_stays() -> None:
+    account = CpuAccount()
+    first = ProcessStat(1, b"S", 0, 1, 10, 0, 1, 1, 0)
+    orphan = ProcessStat(2, b"S", 0, 1, 70, 0, 1, 2, 0)
+    assert account.total_ticks([first, orphan]) == 80
+    assert account.total_ticks([first]) == 80
+    # The id comes again, as another process.
+    assert account.total_ticks([first, ProcessStat(2, b"S", 1, 1, 5, 0, 1, 9, 0)]) == 85
+
+
+def test_io_of_the_ended_and_of_the_unreadable_stays(write_tree: WriteTree) -> None:
+    proc = write_tree(
+        {"1/io": "rchar: 9\nread_bytes: 100\nwrite_bytes: 10\n", "2/io": "read_bytes: 50\nwrite_bytes: 5\n"}
+    )
+    one, two = (ProcessStat(pid, b"S", 0, 1, 0, 0, 1, pid, 0) for pid in (1, 2))
+    account = IoAccount(proc)
+    assert account.total_bytes([one, two]) == (150, 15)
+    assert account.total_bytes([one]) == (150, 15)
+    (proc / "1/io").unlink()
+    assert account.total_bytes([one]) == (150, 15)
+    assert account.total_bytes([]) == (150, 15)
+    assert IoAccount(proc).total_bytes([one]) is None
+
+
+@given(st.binary())
+def test_any_io_file_can_be_parsed(content: bytes) -> None:
+    parse_io(content)
+
+
+@pytest.mark.parametrize("content", [b"", b"read_bytes: 1\n", b"read_bytes: x\nwrite_bytes: 1\n"])
+def test_io_without_both_numbers_is_none(content: bytes) -> None:
+    assert parse_io(content) is None

@@ -1,0 +1,84 @@
+"""Sources found by entry points, those of other packages too."""
+
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from profileapp.collect.container import ContainerCgroup
+from profileapp.collect.custom import CustomSocket
+from profileapp.collect.process_tree import ProcessTree
+from profileapp.collect.registry import GROUP, sources
+from profileapp.collect.system import PsutilSystem
+
+
+class Board(PsutilSystem):
+    """As a source for one kind of device would be."""
+
+    source = "board"
+    preference = 50
+
+
+class NoSource:
+    metric = "system"
+
+
+def exits() -> None:
+    raise SystemExit("no licence\nfound")
+
+
+def entry(name: str, value: str) -> EntryPoint:
+    return EntryPoint(name, value if ":" in value else f"{__name__}:{value}", GROUP)
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ("container", [ContainerCgroup, ProcessTree]),
+        ("system", [PsutilSystem]),
+        ("custom", [CustomSocket]),
+        ("tau", []),
+    ],
+)
+def test_our_own_are_installed_the_preferred_first(metric: str, expected: list[type], warnings: list[str]) -> None:
+    found = sources(metric, warnings.append)
+    assert [type(collector) for collector in found if type(collector).__module__.startswith("profileapp.")] == expected
+    assert not warnings
+
+
+def test_each_call_makes_new_ones(warnings: list[str]) -> None:
+    assert sources("custom", warnings.append)[0] is not sources("custom", warnings.append)[0]
+
+
+def test_a_source_of_another_package_comes_before_ours(warnings: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, __name__, __import__("types").SimpleNamespace(Board=Board))
+    found = sources(
+        "system",
+        warnings.append,
+        [entry("system.psutil", "profileapp.collect.system:PsutilSystem"), entry("system.b", "Board")],
+    )
+    assert [collector.source for collector in found] == ["board", "psutil"]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("no.such.package:Source", "No module named 'no'"),
+        ("profileapp.collect.system:Missing", "no attribute 'Missing'"),
+        ("NoSource", "no method open, attach, sample, detach, close"),
+        ("exits", "no licence found"),
+        ("profileapp.collect.custom:CustomSocket", "serves the metric 'custom'"),
+    ],
+)
+def test_a_broken_one_is_told_of_and_left_out(
+    value: str, reason: str, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = __import__("types").SimpleNamespace(NoSource=NoSource, exits=exits)
+    monkeypatch.setitem(__import__("sys").modules, __name__, here)
+    good = entry("system.psutil", "profileapp.collect.system:PsutilSystem")
+    found = sources(
+        "system", warnings.append, [entry("system.broken", value), good, entry("gpu.other", "no.such:Thing")]
+    )
+    assert [type(collector) for collector in found] == [PsutilSystem]
+    assert len(warnings) == 1
+    assert reason in warnings[0]
+    assert "system.broken" in warnings[0]
