@@ -7,10 +7,12 @@
 # on PATH; an environment made by an earlier build; one made now, from PROFILEAPP_WHEELS (a folder) or PROFILEAPP_INDEX
 # (an index's URL; left out, pip's own). PROFILEAPP_EXTRAS names extras, such as `report`. Environments are kept in
 # ${PROFILEAPP_HOME:-${XDG_CACHE_HOME:-~/.cache}/profileapp}; those not used for 30 days are removed.
+#
+# Python runs isolated (-I) here: the folder we are in is the app's, and its yaml.py is none of ours.
 set -u
 
 main() {
-    version=$(cat "$(dirname "$0")/VERSION") || fail "the file VERSION beside $0 is missing"
+    version=$(cat "$(dirname "$0")/VERSION" 2>/dev/null) || fail "the file VERSION beside $0 is missing"
     case $version in
     '' | *[!0-9A-Za-z.+-]*) fail "the file VERSION beside $0 holds no version" ;;
     esac
@@ -22,21 +24,23 @@ main() {
     if is_preinstalled; then
         exec profileapp "$@"
     fi
-    home=${PROFILEAPP_HOME:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/profileapp}
-    mkdir -p "$home/locks" || fail "$home cannot be written; set PROFILEAPP_HOME"
-    name=worker-$version${extras:+-$(printf %s "$extras" | tr , -)}
+    open_home
+    # Homes may be shared by agents of several kinds.
+    name=worker-$version${extras:+-$(printf %s "$extras" | tr , -)}-$(uname -m)
+    environment=$home/$name
+    touch "$home/locks/$name" 2>/dev/null || fail "$home/locks/$name cannot be written; set PROFILEAPP_HOME"
     # Shared while the worker runs (it inherits the open file), exclusive while the environment is made or removed.
-    exec 8>"$home/locks/$name"
-    flock -s 8 || fail "$home/locks/$name cannot be locked"
-    if ! is_whole "$home/$name"; then
-        flock 8
+    exec 8<>"$home/locks/$name"
+    lock -s
+    if ! is_whole; then
+        lock -x
         # Another build may have made it while we waited.
-        is_whole "$home/$name" || make_environment "$home/$name"
-        flock -s 8
+        is_whole || make_environment
+        lock -s
     fi
-    touch "$home/$name/used"
+    touch "$environment"
     prune
-    exec "$home/$name/bin/python" -m profileapp "$@"
+    exec "$environment/bin/python" -I -m profileapp "$@"
 }
 
 fail() {
@@ -45,67 +49,128 @@ fail() {
 }
 
 is_preinstalled() {
-    command -v profileapp >/dev/null 2>&1 || return 1
-    # `profileapp 0.1.0 (extras: gpu, report)`
-    said=$(profileapp --version 2>/dev/null) || return 1
-    case $said in
+    program=$(command -v profileapp) || return 1
+    # `profileapp 0.1.0 (extras: gpu, report)`, or `(extras: none)`
+    found=$(profileapp --version 2>/dev/null)
+    case $found in
     "profileapp $version (extras: "*) ;;
-    *) return 1 ;;
+    *)
+        echo "profileapp: $program is not version $version, and is left alone" >&2
+        return 1
+        ;;
     esac
     case $extras in
-    *report*) case $said in *report*) ;; *) return 1 ;; esac ;;
+    '') ;;
+    report) case $found in *report*) ;; *) return 1 ;; esac ;;
+    *) return 1 ;;
     esac
 }
 
+open_home() {
+    command -v flock >/dev/null 2>&1 || fail "needs flock (of util-linux) on this agent"
+    [ -n "${PROFILEAPP_HOME:-}${XDG_CACHE_HOME:-}${HOME:-}" ] || fail "HOME is not set; set it, or PROFILEAPP_HOME"
+    home=${PROFILEAPP_HOME:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/profileapp}
+    case $home in
+    /*) ;;
+    *) fail "PROFILEAPP_HOME '$home': must be an absolute path" ;;
+    esac
+    mkdir -p "$home/locks" 2>/dev/null || fail "$home cannot be written; set PROFILEAPP_HOME"
+}
+
+# Takes the environment's lock, -s or -x. What is held is let go first: two that both held -s would wait for ever for
+# each other's end where a lock is changed in one go, as over NFS.
+lock() {
+    flock -u 8
+    if ! flock -n "$1" 8; then
+        echo "profileapp: waiting for another build that makes the worker's environment" >&2
+        flock "$1" 8 || fail "$home/locks/$name cannot be locked"
+    fi
+}
+
+# A system's new Python, or a removal cut short, leaves an environment that only looks whole.
 is_whole() {
-    [ -f "$1/complete" ] && [ -x "$1/bin/python" ]
+    [ -f "$environment/complete" ] && "$environment/bin/python" -I -c 'import profileapp' 2>/dev/null
 }
 
 make_environment() {
-    rm -rf "$1"
-    echo "profileapp: making the worker's environment in $1" >&2
-    make_venv "$1"
+    echo "profileapp: making the worker's environment in $environment" >&2
     requirement=profileapp${extras:+[$extras]}==$version
+    check_source
+    make_venv
+    install "$environment" "$requirement" || fail "$requirement cannot be installed from $(source_name)"
+    touch "$environment/complete" || fail "$environment cannot be written"
+}
+
+check_source() {
+    case ${PROFILEAPP_WHEELS:-} in
+    '') ;;
+    /*) [ -d "$PROFILEAPP_WHEELS" ] || fail "PROFILEAPP_WHEELS '$PROFILEAPP_WHEELS': no such folder on this agent" ;;
+    *) fail "PROFILEAPP_WHEELS '$PROFILEAPP_WHEELS': must be an absolute path" ;;
+    esac
+}
+
+# Without the index's URL, which may hold a password.
+source_name() {
     if [ -n "${PROFILEAPP_WHEELS:-}" ]; then
-        [ -d "$PROFILEAPP_WHEELS" ] || fail "PROFILEAPP_WHEELS '$PROFILEAPP_WHEELS': no such folder on this agent"
-        # A folder that holds all there is to install needs no network; where it holds the worker alone, an index helps.
-        install "$1" --no-index --find-links "$PROFILEAPP_WHEELS" "$requirement" 2>/dev/null ||
-            install "$1" --find-links "$PROFILEAPP_WHEELS" "$requirement" ||
-            fail "$requirement cannot be installed from $PROFILEAPP_WHEELS"
+        echo "the folder $PROFILEAPP_WHEELS"
     elif [ -n "${PROFILEAPP_INDEX:-}" ]; then
-        install "$1" --index-url "$PROFILEAPP_INDEX" "$requirement" ||
-            fail "$requirement cannot be installed from $PROFILEAPP_INDEX"
+        echo "the index that PROFILEAPP_INDEX names"
     else
-        install "$1" "$requirement" ||
-            fail "$requirement cannot be installed; set PROFILEAPP_INDEX or PROFILEAPP_WHEELS, or install it on the agent"
+        echo "pip's index; set PROFILEAPP_INDEX or PROFILEAPP_WHEELS, or install it on the agent"
     fi
-    : >"$1/complete"
 }
 
 make_venv() {
     for python in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do
-        if "$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null &&
-            "$python" -m venv "$1"; then
+        rm -rf "$environment"
+        if "$python" -I -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null &&
+            "$python" -I -m venv "$environment" >&2; then
             return
         fi
     done
     # Older JetPacks come with an older Python; uv brings a newer one along.
-    command -v uv >/dev/null 2>&1 && uv venv --quiet --seed --python '>=3.10' "$1" && return
+    rm -rf "$environment"
+    uv=$(find_uv) && "$uv" venv --quiet --seed --python '>=3.10' "$environment" >&2 && return
     fail "needs Python 3.10 or later with its venv module (apt-get install python3-venv), or uv, on this agent"
 }
 
+# Prints the path of uv, which is installed beside the environments where the agent has none.
+find_uv() {
+    command -v uv && return
+    (
+        flock 7
+        [ -x "$home/uv/bin/uv" ] ||
+            { python3 -I -m venv --clear "$home/uv" && install "$home/uv" uv; } >/dev/null 2>&1
+    ) 7<>"$home/locks/uv" || return 1
+    echo "$home/uv/bin/uv"
+}
+
+# install ENVIRONMENT REQUIREMENT
 install() {
-    environment=$1
-    shift
-    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$@" >&2
+    if [ -n "${PROFILEAPP_WHEELS:-}" ]; then
+        # A folder that holds all there is to install needs no network; where it holds the worker alone, an index helps.
+        pip "$1" --no-index --find-links "$PROFILEAPP_WHEELS" "$2" 2>/dev/null ||
+            pip "$1" --find-links "$PROFILEAPP_WHEELS" "$2"
+    elif [ -n "${PROFILEAPP_INDEX:-}" ]; then
+        pip "$1" --index-url "$PROFILEAPP_INDEX" "$2"
+    else
+        pip "$1" "$2"
+    fi
+}
+
+pip() {
+    (
+        in=$1
+        shift
+        "$in/bin/python" -I -m pip install --quiet --disable-pip-version-check --no-input "$@" >&2
+    )
 }
 
 prune() {
-    for old in "$home"/worker-*/used; do
-        folder=${old%/used}
-        if [ -n "$(find "$old" -mtime +30 2>/dev/null)" ]; then
+    for old in "$home"/worker-*; do
+        if [ -n "$(find "$old" -prune -mtime +30 2>/dev/null)" ]; then
             # Not one that is in use, nor one that somebody is making.
-            (flock -n 7 && rm -rf "$folder") 7>"$home/locks/${folder##*/}"
+            (flock -n 7 && rm -f "$old/complete" && rm -rf "$old") 7<>"$home/locks/${old##*/}"
         fi
     done
 }

@@ -1,0 +1,335 @@
+"""resources/profileapp/worker.sh: finds the worker on an agent, or makes it, and becomes it."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from tests.bridge.conftest import NO_NETWORK, PYTHON, RESOURCES, VERSION, Agent, ended
+from tests.bridge.stand_in import write_wheel
+
+from profileapp import __version__
+
+ROOT = RESOURCES.parents[1]
+MAKING = "making the worker's environment"
+HOSTILE = ["--image", "$(touch pwned)", "`touch pwned`", "a 'b\" c", "line\nline", "ä–€", "", "*", "-c", "; exit 9"]
+
+
+def test_library_and_package_are_of_one_version() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert setup["metadata"]["version"] == VERSION == __version__
+
+
+def test_is_clean() -> None:
+    script = RESOURCES / "worker.sh"
+    if not shutil.which("shellcheck"):
+        pytest.skip("no shellcheck on the PATH")
+    checked = subprocess.run(["shellcheck", script], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+    assert script.read_text().startswith("#!/bin/sh\n")
+
+
+class TestFirstUse:
+    def test_makes_an_environment_without_a_network(self, bare_agent: Agent) -> None:
+        answer = bare_agent.run("plan", "sage.yaml")
+        assert answer.code == 0, answer.err
+        assert answer.worker["args"] == ["plan", "sage.yaml"]
+        assert answer.worker["executable"] == str(bare_agent.environment() / "bin" / "python")
+        assert MAKING in answer.err
+        # It is there now: the folder of wheels is not asked for again.
+        again = bare_agent.run(PROFILEAPP_WHEELS="/no/such/folder")
+        assert again.code == 0
+        assert again.err == ""
+
+    def test_installs_from_an_index(self, bare_agent: Agent, wheels: Path, tmp_path: Path) -> None:
+        simple = tmp_path / "index" / "simple" / "profileapp"
+        simple.mkdir(parents=True)
+        for wheel in wheels.iterdir():
+            shutil.copy(wheel, simple)
+        server = ThreadingHTTPServer(
+            ("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "index"))
+        )
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}/simple"
+            answer = bare_agent.run(PROFILEAPP_WHEELS="", PROFILEAPP_INDEX=url)
+        finally:
+            server.shutdown()
+            server.server_close()
+        assert answer.code == 0, answer.err
+
+    def test_builds_that_start_at_once_make_it_once(self, bare_agent: Agent) -> None:
+        started = [bare_agent.start("run", str(number)) for number in range(4)]
+        answers = [ended(process) for process in started]
+        assert [answer.code for answer in answers] == [0] * 4, answers
+        assert [answer.worker["args"][1] for answer in answers] == ["0", "1", "2", "3"]
+        assert sum(MAKING in answer.err for answer in answers) == 1
+
+    def test_an_extra_has_an_environment_of_its_own(self, agent: Agent, wheels: Path) -> None:
+        answer = agent.run(PROFILEAPP_EXTRAS="report", PROFILEAPP_WHEELS=str(wheels))
+        assert answer.code == 0, answer.err
+        assert answer.worker["executable"] == str(agent.environment("report") / "bin" / "python")
+
+    def test_killed_half_way_it_is_made_anew(self, bare_agent: Agent, tmp_path: Path) -> None:
+        reached = tmp_path / "reached"
+        bare_agent.program(
+            "python3", f'case "$*" in *" venv "*) {PYTHON} "$@"; touch {reached}; sleep 60;; esac; exec {PYTHON} "$@"'
+        )
+        process = bare_agent.start()
+        _wait_for(reached)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert (bare_agent.environment() / "bin" / "python").exists()
+        bare_agent.program("python3", f'exec {PYTHON} "$@"')
+        answer = bare_agent.run()
+        assert answer.code == 0, answer.err
+        assert MAKING in answer.err
+
+
+class TestLaterUse:
+    @pytest.mark.parametrize("shell", [("dash",), ("bash", "--posix"), ("busybox", "sh")], ids=lambda shell: shell[0])
+    def test_arguments_and_exit_code_pass_unchanged(self, agent: Agent, shell: tuple[str, ...]) -> None:
+        if not shutil.which(shell[0]):
+            pytest.skip(f"no {shell[0]} on this machine")
+        answer = agent.run(*HOSTILE, "--exit", "3", shell=shell)
+        assert answer.code == 3, answer.err
+        assert answer.worker["args"] == [*HOSTILE, "--exit", "3"]
+        assert sorted(each.name for each in agent.workspace.iterdir()) == ["VERSION", "worker.sh"]
+
+    def test_becomes_the_worker_so_that_a_signal_reaches_it(self, agent: Agent) -> None:
+        process = agent.start("--until", "never")
+        assert process.stdout
+        assert f'"pid": {process.pid}' in process.stdout.readline()
+        process.terminate()
+        assert process.wait(timeout=30) == -signal.SIGTERM
+
+    def test_the_apps_own_modules_are_not_taken_for_ours(self, agent: Agent, wheels: Path) -> None:
+        for name in ("yaml", "json", "venv", "pip", "ensurepip", "profileapp"):
+            (agent.workspace / f"{name}.py").write_text("raise SystemExit('the app was imported')\n")
+        answer = agent.run(PROFILEAPP_EXTRAS="report", PROFILEAPP_WHEELS=str(wheels), PYTHONPATH=str(agent.workspace))
+        assert answer.code == 0, answer.err
+        assert agent.run(PYTHONPATH=str(agent.workspace)).code == 0
+
+    @pytest.mark.parametrize("lost", ["complete", "bin/python", "lib"])
+    def test_an_environment_that_is_not_whole_is_made_anew(self, agent: Agent, wheels: Path, lost: str) -> None:
+        gone = agent.environment() / lost
+        shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+        (agent.environment() / "left-over").touch()
+        answer = agent.run(PROFILEAPP_WHEELS=str(wheels))
+        assert answer.code == 0, answer.err
+        assert not (agent.environment() / "left-over").exists()
+
+
+class TestPreinstalled:
+    def test_of_the_right_version_it_is_used(self, bare_agent: Agent) -> None:
+        bare_agent.program("profileapp", _preinstalled(VERSION))
+        answer = bare_agent.run("run", "a b")
+        assert (answer.code, answer.out) == (7, "preinstalled run|a b\n")
+        assert not bare_agent.home.exists()
+
+    @pytest.mark.parametrize("version", ["0.0.1", VERSION + ".dev1", ""])
+    def test_of_another_version_it_is_left_alone(self, agent: Agent, version: str) -> None:
+        agent.program("profileapp", _preinstalled(version))
+        answer = agent.run("run")
+        assert answer.code == 0, answer.err
+        assert answer.worker["args"] == ["run"]
+        assert f"is not version {VERSION}" in answer.err
+
+    @pytest.mark.parametrize("has_extra", [True, False])
+    def test_the_report_extra_is_looked_for_where_it_was_installed(
+        self, bare_agent: Agent, tmp_path: Path, has_extra: bool
+    ) -> None:
+        interpreter = tmp_path / "interpreter"
+        interpreter.write_text(f"""#!/bin/sh
+            case $1 in -I) exit {int(not has_extra)} ;; esac
+            case $2 in --version) echo "profileapp, version {VERSION}" ;; *) echo preinstalled ;; esac""")
+        interpreter.chmod(0o755)
+        program = bare_agent.program("profileapp", "")
+        # An interpreter of a script must not be a script itself, so env starts it.
+        program.write_text(f"#!{interpreter}\n")
+        answer = bare_agent.run("report", PROFILEAPP_EXTRAS="report")
+        assert answer.code == 0, answer.err
+        assert (answer.out == "preinstalled\n") is has_extra
+        assert bare_agent.environment("report").exists() is not has_extra
+
+
+class TestPrune:
+    def test_removes_what_was_not_used_for_long(self, agent: Agent) -> None:
+        old, half, fresh = (agent.home / f"worker-0.0.{number}-{os.uname().machine}" for number in range(3))
+        for each in (old, half, fresh):
+            (each / "bin").mkdir(parents=True)
+        (old / "complete").touch()
+        for each in (old, half):
+            _age(each, days=32)
+        _age(fresh, days=29)
+        _age(agent.environment(), days=32)
+        assert agent.run().code == 0
+        assert not old.exists()
+        assert not half.exists()
+        assert fresh.exists()
+        assert agent.environment().exists(), "the one in use was old until now"
+        assert time.time() - agent.environment().stat().st_mtime < 600
+
+    def test_keeps_one_that_is_in_use(self, agent: Agent, tmp_path: Path) -> None:
+        other = agent.home / f"worker-0.0.1-{os.uname().machine}"
+        shutil.copytree(agent.environment(), other, symlinks=True)
+        stop = tmp_path / "stop"
+        (agent.workspace / "VERSION").write_text("0.0.1\n")
+        running = agent.start("--until", str(stop))
+        assert running.stdout
+        assert running.stdout.readline()
+        (agent.workspace / "VERSION").write_text(VERSION)
+        _age(other, days=400)
+        assert agent.run().code == 0
+        assert (other / "complete").exists()
+        stop.touch()
+        assert ended(running).code == 0
+        assert agent.run().code == 0
+        assert not other.exists()
+
+
+class TestOlderPython:
+    def test_the_next_one_on_the_path_is_taken(self, bare_agent: Agent) -> None:
+        bare_agent.program("python3", "exit 1")
+        bare_agent.program("python3.12", f'exec {PYTHON} "$@"')
+        assert bare_agent.run().code == 0
+
+    def test_uv_brings_a_newer_one(self, bare_agent: Agent) -> None:
+        bare_agent.program("python3", "exit 1")
+        bare_agent.program("uv", _uv())
+        answer = bare_agent.run()
+        assert answer.code == 0, answer.err
+
+    def test_uv_is_installed_where_it_is_missing(self, bare_agent: Agent, wheels: Path, tmp_path: Path) -> None:
+        # An old Python that makes environments, which is all that uv needs.
+        bare_agent.program("python3", f'case "$2" in -c) exit 1 ;; esac; exec {PYTHON} "$@"')
+        source = tmp_path / "wheels with uv"
+        shutil.copytree(wheels, source)
+        _write_uv_wheel(source)
+        answer = bare_agent.run(PROFILEAPP_WHEELS=str(source))
+        assert answer.code == 0, answer.err
+        assert (bare_agent.home / "uv" / "bin" / "uv").exists()
+
+    def test_without_either_it_says_what_to_do(self, bare_agent: Agent) -> None:
+        bare_agent.program("python3", "exit 1")
+        answer = bare_agent.run()
+        assert answer.code == 4
+        assert "profileapp: needs Python 3.10 or later" in answer.err.splitlines()[-1]
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("environ", "message"),
+        [
+            ({"PROFILEAPP_WHEELS": "wheels"}, "PROFILEAPP_WHEELS 'wheels': must be an absolute path"),
+            ({"PROFILEAPP_WHEELS": "/no/such"}, "PROFILEAPP_WHEELS '/no/such': no such folder on this agent"),
+            ({"PROFILEAPP_EXTRAS": "report]; rm"}, "PROFILEAPP_EXTRAS 'report]; rm': must be names of extras"),
+            ({"PROFILEAPP_HOME": "here"}, "PROFILEAPP_HOME 'here': must be an absolute path"),
+            ({"PROFILEAPP_HOME": "/dev/null/x"}, "/dev/null/x cannot be written; set PROFILEAPP_HOME"),
+            ({"HOME": ""}, "HOME is not set; set it, or PROFILEAPP_HOME"),
+            ({"PROFILEAPP_WHEELS": ""}, "cannot be installed from pip's index"),
+            (
+                {"PROFILEAPP_WHEELS": "", "PROFILEAPP_INDEX": "http://user:secret@127.0.0.1:9/simple"},
+                "cannot be installed from the index that PROFILEAPP_INDEX names",
+            ),
+        ],
+    )
+    def test_one_clear_line_and_code_4(self, bare_agent: Agent, environ: dict[str, str], message: str) -> None:
+        answer = bare_agent.run(**environ)
+        assert answer.code == 4
+        last = answer.err.splitlines()[-1]
+        assert last.startswith("profileapp: ")
+        assert message in last
+        assert answer.out == ""
+        assert "secret" not in answer.err
+
+    @pytest.mark.parametrize("text", [None, "", "1.0; rm -rf /", "$(id)", "1.0\n2.0"])
+    def test_no_version_to_be_pinned_to(self, bare_agent: Agent, text: str | None) -> None:
+        version = bare_agent.workspace / "VERSION"
+        version.unlink() if text is None else version.write_text(text)
+        answer = bare_agent.run()
+        assert answer.code == 4
+        assert re.fullmatch(
+            r"profileapp: the file VERSION beside worker\.sh (is missing|holds no version)\n", answer.err
+        )
+
+    def test_no_flock(self, bare_agent: Agent) -> None:
+        (bare_agent.path / "flock").unlink()
+        answer = bare_agent.run()
+        assert (answer.code, answer.err) == (4, "profileapp: needs flock (of util-linux) on this agent\n")
+
+    def test_an_install_that_failed_leaves_nothing_that_looks_whole(self, bare_agent: Agent, wheels: Path) -> None:
+        assert bare_agent.run(PROFILEAPP_WHEELS="").code == 4
+        assert not (bare_agent.environment() / "complete").exists()
+        assert bare_agent.run(PROFILEAPP_WHEELS=str(wheels)).code == 0
+
+
+@pytest.mark.slow
+def test_the_real_worker_is_installed_from_its_wheel(bare_agent: Agent, tmp_path: Path) -> None:
+    """With its dependencies out of pip's own index, as an agent with a network has them."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        if (ROOT / name).exists():
+            shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / "worker", source / "worker", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    built = subprocess.run(
+        [PYTHON, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path / "dist", source],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    (bare_agent.workspace / "sage.yaml").write_text(
+        "name: app\nprofiling:\n  targets:\n    - {args: '--use-cpu', timeout: 5}\n  metrics: ['system']\n"
+    )
+    for name in NO_NETWORK:
+        del bare_agent.environ[name]
+    pip_settings = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    answer = bare_agent.run("plan", "sage.yaml", "--json", PROFILEAPP_WHEELS=str(tmp_path / "dist"), **pip_settings)
+    assert answer.code == 0, answer.err
+    assert answer.worker["targets"][0]["name"] == "use-cpu"
+
+
+def _preinstalled(version: str) -> str:
+    return f"""
+        if [ "$1" = --version ]; then echo "profileapp, version {version}"; exit; fi
+        IFS='|'; echo "preinstalled $*"; exit 7"""
+
+
+def _uv() -> str:
+    """Does what `uv venv --quiet --seed --python '>=3.10' FOLDER` does."""
+    return f"""
+        [ "$1 $2 $3 $4 $5" = "venv --quiet --seed --python >=3.10" ] || exit 9
+        exec {PYTHON} -m venv "$6" """
+
+
+def _write_uv_wheel(folder: Path) -> None:
+    program = zipfile.ZipInfo("uv-1.0.data/scripts/uv")
+    program.external_attr = 0o100755 << 16
+    with zipfile.ZipFile(write_wheel(folder, "uv", "1.0"), "a") as archive:
+        archive.writestr(program, f"#!/bin/sh\n{_uv()}\n")
+
+
+def _age(folder: Path, days: int) -> None:
+    then = time.time() - days * 86400
+    os.utime(folder, (then, then))
+
+
+def _wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not come"
+        time.sleep(0.02)
