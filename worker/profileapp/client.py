@@ -43,6 +43,7 @@ class _Sender:
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self._socket: Optional[socket.socket] = None
         self._begin()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._begin)
@@ -50,7 +51,7 @@ class _Sender:
     def _begin(self) -> None:
         """After a fork the parent's connection, its unsent values, and a lock that a thread of it may hold go."""
         self._lock = threading.Lock()
-        self._socket: Optional[socket.socket] = None
+        self._hang_up()
         self._lines: Deque[bytes] = deque()
         self._unsent = b""
         self._is_line_cut = False
@@ -85,6 +86,16 @@ class _Sender:
                 return
             time.sleep(0.005)
 
+    def end(self) -> None:
+        """Sends what is left, for at most EXIT_FLUSH_S seconds, and hangs up."""
+        self.flush(EXIT_FLUSH_S)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
     def _has_more(self) -> bool:
         return bool(self._lines or self._unsent)
 
@@ -113,8 +124,7 @@ class _Sender:
         except BlockingIOError:
             return False
         except OSError:
-            connection.close()
-            self._socket = None
+            self._hang_up()
             if self._is_line_cut:
                 # The next connection begins with a whole line.
                 self._unsent = self._unsent[self._unsent.find(b"\n") + 1 :]
@@ -148,7 +158,7 @@ def _sender() -> Optional[_Sender]:
     if not path or not hasattr(socket, "AF_UNIX"):
         return None
     sender = _Sender(path)
-    atexit.register(sender.flush, EXIT_FLUSH_S)
+    atexit.register(sender.end)
     return sender
 
 

@@ -1,0 +1,132 @@
+"""Interpreters that the app's client must run on, and a profiler that listens."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import profileapp.client
+
+CLIENT = Path(profileapp.client.__file__)
+
+
+@cache
+def interpreters() -> dict[tuple[int, int], str]:
+    """Path of a python of each version from 3.6 on, of the PATH and of pyenv."""
+    candidates = [sys.executable]
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    candidates += map(str, sorted(root.glob("versions/*/bin/python3")))
+    candidates += filter(None, (shutil.which(f"python3.{minor}") for minor in range(6, 20)))
+    found: dict[tuple[int, int], str] = {}
+    for path in candidates:
+        asked = subprocess.run(
+            [path, "-c", "import sys; print(*sys.version_info[:2])"], capture_output=True, check=False
+        )
+        version = tuple(map(int, asked.stdout.split()))
+        if asked.returncode == 0 and len(version) == 2 and version >= (3, 6):
+            found.setdefault(version, path)
+    return dict(sorted(found.items()))
+
+
+class Listener:
+    """Takes what clients send: each connection's bytes, once it has ended."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.streams: list[bytes] = []
+        self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._server.bind(str(path))
+        self._server.listen(64)
+        self._threads: list[threading.Thread] = []
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+
+    def start(self) -> None:
+        """Accepts and reads from now on; until then connections wait."""
+        self._acceptor.start()
+
+    def accept(self) -> socket.socket:
+        """The next connection, for a test that wants to treat it badly."""
+        connection, _ = self._server.accept()
+        connection.settimeout(30)
+        return connection
+
+    def said(self) -> list[dict[str, Any]]:
+        """All lines of all connections, which have ended."""
+        for thread in self._threads:
+            thread.join(30)
+        return [json.loads(line) for stream in self.streams for line in stream.splitlines()]
+
+    def close(self) -> None:
+        self._server.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=self._read, args=(connection,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _read(self, connection: socket.socket) -> None:
+        with connection:
+            parts = []
+            while part := connection.recv(65536):
+                parts.append(part)
+            self.streams.append(b"".join(parts))
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Iterator[Listener]:
+    made = Listener(tmp_path / "metrics.sock")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def run_app(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs code of an app that copied the client in, with an interpreter, and the socket's path or none."""
+
+    folder = tmp_path / "app"
+    folder.mkdir()
+    shutil.copy(CLIENT, folder / "client.py")
+
+    def run(code: str, path: Path | None, python: str = "") -> subprocess.CompletedProcess[str]:
+        script = folder / "app.py"
+        script.write_text(code)
+        env = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+        if path:
+            env["PROFILEAPP_SOCKET"] = str(path)
+        oldest = next(iter(interpreters().values()))
+        finished = subprocess.run(
+            [python or oldest, "-W", "error", str(script)],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert finished.stderr == ""
+        assert finished.returncode == 0
+        return finished
+
+    return run
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`python`: each interpreter that is found."""
+    if "python" in metafunc.fixturenames:
+        found = interpreters()
+        metafunc.parametrize("python", found.values(), ids=[f"{major}.{minor}" for major, minor in found])

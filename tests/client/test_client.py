@@ -1,0 +1,325 @@
+"""The client in real apps: it tells what it is told, and never stands in the app's way."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import profileapp.client
+from profileapp.collect.custom import CustomSocket
+from profileapp.collect.seam import RunContext
+from profileapp.model.clock import Clock
+from profileapp.model.series import Series
+from profileapp.model.target import Target
+
+RunApp = Callable[..., subprocess.CompletedProcess[str]]
+
+EVERYTHING = """
+import asyncio, time
+from client import counter, flush, gauge, timer
+
+gauge("fps", 12.5, unit="frames/s")
+gauge("seen", 3, camera="left", lane=2)
+counter("frames")
+counter("bytes", 4096, unit="bytes")
+with timer("inference", model="a"):
+    time.sleep(0.02)
+
+@timer("step")
+def step(a, b=1):
+    "What a step does."
+    return a + b
+
+@timer("wait")
+async def wait():
+    await asyncio.sleep(0.02)
+    return "waited"
+
+assert step(1, b=2) == 3 and step.__name__ == "step" and step.__doc__ == "What a step does."
+loop = asyncio.new_event_loop()
+assert loop.run_until_complete(wait()) == "waited"
+loop.close()
+again = timer("nested")
+with again:
+    with again:
+        pass
+try:
+    with timer("failed"):
+        raise KeyError("the app's own")
+except KeyError:
+    pass
+else:
+    raise AssertionError("the app's exception was swallowed")
+flush()
+"""
+
+
+def test_says_everything_on_each_interpreter(run_app: RunApp, listener: Any, python: str) -> None:
+    listener.start()
+    before_ns = time.time_ns()
+    run_app(EVERYTHING, listener.path, python)
+    said = listener.said()
+    assert [one["name"] for one in said] == [
+        *("fps", "seen", "frames", "bytes", "inference", "step", "wait", "nested", "nested", "failed")
+    ]
+    fps, seen, frames, size, inference, *_ = said
+    assert (fps["value"], fps["meta"]) == (12.5, {"kind": "gauge", "unit": "frames/s"})
+    assert (seen["value"], seen["meta"]) == (3, {"kind": "gauge", "camera": "left", "lane": "2"})
+    assert (frames["value"], frames["meta"]) == (1, {"kind": "counter"})
+    assert (size["value"], size["meta"]) == (4096, {"kind": "counter", "unit": "bytes"})
+    assert inference["meta"] == {"kind": "timer", "unit": "s", "model": "a"}
+    assert 0.02 <= inference["value"] < 30
+    assert all(before_ns <= one["timestamp"] <= time.time_ns() for one in said)
+
+
+OFF = """
+import os, threading, timeit
+from client import counter, flush, gauge, timer, _SENDER
+
+assert _SENDER is None
+@timer("step")
+def step():
+    return 7
+def one_gauge(): gauge("fps", 12.5, unit="frames/s")
+def one_counter(): counter("frames")
+def one_timer():
+    with timer("inference"): pass
+assert step() == 7
+flush()
+for call in (one_gauge, one_counter, one_timer):
+    print(min(timeit.repeat(call, number=2000, repeat=50)) / 2000)
+assert threading.active_count() == 1
+"""
+
+
+def test_costs_less_than_a_microsecond_where_there_is_no_profiler(run_app: RunApp, python: str) -> None:
+    took_s = [float(word) for word in run_app(OFF, None, python).stdout.split()]
+    assert len(took_s) == 3
+    assert max(took_s) < 1e-6
+
+
+NEVER_BLOCKS = """
+import os, resource, time
+import client
+before = len(os.listdir("/proc/self/fd"))
+started = time.monotonic()
+for number in range(100000):
+    client.gauge("fps", number)
+print(time.monotonic() - started)
+assert len(os.listdir("/proc/self/fd")) <= before + 1
+assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 60000
+"""
+
+
+def test_nobody_listens(run_app: RunApp, tmp_path: Path) -> None:
+    run_app(NEVER_BLOCKS, tmp_path / "no.sock")
+
+
+def test_somebody_listens_and_reads_nothing(run_app: RunApp, listener: Any) -> None:
+    # The connection is never accepted: the kernel takes a few hundred KB, then no more.
+    started = time.monotonic()
+    looped_s = float(run_app(NEVER_BLOCKS, listener.path).stdout)
+    # At the end it waits a second for the profiler, and no longer.
+    assert time.monotonic() - started - looped_s < 30
+
+
+HOSTILE = """
+import client
+class Wild:
+    def __float__(self): raise RuntimeError("no")
+    def __str__(self): raise RuntimeError("no")
+class Half:  # as numpy.float32: no float, but it becomes one
+    def __float__(self): return 0.5
+client.gauge("a", Wild())
+client.gauge("b", None)
+client.gauge("c", 1, label=Wild())
+client.gauge("d" * 100000, 1)
+client.gauge("e", 10 ** 400)
+client.gauge(["f"], 1)
+client.gauge("g", 1, unit=Wild())
+client.gauge("\\ud800", 1)
+client.counter("h", "many")
+client.gauge("half", Half())
+loop = []; loop.append(loop)
+client.gauge(loop, 1)
+with client.timer(Wild()):
+    pass
+client.gauge("last", 1)
+"""
+
+
+def test_never_raises_whatever_it_is_given(run_app: RunApp, listener: Any) -> None:
+    listener.start()
+    run_app(HOSTILE, listener.path)
+    said = {str(one["name"]): one["value"] for one in listener.said()}
+    assert said["half"] == 0.5
+    assert said["last"] == 1
+    assert not {"a", "b", "c", "e", "g", "h"} & set(said)
+    assert all(len(name) < 8192 for name in said)
+
+
+FORKS = """
+import os, sys
+import client
+client.gauge("parent", 1)
+children = []
+for number in range(4):
+    child = os.fork()
+    if child == 0:
+        for value in range(100):
+            client.gauge("child%d" % number, value)
+        if number % 2:
+            os._exit(0)
+        sys.exit(0)
+    children.append(child)
+for child in children:
+    assert os.waitpid(child, 0)[1] == 0
+client.gauge("parent", 2)
+"""
+
+
+def test_a_fork_has_a_connection_of_its_own(run_app: RunApp, listener: Any, python: str) -> None:
+    listener.start()
+    run_app(FORKS, listener.path, python)
+    said = listener.said()
+    assert [one["value"] for one in said if one["name"] == "parent"] == [1, 2]
+    for number in range(4):
+        assert [one["value"] for one in said if one["name"] == f"child{number}"] == list(range(100))
+    assert len(listener.streams) == 5
+
+
+THREADS = """
+import threading
+import client
+def talk(number):
+    for value in range(200):
+        client.gauge("t", value, thread=number)
+        with shared:
+            pass
+shared = client.timer("shared")
+threads = [threading.Thread(target=talk, args=(number,)) for number in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert not shared._started
+"""
+
+
+def test_threads_share_it_and_lose_nothing(run_app: RunApp, listener: Any) -> None:
+    listener.start()
+    run_app(THREADS, listener.path)
+    said = listener.said()
+    for number in range(8):
+        assert [one["value"] for one in said if one["meta"].get("thread") == str(number)] == list(range(200))
+    assert len([one for one in said if one["name"] == "shared"]) == 1600
+
+
+SIGNALS = """
+import signal, time
+import client
+count = 0
+def handle(number, frame):
+    global count
+    count += 1
+    client.gauge("from-handler", count)
+signal.signal(signal.SIGALRM, handle)
+signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+end = time.monotonic() + 0.5
+while time.monotonic() < end:
+    client.gauge("from-main", 1)
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert count
+"""
+
+
+def test_a_signal_handler_may_speak_while_the_app_does(run_app: RunApp, listener: Any) -> None:
+    listener.start()
+    run_app(SIGNALS, listener.path)
+    assert {"from-handler", "from-main"} <= {one["name"] for one in listener.said()}
+
+
+LATE = """
+import client
+for value in range(2000):
+    client.gauge("v", value, text="x" * 400)
+"""
+
+
+def test_what_is_left_is_sent_at_the_end(run_app: RunApp, listener: Any) -> None:
+    # More than the kernel holds is said before anybody reads; the reader comes while the app ends.
+    threading.Timer(0.3, listener.start).start()
+    run_app(LATE, listener.path)
+    assert [one["value"] for one in listener.said()] == list(range(2000))
+
+
+COMES_BACK = """
+import time
+import client
+deadline = time.monotonic() + 60
+value = 0
+while time.monotonic() < deadline:
+    client.gauge("v", value, text="x" * 2000)
+    value += 1
+    time.sleep(0.001)
+    with open(__file__ + ".stop", "a+") as stream:
+        stream.seek(0)
+        if stream.read():
+            break
+"""
+
+
+def test_it_comes_back_when_the_profiler_does_and_begins_with_a_whole_line(
+    run_app: RunApp, listener: Any, tmp_path: Path
+) -> None:
+    app = threading.Thread(target=run_app, args=(COMES_BACK, listener.path))
+    app.start()
+    try:
+        with listener.accept() as first:
+            # Nobody reads until the kernel holds no more: what it took last ends within a line.
+            time.sleep(0.5)
+            assert first.recv(5000)
+        with listener.accept() as second, second.makefile("rb") as lines:
+            earlier, later = (json.loads(next(lines)) for _ in range(2))
+            assert later["value"] > earlier["value"]
+    finally:
+        (tmp_path / "app" / "app.py.stop").write_text("stop")
+        app.join(60)
+    assert not app.is_alive()
+
+
+def test_it_reaches_the_worker(run_app: RunApp, tmp_path: Path, python: str) -> None:
+    taken: list[tuple[Series, float]] = []
+    warnings: list[str] = []
+    collector = CustomSocket()
+    scratch = tmp_path / "s"
+    scratch.mkdir(mode=0o700)
+    context = RunContext("run-1", Target("default"), Clock.now(), scratch, tmp_path, False, warnings.append)
+    provision = collector.open(context, lambda series, value, at_ns: taken.append((series, value)))
+    run_app(EVERYTHING, Path(provision.env["PROFILEAPP_SOCKET"]), python)
+    collector.close()
+    assert warnings == []
+    assert [(series.title, series.unit, series.kind) for series, _ in taken[:5]] == [
+        ("fps", "frames/s", "gauge"),
+        ("seen[left,2]", "", "gauge"),
+        ("frames", "", "counter"),
+        ("bytes", "bytes", "counter"),
+        ("inference[a]", "s", "timer"),
+    ]
+    assert len(taken) == 10
+
+
+def test_it_is_one_file_of_the_standard_library() -> None:
+    tree = ast.parse(Path(profileapp.client.__file__).read_text())
+    imported = {
+        (node.module if isinstance(node, ast.ImportFrom) else alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    assert imported <= sys.stdlib_module_names

@@ -1,0 +1,314 @@
+"""What the app says, and what a hostile one sends: over real sockets."""
+
+from __future__ import annotations
+
+import json
+import resource
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from profileapp.collect import custom, line_server
+from profileapp.collect.custom import CustomSocket
+from profileapp.collect.line_server import CONNECTION_LIMIT
+from profileapp.collect.seam import Provision, RunContext
+from profileapp.errors import Unavailable
+
+HOUR_NS = 3_600_000_000_000
+
+
+class Opened:
+    """An open socket of the collector, with the app's end of it."""
+
+    def __init__(self, collector: CustomSocket, provision: Provision) -> None:
+        self.collector = collector
+        self.provision = provision
+        self.path = provision.env["PROFILEAPP_SOCKET"]
+
+    def connect(self) -> socket.socket:
+        app = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        app.settimeout(30)
+        app.connect(self.path)
+        return app
+
+    def say(self, *texts: bytes) -> None:
+        with self.connect() as app:
+            for text in texts:
+                app.sendall(text)
+
+
+@pytest.fixture
+def opened(run: Callable[..., RunContext], taken: Any) -> Iterator[Opened]:
+    collector = CustomSocket()
+    yield Opened(collector, collector.open(run(contained=False), taken))
+    collector.close()
+
+
+def line(name: str = "fps", value: Any = 1, **rest: Any) -> bytes:
+    return json.dumps({"name": name, "value": value} | rest).encode() + b"\n"
+
+
+def descriptors() -> set[str]:
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to hold"
+        time.sleep(0.01)
+
+
+def test_takes_what_the_app_says_before_and_after_it_is_attached_to(opened: Opened, taken: Any) -> None:
+    opened.say(line(value=12.5), line("latency", 0.25, meta={"kind": "timer"}))
+    opened.say(line(value=13.5, meta={"camera": "left"}))
+    opened.collector.close()
+    assert taken.last == {"fps": 12.5, "latency": 0.25, "fps[left]": 13.5}
+    assert [series.unit for series, _, _ in taken.samples if series.name == "latency"] == ["s"]
+
+
+def test_a_counter_is_a_running_total_of_its_series(opened: Opened, taken: Any) -> None:
+    counter = {"kind": "counter", "unit": "frames"}
+    opened.say(line("n", 1, meta=counter), line("n", 2, meta=counter), line("n", 7, meta=counter | {"cam": "b"}))
+    opened.say(line("n", 3, meta=counter))
+    opened.collector.close()
+    assert taken.of("n") == [1, 3, 6]
+    assert taken.of("n[b]") == [7]
+
+
+def test_the_apps_own_time_is_kept_and_an_implausible_one_is_not(
+    run: Callable[..., RunContext], taken: Any, warnings: list[str]
+) -> None:
+    context = run(contained=False)
+    collector = CustomSocket()
+    opened = Opened(collector, collector.open(context, taken))
+    start_ns = context.clock.anchor_wall_ns
+    before_ns = time.monotonic_ns()
+    opened.say(
+        line("own", timestamp=start_ns + 5),
+        line("early", timestamp=start_ns - HOUR_NS + 10**9),
+        line("none"),
+        line("too-early", timestamp=start_ns - HOUR_NS - 10**9),
+        line("too-late", timestamp=start_ns + 2 * HOUR_NS),
+        line("bad", timestamp="yesterday"),
+    )
+    collector.close()
+    after_ns = time.monotonic_ns()
+    at_ns = {series.name: at_ns for series, _, at_ns in taken.samples}
+    assert context.clock.wall_ns(at_ns["own"]) == start_ns + 5
+    assert context.clock.wall_ns(at_ns["early"]) == start_ns - HOUR_NS + 10**9
+    assert all(before_ns <= at_ns[name] <= after_ns for name in ("none", "too-early", "too-late", "bad"))
+    assert len(warnings) == 2
+    assert any("hour" in text and "2 times" in text for text in warnings)
+
+
+def test_garbage_costs_nothing_but_itself(opened: Opened, taken: Any, warnings: list[str]) -> None:
+    opened.say(
+        b"\x00\xff\xfegarbage\n", line(), b"\n\n", b'{"name":"fps","value":NaN}\n', line(value=2), line(value="3"),
+        line(value=True), line("system.cpu.util"), line(value=4), b'{"name":"half',
+    )  # fmt: skip
+    opened.collector.close()
+    assert taken.of("fps") == [1, 2, 4]
+    reasons = "\n".join(warnings)
+    assert "not JSON" in reasons
+    assert "2 times" in reasons
+    assert "begins with system." in reasons
+    assert "half a line" in reasons
+    assert all("\n" not in text and text.isprintable() for text in warnings)
+
+
+def test_a_last_line_without_its_end_is_taken(opened: Opened, taken: Any) -> None:
+    opened.say(line(value=7).rstrip())
+    opened.collector.close()
+    assert taken.of("fps") == [7]
+
+
+def test_lines_of_ten_megabytes_are_skipped_and_the_next_is_read(
+    opened: Opened, taken: Any, warnings: list[str]
+) -> None:
+    before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with opened.connect() as app:
+        for number in range(3):
+            for _ in range(160):
+                app.sendall(b"x" * 65536)
+            app.sendall(b"\n" + line(value=number))
+    opened.collector.close()
+    assert taken.of("fps") == [0, 1, 2]
+    assert any("more than 64 KiB" in text and "3 times" in text for text in warnings)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 8 * 1024
+
+
+def test_ten_thousand_connections_leave_descriptors_and_values(opened: Opened, taken: Any, warnings: list[str]) -> None:
+    # Another process opens them, as this one's own ends would count as ours.
+    flood = """
+import socket, sys
+kept, served = [], 0
+for number in range(10_000):
+    app = socket.socket(socket.AF_UNIX)
+    app.connect(sys.argv[1])
+    kept.append(app)
+    if len(kept) > 900:
+        kept.pop(0).close()
+print('done', flush=True)
+sys.stdin.read()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", flood, opened.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"done\n"
+    assert len(descriptors()) < CONNECTION_LIMIT + 100
+    process.communicate(timeout=30)
+
+    # Once they are gone, others are served again.
+    def served() -> bool:
+        opened.say(line(value=5))
+        return bool(taken.of("fps"))
+
+    eventually(served)
+    opened.collector.close()
+    assert any(f"more than {CONNECTION_LIMIT} connections" in text for text in warnings)
+
+
+def test_series_and_rate_are_bounded(
+    opened: Opened, taken: Any, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(custom, "RATE_LIMIT_PER_S", 3000)
+    with opened.connect() as app:
+        app.sendall(b"".join(line(f"name{number}", number) for number in range(1500)))
+        app.sendall(line("name7", 70))
+        eventually(lambda: taken.last.get("name7") == 70)
+        app.sendall(line() * 200_000)
+    opened.collector.close()
+    assert len({series for series, _, _ in taken.samples}) == custom.SERIES_LIMIT
+    assert any(f"more than {custom.SERIES_LIMIT} different series (" in text for text in warnings)
+    assert any("values a second" in text for text in warnings)
+
+
+def test_a_counter_that_overflows_is_refused(opened: Opened, taken: Any, warnings: list[str]) -> None:
+    opened.say(line("n", 1e308, meta={"kind": "counter"}) * 2, line("n", 1, meta={"kind": "counter"}))
+    opened.collector.close()
+    assert taken.of("n") == [1e308, 1e308]
+    assert any("beyond all numbers" in text for text in warnings)
+
+
+@pytest.mark.parametrize("instead", ["nothing", "a file", "a folder"])
+def test_a_deleted_socket_is_made_again(
+    instead: str, opened: Opened, taken: Any, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line_server, "CHECK_INTERVAL_S", 0.02)
+    path = Path(opened.path)
+    with opened.connect() as connected:
+        path.unlink()
+        if instead == "a file":
+            path.write_text("")
+        elif instead == "a folder":
+            path.mkdir()
+            time.sleep(0.1)
+            path.rmdir()
+        eventually(path.is_socket)
+        opened.say(line(value=1))
+        # Who was connected before still is.
+        connected.sendall(line(value=2))
+    opened.collector.close()
+    assert sorted(taken.of("fps")) == [1, 2]
+    assert any("deleted, and a new one made (once" in text for text in warnings)
+    assert not path.exists()
+
+
+def test_close_reads_what_was_sent_and_leaves_nothing(opened: Opened, taken: Any, warnings: list[str]) -> None:
+    before = descriptors()
+    many = 3000
+    opened.say(b"".join(line(value=number) for number in range(many)))
+    opened.collector.close()
+    opened.collector.close()
+    assert taken.of("fps") == list(range(many))
+    assert not warnings
+    assert not Path(opened.path).exists()
+    assert descriptors() < before
+
+
+def test_an_app_that_never_stops_talking_does_not_keep_it_open(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_server, "DRAIN_LIMIT_S", 0.1)
+    talk = (
+        "import socket, sys\na = socket.socket(socket.AF_UNIX)\na.connect(sys.argv[1])\nwhile True: a.sendall(b'x\\n')"
+    )
+    process = subprocess.Popen([sys.executable, "-c", talk, opened.path], stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: bool(opened.collector._noted))
+        opened.collector.close()
+        # Its connection is gone, so that it ends.
+        assert process.wait(30) != 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_line_that_we_fail_on_ends_nothing(opened: Opened, taken: Any, warnings: list[str]) -> None:
+    def fails_once(series: Any, value: float, at_ns: int) -> None:
+        opened.collector._emit = taken
+        raise RuntimeError("a fault of ours")
+
+    opened.collector._emit = fails_once
+    opened.say(line(value=1), line(value=2))
+    opened.collector.close()
+    assert taken.of("fps") == [2]
+    assert any("RuntimeError" in text for text in warnings)
+
+
+def test_a_socket_that_cannot_be_made_is_unavailable(run: Callable[..., RunContext], taken: Any) -> None:
+    context = run()
+    (context.scratch / "app").write_text("")
+    collector = CustomSocket()
+    with pytest.raises(Unavailable, match="no socket can be made"):
+        collector.open(context, taken)
+    collector.close()
+
+
+def test_only_the_app_gets_to_the_socket(run: Callable[..., RunContext], taken: Any) -> None:
+    context = run()
+    collector = CustomSocket()
+    provision = collector.open(context, taken)
+    (mount,) = provision.mounts
+    folder = Path(mount.host_path)
+    assert (folder.stat().st_mode & 0o777, (folder / "metrics.sock").stat().st_mode & 0o777) == (0o755, 0o666)
+    assert folder.parent.stat().st_mode & 0o077 == 0
+    assert provision.env["PROFILEAPP_SOCKET"] == "/run/profileapp/metrics.sock"
+    collector.close()
+
+
+@pytest.mark.docker
+def test_any_user_of_a_container_may_speak_and_may_not_delete(
+    docker_client: docker.DockerClient, python_image: str, run: Callable[..., RunContext], taken: Any
+) -> None:
+    collector = CustomSocket()
+    provision = collector.open(run(), taken)
+    say = (
+        "import os, socket\n"
+        "path = os.environ['PROFILEAPP_SOCKET']\n"
+        "a = socket.socket(socket.AF_UNIX)\na.connect(path)\n"
+        'a.sendall(b\'{"name":"uid","value":%d}\\n\' % os.getuid())\n'
+        "try:\n    os.unlink(path)\nexcept OSError as error:\n    print(type(error).__name__, error.errno)\n"
+    )
+    for user in ("0", "1000"):
+        docker_client.containers.run(
+            python_image,
+            ["python3", "-c", say],
+            entrypoint="",
+            user=user,
+            environment=provision.env,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            volumes={mount.host_path: {"bind": mount.container_path, "mode": "ro"} for mount in provision.mounts},
+            remove=True,
+        )
+    assert Path(provision.mounts[0].host_path, "metrics.sock").is_socket()
+    collector.close()
+    assert taken.of("uid") == [0, 1000]
