@@ -35,15 +35,22 @@ def main():
         gauge("objects", objects)
         counter("frames")
         gauge("accuracy", 100.0 * right / done, unit="%")
-        time.sleep(max(0.0, args.interval - (time.time() - frame_started_s)))
+        pause(frame_started_s + args.interval, stopping)
         gauge("fps", 1.0 / max(1e-9, time.time() - frame_started_s), unit="frames/s")
     elapsed_s = time.time() - started_s
     print("%d frames in %.1f s, %d counted right" % (done, elapsed_s, right))
 
 
+def pause(until_s, stopping):
+    """Sleeps in short steps: a sleep goes on after a signal, and the app is to end soon after one."""
+    while not stopping and time.time() < until_s:
+        time.sleep(max(0.0, min(0.1, until_s - time.time())))
+
+
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
-    default = os.environ.get("PROFILEAPP_DATASET") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "dataset")
+    beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "dataset")
+    default = os.environ.get("PROFILEAPP_DATASET") or beside
     parser.add_argument("--input", default=default, help="folder of the images")
     parser.add_argument("--frames", type=int, default=0, help="end after so many frames; 0: never")
     parser.add_argument("-interval", "--interval", type=float, default=0.0, help="seconds between two frames")

@@ -45,8 +45,8 @@ def count_on_cpu(width, height, pixels, threshold=128, smallest=4):
 
 def gpu_counter():
     """The same count by CuPy on the GPU. Raises ImportError, or what CuPy raises, where there is none."""
-    import cupy
-    from cupyx.scipy import ndimage
+    import cupy  # noqa: PLC0415 - there is none on most machines
+    from cupyx.scipy import ndimage  # noqa: PLC0415
 
     cupy.cuda.runtime.getDeviceCount()
 

@@ -29,12 +29,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder")
     parser.add_argument("--images", type=int, default=24)
-    parser.add_argument("--width", type=int, default=160)
-    parser.add_argument("--height", type=int, default=120)
+    parser.add_argument("--width", type=int, default=320)
+    parser.add_argument("--height", type=int, default=240)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     chance = random.Random(args.seed)
     os.makedirs(args.folder, exist_ok=True)
+    for name in os.listdir(args.folder):
+        if name.startswith("traffic-") and name.endswith(".pgm"):
+            os.remove(os.path.join(args.folder, name))
     for number in range(args.images):
         pixels, objects = make_image(chance, args.width, args.height, chance.randrange(0, 25))
         name = os.path.join(args.folder, "traffic-%04d-objects-%d.pgm" % (number, objects))

@@ -1,0 +1,41 @@
+# The commands a person types. Each does its work in scripts/, which can be called by hand as well.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast lint format bench test-jenkins wheel clean
+
+BIN := .venv/bin
+
+help:          ## these lines
+	@sed -nE 's/^([a-z-]+): *[a-z-]* *## (.*)/make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || \
+	    grep -E '^[a-z-]+:.*## ' Makefile
+
+setup:         ## install what is missing and make .venv, for development
+	@scripts/setup test
+
+demo:          ## profile the example, and print where the report is
+	@scripts/demo
+
+test:          ## everything: lint, Python, Docker, browser, Groovy
+	@scripts/test
+
+test-fast: setup ## the tests that need no Docker, browser or Groovy, in seconds
+	@$(BIN)/python -m pytest -q -m 'not docker and not browser and not slow'
+
+lint: setup    ## ruff, mypy, import-linter, shellcheck, CodeNarc
+	@scripts/lint
+
+format: setup  ## let ruff format the Python files, and mend what it can
+	@$(BIN)/ruff check --fix-only -q
+	@$(BIN)/ruff format
+
+bench: setup   ## what measuring itself costs
+	@$(BIN)/python -m pytest -s tests/bench
+
+test-jenkins: setup ## build a pipeline on a real Jenkins: make test-jenkins JENKINS_URL=…
+	@$(BIN)/python -m pytest -s tests/jenkins
+
+wheel: setup   ## dist/*.whl
+	@$(BIN)/python -m build --wheel
+
+clean:         ## remove what these commands made, but for .venv
+	@rm -rf build dist profile .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find worker tests examples -name __pycache__ -prune -exec rm -rf {} +
