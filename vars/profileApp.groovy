@@ -6,6 +6,10 @@ import groovy.json.JsonSlurper
  * profileApp.txt documents every key.
  */
 def call(Map given = [:]) {
+    def problem = problemWith(given)
+    if (problem) {
+        error(problem)
+    }
     def config = settings(given)
     if (env.WORKSPACE) {
         return profile(config)
@@ -38,18 +42,29 @@ Map defaults() {
 @NonCPS
 Map settings(Map given) {
     def config = defaults()
+    config.putAll(given)
+    return config
+}
+
+/** What is wrong with what was given, and what is allowed; '' where nothing is. */
+@NonCPS
+String problemWith(Map given) {
+    def allowed = defaults().keySet()
     for (key in given.keySet()) {
-        if (!config.containsKey(key)) {
-            throw new IllegalArgumentException("profileApp: unknown key '" + key + "'; allowed: " + config.keySet().join(', '))
+        if (!allowed.contains(key)) {
+            return "profileApp: unknown key '" + key + "'; allowed: " + allowed.join(', ')
         }
     }
-    config.putAll(given)
+    def config = settings(given)
     for (key in ['onBudget', 'onAppFailure']) {
         if (!['unstable', 'fail', 'ignore'].contains(config.get(key))) {
-            throw new IllegalArgumentException("profileApp: " + key + " is '" + config.get(key) + "'; allowed: unstable, fail, ignore")
+            return 'profileApp: ' + key + " is '" + config.get(key) + "'; allowed: unstable, fail, ignore"
         }
     }
-    return config
+    if (!['docker', 'process'].contains(config.get('runtime'))) {
+        return "profileApp: runtime is '" + config.get('runtime') + "'; allowed: docker, process"
+    }
+    return ''
 }
 
 /** On a node, with the app's sources in the workspace. */
@@ -61,8 +76,9 @@ private Map profile(Map config) {
     def outcomes = [:]
     try {
         def branches = [:]
-        for (target in plan.targets) {
-            branches[target.name] = branch(config, target, outcomes)
+        // By index, here and below: an iterator cannot be saved with the build where a step comes in between.
+        for (int i = 0; i < plan.targets.size(); i++) {
+            branches[plan.targets[i].name] = branch(config, plan.targets[i], outcomes)
         }
         parallel branches
     } finally {
@@ -75,11 +91,7 @@ private Map profile(Map config) {
 
 private Map makePlan(Map config) {
     def plan = null
-    def targets = ''
-    for (name in config.targets) {
-        targets += name + '\n'
-    }
-    withEnv(settingsEnv(config) + ['PROFILEAPP_TARGETS=' + targets]) {
+    withEnv(settingsEnv(config) + ['PROFILEAPP_TARGETS=' + config.targets.join('\n')]) {
         unpackBridge()
         // Each name is a line: a name with a space, a quote or a $ stays one word.
         plan = parse(sh(label: 'profileapp plan', returnStdout: true, script: '''set -f
@@ -172,9 +184,10 @@ private summarise(Map config, Map plan, Map outcomes) {
     dir('.profileapp/summary') {
         deleteDir()
         def found = false
-        for (target in plan.targets) {
-            if (outcomes[target.name]?.stashed) {
-                unstash 'profileapp-' + target.name
+        for (int i = 0; i < plan.targets.size(); i++) {
+            def name = plan.targets[i].name
+            if (outcomes[name]?.stashed) {
+                unstash 'profileapp-' + name
                 found = true
             }
         }

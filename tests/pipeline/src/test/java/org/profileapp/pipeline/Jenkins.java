@@ -1,0 +1,71 @@
+package org.profileapp.pipeline;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/** A Jenkins with agents and this repository's library. */
+final class Jenkins {
+    static final Path ROOT = Path.of(System.getProperty("user.dir")).resolve("../..").normalize();
+
+    final List<Agent> agents = new ArrayList<>();
+    final Map<String, String> environment = new TreeMap<>();
+    final Path folder;
+    private volatile Build running;
+
+    Jenkins(Path folder) {
+        this.folder = folder;
+        for (String name : List.of("PATH", "HOME", "LANG", "DOCKER_HOST")) {
+            if (System.getenv(name) != null) {
+                environment.put(name, System.getenv(name));
+            }
+        }
+        // pip's own settings are the agent's.
+        System.getenv().forEach((name, value) -> {
+            if (name.startsWith("PIP_") || name.endsWith("_PROXY") || name.endsWith("_proxy") || name.startsWith("SSL_")) {
+                environment.put(name, value);
+            }
+        });
+        environment.put("BUILD_URL", "http://jenkins.example/job/app/7/");
+        environment.put("BUILD_NUMBER", "7");
+        environment.put("JOB_NAME", "app");
+    }
+
+    Jenkins agent(String name, int executors, String... labels) {
+        agents.add(new Agent(name, folder.resolve("agents"), executors, labels));
+        return this;
+    }
+
+    /** Builds `jenkinsfile` with a checkout of `repository`. */
+    Build build(Path jenkinsfile, Path repository) {
+        Build build = new Build(folder.resolve("build"));
+        running = build;
+        Steps steps = new Steps(build, agents, repository, ROOT.resolve("resources"));
+        Engine engine = new Engine(steps, ROOT.resolve("vars"));
+        steps.setEngine(engine);
+        engine.binding().setVariable("env", new Context.Env());
+        engine.binding().setVariable("currentBuild", new Context.CurrentBuild(build));
+        engine.binding().setVariable("scm", "scm");
+        try {
+            build.returned = engine.run(jenkinsfile, new Context(null, null, Map.copyOf(environment)));
+        } catch (Throwable error) {
+            build.error = error;
+            build.log("ERROR: " + error);
+            build.worsen(error instanceof Steps.Aborted ? "ABORTED" : "FAILURE");
+        }
+        return build;
+    }
+
+    Build build(String script, Path repository) throws Exception {
+        Files.createDirectories(folder);
+        return build(Files.writeString(folder.resolve("Jenkinsfile"), script), repository);
+    }
+
+    /** Aborts the build under way. */
+    void abort() {
+        running.aborted = true;
+    }
+}

@@ -1,0 +1,32 @@
+package org.profileapp.pipeline;
+
+import com.cloudbees.groovy.cps.Continuable;
+import groovy.lang.MissingMethodException;
+import groovy.lang.Script;
+import java.io.Serializable;
+import java.util.Arrays;
+import java.util.List;
+import org.codehaus.groovy.runtime.InvokerHelper;
+
+/** What every Jenkinsfile and every file in vars/ extends: an unknown method is a step, or a step of the library. */
+public abstract class PipelineScript extends Script implements Serializable {
+    private static final long serialVersionUID = 1;
+
+    @Override
+    public Object invokeMethod(String name, Object args) {
+        List<Object> arguments = Arrays.asList(InvokerHelper.asArray(args));
+        Engine engine = Engine.current();
+        if (engine.hasStep(name)) {
+            engine.refuseStepOutsideCps(name);
+            return Continuable.suspend(new StepCall(name, arguments));
+        }
+        Script library = engine.libraryStep(name);
+        if (library != null) {
+            return InvokerHelper.getMetaClass(library).invokeMethod(library, "call", arguments.toArray());
+        }
+        throw new MissingMethodException(name, getClass(), arguments.toArray());
+    }
+
+    /** A step that the program waits for. */
+    public record StepCall(String name, List<Object> arguments) {}
+}

@@ -1,0 +1,173 @@
+package org.profileapp.pipeline;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** profileApp() with a worker that only pretends: what it does with plans, exit codes, aborts and hostile values. */
+class ProfileAppTest {
+    @TempDir
+    Path folder;
+
+    private Path repository;
+    private Jenkins jenkins;
+
+    @BeforeEach
+    void makeAgents() throws Exception {
+        repository = Files.createDirectories(folder.resolve("repository"));
+        Files.writeString(repository.resolve("sage.yaml"), "name: app\n");
+        jenkins = new Jenkins(folder).agent("controller", 1, "linux").agent("nano", 1, "jetson").agent("orin", 1, "jetson");
+        Path bin = Files.createDirectories(folder.resolve("bin"));
+        Files.copy(Path.of("src/test/resources/fake-worker.sh"), bin.resolve("profileapp"));
+        bin.resolve("profileapp").toFile().setExecutable(true);
+        jenkins.environment.put("PATH", bin + ":" + jenkins.environment.get("PATH"));
+        jenkins.environment.put("FAKE_VERSION", Files.readString(Jenkins.ROOT.resolve("resources/profileapp/VERSION")).trim());
+        targets("gpu::0", "cpu::0");
+    }
+
+    /** Targets that the fake worker plans: NAME:AGENT:EXIT CODE. */
+    private void targets(String... targets) {
+        jenkins.environment.put("FAKE_TARGETS", String.join(" ", targets));
+    }
+
+    private Build build(String script) throws Exception {
+        return jenkins.build(script, repository);
+    }
+
+    @Test
+    void oneLineDoesItAll() throws Exception {
+        targets("gpu:jetson:0", "cpu:jetson:0", "any::0");
+        Build build = build("@Library('profileapp') _\n\nprofileApp(image: 'app:1')\n");
+        assertEquals("SUCCESS", build.result, build.log());
+        assertEquals(List.of("Profile: plan", "Profile: summary"),
+                build.stages.stream().filter(name -> name.startsWith("Profile")).toList());
+        assertTrue(build.stages.containsAll(List.of("gpu", "cpu", "any")));
+        assertTrue(build.usedAgents.contains("nano") && build.usedAgents.contains("orin"), build.usedAgents.toString());
+        assertTrue(Files.exists(build.artifacts.resolve("profile/gpu/junit.xml")));
+        assertTrue(Files.exists(build.artifacts.resolve("profile/index.html")));
+        assertEquals(3, build.testsPassed);
+        assertEquals("<a href=\"http://jenkins.example/job/app/7/artifact/profile/index.html\">Profile</a>: fake summary",
+                build.description);
+    }
+
+    @Test
+    void insideANodeWithOneExecutorItDoesNotWaitForItself() throws Exception {
+        targets("gpu:linux:0", "cpu::0", "far:jetson:0");
+        Build build = build("node('linux') { checkout scm\n def result = profileApp(image: 'app:1')\n"
+                + "assert result.targets['gpu'].exitCode == 0\n echo result.report }");
+        assertEquals("SUCCESS", build.result, build.log());
+        assertTrue(build.log().contains("http://jenkins.example/job/app/7/artifact/profile/index.html"));
+        assertEquals(2, build.usedAgents.size(), build.usedAgents.toString());
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "1, '',                        UNSTABLE, a budget is broken",
+        "1, onBudget: 'fail',          FAILURE,  a budget is broken",
+        "1, onBudget: 'ignore',        SUCCESS,  a budget is broken",
+        "2, '',                        FAILURE,  the app failed",
+        "2, onAppFailure: 'unstable',  UNSTABLE, the app failed",
+        "3, '',                        FAILURE,  the configuration is wrong",
+        "4, onBudget: 'ignore',        FAILURE,  the agent could not measure",
+        "143, '',                      FAILURE,  the run was aborted",
+    })
+    void exitCodesMakeTheResult(int code, String key, String result, String told) throws Exception {
+        targets("gpu::" + code, "cpu::0");
+        Build build = build("profileApp(image: 'app:1'" + (key == null || key.isEmpty() ? "" : ", " + key) + ")");
+        assertEquals(result, build.result, build.log());
+        assertTrue(build.log().contains("gpu: " + told), build.log());
+        assertTrue(Files.exists(build.artifacts.resolve("profile/gpu/junit.xml")), "filed though it went wrong");
+        assertTrue(Files.exists(build.artifacts.resolve("profile/cpu/junit.xml")), "the other target goes on");
+        assertTrue(Files.exists(build.artifacts.resolve("profile/index.html")), "summed up though it went wrong");
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            imgae: 'x'         | unknown key 'imgae'; allowed: image, config
+            onBudget: 'explode'| onBudget is 'explode'; allowed: unstable, fail, ignore
+            runtime: 'podman'  | runtime is 'podman'; allowed: docker, process
+            """)
+    void whatIsNotKnownIsRefusedBeforeAnythingRuns(String key, String told) throws Exception {
+        Build build = build("profileApp(" + key + ")");
+        assertEquals("FAILURE", build.result);
+        assertTrue(build.log().contains(told), build.log());
+        assertTrue(build.usedAgents.isEmpty());
+    }
+
+    @Test
+    void aWrongConfigurationFailsThePlanWithTheWorkersWords() throws Exception {
+        jenkins.environment.put("FAKE_PLAN_ERROR", "sage.yaml:3:5: profiling.targets[1].timout is no known key");
+        Build build = build("profileApp(image: 'app:1')");
+        assertEquals("FAILURE", build.result);
+        assertTrue(build.log().contains("sage.yaml:3:5"), build.log());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {
+        "$(touch pwned)", "`touch pwned`", "; touch pwned", "' ; touch pwned ; '", "a\\nb", "\\\"; touch pwned; \\\"", "*",
+    })
+    void noValueReachesAShellByInterpolation(String value) throws Exception {
+        Files.createDirectories(repository.resolve("sub"));
+        Files.writeString(repository.resolve("sub/sage.yaml"), "name: app\n");
+        Build build = build("profileApp(image: \"" + value.replace("$", "\\$") + "\", targets: [\"gpu\", \""
+                + value.replace("$", "\\$") + "\"], config: 'sub/sage.yaml')");
+        assertEquals("SUCCESS", build.result, build.log());
+        try (var found = Files.walk(folder)) {
+            assertTrue(found.noneMatch(file -> file.getFileName().toString().equals("pwned")));
+        }
+        String expected = value.replace("\\n", "\n").replace("\\\"", "\"");
+        assertTrue(build.log().contains("fake run image=<" + expected + ">"), build.log());
+    }
+
+    @Test
+    void anAbortKeepsWhatWasMeasured() throws Exception {
+        targets("slow:jetson:0", "quick:jetson:0");
+        jenkins.environment.put("FAKE_SLEEP", "slow");
+        Thread aborter = new Thread(() -> {
+            try {
+                for (int i = 0; i < 600 && !Files.exists(folder.resolve("slow-runs")); i++) {
+                    Thread.sleep(50);
+                }
+                Thread.sleep(1000);
+            } catch (InterruptedException error) {
+                return;
+            }
+            jenkins.abort();
+        });
+        jenkins.environment.put("FAKE_STARTED", folder.resolve("slow-runs").toString());
+        aborter.start();
+        Build build = build("profileApp(image: 'app:1')");
+        assertEquals("ABORTED", build.result, build.log());
+        Path kept = build.artifacts.resolve("profile/slow/run.json");
+        assertTrue(Files.exists(kept), build.log());
+        assertEquals("aborted\n", Files.readString(kept), "what the worker wrote after SIGTERM, before it ended");
+        assertEquals(2, build.testsPassed);
+    }
+
+    @Test
+    void theVersionIsThatOfThePackage() throws Exception {
+        String setup = Files.readString(Jenkins.ROOT.resolve("setup.cfg"));
+        String version = Files.readString(Jenkins.ROOT.resolve("resources/profileapp/VERSION")).trim();
+        assertTrue(setup.contains("\nversion = " + version + "\n"));
+    }
+
+    @Test
+    void theHelpNamesEveryKey() throws Exception {
+        String help = Files.readString(Jenkins.ROOT.resolve("vars/profileApp.txt"));
+        String source = Files.readString(Jenkins.ROOT.resolve("vars/profileApp.groovy"));
+        var keys = java.util.regex.Pattern.compile("(?m)^        ([a-z]\\w+) *: ('|\\[)").matcher(source).results()
+                .map(match -> match.group(1)).toList();
+        assertFalse(keys.isEmpty());
+        keys.forEach(key -> assertTrue(help.contains("<code>" + key + "</code>"), key));
+    }
+}

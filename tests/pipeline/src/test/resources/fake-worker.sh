@@ -1,0 +1,48 @@
+#!/bin/sh
+# Stands in for the worker: plans $FAKE_TARGETS (NAME:AGENT:EXIT CODE …), and leaves files as the real one does.
+case $1 in
+--version) echo "profileapp $FAKE_VERSION (extras: report)" ;;
+plan)
+    if [ -n "${FAKE_PLAN_ERROR:-}" ]; then
+        echo "profileapp: $FAKE_PLAN_ERROR" >&2
+        exit 3
+    fi
+    printf '{"version":1,"files":["sage.yaml"],"targets":['
+    comma=
+    for target in $FAKE_TARGETS; do
+        rest=${target#*:}
+        printf '%s{"name":"%s","agent":"%s","budgets":{"a":"b"}}' "$comma" "${target%%:*}" "${rest%%:*}"
+        comma=,
+    done
+    printf ']}\n'
+    ;;
+run)
+    image='' name=''
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --image) image=$2 ;;
+        --target) name=$2 ;;
+        esac
+        shift
+    done
+    echo "fake run image=<$image>"
+    folder=profile/$name
+    mkdir -p "$folder"
+    echo "<testsuite name='app'><testcase name='run' classname='app.$name'/></testsuite>" >"$folder/junit.xml"
+    if [ "${FAKE_SLEEP:-}" = "$name" ]; then
+        trap 'sleep 1; echo aborted >"$folder/run.json"; exit 143' TERM
+        : >"$FAKE_STARTED"
+        for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do sleep 1; done
+    fi
+    echo finished >"$folder/run.json"
+    for target in $FAKE_TARGETS; do
+        [ "${target%%:*}" = "$name" ] && exit "${target##*:}"
+    done
+    ;;
+report)
+    for folder in profile/*/; do [ -f "$folder/junit.xml" ] || exit 3; done
+    echo '<!doctype html>' >profile/index.html
+    echo '{"summary":"fake summary","report":"profile/index.html"}'
+    ;;
+esac
+exit 0
