@@ -1,6 +1,6 @@
 # The commands a person types. Each does its work in scripts/, which can be called by hand as well.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format bench test-jenkins wheel clean
+.PHONY: help setup demo test test-fast lint format bench docs test-jenkins wheel clean
 
 BIN := .venv/bin
 
@@ -30,8 +30,11 @@ format: setup  ## let ruff format the Python files, and mend what it can
 bench: setup   ## what measuring itself costs
 	@$(BIN)/python -m pytest -s tests/bench
 
+docs: setup    ## write the parts of docs/ that are made from the code
+	@$(BIN)/python scripts/make-docs
+
 test-jenkins: setup ## build a pipeline on a real Jenkins: make test-jenkins JENKINS_URL=…
-	@$(BIN)/python -m pytest -s tests/jenkins
+	@$(BIN)/python tests/jenkins/check.py
 
 wheel: setup   ## dist/*.whl
 	@$(BIN)/python -m build --wheel

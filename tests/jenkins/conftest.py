@@ -1,0 +1,57 @@
+"""What a build archives, made by the real worker, and a fake Jenkins that has it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.jenkins.fake_jenkins import FakeJenkins, served
+
+TARGETS = ["first", "second"]
+_SAGE_YAML = """\
+name: app
+version: "1.0"
+profiling:
+  targets:
+    - {name: first, args: "-interval 1", timeout: 2}
+    - {name: second, args: "", timeout: 2, budgets: {"container.memory.used.max": "<= 4 GiB"}}
+  metrics: ['container', 'gpu-summary']
+"""
+
+
+@pytest.fixture(scope="session")
+def archived(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose profile/ holds what a real run of two targets left."""
+    folder = tmp_path_factory.mktemp("archived")
+    config = tmp_path_factory.mktemp("app") / "sage.yaml"
+    config.write_text(_SAGE_YAML)
+    state = tmp_path_factory.mktemp("state")
+    profileapp = [sys.executable, "-m", "profileapp"]
+    process = ["--runtime", "process", "--command", "sh -c 'sleep 30'"]
+    ran = subprocess.run(
+        [*profileapp, "run", config, "--out", folder / "profile", *process],
+        # Not the state of this machine's real runs, which one of tests would have to wait for.
+        env={**os.environ, "PROFILEAPP_STATE": str(state)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert (folder / "profile" / "index.html").exists(), ran.stderr
+    return folder
+
+
+@pytest.fixture
+def jenkins(archived: Path, tmp_path: Path) -> Iterator[FakeJenkins]:
+    """A Jenkins where all goes well; a test may spoil it, and its artifacts."""
+    workspace = tmp_path / "archive"
+    shutil.copytree(archived, workspace)
+    stages = [(name, "SUCCESS") for name in ("Profile: plan", *TARGETS, "Profile: summary")]
+    # Of each target: run, container and custom pass, gpu-summary is skipped; the second has a budget too.
+    with served(FakeJenkins(workspace, stages=stages, counts=(7, 0, 2))) as fake:
+        yield fake

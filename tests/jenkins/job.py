@@ -1,0 +1,47 @@
+"""The job that `make test-jenkins` makes: a pipeline whose Jenkinsfile comes from a git repository."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from xml.etree import ElementTree as ET
+
+# By this a later run knows the job for its own, and changes or deletes no other.
+MARK = "Made by profileapp's make test-jenkins; may be deleted."
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where Jenkins gets the Jenkinsfile, the library and the example from."""
+
+    url: str
+    revision: str  # a branch, a tag or a commit
+    script: str = "Jenkinsfile"  # path in the repository
+    credentials: str = ""  # id of credentials that Jenkins has; "": none
+
+
+def job_xml(source: Source) -> str:
+    """config.xml of the job. Every value is XML text: none is part of a script."""
+    flow = ET.Element("flow-definition")
+    _add(flow, "description", MARK)
+    _add(flow, "keepDependencies", "false")
+    definition = _add(flow, "definition")
+    definition.set("class", "org.jenkinsci.plugins.workflow.cps.CpsScmFlowDefinition")
+    scm = _add(definition, "scm")
+    scm.set("class", "hudson.plugins.git.GitSCM")
+    _add(scm, "configVersion", "2")
+    remote = _add(_add(scm, "userRemoteConfigs"), "hudson.plugins.git.UserRemoteConfig")
+    _add(remote, "url", source.url)
+    if source.credentials:
+        _add(remote, "credentialsId", source.credentials)
+    _add(_add(_add(scm, "branches"), "hudson.plugins.git.BranchSpec"), "name", source.revision)
+    _add(definition, "scriptPath", source.script)
+    # A commit can't be read without a checkout.
+    _add(definition, "lightweight", "false")
+    _add(flow, "disabled", "false")
+    return ET.tostring(flow, encoding="unicode", xml_declaration=True)
+
+
+def _add(parent: ET.Element, tag: str, text: str | None = None) -> ET.Element:
+    child = ET.SubElement(parent, tag)
+    child.text = text
+    return child

@@ -1,0 +1,129 @@
+"""A Jenkins, through its REST API: makes the job, builds it, and gathers what the build left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+from api4jenkins import Jenkins
+from api4jenkins.exceptions import ItemNotFoundError, JenkinsAPIException
+from tests.jenkins.checks import files_to_fetch
+from tests.jenkins.evidence import Build, Counts, Served, Stage
+from tests.jenkins.job import MARK
+
+# What a call of this module may raise for a Jenkins that can't be reached or says no.
+REFUSALS = (JenkinsAPIException, PermissionError, httpx.HTTPError, httpx.InvalidURL)
+
+
+class JenkinsError(Exception):
+    """One clear line: what Jenkins did not do, and what to do about it."""
+
+
+class Remote:
+    """A Jenkins at `url`; `auth` is a user's name and API token, None to come as nobody."""
+
+    def __init__(
+        self,
+        url: str,
+        auth: tuple[str, str] | None,
+        say: Callable[[str], None],
+        poll_s: float = 2.0,
+    ) -> None:
+        self._jenkins = Jenkins(url, auth=auth, timeout=60)
+        self._say = say
+        self._poll_s = poll_s
+
+    def put_job(self, name: str, xml: str) -> None:
+        """Makes the job, or makes an earlier one of ours anew."""
+        job = self._jenkins.get_job(name)
+        if job is None:
+            self._jenkins.create_job(name, xml)
+            return
+        if MARK not in (job.api_json(tree="description").get("description") or ""):
+            raise JenkinsError(f"there is a job {name} already, and it is not ours; give another name by JENKINS_JOB")
+        job.configure(xml)
+
+    def delete_job(self, name: str) -> None:
+        self._jenkins.delete_job(name)
+
+    def build(self, name: str, timeout_s: float) -> Build:
+        """Builds the job and waits for its end; a build that we leave before its end is stopped."""
+        deadline = time.monotonic() + timeout_s
+        job = self._jenkins.get_job(name)
+        queued = job.build()
+        run = None
+        try:
+            run = job._new_item("api4jenkins.build", self._wait_for_start(job, queued, deadline))
+            self._say(f"building {run.url}")
+            result = self._wait_for_end(run, deadline)
+        except BaseException:
+            run.stop() if run else queued.cancel()
+            raise
+        return self._gather(run, result)
+
+    def console_tail(self, url: str, lines: int = 30) -> list[str]:
+        run = self._jenkins._new_item("api4jenkins.build", {"_class": "WorkflowRun", "url": url})
+        return list(run.console_text())[-lines:]
+
+    def _wait_for_start(self, job: Any, queued: Any, deadline: float) -> dict[str, str]:
+        while True:
+            item = queued.api_json(tree="why,cancelled,executable[number]")
+            if item.get("cancelled"):
+                raise JenkinsError("the build was cancelled while it waited in Jenkins' queue")
+            if item.get("executable"):
+                # Not by the address that Jenkins tells, which is that of its own settings and may not be ours.
+                return {"_class": "WorkflowRun", "url": f"{job.url}{item['executable']['number']}/"}
+            self._pause(deadline, f"the build still waits in Jenkins' queue: {item.get('why') or 'no reason given'}")
+
+    def _wait_for_end(self, run: Any, deadline: float) -> str:
+        while True:
+            state = run.api_json(tree="building,result")
+            if not state["building"] and state["result"]:
+                return str(state["result"])
+            self._pause(deadline, f"the build has not ended: {run.url}")
+
+    def _pause(self, deadline: float, problem: str) -> None:
+        if time.monotonic() >= deadline:
+            raise JenkinsError(f"{problem}; more time by JENKINS_TIMEOUT_S")
+        time.sleep(self._poll_s)
+
+    def _gather(self, run: Any, result: str) -> Build:
+        told = run.api_json(tree="description,artifacts[relativePath]")
+        artifacts = frozenset(each["relativePath"] for each in told["artifacts"])
+        return Build(
+            url=run.url,
+            result=result,
+            description=told.get("description") or "",
+            stages=_stages(run),
+            counts=_counts(run),
+            artifacts=artifacts,
+            served={path: self._serve(run, path) for path in files_to_fetch(artifacts)},
+        )
+
+    def _serve(self, run: Any, path: str) -> Served:
+        answer = run.handle_req("GET", f"artifact/{quote(path)}", follow_redirects=True)
+        return Served(
+            content_type=answer.headers.get("Content-Type", ""),
+            policy=answer.headers.get("Content-Security-Policy", ""),
+            body=answer.content,
+            elsewhere=answer.url.host != urlsplit(run.url).hostname,
+        )
+
+
+def _stages(run: Any) -> tuple[Stage, ...]:
+    try:
+        told = run.handle_req("GET", "wfapi/describe").json()
+    except ItemNotFoundError:
+        raise JenkinsError("Jenkins tells no stages; install its plugin Pipeline: Stage View") from None
+    return tuple(Stage(each["name"], each["status"]) for each in told["stages"])
+
+
+def _counts(run: Any) -> Counts | None:
+    report = run.get_test_report()
+    if report is None:
+        return None
+    told = report.api_json(tree="passCount,failCount,skipCount")
+    return Counts(told["passCount"], told["failCount"], told["skipCount"])
