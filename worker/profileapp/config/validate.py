@@ -49,6 +49,11 @@ def validate(data: Any, schema: Schema, path: Path_ = ()) -> list[Mistake]:
     return list(_Validator(schema.get("$defs", {})).check(data, schema, path))
 
 
+def allowed_words(schema: Schema, definitions: Mapping[str, Schema]) -> str:
+    """What a schema allows, in words, for messages and for the docs."""
+    return _Validator(definitions).allowed(schema)
+
+
 class _Validator:
     def __init__(self, definitions: Mapping[str, Schema]) -> None:
         self._definitions = definitions
@@ -151,6 +156,8 @@ class _Validator:
             return " or ".join(dict.fromkeys(forms))
         if "enum" in schema:
             return "one of " + ", ".join(map(str, schema["enum"]))
+        if schema.get("type") == "array" and "enum" in schema.get("items", {}):
+            return "a list of " + ", ".join(map(str, schema["items"]["enum"]))
         words = _TYPE_WORDS.get(schema.get("type", ""), "a value")
         if "minimum" in schema and "maximum" in schema:
             words += f" from {schema['minimum']} to {schema['maximum']}"
