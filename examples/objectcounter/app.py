@@ -17,12 +17,12 @@ except ImportError:  # in the image the client is the one file that was copied i
 
 def main():
     args = parse_args()
+    stopping = []
+    signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
     count = choose_counter(args.use_gpu)
     images = sorted(name for name in os.listdir(args.input) if name.endswith(".pgm"))
     if not images:
         sys.exit("no .pgm image in %s; make some with make_dataset.py" % args.input)
-    stopping = []
-    signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
     done, right, started_s = 0, 0, time.time()
     while not stopping and (not args.frames or done < args.frames):
         name = images[done % len(images)]

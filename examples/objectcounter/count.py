@@ -1,17 +1,17 @@
 """Counts objects in grey images: connected groups of bright pixels. Pure Python; CuPy where there is a GPU."""
 
+import re
+
 
 def read_pgm(path):
     """Width, height and the bytes of the pixels, row by row, of a binary PGM of 8 bits (netpbm, "pgm format")."""
     with open(path, "rb") as stream:
         content = stream.read()
-    fields = content.split(None, 4)
-    if len(fields) < 4 or fields[0] != b"P5" or fields[3] != b"255":
+    header = re.match(rb"P5\s+(\d+)\s+(\d+)\s+255\s", content)
+    if header is None:
         raise ValueError("%s: not a binary PGM of 8 bits" % path)
-    width, height = int(fields[1]), int(fields[2])
-    # One single white space stands between the header and the pixels.
-    start = content.index(b"255", content.index(fields[2])) + 4
-    pixels = content[start : start + width * height]
+    width, height = int(header.group(1)), int(header.group(2))
+    pixels = content[header.end() : header.end() + width * height]
     if len(pixels) != width * height:
         raise ValueError("%s: cut short" % path)
     return width, height, pixels

@@ -25,14 +25,14 @@ def make_image(chance, width, height, objects):
     return bytes(pixels), len(placed)
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder")
     parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--width", type=int, default=320)
     parser.add_argument("--height", type=int, default=240)
     parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     chance = random.Random(args.seed)
     os.makedirs(args.folder, exist_ok=True)
     for name in os.listdir(args.folder):
