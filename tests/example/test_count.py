@@ -64,8 +64,8 @@ def merged_groups(width: int, height: int, pixels: list[int], threshold: int, sm
 
 
 @given(width=st.integers(1, 300), height=st.integers(1, 12), chance=st.randoms(use_true_random=False))
-@example(width=255, height=5, chance=random.Random(1))
-@example(width=5, height=255, chance=random.Random(1))
+@example(width=255, height=5, chance=random.Random(1))  # noqa: S311
+@example(width=5, height=255, chance=random.Random(1))  # noqa: S311
 def test_reads_what_was_written(
     counting: ModuleType, tmp_path_factory: pytest.TempPathFactory, width: int, height: int, chance: random.Random
 ) -> None:
