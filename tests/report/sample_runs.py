@@ -28,6 +28,14 @@ FPS = series("fps", "frames/s", "custom")
 INFERENCE = series("inference", "s", "custom", "timer")
 OBJECTS = series("objects", "", "custom", "counter")
 
+TRACEBACK = """Traceback (most recent call last):
+  File "/app/app.py", line 61, in <module>
+    main()
+  File "/app/app.py", line 44, in main
+    model = load(args.model)
+FileNotFoundError: '/models/yolo.onnx'
+"""
+
 Shape = Callable[[float, random.Random], float]
 """The value of a series at so many seconds since the start."""
 
@@ -216,8 +224,7 @@ def write_samples(out: Path) -> None:
             target_budgets=budgets,
         ),
         app_shapes(cpu=388.0, memory_mib=352.0, fps=3.1),
-        log[:1400] + 'Traceback (most recent call last):\n  File "/app/app.py", line 61, in <module>\n    main()\n'
-        "  File \"/app/app.py\", line 44, in main\n    model = load(args.model)\nFileNotFoundError: '/models/yolo.onnx'\n",
+        log[:1400] + TRACEBACK,
     )
     cut = sample_run(
         "night",

@@ -37,7 +37,7 @@ def _run_case(judged: JudgedRun, classname: str) -> TestCase:
         *judged.problems,
         *(f"{each.label}: {quantity(each.value, each.unit)}" for each in judged.headline),
     ]
-    case = TestCase("run", classname, duration_s(run), stdout=clean("\n".join(notes), LOG_LIMIT) or None)
+    case = TestCase("run", classname, duration_s(judged), stdout=clean("\n".join(notes), LOG_LIMIT) or None)
     message = clean(run.message or "the run did not come to its end", NAME_LIMIT * 5)
     if judged.verdict == "app failed":
         case.add_failure_info(message, clean(judged.app_log_tail, LOG_LIMIT) or message, run.ending)

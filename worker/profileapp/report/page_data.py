@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+import msgspec
+
+from profileapp.judge.headline import Headline
 from profileapp.judge.verdict import JudgedRun
-from profileapp.model.run import BudgetResult, Run
-from profileapp.report.format import quantity
+from profileapp.model.budget import STATISTICS
+from profileapp.model.run import BudgetResult, BudgetState, Run, SeriesSummary
+from profileapp.report.format import ABSENT, moment, number, quantity, scale_of
 
 SYMBOLS = {
     "passed": "✔",
@@ -15,8 +19,27 @@ SYMBOLS = {
     "not measured": "✘",
     "aborted": "■",
     "incomplete": "…",
+    "kept": "✔",
+    "broken": "▲",
+    "not-measured": "✘",
+    "measured": "✔",
+    "skipped": "–",
+    "failed": "✘",
 }
-"""A sign beside each verdict's word, so that colour is not needed to tell them apart."""
+"""A sign beside each verdict's word and each state's, so that colour is not needed to tell them apart."""
+
+STATISTICS_SHOWN = tuple(name for name in STATISTICS if name != "count")
+_METRIC_ORDER = ("custom", "container", "system")
+
+
+class StatisticsRow(msgspec.Struct, frozen=True):
+    """A series' row: all of `cells` are in `unit`, in the order of STATISTICS_SHOWN."""
+
+    name: str
+    labels: str
+    unit: str
+    cells: tuple[str, ...]
+    count: int
 
 
 def headline_labels(judged: Sequence[JudgedRun]) -> tuple[str, ...]:
@@ -24,42 +47,127 @@ def headline_labels(judged: Sequence[JudgedRun]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(headline.label for each in judged for headline in each.headline))
 
 
-def duration_s(run: Run) -> float:
-    """Time that the app ran, over all repeats."""
-    return sum(max(0, repeat.ended_ns - repeat.started_ns) for repeat in run.repeats) / 1e9
+def headline_state(judged: JudgedRun, headline: Headline) -> BudgetState | None:
+    """What became of the budget on just this number; None where there is none."""
+    name, _, labels = headline.series_title.rstrip("]").partition("[")
+    keys = {f"{name}.{headline.statistic}", f"{name}.{labels.replace(',', '.')}.{headline.statistic}"}
+    states = [budget.state for budget in judged.run.budgets if budget.key in keys]
+    return "broken" if "broken" in states else next(iter(states), None)
+
+
+def headline_range(judged: JudgedRun, headline: Headline) -> str:
+    """`24.6 to 31 frames/s` beside a mean; nothing beside any other statistic."""
+    found = [each for each in judged.run.summary if _title(each) == headline.series_title]
+    if headline.statistic != "mean" or not found:
+        return ""
+    factor, unit = scale_of(headline.unit, max(abs(found[0].min), abs(found[0].max)))
+    return f"{number(found[0].min / factor)} to {number(found[0].max / factor)} {unit}".rstrip()
+
+
+def duration_s(judged: JudgedRun) -> float:
+    """Time that the app ran, over all repeats; up to the last sample of one whose end is not on record."""
+    last_ns = max((data.times_ns[-1] for one, data in judged.series.items() if one.metric != "custom"), default=0)
+    return sum(max(0, (each.ended_ns or last_ns) - each.started_ns) for each in judged.run.repeats) / 1e9
 
 
 def budget_text(budget: BudgetResult) -> str:
-    """`15.2 frames/s, limit >= 10, margin 5.2 frames/s`."""
+    """`15.2 frames/s, limit >= 10, 5.2 frames/s to spare`."""
     if budget.state == "not-measured":
         return budget.message
-    margin = budget.margin or 0.0
-    room = f"{quantity(abs(margin), budget.unit)} {'to spare' if margin >= 0 else 'over'}"
-    return f"{quantity(budget.measured, budget.unit)}, limit {budget.condition}, {room}"
+    return f"{quantity(budget.measured, budget.unit)}, limit {budget.condition}, {margin_text(budget)}"
+
+
+def margin_text(budget: BudgetResult) -> str:
+    """`5.2 frames/s to spare`, `missed by 66.7 MiB`."""
+    if budget.margin is None:
+        return ABSENT
+    room = quantity(abs(budget.margin), budget.unit)
+    return f"{room} to spare" if budget.state == "kept" else f"missed by {room}"
+
+
+def statistics(summaries: Sequence[SeriesSummary]) -> tuple[StatisticsRow, ...]:
+    """A row for each series, the app's own first. Of a counter, a running total, only the end says something."""
+    order = sorted(summaries, key=lambda each: (_place(each.metric), each.name, sorted(each.labels.items())))
+    return tuple(_statistics_row(each) for each in order)
+
+
+def _statistics_row(summary: SeriesSummary) -> StatisticsRow:
+    factor, unit = scale_of(summary.unit, max(abs(summary.min), abs(summary.max)))
+    shown = ("min", "max", "last") if summary.kind == "counter" else STATISTICS_SHOWN
+    return StatisticsRow(
+        name=summary.name,
+        labels=", ".join(value for _, value in sorted(summary.labels.items())),
+        unit=unit,
+        cells=tuple(number(getattr(summary, name) / factor) if name in shown else ABSENT for name in STATISTICS_SHOWN),
+        count=summary.count,
+    )
+
+
+def _place(metric: str) -> int:
+    return _METRIC_ORDER.index(metric) if metric in _METRIC_ORDER else len(_METRIC_ORDER)
+
+
+def _title(summary: SeriesSummary) -> str:
+    return summary.name + (f"[{','.join(summary.labels.values())}]" if summary.labels else "")
+
+
+def shared_facts(judged: Sequence[JudgedRun]) -> tuple[str, ...]:
+    """What was run, where and when, for the head of a page over all targets; each thing said once."""
+
+    def each_once(of: Callable[[Run], str]) -> str:
+        return ", ".join(dict.fromkeys(filter(None, (of(one.run) for one in judged))))
+
+    build = each_once(lambda run: f"{run.build.job} {run.build.number}".strip())
+    commit = each_once(lambda run: run.build.commit[:12])
+    started_ns = min((one.run.started_ns for one in judged if one.run.started_ns > 0), default=0)
+    rows = (
+        each_once(lambda run: run.image.name if run.image else ""),
+        each_once(lambda run: run.agent.board or run.agent.hostname),
+        moment(started_ns) if started_ns else "",
+        f"build {build}" if build else "",
+        f"commit {commit}" if commit else "",
+    )
+    return tuple(filter(None, rows))
 
 
 def facts(run: Run) -> tuple[tuple[str, str], ...]:
     """What was run and where, a row each; what is not known is left out."""
-    agent, build = run.agent, run.build
-    memory = quantity(agent.memory_bytes, "bytes") if agent.memory_bytes else ""
+    agent, build, target = run.agent, run.build, run.target
     rows = (
-        ("app", f"{run.app.name} {run.app.version}".strip()),
-        ("image", run.image.name if run.image else ""),
-        ("image id", run.image.id if run.image else ""),
-        ("digest", run.image.digest if run.image else ""),
-        ("command", " ".join(run.command)),
-        ("arguments", " ".join(run.target.args)),
-        ("board", agent.board),
-        ("agent", agent.hostname),
-        ("processor", " · ".join(filter(None, (agent.cpu, f"{agent.cpu_count} cores" if agent.cpu_count else "")))),
-        ("memory", memory),
-        ("system", " · ".join(filter(None, (agent.os, agent.kernel, agent.architecture)))),
-        ("runtime", agent.runtime),
-        ("job", f"{build.job} {build.number}".strip()),
-        ("build", build.url),
-        ("commit", build.commit),
-        ("branch", build.branch),
-        ("run", run.id),
+        ("App", f"{run.app.name} {run.app.version}".strip()),
+        ("Image", run.image.name if run.image else ""),
+        ("Image id", run.image.id if run.image else ""),
+        ("Digest", run.image.digest if run.image else ""),
+        ("Command", " ".join(run.command)),
+        ("Arguments", " ".join(target.args)),
+        ("Dataset", target.dataset or ""),
+        ("Sampling", f"every {quantity(target.interval_s, 's')}"),
+        ("Board", agent.board),
+        ("Agent", agent.hostname),
+        ("Processor", _dotted(agent.cpu, f"{agent.cpu_count} cores" if agent.cpu_count else "")),
+        ("Memory", quantity(agent.memory_bytes, "bytes") if agent.memory_bytes else ""),
+        ("System", _dotted(agent.os, agent.kernel, agent.architecture)),
+        ("Runtime", agent.runtime),
+        ("Job", f"{build.job} {build.number}".strip()),
+        ("Build", build.url),
+        ("Commit", build.commit),
+        ("Branch", build.branch),
+        ("Started", moment(run.started_ns) if run.started_ns > 0 else ""),
+        ("Run", run.id),
         ("profileapp", run.profileapp),
     )
     return tuple(row for row in rows if row[1])
+
+
+def _dotted(*parts: str) -> str:
+    return " · ".join(filter(None, parts))
+
+
+def last_lines(log_tail: str, limit: int = 40) -> str:
+    """The last lines of a log's end, the first of which may be cut."""
+    return "\n".join(line[:1000] for line in log_tail.rstrip().splitlines()[-limit:])
+
+
+def count_kept(budgets: Iterable[BudgetResult]) -> int:
+    """How many budgets were kept."""
+    return sum(budget.state == "kept" for budget in budgets)

@@ -6,54 +6,73 @@ Content Security Policy"): no script, no inline style, nothing from another site
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 import msgspec
+from markupsafe import Markup, escape
 
 from profileapp.errors import AgentError
 from profileapp.judge.verdict import JudgedRun
 from profileapp.record.files import write_atomic
-from profileapp.report import page_data
-from profileapp.report.clean import clean
-from profileapp.report.format import ABSENT, duration, moment, number, quantity
+from profileapp.record.folder import APP_LOG_FILE, METRICS_FILE, PACKED_METRICS_FILE, RUN_FILE
+from profileapp.report import families, page_data
+from profileapp.report.clean import clean, one_line
+from profileapp.report.format import ABSENT, duration, moment, quantity
 from profileapp.report.one_line import summary_line
-from profileapp.report.plots import Plot, plot_families
+from profileapp.report.plots import Plot, plot_target
 
-TEXT_LIMIT = 2000
+TEXT_LIMIT = 20_000
+SERIES_LIMIT = 500
+"""Rows of the table of statistics; series.csv has all."""
+REPORT_FOLDER = "report"
+THUMBNAILS = ("custom", "container.cpu", "container.memory", "system.cpu", "system.memory")
+"""What of each target is shown beside the others, at most three, in this order."""
+
 _UNSAFE_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
+_OWN_FILE = re.compile(r"\.?(?:index\.html|style\.css|\d\d-[A-Za-z0-9._-]*\.svg)(?:\.[0-9a-f]{8})?")
+_LINKED = (RUN_FILE, METRICS_FILE, PACKED_METRICS_FILE, "series.csv", "junit.xml", APP_LOG_FILE)
 
 
 class PlotFile(msgspec.Struct, frozen=True):
-    """A plot in a target's report folder, by its name there."""
+    """A plot in a target's report folder, by the names of its light and its dark file there."""
 
-    name: str
-    alt: str
-    file: str
+    plot: Plot
+    light: str
+    dark: str
 
 
 class TargetPage(msgspec.Struct, frozen=True):
-    """A target with what its page and its row in the overview show."""
+    """A target with what its page and its row in the overview show. `address` is its folder's, quoted for a link."""
 
     judged: JudgedRun
+    address: str
     plots: tuple[PlotFile, ...]
+    plots_left_out: int
+    thumbnails: tuple[PlotFile, ...]
+    linked: tuple[str, ...]
 
 
 def write_all_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
     """Writes every page with its plots below `out`; the path of the overview. Raises AgentError."""
     templates = _environment()
+    index = out / "index.html"
     try:
-        _make_folder(out / "report")
-        write_atomic(out / "report" / "style.css", files("profileapp.report").joinpath("static/style.css").read_bytes())
+        _make_folder(out / REPORT_FOLDER)
+        style = files("profileapp.report").joinpath("static/style.css").read_bytes()
+        write_atomic(out / REPORT_FOLDER / "style.css", style)
         pages = [_write_target(templates, each) for each in judged]
-        index = out / "index.html"
         html = templates.get_template("index.html").render(
-            pages=pages, summary=summary_line(judged), labels=page_data.headline_labels(judged)
+            pages=pages,
+            judged=judged,
+            summary=summary_line(judged),
+            labels=page_data.headline_labels(judged),
         )
         write_atomic(index, html.encode())
     except OSError as error:
@@ -62,29 +81,55 @@ def write_all_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
 
 
 def _write_target(templates: jinja2.Environment, judged: JudgedRun) -> TargetPage:
-    folder = judged.folder / "report"
+    folder = judged.folder / REPORT_FOLDER
     _make_folder(folder)
-    started_ns = judged.run.started_ns or min((data.times_ns[0] for data in judged.series.values()), default=0)
-    plots = plot_families(judged.series, judged.run.repeats, started_ns)
-    page = TargetPage(judged, tuple(_write_plot(folder, index, plot) for index, plot in enumerate(plots, start=1)))
+    plots, left_out = plot_target(judged.series, judged.run.repeats, judged.run.budgets)
+    written = tuple(_write_plot(folder, index, plot) for index, plot in enumerate(plots, start=1))
+    page = TargetPage(
+        judged=judged,
+        address=_address(judged.folder.name),
+        plots=written,
+        plots_left_out=left_out,
+        thumbnails=_thumbnails(written),
+        linked=tuple(name for name in _LINKED if (judged.folder / name).is_file()),
+    )
     html = templates.get_template("target.html").render(page=page, judged=judged, run=judged.run)
     write_atomic(folder / "index.html", html.encode())
     return page
 
 
 def _write_plot(folder: Path, index: int, plot: Plot) -> PlotFile:
-    file = f"{index:02d}-{_UNSAFE_IN_FILE_NAMES.sub('-', plot.name)[:60]}.svg"
-    write_atomic(folder / file, plot.svg)
-    return PlotFile(plot.name, plot.alt, file)
+    stem = f"{index:02d}-{_UNSAFE_IN_FILE_NAMES.sub('-', plot.key)[:60]}"
+    written = PlotFile(plot, f"{stem}.svg", f"{stem}.dark.svg")
+    write_atomic(folder / written.light, plot.light)
+    write_atomic(folder / written.dark, plot.dark)
+    return written
+
+
+def _thumbnails(plots: Sequence[PlotFile]) -> tuple[PlotFile, ...]:
+    """The first plot of each kind of THUMBNAILS; the device's only where the app's own could not be had."""
+    found: dict[str, PlotFile] = {}
+    for kind in THUMBNAILS:
+        subject = kind.rpartition(".")[2]
+        match = next((each for each in plots if kind in (each.plot.metric, each.plot.key)), None)
+        if match and subject not in found:
+            found[subject] = match
+    return tuple(found.values())
 
 
 def _make_folder(path: Path) -> None:
-    """A folder that holds nothing yet, in place of what an earlier report left. A link is removed, not followed."""
-    if path.is_symlink() or path.is_file():
+    """A folder without what an earlier report left in it. A link is removed, not followed; strangers' files stay."""
+    if path.is_symlink():
         path.unlink()
-    elif path.exists():
-        shutil.rmtree(path)
-    path.mkdir()
+    path.mkdir(exist_ok=True)
+    for entry in path.iterdir():
+        if _OWN_FILE.fullmatch(entry.name) and (entry.is_symlink() or entry.is_file()):
+            entry.unlink()
+
+
+def _address(name: str) -> str:
+    """A file's name as a part of a relative link, whatever bytes it is made of."""
+    return quote(os.fsencode(name), safe="")
 
 
 def _environment() -> jinja2.Environment:
@@ -96,20 +141,26 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=_shown,
     )
-    environment.filters |= {"quantity": quantity, "number": number, "duration": duration, "moment": moment}
-    environment.globals |= {
-        "ABSENT": ABSENT,
-        "SYMBOLS": page_data.SYMBOLS,
-        "budget_text": page_data.budget_text,
-        "duration_s": page_data.duration_s,
-        "facts": page_data.facts,
+    environment.filters |= {
+        "quantity": quantity,
+        "duration": duration,
+        "moment": moment,
+        "short": one_line,
+        "dotted": _dotted,
+        "condition": families.condition_text,
     }
+    environment.globals |= {"ABSENT": ABSENT, "SERIES_LIMIT": SERIES_LIMIT, "of": page_data}
     return environment
+
+
+def _dotted(name: str) -> Markup:
+    """A dotted name that a narrow column breaks behind its dots."""
+    return Markup(escape(one_line(name, 120)).replace(".", Markup(".<wbr>")))  # noqa: S704  (escaped just here)
 
 
 def _shown(value: Any) -> Any:
     """Whatever text reaches a page is cleaned; what is longer than a page bears is cut."""
     if isinstance(value, str) and not hasattr(value, "__html__"):
         cleaned = clean(value)
-        return cleaned if len(cleaned) <= TEXT_LIMIT * 10 else f"{cleaned[: TEXT_LIMIT * 10]}…"
+        return cleaned if len(cleaned) <= TEXT_LIMIT else f"{cleaned[:TEXT_LIMIT]}…"
     return value

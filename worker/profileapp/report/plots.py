@@ -1,152 +1,303 @@
-"""Plots of series over time, as SVG that is right in a page, by itself, in light and in dark."""
+"""Plots of series over time, as SVG for light pages and for dark ones."""
 
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Sequence
+import math
+import warnings
+from array import array
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import matplotlib
 import msgspec
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from profileapp.model.run import Repeat
+from profileapp.model.run import BudgetResult, Repeat
 from profileapp.model.series import Series
 from profileapp.record.reader import SeriesData
-from profileapp.report.clean import clean
+from profileapp.report.clean import one_line
 from profileapp.report.decimate import decimate
-from profileapp.report.format import scale_of
+from profileapp.report.families import Family, families
+from profileapp.report.format import quantity, scale_of
+from profileapp.report.svg import plain_svg, recoloured
 
-POINT_LIMIT = 1200
-LINE_LIMIT = 10
-"""Lines in one plot; of more, those with the largest values."""
+POINT_LIMIT = 1600
+"""Points of one line; where a plot has several lines they share twice as many."""
+SAFE_MAGNITUDE = 1e150
+"""Beyond it an axis cannot be computed."""
 
-# Okabe and Ito, "Color Universal Design" (2008): told apart without colour vision, visible on white and on black.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-_DASHES = ("solid", "dashed", "dotted", "dashdot")
-_GREY = "#767676"
-"""Text and axes: readable on white and on black alike (WCAG contrast above 4:1 on both)."""
+# For each colour on a white page the one on a dark page. Those of lines are of the hues of Okabe and Ito, "Color
+# Universal Design" (2008), told apart without colour vision; each has a contrast of at least 3:1 with its page (WCAG).
+_DARK = {
+    "#0072b2": "#62b5ec",
+    "#c95500": "#ff9352",
+    "#00855f": "#33cda0",
+    "#b04f8b": "#e59cc9",
+    "#8f6b00": "#e8bd3f",
+    "#2a8fc4": "#a8daf7",
+    "#3b4046": "#d5d9de",
+    "#8a5a44": "#d9aa93",
+    "#59616a": "#a9b1ba",
+    "#8b939c": "#6d7681",
+    "#e3e6ea": "#30363c",
+    "#edeff2": "#252a2f",
+    "#b3261e": "#ff9b8e",
+}
+_LINES = tuple(_DARK)[:8]
+_TEXT, _AXIS, _GRID, _SHADE, _BROKEN = tuple(_DARK)[8:]
+_DASHES = ("solid", (0, (5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 
-_STYLE_ATTRIBUTE = re.compile(r' style="([^"]*)"')
-_STYLE_ELEMENT = re.compile(r"<style[^>]*>.*?</style>", re.DOTALL)
+_WIDTH_PT, _PLOT_PT, _LEFT_PT, _RIGHT_PT, _BOTTOM_PT, _ROW_PT = 360.0, 96.0, 34.0, 20.0, 15.0, 12.0
+_LETTER_PT, _HANDLE_PT, _UNIT_PT = 4.4, 24.0, 50.0
+
+
+_UNITS_OF_TIME = ((3600.0, "h"), (60.0, "min"))
 
 
 class Plot(msgspec.Struct, frozen=True):
-    """One plot: all series of one name. `alt` says in words what it shows."""
+    """One plot. `light` and `dark` are the same SVG in the colours of such a page; `description` says what it shows."""
 
-    name: str
+    key: str
+    title: str
+    metric: str
+    description: str
+    light: bytes
+    dark: bytes
+
+
+class _Time(msgspec.Struct, frozen=True):
+    """The axis of time that all plots of a target share: UTC ns of both ends, and the unit of its numbers."""
+
+    start_ns: int
+    end_ns: int
+    unit_s: float
     unit: str
-    svg: bytes
-    alt: str
+
+    def at(self, time_ns: int) -> float:
+        return (time_ns - self.start_ns) / 1e9 / self.unit_s
 
 
-def plot_families(series: dict[Series, SeriesData], repeats: Sequence[Repeat], started_ns: int) -> list[Plot]:
-    """One plot for each name: the app's own series first, then its container's, then the system's."""
-    families: dict[str, list[Series]] = {}
-    for one in series:
-        families.setdefault(one.name, []).append(one)
-    order = {"custom": 0, "container": 1, "system": 2}
-    names = sorted(families, key=lambda name: (order.get(families[name][0].metric, 3), name))
-    return [_plot(families[name], series, repeats, started_ns) for name in names]
+def plot_target(
+    series: Mapping[Series, SeriesData], repeats: Sequence[Repeat], budgets: Sequence[BudgetResult]
+) -> tuple[list[Plot], int]:
+    """The plots of a target, the app's own first, and how many more there would be beyond what a page bears."""
+    filled = {one: data for one, data in series.items() if len(data)}
+    if not filled:
+        return [], 0
+    time = _time(filled, repeats)
+    largest = {one: max(data.values) for one, data in filled.items()}
+    chosen, left_out = families(list(filled), largest, budgets)
+    # Text of the app is text, never formulas; its letters may be none that matplotlib's own font has.
+    with (
+        matplotlib.rc_context(
+            {"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "profileapp", "font.size": 8.0}
+        ),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", UserWarning)
+        return [_plot(family, filled, repeats, time) for family in chosen], left_out
 
 
-def _plot(family: list[Series], series: dict[Series, SeriesData], repeats: Sequence[Repeat], started_ns: int) -> Plot:
-    shown = sorted(family, key=lambda one: -max(series[one].values))[:LINE_LIMIT]
-    shown.sort(key=lambda one: one.labels)
-    largest = max(abs(value) for one in shown for value in series[one].values)
-    factor, unit = scale_of(shown[0].unit, largest)
-    figure = Figure(figsize=(7.2, 2.4), layout="constrained")
-    axes = figure.add_subplot()
-    for number, one in enumerate(shown):
-        _draw(axes, one, series[one], repeats, started_ns, factor, number)
-    _mark_repeats(axes, repeats, started_ns)
-    _dress(axes, clean(unit), legend=len(shown) > 1)
-    name = family[0].name
-    more = f", the {LINE_LIMIT} largest of {len(family)}" if len(family) > LINE_LIMIT else ""
-    return Plot(name, unit, _svg(figure), clean(f"{name} over time, up to {largest / factor:.3g} {unit}{more}"))
+def _time(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> _Time:
+    """From the first start to the last end; where that is not on record, to the last sample of our own clock."""
+    ours = [data for one, data in series.items() if one.metric != "custom"] or list(series.values())
+    start_ns = min((each.started_ns for each in repeats), default=0) or min(min(data.times_ns) for data in ours)
+    end_ns = max((each.ended_ns for each in repeats), default=0)
+    if not repeats or not all(each.ended_ns for each in repeats):
+        end_ns = max(end_ns, *(max(data.times_ns) for data in ours))
+    length_s = max(end_ns - start_ns, 1) / 1e9
+    unit_s, unit = next((each for each in _UNITS_OF_TIME if length_s > 4 * each[0]), (1.0, "s"))
+    return _Time(start_ns, max(end_ns, start_ns + 1), unit_s, unit)
 
 
-def _draw(
-    axes: Axes,
-    one: Series,
-    data: SeriesData,
+def _plot(family: Family, series: Mapping[Series, SeriesData], repeats: Sequence[Repeat], time: _Time) -> Plot:
+    shown = {line: _within(series[line.series], time) for line in family.lines}
+    values = [value for _, numbers in shown.values() for value in numbers]
+    low, high = (min(values), max(values)) if values else (0.0, 0.0)
+    factor, unit = scale_of(family.unit, max(abs(low), abs(high)))
+    rows, columns = _legend_shape(family)
+    height_pt = _BOTTOM_PT + _PLOT_PT + _ROW_PT * rows + 4
+    figure = Figure(figsize=(_WIDTH_PT / 72, height_pt / 72))
+    left, bottom = _LEFT_PT / _WIDTH_PT, _BOTTOM_PT / height_pt
+    axes = figure.add_axes((left, bottom, 1 - left - _RIGHT_PT / _WIDTH_PT, _PLOT_PT / height_pt))
+    limit = POINT_LIMIT if len(shown) == 1 else max(4, POINT_LIMIT * 2 // len(shown))
+    # The first line is drawn last, on top of the others.
+    for number, (line, (times_ns, numbers)) in reversed(list(enumerate(shown.items()))):
+        _draw(axes, number, len(shown), line.label, *_points(times_ns, numbers, limit, repeats, time, factor))
+    _mark_repeats(axes, repeats, time)
+    _dress(axes, one_line(unit, 24), time)
+    _scale(axes, family, factor, low, high)
+    _mark_limits(axes, family, factor)
+    if len(shown) > 1:
+        _legend(axes, columns)
+    description = _describe(family, low, high, time)
+    svg = plain_svg(_svg(figure), family.title, description)
+    return Plot(family.key, family.title, family.metric, description, svg.encode(), recoloured(svg, _DARK).encode())
+
+
+def _within(data: SeriesData, time: _Time) -> tuple[Sequence[int], Sequence[float]]:
+    """Samples of the run's time, in its order; the app may have written any time into its own."""
+    times, values = data.times_ns, data.values
+    margin_ns = 1_000_000_000
+    first_ns, last_ns = time.start_ns - margin_ns, time.end_ns + margin_ns
+    in_order = all(earlier <= later for earlier, later in pairwise(times))
+    if not in_order or times[0] < first_ns or times[-1] > last_ns:
+        pairs = sorted(pair for pair in zip(times, values, strict=True) if first_ns <= pair[0] <= last_ns)
+        times, values = array("q", (pair[0] for pair in pairs)), array("d", (pair[1] for pair in pairs))
+    if any(abs(value) > SAFE_MAGNITUDE for value in values):
+        values = array("d", (math.copysign(min(abs(value), SAFE_MAGNITUDE), value) for value in values))
+    return times, values
+
+
+def _points(
+    times_ns: Sequence[int],
+    values: Sequence[float],
+    limit: int,
     repeats: Sequence[Repeat],
-    started_ns: int,
+    time: _Time,
     factor: float,
-    number: int,
-) -> None:
-    """One line, broken between repeats, with a dot for each sample where they are few."""
-    limit = max(4, POINT_LIMIT)
-    indices = decimate(data.values, limit)
-    starts = [repeat.started_ns for repeat in repeats[1:]]
-    times: list[float] = []
-    values: list[float] = []
+) -> tuple[list[float], list[float]]:
+    """What is drawn of a series: at most `limit` points, the line broken where a repeat begins."""
+    starts = [repeat.started_ns for repeat in repeats if repeat.index > 1]
+    xs: list[float] = []
+    ys: list[float] = []
     before_ns = 0
-    for index in indices:
-        at_ns = data.times_ns[index]
-        if any(before_ns < start <= at_ns for start in starts) and times:
-            times.append(times[-1])
-            values.append(float("nan"))
-        times.append((at_ns - started_ns) / 1e9)
-        values.append(data.values[index] / factor)
+    for index in decimate(values, limit):
+        at_ns = times_ns[index]
+        if xs and any(before_ns < start <= at_ns for start in starts):
+            xs.append(xs[-1])
+            ys.append(math.nan)
+        xs.append(time.at(at_ns))
+        ys.append(values[index] / factor)
         before_ns = at_ns
+    return xs, ys
+
+
+def _draw(axes: Axes, number: int, lines: int, label: str, xs: list[float], ys: list[float]) -> None:
     axes.plot(
-        times,
-        values,
-        color=_COLOURS[number % len(_COLOURS)],
-        linestyle=_DASHES[number // len(_COLOURS) % len(_DASHES)],
-        marker="." if len(indices) <= 60 else "",
-        markersize=4,
-        linewidth=1.4,
-        label=clean(", ".join(value for _, value in one.labels))[:40] or "all",
+        xs,
+        ys,
+        color=_LINES[number % len(_LINES)],
+        linestyle=_DASHES[number % len(_DASHES)],
+        linewidth=1.6 if number == 0 else 1.1 if lines <= 4 else 0.8,
+        # A leading underscore would keep it out of the legend.
+        label=f" {label}" if label.startswith("_") else label,
+        marker="." if len(xs) <= 3 else "",
+        markersize=5,
     )
 
 
-def _mark_repeats(axes: Axes, repeats: Sequence[Repeat], started_ns: int) -> None:
+def _mark_repeats(axes: Axes, repeats: Sequence[Repeat], time: _Time) -> None:
     """Warm-up shaded; a line where a further repeat begins."""
     for repeat in repeats:
-        begin_s = (repeat.started_ns - started_ns) / 1e9
-        warm_s = (repeat.measured_from_ns - started_ns) / 1e9
-        if warm_s > begin_s:
-            axes.axvspan(begin_s, warm_s, color=_GREY, alpha=0.2, linewidth=0)
+        begin, measured = time.at(repeat.started_ns), time.at(repeat.measured_from_ns)
+        if measured > begin:
+            axes.axvspan(begin, measured, color=_SHADE, linewidth=0, zorder=0)
         if repeat.index > 1:
-            axes.axvline(begin_s, color=_GREY, linewidth=1, linestyle="dotted")
+            axes.axvline(begin, color=_AXIS, linewidth=0.8, linestyle="dotted")
 
 
-def _dress(axes: Axes, unit: str, legend: bool) -> None:
-    axes.set_ylabel(unit or "value", color=_GREY)
-    axes.set_xlabel("seconds since the start", color=_GREY)
-    low, high = axes.get_ylim()
-    if low > 0 and low < high * 0.7:
-        axes.set_ylim(bottom=0)
-    axes.tick_params(colors=_GREY, labelsize=8)
-    axes.grid(visible=True, color=_GREY, alpha=0.25, linewidth=0.6)
+def _scale(axes: Axes, family: Family, factor: float, low: float, high: float) -> None:
+    """From 0, but for temperatures; as far as the limits, but for those that would press the series flat."""
+    axes.margins(y=0.12)
+    if low >= 0 and family.unit != "°C":
+        axes.set_ylim(0, high * 1.12 / factor or 1.0)
+    for limit in family.limits:
+        bottom, top = axes.get_ylim()
+        if limit.value <= (4 if not limit.kept else 1.5) * high and limit.value / factor > top:
+            axes.set_ylim(bottom, limit.value * 1.12 / factor)
+
+
+def _mark_limits(axes: Axes, family: Family, factor: float) -> None:
+    bottom, top = axes.get_ylim()
+    for limit in family.limits:
+        at = limit.value / factor
+        if not bottom <= at <= top:
+            continue
+        colour = _TEXT if limit.kept else _BROKEN
+        axes.axhline(at, color=colour, linewidth=0.9, linestyle=(0, (4, 2)))
+        below = at > bottom + 0.85 * (top - bottom)
+        axes.annotate(
+            limit.label,
+            (1, at),
+            (-2, -2 if below else 2),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            ha="right",
+            va="top" if below else "bottom",
+            color=colour,
+            fontsize=7,
+        )
+
+
+def _dress(axes: Axes, unit: str, time: _Time) -> None:
+    axes.set_xlim(0, time.at(time.end_ns))
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 3, 5, 6, 10]))
+    axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    axes.tick_params(colors=_TEXT, length=0, pad=3)
+    axes.set_title(unit, loc="left", fontsize=8, color=_TEXT, pad=4)
+    axes.annotate(
+        time.unit,
+        (1, 0),
+        (19, -3),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        color=_TEXT,
+        annotation_clip=False,
+    )
+    axes.grid(visible=True, axis="y", color=_GRID, linewidth=0.7)
+    axes.set_axisbelow(True)
     for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(_GREY)
-    if legend:
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7, frameon=False, labelcolor=_GREY)
+        spine.set_visible(side == "bottom")
+        spine.set_color(_AXIS)
+        spine.set_linewidth(0.8)
 
 
-def _svg(figure: Figure) -> bytes:
+def _legend_shape(family: Family) -> tuple[int, int]:
+    """Rows and columns of the legend, from an estimate of what its words need."""
+    if len(family.lines) == 1:
+        return 1, 1
+    entry_pt = max(len(line.label) for line in family.lines) * _LETTER_PT + _HANDLE_PT
+    columns = max(1, min(len(family.lines), int((_WIDTH_PT - _LEFT_PT - _UNIT_PT) / entry_pt)))
+    return math.ceil(len(family.lines) / columns), columns
+
+
+def _legend(axes: Axes, columns: int) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend(
+        handles[::-1],
+        labels[::-1],
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        ncols=columns,
+        fontsize=7.5,
+        frameon=False,
+        labelcolor=_TEXT,
+        handlelength=1.8,
+        handletextpad=0.4,
+        columnspacing=1.0,
+        borderpad=0,
+        borderaxespad=0.3,
+        labelspacing=0.25,
+    )
+
+
+def _describe(family: Family, low: float, high: float, time: _Time) -> str:
+    length = f"{(time.end_ns - time.start_ns) / 1e9 / time.unit_s:.3g} {time.unit}"
+    span = f"between {quantity(low, family.unit)} and {quantity(high, family.unit)}"
+    lines = f" in {len(family.lines)} lines" if len(family.lines) > 1 else ""
+    more = f", of {len(family.lines) + family.left_out} those with the largest values" if family.left_out else ""
+    return f"{family.title} over {length}{lines}{more}: {one_line(span, 120)}"
+
+
+def _svg(figure: Figure) -> str:
     stream = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": "profileapp", "svg.fonttype": "path"}):
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(stream, format="svg", transparent=True, metadata=nothing)
-    return without_styles(stream.getvalue()).encode()
-
-
-def without_styles(svg: str) -> str:
-    """The SVG with presentation attributes in place of styles, which Jenkins' artifact policy would not let it have.
-
-    `style="fill: none; stroke: #000"` says the same as `fill="none" stroke="#000"` (SVG 1.1, "Styling").
-    """
-    plain = _STYLE_ELEMENT.sub("", svg)
-    plain = plain.replace("<svg ", '<svg stroke-linejoin="round" stroke-linecap="butt" ', 1)
-    return _STYLE_ATTRIBUTE.sub(lambda match: _attributes(match[1]), plain)
-
-
-def _attributes(declarations: str) -> str:
-    pairs = (declaration.partition(":") for declaration in declarations.split(";"))
-    return "".join(f' {name.strip()}="{value.strip()}"' for name, colon, value in pairs if colon)
+    figure.savefig(
+        stream, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    )
+    return stream.getvalue()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from profileapp.judge.verdict import JudgedRun
 from profileapp.model.budget import STATISTICS
+from profileapp.report.clean import clean
 from profileapp.report.page_data import duration_s
 
 _RUN_COLUMNS = (
@@ -24,7 +25,8 @@ _RUN_COLUMNS = (
     "run",
 )
 _SERIES_COLUMNS = ("series", "labels", "metric", "kind", "unit", *STATISTICS)
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_CELL_LIMIT = 1000
 
 
 def summary_csv(judged: Sequence[JudgedRun]) -> str:
@@ -41,7 +43,7 @@ def summary_csv(judged: Sequence[JudgedRun]) -> str:
                 run.target.name,
                 one.verdict,
                 int(one.exit_code),
-                round(duration_s(run), 3),
+                round(duration_s(one), 3),
                 run.app.name,
                 run.app.version,
                 run.image.name if run.image else "",
@@ -83,4 +85,7 @@ def _csv(heading: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
 
 def _cell(value: object) -> object:
     """Text that a spreadsheet would take for a formula is given a quote in front (OWASP, "CSV Injection")."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+    if not isinstance(value, str):
+        return value
+    text = clean(value[:_CELL_LIMIT])
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) else text

@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from profileapp.judge.verdict import JudgedRun
+from profileapp.model.text import printable
 from profileapp.report.format import ABSENT, duration, quantity
-from profileapp.report.page_data import duration_s, headline_labels
+from profileapp.report.page_data import count_kept, duration_s, headline_labels
 
 _STYLES = {"passed": "green", "over budget": "yellow", "aborted": "magenta"}
 PLAIN_WIDTH = 160
@@ -26,17 +27,16 @@ def print_table(judged: Sequence[JudgedRun], console: Console | None = None) -> 
     labels = headline_labels(judged)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("target", "verdict", "time", *labels, "budgets", ""):
-        table.add_column(title, overflow="fold")
+        table.add_column(Text(printable(title, 40)), overflow="fold")
     for each in judged:
         numbers = {headline.label: quantity(headline.value, headline.unit) for headline in each.headline}
         budgets = each.run.budgets
-        kept = sum(budget.state == "kept" for budget in budgets)
         table.add_row(
-            each.run.target.name,
+            Text(printable(each.run.target.name, 64)),
             Text(each.verdict, style=_STYLES.get(each.verdict, "red")),
-            duration(duration_s(each.run)),
-            *(Text(numbers.get(label, ABSENT)) for label in labels),
-            f"{kept}/{len(budgets)} kept" if budgets else ABSENT,
-            Text(each.run.message or "; ".join(each.problems)),
+            duration(duration_s(each)),
+            *(Text(printable(numbers.get(label, ABSENT), 40)) for label in labels),
+            f"{count_kept(budgets)}/{len(budgets)} kept" if budgets else ABSENT,
+            Text(printable(each.run.message or "; ".join(each.problems), 200)),
         )
     console.print(table)

@@ -1,0 +1,139 @@
+"""Which series share a plot: those of one part of the machine and one unit; each of the app's own names has its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from profileapp.model.run import BudgetResult, SeriesSummary
+from profileapp.model.series import Series
+from profileapp.report.clean import one_line
+
+PLOT_LIMIT = 40
+"""Plots of one target at the most: an app may send thousands of names, which nobody looks at."""
+LINE_LIMIT = 8
+"""Lines in one plot."""
+
+_ORDER = ("custom", "container", "system")
+_MAIN = (".util", ".used")
+"""Ends of names that are the first line of their plot."""
+_WORDS = {"cpu": "CPU", "gpu": "GPU", "io": "I/O", "util": "use"}
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One series of a plot, with what its legend says."""
+
+    series: Series
+    label: str
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """A budget's limit, drawn across a plot. `value` is in the unit of the plot's series."""
+
+    value: float
+    label: str
+    kept: bool
+
+
+class Family(msgspec.Struct, frozen=True):
+    """The series of one plot. `key` tells the plots of a target apart; `left_out` counts series beyond LINE_LIMIT."""
+
+    key: str
+    title: str
+    unit: str
+    metric: str
+    lines: tuple[Line, ...]
+    limits: tuple[Limit, ...] = ()
+    left_out: int = 0
+
+
+def families(
+    series: Sequence[Series], largest: Mapping[Series, float], budgets: Sequence[BudgetResult]
+) -> tuple[list[Family], int]:
+    """The plots of a target, the app's own first, and how many more there would be beyond PLOT_LIMIT.
+
+    `largest` holds the largest value of each series; where a family has too many, those of the largest are shown.
+    """
+    groups: dict[tuple[str, str, str], list[Series]] = {}
+    for one in series:
+        groups.setdefault((one.metric, _part(one), one.unit), []).append(one)
+    # What has a budget is shown first among its equals.
+    watched = {_without_statistic(budget.key) for budget in budgets}
+    order = sorted(
+        groups,
+        key=lambda group: (
+            _ORDER.index(group[0]) if group[0] in _ORDER else len(_ORDER),
+            not any(path in watched for one in groups[group] for path in _paths(one)),
+            group,
+        ),
+    )
+    return [_family(groups[group], largest, budgets) for group in order[:PLOT_LIMIT]], max(0, len(order) - PLOT_LIMIT)
+
+
+def _family(group: list[Series], largest: Mapping[Series, float], budgets: Sequence[BudgetResult]) -> Family:
+    # What has no label is the sum of what has one: it must not be left out.
+    kept = sorted(group, key=lambda one: (bool(one.labels), -largest[one]))[:LINE_LIMIT]
+    kept.sort(key=lambda one: (bool(one.labels), not one.name.endswith(_MAIN), one.title))
+    first = kept[0]
+    names = {one.name for one in kept}
+    return Family(
+        key=one_line(first.name if len(names) == 1 else _part(first), 60),
+        title=_title(first.name if len(names) == 1 else _part(first), first.metric),
+        unit=first.unit,
+        metric=first.metric,
+        lines=tuple(Line(one, _label(one, several_names=len(names) > 1)) for one in kept),
+        limits=tuple(_limit(budget, len(kept) > 1) for budget in budgets if _concerns(budget, kept)),
+        left_out=len(group) - len(kept),
+    )
+
+
+def _part(one: Series) -> str:
+    """`container.memory` of `container.memory.used`; the whole name of what the app itself says."""
+    stem, _, last = one.name.rpartition(".")
+    return one.name if one.metric == "custom" or "." not in stem else stem or last
+
+
+def _title(name: str, metric: str) -> str:
+    """`Container CPU use` of `container.cpu.util`; the app's own names stand as they are."""
+    if metric == "custom":
+        return one_line(name, 60)
+    words = " ".join(_WORDS.get(word, word) for word in name.split("."))
+    return one_line(words[:1].upper() + words[1:], 60)
+
+
+def _label(one: Series, several_names: bool) -> str:
+    last = _WORDS.get(word := one.name.rpartition(".")[2], word) if one.metric != "custom" else one.name
+    labels = ", ".join(f"{key} {value}" if value.isdecimal() else value for key, value in one.labels)
+    if not labels:
+        return one_line(last if several_names else "all", 32)
+    return one_line(f"{last} {labels}" if several_names else labels, 32)
+
+
+def _paths(one: Series | SeriesSummary) -> tuple[str, str]:
+    """The names a budget may call a series by, as `judge.budget` does."""
+    pairs = sorted(one.labels.items()) if isinstance(one, SeriesSummary) else one.labels
+    return one.name, ".".join((one.name, *(value for _, value in pairs)))
+
+
+def _without_statistic(key: str) -> str:
+    return key.rpartition(".")[0]
+
+
+def _concerns(budget: BudgetResult, group: Sequence[Series]) -> bool:
+    path, _, statistic = budget.key.rpartition(".")
+    judged = budget.state != "not-measured" and budget.limit is not None
+    return judged and statistic not in ("count", "sd") and any(path in _paths(one) for one in group)
+
+
+def _limit(budget: BudgetResult, several: bool) -> Limit:
+    path, _, statistic = budget.key.rpartition(".")
+    of = f"{statistic} of {path.rpartition('.')[2]}" if several else statistic
+    return Limit(
+        budget.limit or 0.0, one_line(f"budget: {of} {condition_text(budget.condition)}", 48), budget.state == "kept"
+    )
+
+
+def condition_text(condition: str) -> str:
+    """`≥ 10` of `>= 10`."""
+    return condition.strip().replace(">=", "≥").replace("<=", "≤")
