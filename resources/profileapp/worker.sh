@@ -87,9 +87,19 @@ lock() {
     fi
 }
 
-# A system's new Python, or a removal cut short, leaves an environment that only looks whole.
+# A system's new Python, or a removal cut short, leaves an environment that only looks whole. Another wheel of the same
+# version, as a library in the making has one for every commit, is another worker.
 is_whole() {
-    [ -f "$environment/complete" ] && "$environment/bin/python" -I -c 'import profileapp' 2>/dev/null
+    [ -f "$environment/complete" ] && "$environment/bin/python" -I -c 'import profileapp' 2>/dev/null || return 1
+    sum=$(wheel_sum)
+    [ -z "$sum" ] || [ "$sum" = "$(cat "$environment/complete")" ]
+}
+
+# Checksum and size of the worker's wheel; nothing where there is none to compare with.
+wheel_sum() {
+    for wheel in "${PROFILEAPP_WHEELS:-}/profileapp-$version-"*.whl; do
+        if [ -f "$wheel" ]; then cksum <"$wheel" && return; fi
+    done
 }
 
 make_environment() {
@@ -98,7 +108,9 @@ make_environment() {
     check_source
     make_venv
     install "$environment" "$requirement" || fail "$requirement cannot be installed from $(source_name)"
-    touch "$environment/complete" || fail "$environment cannot be written"
+    # Written elsewhere first: a full disk leaves no mark that only looks like one.
+    { wheel_sum >"$environment/complete.new" && mv "$environment/complete.new" "$environment/complete"; } ||
+        fail "$environment cannot be written"
 }
 
 check_source() {

@@ -131,6 +131,16 @@ class TestLaterUse:
         assert answer.code == 0, answer.err
         assert not (agent.environment() / "left-over").exists()
 
+    def test_another_wheel_of_the_same_version_is_installed(self, agent: Agent, wheels: Path, tmp_path: Path) -> None:
+        assert MAKING not in agent.run(PROFILEAPP_WHEELS=str(wheels)).err
+        newer = tmp_path / "newer"
+        newer.mkdir()
+        write_wheel(newer, "profileapp", VERSION, main="print('newer')")
+        answer = agent.run(PROFILEAPP_WHEELS=str(newer))
+        assert answer.out == "newer\n", answer.err
+        assert MAKING not in agent.run(PROFILEAPP_WHEELS=str(newer)).err
+        assert agent.run(PROFILEAPP_WHEELS=str(tmp_path / "gone")).out == "newer\n"
+
 
 class TestPreinstalled:
     def test_of_the_right_version_it_is_used(self, bare_agent: Agent) -> None:
@@ -147,22 +157,14 @@ class TestPreinstalled:
         assert answer.worker["args"] == ["run"]
         assert f"is not version {VERSION}" in answer.err
 
-    @pytest.mark.parametrize("has_extra", [True, False])
-    def test_the_report_extra_is_looked_for_where_it_was_installed(
-        self, bare_agent: Agent, tmp_path: Path, has_extra: bool
-    ) -> None:
-        interpreter = tmp_path / "interpreter"
-        interpreter.write_text(f"""#!/bin/sh
-            case $1 in -I) exit {int(not has_extra)} ;; esac
-            case $2 in --version) echo "profileapp, version {VERSION}" ;; *) echo preinstalled ;; esac""")
-        interpreter.chmod(0o755)
-        program = bare_agent.program("profileapp", "")
-        # An interpreter of a script must not be a script itself, so env starts it.
-        program.write_text(f"#!{interpreter}\n")
-        answer = bare_agent.run("report", PROFILEAPP_EXTRAS="report")
-        assert answer.code == 0, answer.err
-        assert (answer.out == "preinstalled\n") is has_extra
-        assert bare_agent.environment("report").exists() is not has_extra
+    @pytest.mark.parametrize(
+        ("has", "is_used"), [("report", True), ("gpu, report", True), ("gpu", False), ("none", False)]
+    )
+    def test_an_extra_it_lacks_is_installed_apart(self, agent: Agent, wheels: Path, has: str, is_used: bool) -> None:
+        agent.program("profileapp", _preinstalled(VERSION, has))
+        answer = agent.run("report", "x", PROFILEAPP_EXTRAS="report", PROFILEAPP_WHEELS=str(wheels))
+        assert answer.code == (7 if is_used else 0), answer.err
+        assert agent.environment("report").exists() is not is_used
 
 
 class TestPrune:
@@ -301,11 +303,16 @@ def test_the_real_worker_is_installed_from_its_wheel(bare_agent: Agent, tmp_path
     answer = bare_agent.run("plan", "sage.yaml", "--json", PROFILEAPP_WHEELS=str(tmp_path / "dist"), **pip_settings)
     assert answer.code == 0, answer.err
     assert answer.worker["targets"][0]["name"] == "use-cpu"
+    # On the PATH it is the preinstalled one, and its version is understood.
+    (bare_agent.path / "profileapp").symlink_to(bare_agent.environment() / "bin" / "profileapp")
+    (bare_agent.environment() / "complete").unlink()
+    answer = bare_agent.run("--version", PROFILEAPP_WHEELS="/no/such/folder")
+    assert (answer.code, answer.out, answer.err) == (0, f"profileapp {VERSION} (extras: none)\n", "")
 
 
-def _preinstalled(version: str) -> str:
+def _preinstalled(version: str, extras: str = "none") -> str:
     return f"""
-        if [ "$1" = --version ]; then echo "profileapp, version {version}"; exit; fi
+        if [ "$1" = --version ]; then echo "profileapp {version} (extras: {extras})"; exit; fi
         IFS='|'; echo "preinstalled $*"; exit 7"""
 
 

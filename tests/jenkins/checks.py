@@ -159,4 +159,4 @@ def parse_policy(header: str) -> dict[str, str]:
 
 def _description(build: Build) -> Finding:
     what = f"description: {build.description}"
-    return Finding(what, "" if f"/artifact/{OVERVIEW}" in build.description else f"has no link to {OVERVIEW}")
+    return Finding(what, "" if f"artifact/{OVERVIEW}" in build.description else f"has no link to {OVERVIEW}")
