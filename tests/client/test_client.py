@@ -106,7 +106,7 @@ def test_costs_less_than_a_microsecond_where_there_is_no_profiler(run_app: RunAp
 
 
 NEVER_BLOCKS = """
-import os, resource, time
+import os, time
 import client
 before = len(os.listdir("/proc/self/fd"))
 started = time.monotonic()
@@ -114,7 +114,8 @@ for number in range(100000):
     client.gauge("fps", number)
 print(time.monotonic() - started)
 assert len(os.listdir("/proc/self/fd")) <= before + 1
-assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 60000
+# Not ru_maxrss: that survives exec, and is at least what the test runner used.
+assert int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) < 60000
 """
 
 
