@@ -8,6 +8,7 @@ from __future__ import annotations
 import platform
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, cast
@@ -28,6 +29,8 @@ RUN_LABEL = "profileapp.run_id"
 STATE_LABEL = "profileapp.state"
 API_TIMEOUT_S = 60
 OUTPUT_END_TIMEOUT_S = 10.0
+DAEMON_CHECKS = 8
+DAEMON_CHECK_EVERY_S = 0.25
 
 # As Docker calls an image's architecture, by what `uname -m` calls the machine's.
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386", "ppc64le": "ppc64le"}
@@ -90,9 +93,10 @@ class DockerRuntime:
         app = _Container(self._api, container_id, output, exited)
         try:
             app.start()
-        except APIError as error:
-            app.refuse(f"the app could not be started: {_one_line(error)}")
         except _GONE as error:
+            if _is_the_apps_fault(error):
+                app.refuse(f"the app could not be started: {_one_line(error)}")
+                return app
             app.remove()
             raise AgentError(f"the daemon cannot start a container ({_one_line(error)})") from error
         return app
@@ -191,6 +195,7 @@ class _Container:
         self._output = output
         self._exited = exited
         self._first_output = b""
+        self._ended_by_us = False
         self._reader = threading.Thread(target=self._read, name="app-output", daemon=True)
 
     def start(self) -> None:
@@ -209,10 +214,12 @@ class _Container:
         self._end(Exit(refused=reason))
 
     def terminate(self) -> None:
+        self._ended_by_us = True
         with suppress(*_GONE):
             self._api.kill(self._id, signal.SIGTERM)
 
     def kill(self) -> None:
+        self._ended_by_us = True
         with suppress(*_GONE):
             self._api.kill(self._id, signal.SIGKILL)
 
@@ -248,9 +255,22 @@ class _Container:
         if status in (126, 127) and self._first_output.startswith(_TINI_COMPLAINT):
             complaint = self._first_output.decode("utf-8", errors="replace").splitlines()[0]
             self._end(Exit(exit_code=status, refused=f"the app could not be started: {_short(complaint)}"))
-        else:
-            number = status - 128 if 128 < status <= 128 + 64 else 0
-            self._end(Exit(exit_code=status, signal=number, oom_killed=bool(state.get("OOMKilled"))))
+            return
+        number = status - 128 if 128 < status <= 128 + 64 else 0
+        if number in (signal.SIGTERM, signal.SIGKILL) and not self._ended_by_us and self._daemon_goes_away():
+            self._end(Exit(exit_code=status, signal=number, lost="the Docker daemon was stopped while the app ran"))
+            return
+        self._end(Exit(exit_code=status, signal=number, oom_killed=bool(state.get("OOMKilled"))))
+
+    def _daemon_goes_away(self) -> bool:
+        """A daemon that is stopped ends its containers first, and answers for a moment longer."""
+        for _ in range(DAEMON_CHECKS):
+            time.sleep(DAEMON_CHECK_EVERY_S)
+            try:
+                self._api.ping()
+            except _GONE:
+                return True
+        return False
 
     def _end(self, exit_: Exit) -> None:
         self.exit = exit_
@@ -273,6 +293,11 @@ class _NeverStarted:
 
     def remove(self) -> str:
         return ""
+
+
+def _is_the_apps_fault(error: Exception) -> bool:
+    """Whether an app that cannot be started is to blame itself: its image has no such user, folder or program."""
+    return isinstance(error, APIError) and (error.is_client_error() or "OCI runtime" in str(error.explanation))
 
 
 def _one_line(error: BaseException) -> str:

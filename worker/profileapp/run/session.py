@@ -160,12 +160,16 @@ class _Repeats:
     def _measure_one(self, index: int, begun: Callable[[Repeat], None]) -> Repeat:
         if self._target.repeat > 1:
             self._log.write(b"[profileapp: repeat %d of %d]\n" % (index, self._target.repeat))
-        started_ns = self._clock.wall_ns(time.monotonic_ns())
-        repeat = Repeat(index, started_ns, started_ns + round(self._target.warmup_s * 1e9))
+        launched_ns = self._clock.wall_ns(time.monotonic_ns())
+        repeat = Repeat(index, launched_ns, launched_ns)
         try:
             app = self._session.runtime.start(self._launch(), self._log.write, self._session.wake.set)
         except ProfileappError as error:
             return self._ended(repeat, Exit(), Cause(failure=str(error)))
+        started_ns = self._clock.wall_ns(time.monotonic_ns())
+        # Without a warm-up what an app says in its very first moments counts, though we may not know yet that it runs.
+        measured_from_ns = started_ns + round(self._target.warmup_s * 1e9) if self._target.warmup_s else launched_ns
+        repeat = msgspec.structs.replace(repeat, started_ns=started_ns, measured_from_ns=measured_from_ns)
         try:
             if app.subject:
                 self._sources.attach(app.subject)

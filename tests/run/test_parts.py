@@ -1,0 +1,295 @@
+"""The parts of a run by themselves: endings, the log, the lock, the state, the facts, the sources."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from profileapp.collect.seam import Mount, Provision, RunContext, Subject
+from profileapp.errors import AgentError, Unavailable
+from profileapp.model.clock import Clock
+from profileapp.model.run import Repeat
+from profileapp.model.target import Target
+from profileapp.run.ending import Cause, ending_of, run_ending, signal_name
+from profileapp.run.facts import agent_facts, build_facts
+from profileapp.run.lock import Holder, agent_lock
+from profileapp.run.output import AppLog
+from profileapp.run.runtime import Exit
+from profileapp.run.sources import WARNING_LIMIT, Sources, Warnings
+from profileapp.run.state import open_state
+from profileapp.run.stop import Stop, Wake, stop_on_signals
+
+TARGET = Target("t", timeout_s=5, grace_s=2)
+STRICT = Target("t", timeout_s=5, on_timeout="fail")
+
+
+@pytest.mark.parametrize(
+    ("exit_", "cause", "target", "ending", "told"),
+    [
+        (Exit(0), Cause(), TARGET, "completed", "exit code 0"),
+        (Exit(7), Cause(), TARGET, "failed", "exit code 7"),
+        (Exit(139, 11), Cause(), TARGET, "signalled", "SIGSEGV"),
+        (Exit(137, 9, oom_killed=True), Cause(), TARGET, "oom-killed", "memory"),
+        (Exit(143, 15), Cause(timeout=True), TARGET, "timeout", "ran its 5 s"),
+        (Exit(137, 9), Cause(timeout=True, killed=True), TARGET, "timeout", "ignored SIGTERM for 2 s and was killed"),
+        (Exit(143, 15), Cause(timeout=True), STRICT, "timeout-failed", "not done"),
+        (Exit(137, 9, oom_killed=True), Cause(timeout=True), TARGET, "oom-killed", "memory"),
+        (Exit(143, 15), Cause(stop_signal=2), TARGET, "aborted", "SIGINT"),
+        (Exit(), Cause(failure="disk full"), TARGET, "not-measured", "disk full"),
+        (Exit(lost="daemon gone"), Cause(), TARGET, "not-measured", "daemon gone"),
+        (Exit(127, refused="no such program"), Cause(), TARGET, "not-started", "no such program"),
+    ],
+)
+def test_endings(exit_: Exit, cause: Cause, target: Target, ending: str, told: str) -> None:
+    result, message = ending_of(exit_, cause, target)
+    assert result == ending and told in message
+
+
+def test_a_run_ends_as_its_first_bad_repeat_did() -> None:
+    good, bad = Repeat(1, 0, 0, 1, "completed"), Repeat(2, 0, 0, 1, "failed", message="exit code 3")
+    assert run_ending((good, bad)) == ("failed", "repeat 2: exit code 3")
+    assert run_ending((bad,)) == ("failed", "exit code 3")
+    assert run_ending((good,))[0] == "completed"
+    assert run_ending(())[0] == "not-measured"
+    assert signal_name(64) in ("SIGRTMAX", "signal 64") and signal_name(200) == "signal 200"
+
+
+class TestAppLog:
+    def test_keeps_head_and_tail_and_says_what_is_missing(self, tmp_path: Path) -> None:
+        log = AppLog(tmp_path / "app.log", head_limit=10, tail_limit=5)
+        for _ in range(100):
+            log.write(b"0123456789")
+        log.close()
+        log.close()
+        log.write(b"after the end")
+        content = (tmp_path / "app.log").read_bytes()
+        assert content.startswith(b"0123456789\n[profileapp: ") and content.endswith(b"56789")
+        left_out = int(content.split(b"[profileapp: ")[1].split()[0])
+        assert 10 + left_out + len(content.split(b"here]\n")[1]) == 1000
+
+    def test_short_output_is_whole(self, tmp_path: Path) -> None:
+        log = AppLog(tmp_path / "app.log", head_limit=4, tail_limit=50)
+        log.write(b"abc")
+        log.write(b"defgh")
+        log.close()
+        assert (tmp_path / "app.log").read_bytes() == b"abcdefgh"
+
+    def test_a_link_in_its_place_is_not_followed(self, tmp_path: Path) -> None:
+        (tmp_path / "app.log").symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(OSError):
+            AppLog(tmp_path / "app.log")
+
+
+class TestLock:
+    HOLDER = Holder("r1", "job", 1, 1_700_000_000_000_000_000)
+
+    def test_waits_and_says_for_whom(self, tmp_path: Path) -> None:
+        path = tmp_path / "lock"
+        told: list[str] = []
+        with agent_lock(path, self.HOLDER, told.append, lambda: False) as held:
+            assert held
+            with agent_lock(path, self.HOLDER, told.append, lambda: bool(told)) as second:
+                assert not second
+        assert told == ["waiting for run r1 of job job (process 1) since 2023-11-14T22:13:20Z"]
+        with agent_lock(path, self.HOLDER, told.append, lambda: False) as again:
+            assert again and len(told) == 1
+
+    @pytest.mark.parametrize(
+        "content",
+        [b"", b"\xff", b'{"run_id":"\\u001b[2J","job":"","pid":1,"since_ns":999999999999999999999}', b"[" * 5000],
+    )
+    def test_what_a_stranger_wrote_is_escaped(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "lock"
+        path.write_bytes(content)
+        told: list[str] = []
+        with path.open("rb") as stranger:
+            fcntl.flock(stranger, fcntl.LOCK_EX)
+            with agent_lock(path, self.HOLDER, told.append, lambda: bool(told)) as held:
+                assert not held
+        assert "\x1b" not in told[0] and told[0].startswith("waiting for ")
+
+    def test_a_link_in_its_place_is_an_error(self, tmp_path: Path) -> None:
+        (tmp_path / "lock").symlink_to("/etc/passwd")
+        with pytest.raises(AgentError), agent_lock(tmp_path / "lock", self.HOLDER, print, lambda: False):
+            pass
+
+
+class TestState:
+    def test_a_live_run_is_not_dead_and_an_ended_one_leaves_nothing(self, tmp_path: Path) -> None:
+        state = open_state({"PROFILEAPP_STATE": str(tmp_path / "s")})
+        live = state.begin_run()
+        assert list(state.dead_runs()) == [] and live.scratch.stat().st_mode & 0o777 == 0o700
+        (state.folder / "dead.run").touch()
+        state.scratch_of("dead").mkdir()
+        assert list(state.dead_runs()) == ["dead"]
+        state.forget("dead")
+        live.end()
+        assert list(state.folder.iterdir()) == []
+
+    def test_a_folder_that_others_may_write_to_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "s").mkdir()
+        (tmp_path / "s").chmod(0o777)
+        with pytest.raises(AgentError, match="only user"):
+            open_state({"PROFILEAPP_STATE": str(tmp_path / "s")})
+        (tmp_path / "file").touch()
+        with pytest.raises(AgentError, match="cannot be made"):
+            open_state({"PROFILEAPP_STATE": str(tmp_path / "file")})
+
+
+def test_facts_of_a_board(tmp_path: Path) -> None:
+    for name, content in {
+        "proc/device-tree/model": "NVIDIA Jetson Orin Nano Developer Kit\0",
+        "proc/meminfo": "MemTotal:        7990052 kB\nMemFree: 1 kB\n",
+        "proc/cpuinfo": "processor : 0\nmodel name\t: ARMv8 Processor rev 1 (v8l)\n",
+        "etc/os-release": 'NAME="Ubuntu"\nPRETTY_NAME="Ubuntu 22.04.4 LTS"\n',
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    facts = agent_facts("docker", tmp_path)
+    assert facts.board == "NVIDIA Jetson Orin Nano Developer Kit" and facts.memory_bytes == 7990052 * 1024
+    assert facts.cpu == "ARMv8 Processor rev 1 (v8l)" and facts.os == "Ubuntu 22.04.4 LTS" and facts.runtime == "docker"
+    assert agent_facts("docker", tmp_path / "nothing").board == ""
+
+
+def test_facts_of_a_build() -> None:
+    build = build_facts({"JOB_NAME": "app", "BUILD_NUMBER": "7", "GIT_COMMIT": "c" * 9999})
+    assert (build.job, build.number, len(build.commit), build.url) == ("app", "7", 500, "")
+
+
+def test_signals_ask_to_stop_and_the_old_handlers_come_back() -> None:
+    wake = Wake()
+    stop = Stop(wake)
+    before = signal.getsignal(signal.SIGTERM)
+    with stop_on_signals(stop):
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        wake.wait(5)
+    assert (stop.signal, stop.count) == (signal.SIGTERM, 2)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+class FakeSource:
+    """A source that does as it is told."""
+
+    metric = "system"
+
+    def __init__(self, source: str, fail_in: str = "", error: Exception | None = None, hang_s: float = 0) -> None:
+        self.source = source
+        self.preference = 1
+        self.calls: list[str] = []
+        self._fail_in, self._error, self._hang_s = fail_in, error or RuntimeError("broken"), hang_s
+
+    def _did(self, call: str) -> None:
+        self.calls.append(call)
+        if call == self._fail_in:
+            raise self._error
+
+    def open(self, run: RunContext, emit: Any) -> Provision:
+        self._did("open")
+        return Provision(env={"SOURCE": self.source}, mounts=(Mount("/a", "/b"),))
+
+    def attach(self, subject: Subject) -> None:
+        self._did("attach")
+
+    def sample(self, now_ns: int) -> None:
+        time.sleep(self._hang_s)
+        self._did("sample")
+
+    def detach(self) -> None:
+        self._did("detach")
+
+    def close(self) -> None:
+        self._did("close")
+
+
+class TestSources:
+    def sources(self, tmp_path: Path, *candidates: FakeSource) -> tuple[Sources, Warnings]:
+        warnings = Warnings()
+        run = RunContext(
+            run_id="r",
+            target=Target("t", metrics=("system",), interval_s=0.01),
+            clock=Clock.now(),
+            scratch=tmp_path,
+            artifacts=tmp_path,
+            contained=False,
+            warn=warnings.add,
+        )
+        found = {"system": list(candidates), "custom": []}
+        return Sources(run, lambda series, value, at_ns: None, lambda metric, warn: found[metric]), warnings
+
+    def test_the_preferred_source_that_can_is_used(self, tmp_path: Path) -> None:
+        first = FakeSource("first", "open", Unavailable("no such file"))
+        second = FakeSource("second", "attach", Unavailable("no such process"))
+        third = FakeSource("third")
+        sources, _ = self.sources(tmp_path, first, second, third)
+        assert sources.env == {"SOURCE": "second"} and len(sources.mounts) == 1
+        sources.attach(Subject(1))
+        sources.detach()
+        sources.close()
+        status = sources.statuses(lambda metric: 5)[0]
+        assert (status.state, status.source, status.samples) == ("measured", "third", 5)
+        assert first.calls == ["open", "close"] and second.calls == ["open", "attach", "close"]
+        assert third.calls[:2] == ["open", "attach"] and third.calls[-2:] == ["detach", "close"]
+
+    def test_none_is_a_skipped_metric_with_every_reason(self, tmp_path: Path) -> None:
+        sources, _ = self.sources(
+            tmp_path, FakeSource("first", "open", Unavailable("no such file")), FakeSource("b", "open")
+        )
+        sources.attach(Subject(1))
+        sources.close()
+        system, custom = sources.statuses(lambda metric: 0)
+        assert system.state == "skipped"
+        assert system.reason == "first: no such file; b: failed (RuntimeError: broken)"
+        assert custom.state == "skipped" and "no source of 'custom'" in custom.reason
+
+    def test_a_source_that_fails_again_and_again_is_ended_alone(self, tmp_path: Path) -> None:
+        broken = FakeSource("broken", "sample")
+        sources, warnings = self.sources(tmp_path, broken)
+        sources.attach(Subject(1))
+        deadline_s = time.monotonic() + 20
+        while broken.calls.count("sample") < 5 and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        sources.detach()
+        sources.close()
+        assert broken.calls.count("sample") == 5
+        status = sources.statuses(lambda metric: 0)[0]
+        assert status.state == "failed" and status.reason == "broken: RuntimeError: broken"
+        assert any("source broken of system failed" in line for line in warnings.lines())
+
+    def test_a_source_that_hangs_is_left_behind_and_told(self, tmp_path: Path) -> None:
+        sources, _ = self.sources(tmp_path, FakeSource("slow", hang_s=6))
+        sources.attach(Subject(1))
+        time.sleep(0.1)
+        began_s = time.monotonic()
+        sources.detach()
+        assert time.monotonic() - began_s < 5
+        assert sources.statuses(lambda metric: 0)[0].reason == "slow: hung in the middle of a sample"
+
+    @pytest.mark.parametrize("call", ["attach", "detach", "close"])
+    def test_a_source_that_fails_elsewhere_takes_nothing_with_it(self, tmp_path: Path, call: str) -> None:
+        sources, warnings = self.sources(tmp_path, FakeSource("odd", call))
+        sources.attach(Subject(1))
+        sources.detach()
+        sources.close()
+        status = sources.statuses(lambda metric: 0)[0]
+        assert status.state == ("failed" if call == "attach" else "measured")
+        assert call == "attach" or warnings.lines()
+
+
+def test_warnings_are_bounded_and_told_once() -> None:
+    warnings = Warnings()
+    threads = [threading.Thread(target=lambda: [warnings.add(f"line {n}") for n in range(300)]) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines = warnings.lines()
+    assert len(lines) == WARNING_LIMIT + 1 and lines[-1].startswith("and ")
