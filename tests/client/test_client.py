@@ -115,7 +115,8 @@ for number in range(100000):
 print(time.monotonic() - started)
 assert len(os.listdir("/proc/self/fd")) <= before + 1
 # Not ru_maxrss: that survives exec, and is at least what the test runner used.
-assert int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) < 60000
+with open("/proc/self/status") as status:
+    assert int(status.read().split("VmHWM:")[1].split()[0]) < 60000
 """
 
 
