@@ -202,9 +202,9 @@ def _make_report(out: Path) -> Path | None:
             err=True,
         )
         return None
-    done = subprocess.run(
-        [sys.executable, "-m", "profileapp", "report", str(out), "--json"], capture_output=True, check=False
-    )
+    # Isolated (-I): the folder we are in is the app's, and its modules are none of ours.
+    words = [sys.executable, "-I", "-m", "profileapp", "report", str(out), "--json"]
+    done = subprocess.run(words, capture_output=True, check=False)
     try:
         return Path(msgspec.json.decode(done.stdout)["report"])
     except (msgspec.DecodeError, KeyError, TypeError):

@@ -16,6 +16,7 @@ from typing import Any, cast
 import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.types import Mount as DockerMount
 from docker.utils import parse_repository_tag
 
 from profileapp.collect.seam import Subject
@@ -153,7 +154,10 @@ class DockerRuntime:
     def _create(self, launch: Launch) -> str:
         environment = {RUN_ID_VARIABLE: launch.run_id, **launch.env}
         host_config: dict[str, Any] = {
-            "binds": [f"{mount.host_path}:{mount.container_path}:ro" for mount in launch.mounts],
+            "mounts": [
+                DockerMount(mount.container_path, mount.host_path, type="bind", read_only=True)
+                for mount in launch.mounts
+            ],
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
             "pids_limit": launch.limits.pids,
