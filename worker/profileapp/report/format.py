@@ -37,11 +37,13 @@ def number(value: float) -> str:
 
 def duration(seconds: float) -> str:
     """`0.4 s`, `75 s`, `12 min 5 s`, `3 h 20 min`."""
-    if seconds < 120:
+    if seconds < 119.5:
         return f"{number(seconds)} s"
     minutes, rest_s = divmod(round(seconds), 60)
     if minutes < 120:
         return f"{minutes} min {rest_s} s" if rest_s else f"{minutes} min"
+    if minutes >= 60_000:
+        return f"{number(seconds / 3600)} h"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
@@ -77,14 +79,15 @@ def _scaled(value: float, prefixes: tuple[str, ...], base: float, unit: str) -> 
 
 def _power(value: float, base: float, prefixes: tuple[str, ...]) -> int:
     power = 0
-    while abs(value) >= base and power < len(prefixes) - 1:
+    # What would read as 1024 KiB is 1 MiB.
+    while round(abs(value)) >= base and power < len(prefixes) - 1:
         value /= base
         power += 1
     return power
 
 
 def _seconds(value: float) -> str:
-    if value == 0 or abs(value) >= 1:
+    if value == 0 or abs(value) >= 0.9995:
         return duration(value) if value >= 0 else f"-{duration(-value)}"
-    prefix, factor = next((each for each in _SMALL if abs(value) >= each[1]), _SMALL[-1])
+    prefix, factor = next((each for each in _SMALL if abs(value) >= 0.9995 * each[1]), _SMALL[-1])
     return f"{number(value / factor)} {prefix}s"

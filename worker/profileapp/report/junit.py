@@ -9,7 +9,7 @@ from junit_xml import TestCase, TestSuite, to_xml_report_string
 from profileapp.judge.verdict import JudgedRun
 from profileapp.model.run import BudgetResult, MetricStatus, Run
 from profileapp.report.clean import clean
-from profileapp.report.format import quantity
+from profileapp.report.format import ABSENT, moment, quantity
 from profileapp.report.page_data import budget_text, duration_s
 
 LOG_LIMIT = 16 * 1024
@@ -23,11 +23,23 @@ def junit_xml(judged: Sequence[JudgedRun]) -> str:
 
 def _suite(judged: JudgedRun) -> TestSuite:
     run = judged.run
-    classname = _name(f"{run.app.name or 'app'}.{run.target.name}")
+    # Jenkins takes what stands before the last dot for the package: the app, and nothing of the target's name.
+    classname = _name(f"{run.app.name or 'app'}.{run.target.name.replace('.', '_')}")
+    known = {metric.metric for metric in run.metrics}
     cases = [_run_case(judged, classname)]
     cases += [_metric_case(metric, classname) for metric in run.metrics]
+    cases += [_unknown_metric_case(metric, classname) for metric in run.target.metrics if metric not in known]
     cases += [_budget_case(budget, classname) for budget in run.budgets]
-    return TestSuite(_name(run.app.name or "app"), cases, properties=_properties(run), package=_name(run.target.name))
+    return TestSuite(
+        _name(run.app.name or "app"),
+        cases,
+        hostname=_name(run.agent.hostname) or None,
+        # Jenkins' junit plugin merges suites of one name unless their ids differ.
+        id=_name(run.target.name),
+        package=_name(run.target.name),
+        timestamp=_timestamp(run.started_ns),
+        properties=_properties(run),
+    )
 
 
 def _run_case(judged: JudgedRun, classname: str) -> TestCase:
@@ -48,11 +60,17 @@ def _run_case(judged: JudgedRun, classname: str) -> TestCase:
 
 def _metric_case(metric: MetricStatus, classname: str) -> TestCase:
     notes = f"source: {metric.source}\nsamples: {metric.samples}\nlate: {metric.late}\nmissed: {metric.missed}"
-    case = TestCase(f"metric {metric.metric}", classname, stdout=clean(notes))
+    case = TestCase(_name(f"metric {metric.metric}"), classname, stdout=clean(notes))
     if metric.state == "skipped":
         case.add_skipped_info(clean(metric.reason, NAME_LIMIT * 5))
     elif metric.state == "failed":
         case.add_error_info(clean(metric.reason, NAME_LIMIT * 5), error_type="collector")
+    return case
+
+
+def _unknown_metric_case(metric: str, classname: str) -> TestCase:
+    case = TestCase(_name(f"metric {metric}"), classname)
+    case.add_skipped_info("the run ended before it was known what this agent can give")
     return case
 
 
@@ -80,6 +98,12 @@ def _properties(run: Run) -> dict[str, str]:
         "ending": run.ending or "",
     }
     return {key: clean(value, NAME_LIMIT * 5) for key, value in properties.items() if value}
+
+
+def _timestamp(wall_ns: int) -> str | None:
+    """In UTC, without a zone, as the schemas of JUnit's XML have it (ISO8601_DATETIME_PATTERN)."""
+    text = moment(wall_ns)
+    return None if text == ABSENT else text.removesuffix(" UTC").replace(" ", "T")
 
 
 def _name(text: str) -> str:

@@ -1,0 +1,22 @@
+"""Judged runs to report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.report.sample_runs import judged_samples
+
+from profileapp.judge.verdict import JudgedRun
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> list[JudgedRun]:
+    """One target that passed, one over budget, one whose app failed, one that a crash cut; not to be written to."""
+    return judged_samples(tmp_path_factory.mktemp("samples"))
+
+
+@pytest.fixture
+def own_samples(tmp_path: Path) -> list[JudgedRun]:
+    """The same, in a folder of the test's own: `tmp_path / "profile"`."""
+    return judged_samples(tmp_path / "profile")

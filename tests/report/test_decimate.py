@@ -1,0 +1,31 @@
+"""Fewer points, with every peak kept."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from profileapp.report.decimate import decimate
+
+
+@given(st.lists(st.floats(allow_nan=False), max_size=400), st.integers(4, 50))
+def test_few_enough_in_order_with_the_extremes(values: list[float], limit: int) -> None:
+    kept = decimate(values, limit)
+    assert len(kept) <= max(limit, 0)
+    assert kept == sorted(set(kept))
+    if values:
+        shown = [values[index] for index in kept]
+        assert (min(shown), max(shown)) == (min(values), max(values))
+
+
+def test_a_single_peak_in_many_samples_survives() -> None:
+    values = [0.0] * 100_000
+    values[61_803] = 1.0
+    kept = decimate(values, 1600)
+    assert 61_803 in kept
+    assert len(kept) <= 1600
+
+
+def test_what_is_few_is_kept_whole() -> None:
+    assert decimate([3.0, 1.0, 2.0], 4) == [0, 1, 2]
+    assert decimate([], 4) == []
