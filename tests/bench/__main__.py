@@ -1,0 +1,47 @@
+"""`python -m tests.bench [WORD…]`: measures, prints one table, and exits with 1 where a measure is missed.
+
+Words pick some of: sample, run, slowdown, start. It needs a Docker daemon, and a machine that does nothing else.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import docker
+from tests.bench import runs, sampling, startup
+from tests.bench.measure import Measure, show
+
+ROOT = Path(__file__).parents[2]
+
+
+def image(script: str) -> str:
+    """Name of an image of the tests, made where it is not there."""
+    return subprocess.run([ROOT / script], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def main(words: list[str]) -> int:
+    client = docker.from_env()
+    busybox = image("tests/images/busybox-image")
+    every: dict[str, Callable[[], list[Measure]]] = {
+        "sample": lambda: [sampling.one_sample(client, busybox)],
+        "run": lambda: list(runs.ten_hz(busybox)),
+        "start": startup.startups,
+        "slowdown": lambda: [runs.slowdown(client, image("scripts/base-image"))],
+    }
+    unknown = set(words) - set(every)
+    if unknown:
+        sys.exit(f"no such measure: {', '.join(sorted(unknown))}; there are {', '.join(every)}")
+    measures: list[Measure] = []
+    for word, measure in every.items():
+        if not words or word in words:
+            print(f"measuring: {word}", file=sys.stderr, flush=True)
+            measures += measure()
+    show(measures)
+    return 0 if all(one.holds for one in measures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,46 @@
+"""One measure and its verdict, and the table of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Measure:
+    """`value` must be at most `limit`; both as they are shown. `ours` and `peer` say what it was made of."""
+
+    name: str
+    ours: str
+    peer: str
+    value: float
+    limit: float
+    unit: str = ""
+
+    @property
+    def holds(self) -> bool:
+        return self.value <= self.limit
+
+
+def show(measures: Sequence[Measure]) -> None:
+    """Prints one table."""
+    table = Table(title="What measuring costs", title_justify="left")
+    for heading in ("measure", "ours", "peer"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("value", "limit"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("")
+    for one in measures:
+        verdict = "[green]holds[/green]" if one.holds else "[red]missed[/red]"
+        numbers = (f"{one.value:.4g}{one.unit}", f"{one.limit:.4g}{one.unit}")
+        table.add_row(one.name, one.ours, one.peer, *numbers, verdict)
+    Console(width=None if Console().is_terminal else 140).print(table)
+
+
+def spread(ratios: Sequence[float]) -> str:
+    """The quartiles of some ratios: `0.998 … 1.004 (12 pairs)`."""
+    ranked = sorted(ratios)
+    return f"{ranked[len(ranked) // 4]:.3f} … {ranked[(3 * len(ranked)) // 4]:.3f} ({len(ranked)} pairs)"
