@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +16,7 @@ from typing import Any
 import docker
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from worker import Outcome, configure, is_measuring, run, start, wait_until
+from helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
 
 pytestmark = pytest.mark.docker
 

@@ -13,9 +13,7 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from worker import Outcome, configure, is_measuring, run, start, wait_until
-
+from helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
 from profileapp.run.process_runtime import inherited_environment, kill_marked
 
 SHELL = ("--runtime", "process", "--command", "sh -c")
