@@ -28,7 +28,7 @@ format: setup  ## let ruff format the Python files, and mend what it can
 	@$(BIN)/ruff format
 
 bench: setup   ## what measuring itself costs
-	@$(BIN)/python -m pytest -s tests/bench
+	@$(BIN)/python -m tests.bench
 
 docs: setup    ## write the parts of docs/ that are made from the code
 	@$(BIN)/python scripts/make-docs
