@@ -1,0 +1,99 @@
+"""What a person types: make, and the scripts that it calls."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import docker
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TOOLS = ("bash", "cat", "cut", "dirname", "env", "grep", "id", "sed", "sha256sum", "sort", "tr")
+
+
+def run(*command: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A folder for a PATH on which nearly nothing is."""
+    for tool in TOOLS:
+        found = shutil.which(tool)
+        assert found
+        (tmp_path / tool).symlink_to(found)
+    return tmp_path
+
+
+def script(path: Path, text: str) -> None:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+def test_make_alone_lists_every_command() -> None:
+    phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert phony
+    output = run("make").stdout
+    assert sorted(re.findall(r"^make ([a-z-]+) +\S", output, re.MULTILINE)) == sorted(phony[1].split())
+
+
+def test_ci_runs_make_test() -> None:
+    text = (ROOT / ".ci" / "run").read_text()
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    assert text.rstrip().endswith("exec make test")
+
+
+class TestSetup:
+    def test_installs_what_is_missing_and_nothing_that_is_recommended(self, bare: Path, tmp_path: Path) -> None:
+        # It fails, so that set-up ends there.
+        script(bare / "apt-get", f'echo "$*" >>"{tmp_path}/asked"; exit 100')
+        script(bare / "sudo", 'exec "$@"')
+        done = run(ROOT / "scripts" / "setup", "test", PATH=str(bare), http_proxy="")
+        assert done.returncode == 1
+        update, install = (tmp_path / "asked").read_text().splitlines()
+        assert update.endswith(" update")
+        packages = install.partition(" install --no-install-recommends ")[2].split()
+        assert {"chromium", "default-jdk-headless", "maven", "shellcheck"} <= set(packages)
+        assert packages == sorted(set(packages))
+        assert "apt-get update failed; going on" in done.stderr
+        assert f"setup: apt-get could not install {' '.join(packages)}\n" in done.stderr
+
+    def test_says_what_to_install_where_there_is_no_apt(self, bare: Path) -> None:
+        done = run(ROOT / "scripts" / "setup", "test", PATH=str(bare))
+        assert done.returncode == 1
+        assert re.fullmatch(r"setup: missing: .*\bmaven\b.*\. This is no Debian; .*\n", done.stderr)
+
+    def test_refuses_what_it_does_not_know(self) -> None:
+        done = run(ROOT / "scripts" / "setup", "everything")
+        assert (done.returncode, done.stderr) == (1, "setup: usage: setup [demo|test]\n")
+
+
+class TestDockerd:
+    @pytest.mark.docker
+    def test_leaves_a_daemon_that_answers_alone(self, docker_client: docker.DockerClient) -> None:
+        before = docker_client.info()["ID"], docker_client.version()["Version"]
+        done = run(ROOT / "scripts" / "dockerd", "start")
+        assert (done.returncode, done.stderr) == (0, f"dockerd: using the one that answers (Docker {before[1]})\n")
+        assert docker_client.info()["ID"] == before[0]
+        assert "answers" in run(ROOT / "scripts" / "dockerd", "status").stdout
+
+    def test_starts_none_where_another_one_is_asked_for(self, tmp_path: Path) -> None:
+        host = f"unix://{tmp_path}/nobody.sock"
+        done = run(ROOT / "scripts" / "dockerd", "start", DOCKER_HOST=host)
+        assert (done.returncode, done.stderr) == (4, f"dockerd: DOCKER_HOST is {host}, and no daemon answers there\n")
+        assert run(ROOT / "scripts" / "dockerd", "status", DOCKER_HOST=host).returncode == 1
+
+    def test_refuses_what_it_does_not_know(self) -> None:
+        done = run(ROOT / "scripts" / "dockerd", "restart")
+        assert (done.returncode, done.stderr) == (4, "dockerd: usage: dockerd start|stop|status\n")
