@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import fcntl
 import os
 import re
 import shutil
@@ -76,6 +77,16 @@ class TestFirstUse:
         assert [answer.code for answer in answers] == [0] * 4, answers
         assert [answer.worker["args"][1] for answer in answers] == ["0", "1", "2", "3"]
         assert sum(MAKING in answer.err for answer in answers) == 1
+
+    def test_it_waits_for_whoever_makes_or_removes_the_environment(self, agent: Agent) -> None:
+        lock = agent.home / "locks" / agent.environment().name
+        with lock.open() as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            process = agent.start("run")
+            assert process.stderr
+            assert "waiting for another build" in process.stderr.readline()
+            assert process.poll() is None
+        assert ended(process).code == 0
 
     def test_an_extra_has_an_environment_of_its_own(self, agent: Agent, wheels: Path) -> None:
         answer = agent.run(PROFILEAPP_EXTRAS="report", PROFILEAPP_WHEELS=str(wheels))
