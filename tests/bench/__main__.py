@@ -5,6 +5,7 @@ Words pick some of: sample, run, slowdown, start. It needs a Docker daemon, and 
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +24,7 @@ def image(script: str) -> str:
 
 
 def main(words: list[str]) -> int:
+    load_before = os.getloadavg()[0]
     client = docker.from_env()
     busybox = image("tests/images/busybox-image")
     every: dict[str, Callable[[], list[Measure]]] = {
@@ -39,7 +41,7 @@ def main(words: list[str]) -> int:
         if not words or word in words:
             print(f"measuring: {word}", file=sys.stderr, flush=True)
             measures += measure()
-    show(measures)
+    show(measures, load_before)
     return 0 if all(one.holds for one in measures) else 1
 
 
