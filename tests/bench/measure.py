@@ -30,7 +30,7 @@ def show(measures: Sequence[Measure], load_before: float) -> None:
     """Prints one table. `load_before` is the load average of the minute before the first measure."""
     cores = os.cpu_count() or 1
     load = f"load average before: {load_before:.2f} on {cores} cores"
-    busy = "; others were at work, so that a missed measure says little" if load_before > 0.2 * cores else ""
+    busy = "; others were at work: these numbers are uncertain both ways" if load_before > 0.2 * cores else ""
     table = Table(title="What measuring costs", title_justify="left", caption=load + busy, caption_justify="left")
     for heading in ("measure", "ours", "peer"):
         table.add_column(heading, overflow="fold")
