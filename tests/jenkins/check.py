@@ -74,6 +74,8 @@ def main(environ: Mapping[str, str], targets: list[str] | None = None, poll_s: f
         return _run(chosen, targets if targets is not None else planned_targets(EXAMPLE), poll_s)
     except JenkinsError as error:
         print(f"test-jenkins: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("test-jenkins: interrupted; the build is stopped", file=sys.stderr)
     except REFUSALS as error:
         print(f"test-jenkins: {environ['JENKINS_URL']}: {error}", file=sys.stderr)
     return 2

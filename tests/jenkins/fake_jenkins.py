@@ -38,6 +38,8 @@ class FakeJenkins:
     waits_for_ever: bool = False
     runs_for_ever: bool = False
     has_stage_view: bool = True
+    has_crumbs: bool = True
+    has_resource_root: bool = False  # artifacts come from another site, without a policy
 
     url: str = ""
     jobs: dict[str, str] = field(default_factory=dict)  # config.xml by name
@@ -52,7 +54,7 @@ class FakeJenkins:
             "crumbIssuer/api/json": {"crumb": CRUMB, "crumbRequestField": "Jenkins-Crumb"},
             "api/json": {"_class": "hudson.model.Hudson", "jobs": [self._job(name) for name in self.jobs]},
         }
-        if path in plain:
+        if path in plain and (self.has_crumbs or not path.startswith("crumb")):
             return 200, plain[path], ""
         if path == "queue/item/7/api/json":
             return 200, self._queued(), ""
@@ -139,21 +141,29 @@ def served(jenkins: FakeJenkins) -> Iterator[FakeJenkins]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if self._may_come():
+            if self._to_the_resource_root():
+                place = f"http://localhost:{self.server.server_port}{self.path}"
+                self._answer(302, {"Location": place}, b"")
+            elif self._may_come():
                 status, answer, kind = jenkins.get(self._path())
                 body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-                headers = {"Content-Security-Policy": jenkins.policy} if "/artifact/" in self.path else {}
+                has_policy = "/artifact/" in self.path and not jenkins.has_resource_root
+                headers = {"Content-Security-Policy": jenkins.policy} if has_policy else {}
                 self._answer(status, {"Content-Type": kind or "application/json;charset=utf-8", **headers}, body)
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
             if not self._may_come():
                 return
-            if not jenkins.token and self.headers.get("Jenkins-Crumb") != CRUMB:
+            if jenkins.has_crumbs and not jenkins.token and self.headers.get("Jenkins-Crumb") != CRUMB:
                 self._answer(403, {}, b"No valid crumb was included in the request")
                 return
             status, headers = jenkins.post(self._path(), parse_qs(urlsplit(self.path).query), body)
             self._answer(status, headers, b"")
+
+        def _to_the_resource_root(self) -> bool:
+            is_there = self.headers["Host"].startswith("localhost")
+            return jenkins.has_resource_root and "/artifact/" in self.path and not is_there
 
         def _may_come(self) -> bool:
             expected = "Basic " + base64.b64encode(f"ann:{jenkins.token}".encode()).decode()

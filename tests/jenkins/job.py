@@ -38,7 +38,7 @@ def job_xml(source: Source) -> str:
     # A commit can't be read without a checkout.
     _add(definition, "lightweight", "false")
     _add(flow, "disabled", "false")
-    return ET.tostring(flow, encoding="unicode", xml_declaration=True)
+    return ET.tostring(flow, encoding="utf-8", xml_declaration=True).decode()
 
 
 def _add(parent: ET.Element, tag: str, text: str | None = None) -> ET.Element:

@@ -36,6 +36,8 @@ class Remote:
         self._say = say
         self._poll_s = poll_s
 
+        self._do_without_crumbs_where_there_are_none()
+
     def put_job(self, name: str, xml: str) -> None:
         """Makes the job, or makes an earlier one of ours anew."""
         job = self._jenkins.get_job(name)
@@ -67,6 +69,13 @@ class Remote:
     def console_tail(self, url: str, lines: int = 30) -> list[str]:
         run = self._jenkins._new_item("api4jenkins.build", {"_class": "WorkflowRun", "url": url})
         return list(run.console_text())[-lines:]
+
+    def _do_without_crumbs_where_there_are_none(self) -> None:
+        try:
+            _ = self._jenkins.crumb
+        except ItemNotFoundError:
+            # A Jenkins whose protection against forged requests is switched off; api4jenkins would ask again and again.
+            self._jenkins._crumb = {}
 
     def _wait_for_start(self, job: Any, queued: Any, deadline: float) -> dict[str, str]:
         while True:

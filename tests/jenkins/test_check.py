@@ -163,6 +163,31 @@ def test_a_user_comes_with_a_token(jenkins: FakeJenkins) -> None:
     assert run(jenkins, JENKINS_USER="ann", JENKINS_TOKEN=TOKEN) == 0
 
 
+def test_a_jenkins_without_crumbs(jenkins: FakeJenkins) -> None:
+    jenkins.has_crumbs = False
+    assert run(jenkins) == 0
+
+
+def test_artifacts_of_a_resource_root_need_no_policy(jenkins: FakeJenkins) -> None:
+    jenkins.has_resource_root = True
+    assert run(jenkins) == 0
+
+
+def test_ctrl_c_stops_the_build(
+    jenkins: FakeJenkins, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jenkins.runs_for_ever = True
+
+    def interrupt(_: float) -> None:
+        if jenkins.polls > 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("tests.jenkins.remote.time.sleep", interrupt)
+    assert run(jenkins) == 2
+    assert jenkins.stopped
+    assert "interrupted; the build is stopped" in capsys.readouterr().err
+
+
 def test_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
     environ = {"JENKINS_URL": "http://127.0.0.1:9/", "JENKINS_GIT_URL": "x", "JENKINS_GIT_REVISION": "y"}
     assert main(environ, TARGETS) == 2
