@@ -18,6 +18,7 @@ LINE_LIMIT = 8
 _ORDER = ("custom", "container", "system")
 _MAIN = (".util", ".used")
 """Ends of names that are the first line of their plot."""
+_FIRST_PARTS = (".cpu", ".gpu", ".memory")
 _WORDS = {"cpu": "CPU", "gpu": "GPU", "io": "I/O", "util": "use"}
 
 
@@ -58,13 +59,14 @@ def families(
     groups: dict[tuple[str, str, str], list[Series]] = {}
     for one in series:
         groups.setdefault((one.metric, _part(one), one.unit), []).append(one)
-    # What has a budget is shown first among its equals.
+    # Of the app's own what has a budget comes first: it must be among those drawn.
     watched = {_without_statistic(budget.key) for budget in budgets}
     order = sorted(
         groups,
         key=lambda group: (
             _ORDER.index(group[0]) if group[0] in _ORDER else len(_ORDER),
-            not any(path in watched for one in groups[group] for path in _paths(one)),
+            not any(path in watched for one in groups[group] for path in _paths(one)) if group[0] == "custom" else 0,
+            next((place for place, part in enumerate(_FIRST_PARTS) if group[1].endswith(part)), len(_FIRST_PARTS)),
             group,
         ),
     )
@@ -90,8 +92,8 @@ def _family(group: list[Series], largest: Mapping[Series, float], budgets: Seque
 
 def _part(one: Series) -> str:
     """`container.memory` of `container.memory.used`; the whole name of what the app itself says."""
-    stem, _, last = one.name.rpartition(".")
-    return one.name if one.metric == "custom" or "." not in stem else stem or last
+    stem = one.name.rpartition(".")[0]
+    return stem if one.metric != "custom" and "." in stem else one.name
 
 
 def _title(name: str, metric: str) -> str:

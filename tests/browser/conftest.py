@@ -1,0 +1,64 @@
+"""A report served as Jenkins serves artifacts, and a real Chromium to look at it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+from tests.report.sample_runs import judged_samples
+from tests.report.test_pages import HOSTILE, hostile_run
+
+from profileapp.report.write import write_data, write_overview, write_pages
+
+POLICY = "sandbox; default-src 'none'; img-src 'self'; style-src 'self';"
+"""What Jenkins sends with every artifact unless its administrator weakens it (hudson.model.DirectoryBrowserSupport)."""
+
+
+class _Artifacts(SimpleHTTPRequestHandler):
+    """Serves files with the headers that Jenkins sends with them."""
+
+    def end_headers(self) -> None:
+        self.send_header("Content-Security-Policy", POLICY)
+        self.send_header("X-Content-Type-Options", "nosniff")
+        super().end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing of each request."""
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a whole report over four targets and a hostile one."""
+    out = tmp_path_factory.mktemp("browser") / "profile"
+    judged = [*judged_samples(out), hostile_run(out, HOSTILE)]
+    write_data(judged)
+    write_overview(out, judged)
+    write_pages(out, judged)
+    return out
+
+
+@pytest.fixture(scope="session")
+def address(report: Path) -> Iterator[str]:
+    """Where the report is served."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Artifacts, directory=str(report))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A headless Chromium that asks nothing of any network but ours."""
+    options = ["--disable-gpu", "--disable-quic", "--disable-component-update", "--disable-sync", "--no-first-run"]
+    if os.geteuid() == 0:
+        options.append("--no-sandbox")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium, args=options, timeout=60_000)
+        yield found
+        found.close()

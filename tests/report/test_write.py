@@ -1,0 +1,53 @@
+"""What is written where, with and without the report extra."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import profileapp.report.write
+from profileapp.errors import AgentError
+from profileapp.judge.verdict import JudgedRun
+from profileapp.report.write import write_data, write_overview, write_pages
+
+
+def test_every_file_has_its_place(own_samples: list[JudgedRun]) -> None:
+    out = own_samples[0].folder.parent
+    write_data(own_samples)
+    write_overview(out, own_samples)
+    assert write_pages(out, own_samples) == out / "index.html"
+    names = {path.name for path in out.iterdir()}
+    assert names == {"index.html", "summary.csv", "junit.xml", "report", *(each.folder.name for each in own_samples)}
+    for each in own_samples:
+        assert {"junit.xml", "series.csv", "report", "run.json"} <= {path.name for path in each.folder.iterdir()}
+
+
+def test_pages_without_the_extra_are_one_clear_line(
+    own_samples: list[JudgedRun], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(profileapp.report.write, "find_spec", lambda name: None if name == "matplotlib" else name)
+    with pytest.raises(AgentError, match=r"pip install 'profileapp\[report\]'"):
+        write_pages(tmp_path, own_samples)
+
+
+def test_data_needs_no_extra(own_samples: list[JudgedRun]) -> None:
+    """On a device neither jinja2 nor matplotlib is installed, and importing them would cost memory."""
+    program = """
+import sys
+from pathlib import Path
+sys.modules["jinja2"] = sys.modules["matplotlib"] = sys.modules["numpy"] = None
+from profileapp.judge.verdict import judge_folder
+from profileapp.report.terminal import print_table
+from profileapp.report.write import write_data, write_overview
+judged = [judge_folder(Path(sys.argv[1]))]
+write_data(judged)
+write_overview(Path(sys.argv[1]).parent, judged)
+print_table(judged)
+"""
+    folder = own_samples[0].folder
+    done = subprocess.run([sys.executable, "-c", program, folder], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "junit.xml").is_file()
