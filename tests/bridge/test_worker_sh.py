@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import zipfile
 from functools import partial
@@ -299,7 +300,7 @@ def test_the_real_worker_is_installed_from_its_wheel(bare_agent: Agent, tmp_path
             shutil.copy(ROOT / name, source)
     shutil.copytree(ROOT / "worker", source / "worker", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
     built = subprocess.run(
-        [PYTHON, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path / "dist", source],
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path / "dist", source],
         capture_output=True,
         text=True,
         check=False,
