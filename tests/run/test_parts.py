@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from profileapp.collect.seam import Mount, Provision, RunContext, Subject
-from profileapp.errors import AgentError, Unavailable
+from profileapp.errors import AgentError, AppEnded, Unavailable
 from profileapp.model.clock import Clock
 from profileapp.model.run import Repeat
 from profileapp.model.target import Target
@@ -238,6 +238,20 @@ class TestSources:
         assert (status.state, status.source, status.samples) == ("measured", "third", 5)
         assert first.calls == ["open", "close"] and second.calls == ["open", "attach", "close"]
         assert third.calls[:2] == ["open", "attach"] and third.calls[-2:] == ["detach", "close"]
+
+    def test_an_app_that_ended_at_once_costs_one_repeat_and_no_source(self, tmp_path: Path) -> None:
+        source = FakeSource("only", "attach", AppEnded())
+        sources, _ = self.sources(tmp_path, source)
+        sources.attach(Subject(1))
+        sources.detach()
+        assert sources.statuses(lambda metric: 0)[0].state == "skipped"
+        source.calls.clear()
+        source._fail_in = ""
+        sources.attach(Subject(2))
+        sources.detach()
+        sources.close()
+        status = sources.statuses(lambda metric: 3)[0]
+        assert (status.state, status.source) == ("measured", "only") and source.calls[0] == "attach"
 
     def test_none_is_a_skipped_metric_with_every_reason(self, tmp_path: Path) -> None:
         sources, _ = self.sources(

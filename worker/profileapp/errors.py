@@ -5,6 +5,7 @@ ProfileappError
 ├── ImageError      3  the image or command that was named cannot be had
 ├── AgentError      4  the agent could not measure (no daemon, no rights, disk full)
 └── Unavailable        a metric cannot be had here; its text is the reason of a skipped test case
+    └── AppEnded       not this time: the app ended before anybody could look
 """
 
 from __future__ import annotations
@@ -67,3 +68,10 @@ class AgentError(ProfileappError):
 
 class Unavailable(Exception):
     """A metric or one of its sources cannot be had on this agent; the text says why."""
+
+
+class AppEnded(Unavailable):
+    """The app ended before it could be measured; the next repeat may be measured all the same."""
+
+    def __init__(self, text: str = "the app ended before it could be measured") -> None:
+        super().__init__(text)

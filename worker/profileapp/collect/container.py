@@ -11,10 +11,10 @@ from profileapp.collect import container_series as names
 from profileapp.collect.cgroup import V2, find_cgroup
 from profileapp.collect.cgroup_files import io_bytes_v1, io_bytes_v2, network_bytes, pressure_us, single_number
 from profileapp.collect.kernel_file import KernelFile, number_after, open_where_there
-from profileapp.collect.process_stat import ENDED_AT_ONCE, has_ended
+from profileapp.collect.process_stat import has_ended
 from profileapp.collect.rate import Rate
 from profileapp.collect.seam import Emit, Provision, RunContext, Subject
-from profileapp.errors import Unavailable
+from profileapp.errors import AppEnded, Unavailable
 from profileapp.model.series import Series
 
 Look = Callable[[int], None]
@@ -51,12 +51,12 @@ class ContainerCgroup:
         try:
             folders = find_cgroup(subject.pid, self._proc, self._root)
         except OSError as error:
-            raise Unavailable("the app has ended already, or its process cannot be seen from here") from error
+            raise AppEnded("the app has ended already, or its process cannot be seen from here") from error
         # A controller that the container shares with others would give their cost as the app's.
         own = {controller: folder for controller, folder in folders.items() if subject.container_id in str(folder)}
         if not subject.container_id or not own:
             if has_ended(self._proc, subject.pid):
-                raise Unavailable(ENDED_AT_ONCE)
+                raise AppEnded
             raise Unavailable("the container has no cgroup of its own that is mounted here")
         for choices in _LOOKS:
             self._add_first([(own[where], files, make) for where, files, make in choices if where in own])

@@ -6,9 +6,6 @@ from pathlib import Path
 
 import msgspec
 
-ENDED_AT_ONCE = "the app ended before it could be measured"
-"""Reason of a source that found the app's process gone."""
-
 _STATES_OF_THE_DEAD = (b"Z", b"X", b"x")
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from profileapp.collect import container_series as names
 from profileapp.collect.process_family import CpuAccount, Family, IoAccount
-from profileapp.collect.process_stat import ENDED_AT_ONCE, read_stat
+from profileapp.collect.process_stat import read_stat
 from profileapp.collect.rate import Rate
 from profileapp.collect.seam import Emit, Provision, RunContext, Subject
-from profileapp.errors import Unavailable
+from profileapp.errors import AppEnded, Unavailable
 from profileapp.model.series import Series
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -42,7 +42,7 @@ class ProcessTree:
         self.detach()
         first = read_stat(self._proc, subject.pid)
         if first is None or first.is_dead:
-            raise Unavailable(ENDED_AT_ONCE)
+            raise AppEnded
         if subject.container_id:
             self._check_container(subject)
         self._family = Family(first, self._proc)

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from profileapp.collect.schedule import Sampler
 from profileapp.collect.seam import Collector, Emit, Mount, Provision, RunContext, Subject
-from profileapp.errors import Unavailable
+from profileapp.errors import AppEnded, Unavailable
 from profileapp.model.run import MetricState, MetricStatus
 
 WARNING_LIMIT = 100
@@ -52,6 +52,7 @@ class MetricSource:
         self._attached = False
         self._measured = False
         self._failure = ""
+        self._ended_early = str(AppEnded())
         self._late = 0
         self._missed = 0
         self._open_next()
@@ -61,6 +62,10 @@ class MetricSource:
         while self._collector and not self._failure:
             try:
                 self._collector.attach(subject)
+            except AppEnded as reason:
+                # No fault of the source: the next repeat may last longer.
+                self._ended_early = str(reason)
+                return
             except Unavailable as reason:
                 self._reasons.append(f"{self._collector.source}: {reason}")
                 self._close()
@@ -104,7 +109,7 @@ class MetricSource:
             reason = "; ".join(self._reasons) or f"no source of {self.metric!r} is built or installed on this agent"
             return MetricStatus(self.metric, "skipped", reason=reason)
         if not failure and not self._measured:
-            return MetricStatus(self.metric, "skipped", self._source, "the app ended before it could be measured")
+            return MetricStatus(self.metric, "skipped", self._source, self._ended_early)
         state: MetricState = "failed" if failure else "measured"
         return MetricStatus(self.metric, state, self._source, failure, samples, self._late, self._missed)
 
