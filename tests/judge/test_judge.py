@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import statistics
 from array import array
 from pathlib import Path
@@ -54,6 +55,14 @@ def test_statistics_are_those_of_the_standard_library(values: list[float]) -> No
     assert summary.p50 == pytest.approx(statistics.median(values), rel=1e-9, abs=1e-9)
     assert (summary.min, summary.max, summary.last) == (min(values), max(values), values[-1])
     assert summary.min <= summary.p50 <= summary.p90 <= summary.p95 <= summary.p99 <= summary.max
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30))
+def test_no_number_is_too_large_for_a_summary(values: list[float]) -> None:
+    summary = summary_of(FPS, array("d", values))
+    numbers = (summary.mean, summary.sd, summary.p50, summary.p90, summary.p95, summary.p99)
+    assert all(math.isfinite(number) for number in numbers)
+    assert summary.min <= summary.p50 <= summary.p90 <= summary.p99 <= summary.max
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=60), st.integers(1, 99))

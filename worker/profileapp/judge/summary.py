@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,9 @@ from itertools import pairwise
 from profileapp.model.run import Repeat, SeriesSummary
 from profileapp.model.series import Series
 from profileapp.record.reader import SeriesData
+
+LARGE = 1e150
+"""Numbers beyond it have no finite square."""
 
 
 def measured_spans(repeats: Sequence[Repeat]) -> list[tuple[int, int | None]]:
@@ -54,8 +58,12 @@ def summary_of(series: Series, values: array[float]) -> SeriesSummary:
     """Statistics of at least one finite value."""
     ranked = sorted(values)
     count = len(ranked)
-    mean = math.fsum(ranked) / count
-    variance = math.fsum((value - mean) ** 2 for value in ranked) / (count - 1) if count > 1 else 0.0
+    # An app may send numbers whose sum or square no float holds; they are then worked on as parts of the largest.
+    largest = max(-ranked[0], ranked[-1])
+    scale = largest if largest > LARGE else 1.0
+    scaled = [value / scale for value in ranked] if scale != 1.0 else ranked
+    mean = math.fsum(scaled) / count
+    variance = math.fsum((value - mean) ** 2 for value in scaled) / (count - 1) if count > 1 else 0.0
     return SeriesSummary(
         name=series.name,
         unit=series.unit,
@@ -63,8 +71,8 @@ def summary_of(series: Series, values: array[float]) -> SeriesSummary:
         labels=dict(series.labels),
         kind=series.kind,
         count=count,
-        mean=mean,
-        sd=math.sqrt(variance),
+        mean=mean * scale,
+        sd=min(math.sqrt(variance) * scale, sys.float_info.max),
         min=ranked[0],
         p50=percentile(ranked, 50),
         p90=percentile(ranked, 90),
@@ -84,4 +92,7 @@ def percentile(ranked: Sequence[float], percent: float) -> float:
     below = math.floor(position)
     above = min(below + 1, len(ranked) - 1)
     low, high = ranked[below], ranked[above]
-    return low if low == high else low + (high - low) * (position - below)
+    if low == high:
+        return low
+    share = position - below
+    return low + (high - low) * share if high - low < math.inf else low * (1 - share) + high * share
