@@ -238,7 +238,8 @@ def _dress(axes: Axes, unit: str, time: _Time) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 3, 5, 6, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     axes.tick_params(colors=_TEXT, length=0, pad=3)
-    axes.set_title(unit, loc="left", fontsize=8, color=_TEXT, pad=4)
+    # With its height given, matplotlib does not look for a free one, which takes a sixth of the whole time.
+    axes.set_title(unit, loc="left", y=1.0, fontsize=8, color=_TEXT, pad=4)
     axes.annotate(
         time.unit,
         (1, 0),
