@@ -299,6 +299,7 @@ def test_a_daemon_that_stops_in_mid_run_loses_nothing_that_was_measured(
 ) -> None:
     folder = tmp_path_factory.mktemp("d")
     host = f"unix://{folder}/d.sock"
+    app_pid = 0
     daemon = subprocess.Popen(
         [
             # In a network of its own: a daemon without a bridge would take the other one's bridge away.
@@ -319,11 +320,15 @@ def test_a_daemon_that_stops_in_mid_run_loses_nothing_that_was_measured(
         configure(workspace, [shell("serve", FOR_EVER)], metrics=["container"], defaults={"interval": "100ms"})
         worker = start(workspace, "--image", busybox_image, DOCKER_HOST=host)
         wait_until(lambda: is_measuring(workspace, "serve"))
+        [container] = docker.DockerClient(base_url=host).containers.list()
+        app_pid = container.attrs["State"]["Pid"]
         daemon.send_signal(number)
         assert worker.wait(90) == 4
     finally:
         daemon.terminate()
         daemon.wait(60)
+        if app_pid and container.id in _text(Path(f"/proc/{app_pid}/cgroup")):
+            os.kill(app_pid, signal.SIGKILL)
         # A daemon that was killed leaves its own helpers and the container behind.
         subprocess.run(["pkill", "-KILL", "-f", str(folder)], check=False)
         for line in reversed(Path("/proc/mounts").read_text().splitlines()):
