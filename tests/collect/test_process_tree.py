@@ -21,8 +21,7 @@ from profileapp.errors import Unavailable
 # Uses CPU time in children that live for a few milliseconds each, then says so, and waits to be ended.
 BURST = """
 import os, sys, time
-end = time.monotonic() + 1.0
-while time.monotonic() < end:
+while sum(os.times()[2:4]) < 0.4:
     child = os.fork()
     if child == 0:
         stop = time.process_time() + 0.005
