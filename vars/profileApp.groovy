@@ -61,6 +61,9 @@ String problemWith(Map given) {
             return 'profileApp: ' + key + " is '" + config.get(key) + "'; allowed: unstable, fail, ignore"
         }
     }
+    if (!(config.get('targets') instanceof List)) {
+        return "profileApp: targets is '" + config.get('targets') + "'; allowed: a list of names"
+    }
     if (!['docker', 'process'].contains(config.get('runtime'))) {
         return "profileApp: runtime is '" + config.get('runtime') + "'; allowed: docker, process"
     }
@@ -74,6 +77,7 @@ private Map profile(Map config) {
         plan = makePlan(config)
     }
     def outcomes = [:]
+    def summary = [:]
     try {
         def branches = [:]
         // By index, here and below: an iterator cannot be saved with the build where a step comes in between.
@@ -83,10 +87,13 @@ private Map profile(Map config) {
         parallel branches
     } finally {
         stage('Profile: summary') {
-            summarise(config, plan, outcomes)
+            // What goes wrong here must not hide what went wrong in a target.
+            catchError(buildResult: 'FAILURE', stageResult: 'FAILURE', catchInterruptions: false) {
+                summary = summarise(config, plan, outcomes)
+            }
         }
     }
-    return [targets: outcomes, report: env.BUILD_URL + 'artifact/profile/index.html']
+    return [targets: outcomes, exitCode: summary.exit_code, summary: summary.summary, report: reportUrl()]
 }
 
 private Map makePlan(Map config) {
@@ -180,7 +187,9 @@ private judge(Map config, Map target, Integer code) {
     }
 }
 
-private summarise(Map config, Map plan, Map outcomes) {
+/** What the worker says of all targets, as a map; files the report, and links it from the build's description. */
+private Map summarise(Map config, Map plan, Map outcomes) {
+    def summary = [:]
     dir('.profileapp/summary') {
         deleteDir()
         def found = false
@@ -192,8 +201,7 @@ private summarise(Map config, Map plan, Map outcomes) {
             }
         }
         if (!found) {
-            echo 'profileApp: nothing was measured'
-            return
+            error('profileApp: nothing was measured')
         }
         withEnv(settingsEnv(config) + ['PROFILEAPP_EXTRAS=report']) {
             unpackBridge()
@@ -201,15 +209,20 @@ private summarise(Map config, Map plan, Map outcomes) {
             sh(label: 'profileapp report', returnStatus: true, script: '''[ -d profile ] || mkdir profile
                 sh .profileapp/worker.sh report profile --json > report.json''')
         }
-        def summary = parse(fileExists('report.json') ? readFile('report.json') : '')
+        summary = parse(fileExists('report.json') ? readFile('report.json') : '')
         if (!summary.report) {
-            unstable('profileApp: no report could be made')
-            return
+            error('profileApp: no report could be made')
         }
         archiveArtifacts(artifacts: 'profile/**')
-        def link = '<a href="' + env.BUILD_URL + 'artifact/profile/index.html">Profile</a>: ' + summary.summary
+        def link = '<a href="' + reportUrl() + '">Profile</a>: ' + summary.summary
         currentBuild.description = currentBuild.description ? currentBuild.description + '<br>' + link : link
     }
+    return summary
+}
+
+/** Relative to the build where this Jenkins does not know its own address. */
+private String reportUrl() {
+    return (env.BUILD_URL ?: '') + 'artifact/profile/index.html'
 }
 
 /** The worker's bridge script and the version it is pinned to, into the folder we are in. */
@@ -221,15 +234,21 @@ private unpackBridge() {
 /** Values travel to the shell by the environment alone. */
 @NonCPS
 List settingsEnv(Map config) {
-    return [
+    def variables = [
         'PROFILEAPP_CONFIG=' + config.config,
         'PROFILEAPP_IMAGE=' + config.image,
         'PROFILEAPP_RUNTIME=' + config.runtime,
         'PROFILEAPP_COMMAND=' + config.command,
-        'PROFILEAPP_WHEELS=' + config.wheels,
-        'PROFILEAPP_INDEX=' + config.index,
         'PROFILEAPP_EXTRAS=',
     ]
+    // Left out, what an administrator has set on the agent holds.
+    if (config.wheels) {
+        variables.add('PROFILEAPP_WHEELS=' + config.wheels)
+    }
+    if (config.index) {
+        variables.add('PROFILEAPP_INDEX=' + config.index)
+    }
+    return variables
 }
 
 @NonCPS

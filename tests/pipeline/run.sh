@@ -6,16 +6,27 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 cd "$here"
+
+run_tests() {
+    rm -rf target/surefire-reports
+    mvn -q -B -ntp test "$@"
+    # Maven's quiet mode says nothing of what passed.
+    sed -nE 's/^(Tests run: .*), Time.*-- in (.*)/\2: \1/p' target/surefire-reports/*.txt
+}
+
 if [ "${1:-}" = fast ]; then
-    exec mvn -q -B -ntp test -DexcludedGroups=e2e
+    run_tests -DexcludedGroups=e2e
+    exit
 fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python=$root/.venv/bin/python
+# What setuptools left there of an earlier commit would get into the wheel.
+rm -rf "$root/build/lib" "$root"/build/bdist.*
 "$python" -m pip wheel --quiet --no-deps --wheel-dir "$work/wheels" "$root"
 export PROFILEAPP_TEST_WHEELS="$work/wheels"
 export PROFILEAPP_TEST_HOME="$work/home"
 export PROFILEAPP_TEST_IMAGE="profileapp/object-counter:test"
 "$root/examples/objectcounter/build.sh" "$PROFILEAPP_TEST_IMAGE" >/dev/null
-mvn -q -B -ntp test
+run_tests

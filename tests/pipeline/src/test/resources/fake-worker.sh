@@ -25,7 +25,7 @@ run)
         esac
         shift
     done
-    echo "fake run image=<$image>"
+    echo "fake run image=<$image> wheels=<${PROFILEAPP_WHEELS:-}>"
     folder=profile/$name
     mkdir -p "$folder"
     echo "<testsuite name='app'><testcase name='run' classname='app.$name'/></testsuite>" >"$folder/junit.xml"
@@ -40,9 +40,10 @@ run)
     done
     ;;
 report)
+    [ -z "${FAKE_NO_REPORT:-}" ] || exit 4
     for folder in profile/*/; do [ -f "$folder/junit.xml" ] || exit 3; done
     echo '<!doctype html>' >profile/index.html
-    echo '{"summary":"fake summary","report":"profile/index.html"}'
+    echo '{"summary":"fake summary","report":"profile/index.html","exit_code":0}'
     ;;
 esac
 exit 0

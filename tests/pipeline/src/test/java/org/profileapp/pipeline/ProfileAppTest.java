@@ -64,10 +64,33 @@ class ProfileAppTest {
     void insideANodeWithOneExecutorItDoesNotWaitForItself() throws Exception {
         targets("gpu:linux:0", "cpu::0", "far:jetson:0");
         Build build = build("node('linux') { checkout scm\n def result = profileApp(image: 'app:1')\n"
-                + "assert result.targets['gpu'].exitCode == 0\n echo result.report }");
+                + "assert result.targets['gpu'].exitCode == 0\n assert result.exitCode == 0\n"
+                + "echo result.report\n echo result.summary }");
         assertEquals("SUCCESS", build.result, build.log());
         assertTrue(build.log().contains("http://jenkins.example/job/app/7/artifact/profile/index.html"));
+        assertTrue(build.log().contains("fake summary"));
         assertEquals(2, build.usedAgents.size(), build.usedAgents.toString());
+    }
+
+    @Test
+    void aReportThatCannotBeMadeFailsTheBuildAndHidesNothing() throws Exception {
+        targets("gpu::2", "cpu::0");
+        jenkins.environment.put("FAKE_NO_REPORT", "yes");
+        Build build = build("profileApp(image: 'app:1')");
+        assertEquals("FAILURE", build.result);
+        assertTrue(build.log().contains("no report could be made"), build.log());
+        assertTrue(build.error.getMessage().contains("gpu: the app failed"), build.log());
+    }
+
+    @Test
+    void whatAnAdministratorSetOnTheAgentHolds() throws Exception {
+        jenkins.environment.put("PROFILEAPP_WHEELS", "/srv/wheels");
+        jenkins.environment.remove("BUILD_URL");
+        Build build = build("profileApp(image: 'app:1')");
+        assertTrue(build.log().contains("wheels=</srv/wheels>"), build.log());
+        assertTrue(build.description.startsWith("<a href=\"artifact/profile/index.html\">"), build.description);
+        Build other = build("profileApp(image: 'app:1', wheels: '/opt/wheels')");
+        assertTrue(other.log().contains("wheels=</opt/wheels>"), other.log());
     }
 
     @ParameterizedTest
@@ -96,6 +119,7 @@ class ProfileAppTest {
             imgae: 'x'         | unknown key 'imgae'; allowed: image, config
             onBudget: 'explode'| onBudget is 'explode'; allowed: unstable, fail, ignore
             runtime: 'podman'  | runtime is 'podman'; allowed: docker, process
+            targets: 'gpu'     | targets is 'gpu'; allowed: a list of names
             """)
     void whatIsNotKnownIsRefusedBeforeAnythingRuns(String key, String told) throws Exception {
         Build build = build("profileApp(" + key + ")");
