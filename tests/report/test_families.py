@@ -84,6 +84,13 @@ def test_a_name_that_has_a_budget_is_among_those_drawn(samples: list[JudgedRun])
     assert families(many, dict.fromkeys(many, 1.0), [budget])[0][0].title == "name0099"
 
 
+def test_frame_rates_come_first_as_in_the_headline_numbers(samples: list[JudgedRun]) -> None:
+    budget = judge_budget(parse_budget("accuracy.last", ">= 100 %"), samples[0].run.summary)
+    found = [series(name, "", "custom") for name in ("accuracy", "camera.fps", "zoom")]
+    ordered, _ = families(found, dict.fromkeys(found, 1.0), [budget])
+    assert [family.title for family in ordered] == ["camera.fps", "accuracy", "zoom"]
+
+
 def test_limits_of_budgets_are_drawn_where_they_belong(samples: list[JudgedRun]) -> None:
     run = samples[1].run
     found, _ = families(list(samples[1].series), dict.fromkeys(samples[1].series, 1.0), run.budgets)

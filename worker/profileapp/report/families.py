@@ -59,13 +59,14 @@ def families(
     groups: dict[tuple[str, str, str], list[Series]] = {}
     for one in series:
         groups.setdefault((one.metric, _part(one), one.unit), []).append(one)
-    # Of the app's own what has a budget comes first: it must be among those drawn.
+    # Of the app's own, frame rates come first, as in the headline numbers, and then what has a budget.
     watched = {_without_statistic(budget.key) for budget in budgets}
     order = sorted(
         groups,
         key=lambda group: (
             _ORDER.index(group[0]) if group[0] in _ORDER else len(_ORDER),
-            not any(path in watched for one in groups[group] for path in _paths(one)) if group[0] == "custom" else 0,
+            group[0] == "custom" and "fps" not in group[1].lower(),
+            group[0] == "custom" and not any(path in watched for one in groups[group] for path in _paths(one)),
             next((place for place, part in enumerate(_FIRST_PARTS) if group[1].endswith(part)), len(_FIRST_PARTS)),
             group,
         ),

@@ -56,9 +56,9 @@ def headline_state(judged: JudgedRun, headline: Headline) -> BudgetState | None:
 
 
 def headline_range(judged: JudgedRun, headline: Headline) -> str:
-    """`24.6 to 31 frames/s` beside a mean; nothing beside any other statistic."""
+    """`24.6 to 31 frames/s` beside the mean of what varies; nothing beside any other statistic."""
     found = [each for each in judged.run.summary if _title(each) == headline.series_title]
-    if headline.statistic != "mean" or not found:
+    if headline.statistic != "mean" or not found or found[0].min == found[0].max:
         return ""
     factor, unit = scale_of(headline.unit, max(abs(found[0].min), abs(found[0].max)))
     return f"{number(found[0].min / factor)} to {number(found[0].max / factor)} {unit}".rstrip()

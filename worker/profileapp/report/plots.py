@@ -26,6 +26,8 @@ from profileapp.report.svg import plain_svg, recoloured
 
 POINT_LIMIT = 1600
 """Points of one line; where a plot has several lines they share twice as many."""
+DENSE = 600
+"""Points of one line from which on a thin one shows more."""
 SAFE_MAGNITUDE = 1e150
 """Beyond it an axis cannot be computed."""
 
@@ -182,7 +184,7 @@ def _draw(axes: Axes, number: int, lines: int, label: str, xs: list[float], ys: 
         ys,
         color=_LINES[number % len(_LINES)],
         linestyle=_DASHES[number % len(_DASHES)],
-        linewidth=1.6 if number == 0 else 1.1 if lines <= 4 else 0.8,
+        linewidth=0.8 if len(xs) > DENSE or (number and lines > 4) else 1.1 if number else 1.6,
         # A leading underscore would keep it out of the legend.
         label=f" {label}" if label.startswith("_") else label,
         marker="." if len(xs) <= 3 else "",
