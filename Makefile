@@ -5,8 +5,7 @@
 BIN := .venv/bin
 
 help:          ## these lines
-	@sed -nE 's/^([a-z-]+): *[a-z-]* *## (.*)/make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || \
-	    grep -E '^[a-z-]+:.*## ' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup:         ## install what is missing and make .venv, for development
 	@scripts/setup test
