@@ -155,6 +155,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     judged = judge_folder(tmp_path / "bad")
     text = junit_xml([judged])
     assert len(text) < 8 * LOG_LIMIT
+    assert not [word for word in ("[31m", "\u202e", "<script", "]]>") if word in text]
     [suite] = parse([judged])
     assert outcomes(suite)["run"] == "failure"
     assert len(suite.attrib["name"]) < 250

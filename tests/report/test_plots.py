@@ -116,10 +116,10 @@ def test_samples_out_of_order_are_drawn_in_the_order_of_time() -> None:
 
 def test_a_time_out_of_the_run_does_not_stretch_the_plot() -> None:
     times = [0, *(START_NS + step * SECOND_NS for step in range(10)), 2**62]
-    [plot], _ = plot_target({FPS: data([5.0] * 10 + [9.0, 9.0], times)}, one_repeat(10), ())
+    [plot], _ = plot_target({FPS: data([9.0] + [5.0] * 10 + [9.0], times)}, one_repeat(10), ())
     [stroke] = lines(plot)
     assert stroke[-1][0] - stroke[0][0] > 250
-    assert "10 s" in plot.description
+    assert plot.description == "fps over 10 s: between 5 frames/s and 5 frames/s"
 
 
 def test_a_run_without_an_end_reaches_to_its_last_sample() -> None:
@@ -140,8 +140,8 @@ def test_no_sample_is_no_plot() -> None:
 @pytest.mark.parametrize(
     "label",
     [
-        r"$\frac{",
-        "$x$ and $",
+        r"$\frac{$",
+        "$x$",
         "_hidden",
         "</text><script>alert(1)</script>",
         '" style="fill: red',
