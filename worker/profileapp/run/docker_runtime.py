@@ -36,6 +36,7 @@ DAEMON_CHECK_EVERY_S = 0.25
 # As Docker calls an image's architecture, by what `uname -m` calls the machine's.
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386", "ppc64le": "ppc64le"}
 _TINI_COMPLAINT = b"[FATAL tini"
+_COMPLAINT_LIMIT_BYTES = 400
 _GONE = (DockerException, requests.exceptions.RequestException, OSError)
 
 
@@ -241,9 +242,12 @@ class _Container:
     def _read(self) -> None:
         with suppress(*_GONE):
             for content in self._stream:
-                if len(self._first_output) < len(_TINI_COMPLAINT):
-                    self._first_output += content[:200]
+                # A line of it may come in pieces.
+                self._first_output += content[: _COMPLAINT_LIMIT_BYTES - len(self._first_output)]
                 self._output(content)
+        # Left to the garbage collector, its parts may be closed in an order that Python 3.13 complains of on stderr.
+        with suppress(AttributeError, ValueError, *_GONE):
+            self._stream._response.close()  # type: ignore[attr-defined]
 
     def _await_exit(self) -> None:
         try:
