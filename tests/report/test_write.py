@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import profileapp.report.write
+from profileapp.commands.report import command
 from profileapp.errors import AgentError
 from profileapp.judge.verdict import JudgedRun
 from profileapp.report.write import write_data, write_overview, write_pages
@@ -31,6 +33,32 @@ def test_pages_without_the_extra_are_one_clear_line(
     monkeypatch.setattr(profileapp.report.write, "find_spec", lambda name: None if name == "matplotlib" else name)
     with pytest.raises(AgentError, match=r"pip install 'profileapp\[report\]'"):
         write_pages(tmp_path, own_samples)
+
+
+@pytest.mark.parametrize("name", ["junit.xml", "series.csv", "../junit.xml", "../summary.csv"])
+def test_what_is_in_the_way_is_named_and_nothing_is_lost(name: str, own_samples: list[JudgedRun]) -> None:
+    folder = own_samples[0].folder
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / name).mkdir()
+    with pytest.raises(AgentError, match=rf"{Path(name).name}: cannot be written .*what was measured is kept"):
+        command.callback(folder.parent, False)  # type: ignore[misc]
+    assert (folder / name).is_dir()
+    for file in ("metrics.ndjson", "app.log"):
+        assert (folder / file).read_bytes() == before[file]
+    assert not list(folder.parent.rglob(".*"))
+
+
+def test_a_full_disk_is_one_clear_line(own_samples: list[JudgedRun], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = own_samples[0].folder
+    before = (folder / "run.json").read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("profileapp.record.folder.write_atomic", full)
+    with pytest.raises(AgentError, match="No space left on device"):
+        command.callback(folder.parent, False)  # type: ignore[misc]
+    assert (folder / "run.json").read_bytes() == before
 
 
 def test_data_needs_no_extra(own_samples: list[JudgedRun]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from profileapp.commands.outcome import finish
-from profileapp.errors import ConfigError
+from profileapp.errors import AgentError, ConfigError
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.record.folder import METRICS_FILE, PACKED_METRICS_FILE, RUN_FILE, RunFolder
 from profileapp.report.write import write_data, write_overview, write_pages
@@ -24,11 +24,18 @@ def command(folder: Path, as_json: bool) -> int:
     judged = judge_all(folder)
     for each in judged:
         if each.run.id:
-            RunFolder(each.folder).write_run(each.run)
+            _write_run(each)
     write_data(judged)
     write_overview(folder, judged)
     index = write_pages(folder, judged)
     return finish(judged, (), 0, index, as_json)
+
+
+def _write_run(judged: JudgedRun) -> None:
+    try:
+        RunFolder(judged.folder).write_run(judged.run)
+    except OSError as error:
+        raise AgentError(f"{judged.folder}: cannot be written ({error.strerror}); what was measured is kept") from error
 
 
 def judge_all(folder: Path) -> list[JudgedRun]:

@@ -16,16 +16,16 @@ INDEX_FILE = "index.html"
 
 
 def write_data(judged: Sequence[JudgedRun]) -> None:
-    """`junit.xml` and `series.csv` into each target's folder. Needs no extra. Raises OSError."""
+    """`junit.xml` and `series.csv` into each target's folder. Needs no extra. Raises AgentError."""
     for each in judged:
-        write_atomic(each.folder / "junit.xml", junit_xml([each]).encode())
-        write_atomic(each.folder / "series.csv", series_csv(each).encode())
+        _write(each.folder / "junit.xml", junit_xml([each]))
+        _write(each.folder / "series.csv", series_csv(each))
 
 
 def write_overview(out: Path, judged: Sequence[JudgedRun]) -> None:
-    """`junit.xml` and `summary.csv` over all targets. Needs no extra. Raises OSError."""
-    write_atomic(out / "junit.xml", junit_xml(judged).encode())
-    write_atomic(out / "summary.csv", summary_csv(judged).encode())
+    """`junit.xml` and `summary.csv` over all targets. Needs no extra. Raises AgentError."""
+    _write(out / "junit.xml", junit_xml(judged))
+    _write(out / "summary.csv", summary_csv(judged))
 
 
 def write_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
@@ -40,3 +40,10 @@ def write_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
 def report_extra_is_installed() -> bool:
     """Whether jinja2 and matplotlib can be imported here."""
     return find_spec("jinja2") is not None and find_spec("matplotlib") is not None
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_atomic(path, text.encode())
+    except OSError as error:
+        raise AgentError(f"{path}: cannot be written ({error.strerror}); what was measured is kept") from error
