@@ -9,13 +9,13 @@ import msgspec
 from profileapp.model.run import BudgetResult, SeriesSummary
 from profileapp.model.series import Series
 from profileapp.report.clean import one_line
+from profileapp.report.page_data import METRIC_ORDER
 
 PLOT_LIMIT = 40
 """Plots of one target at the most: an app may send thousands of names, which nobody looks at."""
 LINE_LIMIT = 8
 """Lines in one plot."""
 
-_ORDER = ("custom", "container", "system")
 _MAIN = (".util", ".used")
 """Ends of names that are the first line of their plot."""
 _FIRST_PARTS = (".cpu", ".gpu", ".memory")
@@ -64,7 +64,7 @@ def families(
     order = sorted(
         groups,
         key=lambda group: (
-            _ORDER.index(group[0]) if group[0] in _ORDER else len(_ORDER),
+            METRIC_ORDER.index(group[0]) if group[0] in METRIC_ORDER else len(METRIC_ORDER),
             group[0] == "custom" and "fps" not in group[1].lower(),
             group[0] == "custom" and not any(path in watched for one in groups[group] for path in _paths(one)),
             next((place for place, part in enumerate(_FIRST_PARTS) if group[1].endswith(part)), len(_FIRST_PARTS)),

@@ -29,7 +29,8 @@ SYMBOLS = {
 """A sign beside each verdict's word and each state's, so that colour is not needed to tell them apart."""
 
 STATISTICS_SHOWN = tuple(name for name in STATISTICS if name != "count")
-_METRIC_ORDER = ("custom", "container", "system")
+METRIC_ORDER = ("custom", "container", "gpu-summary", "gpu-memory", "energy", "system")
+"""The app's own first, then what it costs, then the whole device."""
 
 
 class StatisticsRow(msgspec.Struct, frozen=True):
@@ -104,7 +105,7 @@ def _statistics_row(summary: SeriesSummary) -> StatisticsRow:
 
 
 def _place(metric: str) -> int:
-    return _METRIC_ORDER.index(metric) if metric in _METRIC_ORDER else len(_METRIC_ORDER)
+    return METRIC_ORDER.index(metric) if metric in METRIC_ORDER else len(METRIC_ORDER)
 
 
 def _title(summary: SeriesSummary) -> str:
