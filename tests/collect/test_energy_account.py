@@ -1,0 +1,90 @@
+"""Energy from a counter and from power."""
+
+from __future__ import annotations
+
+import math
+from itertools import accumulate
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from profileapp.collect.energy_account import CountedEnergy, IntegratedEnergy
+
+SECOND = 1_000_000_000
+POWERS = st.floats(0, 2000)
+STEPS = st.integers(1, 100 * SECOND)
+READINGS = st.lists(st.tuples(POWERS, STEPS), min_size=1, max_size=50)
+
+
+def times(steps: list[int]) -> list[int]:
+    return list(accumulate(steps))
+
+
+@given(POWERS, st.lists(STEPS, min_size=1, max_size=50))
+def test_constant_power_is_power_times_time_whatever_the_interval(power_w: float, steps: list[int]) -> None:
+    energy = IntegratedEnergy()
+    at = times(steps)
+    totals = [energy.update(power_w, at_ns) for at_ns in at]
+    assert totals[0] == 0
+    assert totals[-1] == pytest.approx(power_w * (at[-1] - at[0]) / 1e9, rel=1e-9)
+
+
+@given(READINGS)
+def test_integrated_energy_never_falls_and_lies_between_the_least_and_the_most_power(
+    readings: list[tuple[float, int]],
+) -> None:
+    energy = IntegratedEnergy()
+    at = times([step for _, step in readings])
+    powers = [power for power, _ in readings]
+    totals = [energy.update(power, at_ns) for power, at_ns in zip(powers, at, strict=True)]
+    assert totals == sorted(totals)
+    span_s = (at[-1] - at[0]) / 1e9
+    assert min(powers) * span_s * (1 - 1e-9) <= totals[-1] <= max(powers) * span_s * (1 + 1e-9)
+
+
+@given(st.floats(0, 1000), st.floats(0, 10), st.lists(STEPS, min_size=2, max_size=20), st.data())
+def test_readings_missing_from_a_straight_line_change_nothing(
+    start_w: float, watts_per_s: float, steps: list[int], data: st.DataObject
+) -> None:
+    at = times(steps)
+    missing = data.draw(st.sets(st.integers(1, len(at) - 2))) if len(at) > 2 else set()
+
+    def total(kept: list[int]) -> float:
+        energy = IntegratedEnergy()
+        return [energy.update(start_w + watts_per_s * at_ns / 1e9, at_ns) for at_ns in kept][-1]
+
+    assert total([at_ns for i, at_ns in enumerate(at) if i not in missing]) == pytest.approx(total(at), rel=1e-9)
+
+
+def test_a_trapezoid() -> None:
+    energy = IntegratedEnergy()
+    assert [energy.update(10, 0), energy.update(20, SECOND), energy.update(20, 4 * SECOND)] == [0, 15, 75]
+
+
+@pytest.mark.parametrize("power_w", [math.nan, math.inf, -1.0])
+def test_what_is_no_power_is_a_reading_that_is_missing(power_w: float) -> None:
+    energy = IntegratedEnergy()
+    assert energy.update(power_w, 0) == 0
+    energy.update(10, SECOND)
+    assert energy.update(power_w, 2 * SECOND) == 0
+    assert energy.update(10, 3 * SECOND) == 20
+
+
+def test_time_that_stands_still_or_goes_back_adds_nothing() -> None:
+    energy = IntegratedEnergy()
+    energy.update(10, SECOND)
+    assert energy.update(1000, SECOND) == energy.update(1000, 0) == 0
+    assert energy.update(10, 2 * SECOND) == 10
+
+
+def test_a_counter_counts_from_its_first_reading_and_goes_on_when_it_begins_anew() -> None:
+    energy = CountedEnergy()
+    assert [energy.update(each, 0) for each in (5000.0, 5010.0, 5010.0, 2.0, 5.0)] == [0, 10, 10, 10, 13]
+
+
+@given(st.lists(st.floats(0, 1e12), min_size=1))
+def test_counted_energy_never_falls(readings: list[float]) -> None:
+    energy = CountedEnergy()
+    totals = [energy.update(each, 0) for each in readings]
+    assert totals == sorted(totals)

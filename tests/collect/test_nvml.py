@@ -1,0 +1,253 @@
+"""GPU memory, load and energy, from an NVML that the test makes up."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from helpers.fake_nvml import DRIVER_NOT_LOADED, GPU_IS_LOST, LIBRARY_NOT_FOUND, FakeNvml, NVMLError, memory, process
+from profileapp.collect import nvml_session
+from profileapp.collect.energy_nvml import EnergyNvml
+from profileapp.collect.gpu_nvml import GpuMemoryNvml, GpuSummaryNvml
+from profileapp.collect.nvml_session import NvmlSource
+from profileapp.collect.seam import RunContext, Subject
+from profileapp.errors import AppEnded, Unavailable
+
+GIB = 2**30
+SECOND = 1_000_000_000
+APP = Subject(10, "1a2b")
+
+BUSY = {
+    "nvmlDeviceGetUtilizationRates": SimpleNamespace(gpu=97, memory=41),
+    "nvmlDeviceGetClockInfo:1": 1980,
+    "nvmlDeviceGetClockInfo:2": 2619,
+    "nvmlDeviceGetPowerUsage": 693_512,
+    "nvmlDeviceGetTemperature:0": 64,
+    "nvmlDeviceGetCurrentClocksEventReasons": 0x04 | 0x40,
+    "nvmlDeviceGetMemoryInfo": memory(5 * GIB, 80 * GIB),
+    "nvmlDeviceGetComputeRunningProcesses": [],
+    "nvmlDeviceGetGraphicsRunningProcesses": [],
+}
+
+
+def stat(pid: int, parent: int = 1) -> str:
+    return f"{pid} (app) S {parent} {pid} {parent} 0 -1 0 0 0 0 0 1 0 0 0 20 0 3 0 100 0 5" + " 0" * 28
+
+
+@pytest.fixture
+def proc(write_tree: Callable[[dict[str, str]], Path]) -> Path:
+    """Of the container 1a2b there are 10 and 11; 12 is another's."""
+    return write_tree(
+        {
+            "10/stat": stat(10),
+            "10/cgroup": "0::/system.slice/docker-1a2b.scope\n",
+            "11/cgroup": "0::/../docker-1a2b.scope/inner\n",
+            "12/stat": stat(12),
+            "12/cgroup": "0::/system.slice/docker-ffff.scope\n",
+        }
+    )
+
+
+@pytest.fixture
+def opened(run: Callable[..., RunContext], taken: Any) -> Callable[[NvmlSource], NvmlSource]:
+    def make(source: NvmlSource) -> NvmlSource:
+        source.open(run(), taken)
+        return source
+
+    return make
+
+
+def test_load_clocks_power_heat_and_throttling(opened: Callable[[NvmlSource], NvmlSource], taken: Any) -> None:
+    nvml = FakeNvml(BUSY)
+    source = opened(GpuSummaryNvml(lambda: nvml))
+    assert not taken.samples, "nothing is told before the app runs"
+    source.attach(APP)
+    assert taken.last == {
+        "gpu.util[0]": 97,
+        "gpu.memory.util[0]": 41,
+        "gpu.clock.sm[0]": 1.98e9,
+        "gpu.clock.memory[0]": 2.619e9,
+        "gpu.power[0]": pytest.approx(693.512),
+        "gpu.temperature[0]": 64,
+        "gpu.throttled[0,power]": 1,
+        "gpu.throttled[0,heat]": 1,
+        "gpu.throttled[0,hardware]": 0,
+    }
+    assert {series.metric for series, _, _ in taken.samples} == {"gpu-summary"}
+    source.close()
+    source.close()
+    assert nvml.opened == 0
+
+
+def test_what_a_gpu_or_an_older_library_does_not_have_is_left_out(
+    opened: Callable[[NvmlSource], NvmlSource], taken: Any, warnings: list[str]
+) -> None:
+    small = {"nvmlDeviceGetPowerUsage": 5000, "nvmlDeviceGetCurrentClocksThrottleReasons": 0x08}
+    nvml = FakeNvml(small, BUSY, missing=("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetTemperature"))
+    nvml.gpus[0]["nvmlDeviceGetTemperatureV:0"] = 40
+    source = opened(GpuSummaryNvml(lambda: nvml))
+    source.attach(APP)
+    of_first = {title: value for title, value in taken.last.items() if "[0" in title}
+    assert of_first == {
+        "gpu.power[0]": 5,
+        "gpu.temperature[0]": 40,
+        "gpu.throttled[0,power]": 0,
+        "gpu.throttled[0,heat]": 0,
+        "gpu.throttled[0,hardware]": 1,
+    }
+    assert taken.last["gpu.util[1]"] == 97
+    assert "gpu.temperature[1]" not in taken.last
+    assert not warnings
+
+
+def test_a_part_that_fails_from_the_start_takes_nothing_along(
+    opened: Callable[[NvmlSource], NvmlSource], taken: Any, warnings: list[str]
+) -> None:
+    nvml = FakeNvml({**BUSY, "nvmlDeviceGetPowerUsage": NVMLError(999)})
+    opened(GpuSummaryNvml(lambda: nvml)).attach(APP)
+    assert taken.last["gpu.util[0]"] == 97
+    assert "gpu.power[0]" not in taken.last
+    assert warnings == ["gpu-summary: a part is left out, NVML fails at it (NVML error 999)"]
+
+
+def test_a_gpu_that_is_lost_fails_the_sample_and_the_other_is_still_told_of(
+    opened: Callable[[NvmlSource], NvmlSource], taken: Any
+) -> None:
+    nvml = FakeNvml(dict(BUSY), dict(BUSY))
+    source = opened(GpuSummaryNvml(lambda: nvml))
+    source.attach(APP)
+    before = len(taken.of("gpu.util[1]"))
+    nvml.gpus[0].update(dict.fromkeys(BUSY, NVMLError(GPU_IS_LOST)))
+    with pytest.raises(NVMLError, match="15"):
+        source.sample(SECOND)
+    assert len(taken.of("gpu.util[1]")) == before + 1
+
+
+def test_memory_of_the_device_and_of_the_container(
+    opened: Callable[[NvmlSource], NvmlSource], taken: Any, proc: Path
+) -> None:
+    gpu = dict(BUSY)
+    gpu["nvmlDeviceGetComputeRunningProcesses"] = [process(10, 2 * GIB), process(12, GIB), process(999, GIB)]
+    # 10 draws too, and has all of its memory in both lists.
+    gpu["nvmlDeviceGetGraphicsRunningProcesses"] = [process(10, 2 * GIB), process(11, GIB)]
+    nvml = FakeNvml(gpu, BUSY)
+    source = opened(GpuMemoryNvml(lambda: nvml, proc))
+    source.attach(APP)
+    assert taken.last == {
+        "gpu.memory.used[0]": 5 * GIB,
+        "gpu.memory.total[0]": 80 * GIB,
+        "gpu.memory.allocated[0]": 3 * GIB,
+        "gpu.memory.used[1]": 5 * GIB,
+        "gpu.memory.total[1]": 80 * GIB,
+        "gpu.memory.allocated[1]": 0,
+    }
+    # An app of which one process does not tell is not known to use what the others do.
+    gpu["nvmlDeviceGetComputeRunningProcesses"] = [process(10, None)]
+    source.sample(SECOND)
+    assert len(taken.of("gpu.memory.allocated[0]")) == 1
+    assert len(taken.of("gpu.memory.used[0]")) == 2
+
+
+def test_memory_of_a_process_and_its_children(run: Callable[..., RunContext], taken: Any) -> None:
+    code = "import subprocess, sys; child = subprocess.Popen(['cat']); print(child.pid, flush=True); child.wait()"
+    app = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        child = int(app.stdout.readline())  # type: ignore[union-attr]
+        listed = [process(app.pid, GIB), process(child, GIB), process(os.getpid(), GIB)]
+        nvml = FakeNvml({**BUSY, "nvmlDeviceGetComputeRunningProcesses": listed})
+        source = GpuMemoryNvml(lambda: nvml)
+        source.open(run(contained=False), taken)
+        source.attach(Subject(app.pid))
+        assert taken.last["gpu.memory.allocated[0]"] == 2 * GIB
+    finally:
+        app.communicate(b"")
+
+
+def test_processes_that_cannot_be_seen_leave_the_device(
+    opened: Callable[[NvmlSource], NvmlSource], taken: Any, proc: Path, warnings: list[str]
+) -> None:
+    source = opened(GpuMemoryNvml(lambda: FakeNvml(BUSY), proc))
+    source.attach(Subject(12, "1a2b"))
+    assert taken.last == {"gpu.memory.used[0]": 5 * GIB, "gpu.memory.total[0]": 80 * GIB}
+    assert warnings == ["gpu-memory: of the device only; the container's processes cannot be seen from here"]
+    with pytest.raises(AppEnded):
+        source.attach(Subject(4242, "1a2b"))
+
+
+def test_energy_by_the_gpus_counter_or_else_by_its_power(
+    opened: Callable[[NvmlSource], NvmlSource], taken: Any
+) -> None:
+    counts, draws = {"nvmlDeviceGetTotalEnergyConsumption": 9_000_000}, {"nvmlDeviceGetPowerUsage": 10_000}
+    source = opened(EnergyNvml(lambda: FakeNvml(counts, draws, {"nvmlDeviceGetMemoryInfo": memory(1, 2)})))
+    source.attach(APP)
+    assert taken.last == {"energy.total[0]": 0, "energy.total[1]": 0}
+    begun_ns = taken.samples[0][2]
+    counts["nvmlDeviceGetTotalEnergyConsumption"] += 1500
+    draws["nvmlDeviceGetPowerUsage"] = 30_000
+    source.sample(begun_ns + 2 * SECOND)
+    assert taken.last == pytest.approx({"energy.total[0]": 1.5, "energy.total[1]": 40})
+    assert {(series.unit, series.kind) for series, _, _ in taken.samples} == {("J", "counter")}
+    source.detach()
+    source.attach(APP)
+    assert taken.last == {"energy.total[0]": 0, "energy.total[1]": 0}, "each start of the app begins at zero"
+
+
+@pytest.mark.parametrize(
+    ("nvml", "reason"),
+    [
+        (FakeNvml(init_error=NVMLError(LIBRARY_NOT_FOUND)), "no NVIDIA driver on this agent: libnvidia-ml.so.1"),
+        (FakeNvml(init_error=NVMLError(DRIVER_NOT_LOADED)), "the NVIDIA driver is installed, but not loaded"),
+        (FakeNvml(init_error=NVMLError(18)), "NVML does not start: NVML error 18"),
+        (FakeNvml(), "NVML finds no GPU"),
+        (FakeNvml({"unusable": 1}), r"NVML finds no GPU that can be used \(GPU 0: NVML error 15\)"),
+        (FakeNvml({}), "NVML gives nothing of"),
+    ],
+)
+@pytest.mark.parametrize("kind", [GpuMemoryNvml, GpuSummaryNvml, EnergyNvml])
+def test_why_there_is_nothing_to_measure(
+    kind: type[NvmlSource], nvml: FakeNvml, reason: str, run: Callable[..., RunContext], taken: Any
+) -> None:
+    source = kind(lambda: nvml)
+    with pytest.raises(Unavailable, match=reason):
+        source.open(run(), taken)
+    source.close()
+    assert nvml.opened == 0
+
+
+def test_without_the_package_the_reason_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, run: Callable[..., RunContext], taken: Any
+) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    source = GpuSummaryNvml()
+    with pytest.raises(Unavailable, match="pip install nvidia-ml-py"):
+        source.open(run(), taken)
+    source.close()
+
+
+def test_the_real_package_has_what_we_ask_for() -> None:
+    pynvml = pytest.importorskip("pynvml", reason="nvidia-ml-py is not installed")
+    asked = {name.partition(":")[0] for name in BUSY} | {"nvmlDeviceGetTotalEnergyConsumption", "nvmlInit"}
+    assert [name for name in (*asked, "nvmlShutdown") if not hasattr(pynvml, name)] == []
+    for code, name in (
+        (3, "NOT_SUPPORTED"),
+        (4, "NO_PERMISSION"),
+        (13, "FUNCTION_NOT_FOUND"),
+        (21, "NO_DATA"),
+        (25, "ARGUMENT_VERSION_MISMATCH"),
+        (26, "DEPRECATED"),
+    ):
+        assert getattr(pynvml, f"NVML_ERROR_{name}") == code
+        assert code in nvml_session._NOT_HAD
+    assert (pynvml.NVML_CLOCK_SM, pynvml.NVML_CLOCK_MEM, pynvml.NVML_TEMPERATURE_GPU) == (1, 2, 0)
+    assert pynvml.nvmlClocksEventReasonSwPowerCap | pynvml.nvmlClocksEventReasonHwPowerBrakeSlowdown == 0x84
+    assert pynvml.nvmlClocksEventReasonSwThermalSlowdown | pynvml.nvmlClocksEventReasonHwThermalSlowdown == 0x60
+    assert pynvml.nvmlClocksEventReasonHwSlowdown == 0x08

@@ -1,0 +1,48 @@
+"""Energy used so far, from a counter that the hardware keeps, or from power read now and then. Pure arithmetic."""
+
+from __future__ import annotations
+
+import math
+
+
+class CountedEnergy:
+    """Joules since the first reading of a counter that runs for ever."""
+
+    __slots__ = ("_before_j", "_total_j")
+
+    def __init__(self) -> None:
+        self._before_j: float | None = None
+        self._total_j = 0.0
+
+    def update(self, counter_j: float, at_ns: int) -> float:
+        """Joules up to now, never less than before: a counter that begins anew (driver reloaded) goes on from there."""
+        if self._before_j is not None and counter_j > self._before_j:
+            self._total_j += counter_j - self._before_j
+        self._before_j = counter_j
+        return self._total_j
+
+
+class IntegratedEnergy:
+    """Joules since the first reading of power: the trapezoids between readings, on the times at which they were taken.
+
+    A reading that is missing leaves a longer trapezoid between its neighbours.
+    """
+
+    __slots__ = ("_at_ns", "_power_w", "_total_j")
+
+    def __init__(self) -> None:
+        self._power_w: float | None = None
+        self._at_ns = 0
+        self._total_j = 0.0
+
+    def update(self, power_w: float, at_ns: int) -> float:
+        """Joules up to now, never less than before.
+
+        A reading that is no power (negative, not finite), or not later than the one before, is as one that is missing.
+        """
+        if not math.isfinite(power_w) or power_w < 0 or (self._power_w is not None and at_ns <= self._at_ns):
+            return self._total_j
+        if self._power_w is not None:
+            self._total_j += (self._power_w + power_w) / 2 * ((at_ns - self._at_ns) / 1e9)
+        self._power_w, self._at_ns = power_w, at_ns
+        return self._total_j
