@@ -204,7 +204,7 @@ def test_energy_by_the_gpus_counter_or_else_by_its_power(
 @pytest.mark.parametrize(
     ("nvml", "reason"),
     [
-        (FakeNvml(init_error=NVMLError(LIBRARY_NOT_FOUND)), "no NVIDIA driver on this agent: libnvidia-ml.so.1"),
+        (FakeNvml(init_error=NVMLError(LIBRARY_NOT_FOUND)), "no NVML on this agent: libnvidia-ml.so.1"),
         (FakeNvml(init_error=NVMLError(DRIVER_NOT_LOADED)), "the NVIDIA driver is installed, but not loaded"),
         (FakeNvml(init_error=NVMLError(18)), "NVML does not start: NVML error 18"),
         (FakeNvml(), "NVML finds no GPU"),
@@ -223,9 +223,22 @@ def test_why_there_is_nothing_to_measure(
     assert nvml.opened == 0
 
 
+def test_without_the_library_nobody_is_told_to_install_the_package(
+    monkeypatch: pytest.MonkeyPatch, run: Callable[..., RunContext], taken: Any
+) -> None:
+    def no_library(name: str) -> Any:
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(nvml_session, "CDLL", no_library)
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    with pytest.raises(Unavailable, match=r"no NVML on this agent: .* comes with the NVIDIA driver"):
+        GpuSummaryNvml().open(run(), taken)
+
+
 def test_without_the_package_the_reason_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, run: Callable[..., RunContext], taken: Any
 ) -> None:
+    monkeypatch.setattr(nvml_session, "CDLL", str)
     monkeypatch.setitem(sys.modules, "pynvml", None)
     source = GpuSummaryNvml()
     with pytest.raises(Unavailable, match="pip install nvidia-ml-py"):

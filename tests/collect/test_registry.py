@@ -6,9 +6,13 @@ import pytest
 
 from profileapp.collect.container import ContainerCgroup
 from profileapp.collect.custom import CustomSocket
+from profileapp.collect.energy_nvml import EnergyNvml
+from profileapp.collect.gpu_memory_cuda import GpuMemoryCuda
+from profileapp.collect.gpu_nvml import GpuMemoryNvml, GpuSummaryNvml
 from profileapp.collect.process_tree import ProcessTree
 from profileapp.collect.registry import GROUP, sources
 from profileapp.collect.system import PsutilSystem
+from profileapp.collect.tegrastats import Tegrastats
 
 
 class Board(PsutilSystem):
@@ -34,7 +38,10 @@ def entry(name: str, value: str) -> EntryPoint:
     ("metric", "expected"),
     [
         ("container", [ContainerCgroup, ProcessTree]),
-        ("system", [PsutilSystem]),
+        ("system", [Tegrastats, PsutilSystem]),
+        ("gpu-memory", [GpuMemoryNvml, GpuMemoryCuda]),
+        ("gpu-summary", [GpuSummaryNvml]),
+        ("energy", [EnergyNvml]),
         ("custom", [CustomSocket]),
         ("tau", []),
     ],

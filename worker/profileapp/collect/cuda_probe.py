@@ -2,7 +2,8 @@
 
 Its first line is `ready`, or `unavailable REASON` and its end. From then on it answers each line `N` of its input with
 `N FREE TOTAL`, and a further `FREE TOTAL` for each further GPU: bytes, in the order of the PCI bus; or with
-`failed REASON`, and ends. It ends with its input, too. It holds a context on each GPU, without which CUDA tells nothing.
+`failed REASON`, and ends. It ends with its input, too. It holds a context on each GPU, without which CUDA tells
+nothing.
 """
 
 from __future__ import annotations

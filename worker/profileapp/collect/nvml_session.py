@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from ctypes import CDLL
 from importlib import import_module
 from typing import Any
 
@@ -18,8 +19,10 @@ from profileapp.model.series import Series
 
 # nvmlReturn_t: not supported, no permission, function not found, no data, argument version mismatch, deprecated.
 _NOT_HAD = frozenset({3, 4, 13, 21, 25, 26})
-_LIBRARY_NOT_FOUND = 12
+_LIBRARY = "libnvidia-ml.so.1"
+_NO_LIBRARY = f"no NVML on this agent: {_LIBRARY}, which comes with the NVIDIA driver, is not found"
 _DRIVER_NOT_LOADED = 9
+_LIBRARY_NOT_FOUND = 12
 
 
 class Gpu(msgspec.Struct, frozen=True):
@@ -34,7 +37,12 @@ Look = Callable[[int], Sequence[tuple[Series, float]]]
 
 
 def load_pynvml() -> Any:
-    """The module. Raises Unavailable where it is not installed."""
+    """The module. Raises Unavailable where it is not installed, or has nothing to talk to."""
+    try:
+        # First, as nobody should be told to install a package that would then find no driver.
+        CDLL(_LIBRARY)
+    except OSError as error:
+        raise Unavailable(_NO_LIBRARY) from error
     try:
         return import_module("pynvml")
     except ImportError as error:
@@ -145,7 +153,7 @@ class NvmlSource:
 
 def _why_not(error: Any) -> str:
     if error.value == _LIBRARY_NOT_FOUND:
-        return "no NVIDIA driver on this agent: libnvidia-ml.so.1 is not found"
+        return _NO_LIBRARY
     if error.value == _DRIVER_NOT_LOADED:
         return "the NVIDIA driver is installed, but not loaded"
     return f"NVML does not start: {error}"
