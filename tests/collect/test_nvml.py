@@ -12,7 +12,16 @@ from typing import Any
 
 import pytest
 
-from helpers.fake_nvml import DRIVER_NOT_LOADED, GPU_IS_LOST, LIBRARY_NOT_FOUND, FakeNvml, NVMLError, memory, process
+from helpers.fake_nvml import (
+    DRIVER_NOT_LOADED,
+    GPU_IS_LOST,
+    LIBRARY_NOT_FOUND,
+    FakeNvml,
+    NVMLError,
+    NVMLLibraryMismatchError,
+    memory,
+    process,
+)
 from profileapp.collect import nvml_session
 from profileapp.collect.energy_nvml import EnergyNvml
 from profileapp.collect.gpu_nvml import GpuMemoryNvml, GpuSummaryNvml
@@ -153,6 +162,27 @@ def test_memory_of_the_device_and_of_the_container(
     source.sample(SECOND)
     assert len(taken.of("gpu.memory.allocated[0]")) == 1
     assert len(taken.of("gpu.memory.used[0]")) == 2
+
+
+@pytest.mark.parametrize(
+    ("listing", "held"),
+    [
+        ({"nvmlDeviceGetComputeRunningProcesses_v3": [process(10, GIB)]}, GIB),
+        ({"nvmlDeviceGetComputeRunningProcesses_v2": [process(10, GIB)]}, GIB),
+        ({}, None),
+        ({"nvmlDeviceGetComputeRunningProcesses_v3": NVMLError(999)}, None),
+    ],
+)
+def test_a_driver_older_than_the_package_lists_processes_in_its_own_way_or_not_at_all(
+    listing: dict[str, Any], held: int | None, opened: Callable[[NvmlSource], NvmlSource], taken: Any, proc: Path
+) -> None:
+    mismatch = NVMLLibraryMismatchError("Unversioned function called")
+    lists = dict.fromkeys(("nvmlDeviceGetComputeRunningProcesses", "nvmlDeviceGetGraphicsRunningProcesses"), mismatch)
+    nvml = FakeNvml({**BUSY, **lists, **listing})
+    source = opened(GpuMemoryNvml(lambda: nvml, proc))
+    source.attach(APP)
+    assert taken.last["gpu.memory.used[0]"] == 5 * GIB
+    assert taken.last.get("gpu.memory.allocated[0]") == held
 
 
 def test_memory_of_a_process_and_its_children(run: Callable[..., RunContext], taken: Any) -> None:

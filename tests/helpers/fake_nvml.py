@@ -14,6 +14,10 @@ class NVMLError(Exception):
         self.value = value
 
 
+class NVMLLibraryMismatchError(Exception):
+    """No NVMLError, in the real package too."""
+
+
 class FakeNvml:
     """GPUs are dicts from a function's name to what it answers: a value, or an exception that it raises.
 
@@ -21,6 +25,7 @@ class FakeNvml:
     """
 
     NVMLError = NVMLError
+    NVMLLibraryMismatchError = NVMLLibraryMismatchError
 
     def __init__(
         self, *gpus: dict[str, Any], missing: tuple[str, ...] = (), init_error: Exception | None = None

@@ -19,6 +19,10 @@ _CLOCK_SM, _CLOCK_MEMORY, _DIE = 1, 2, 0
 # nvmlClocksEventReasons: software power cap and power brake; software and hardware thermal slowdown; hardware slowdown.
 _REASONS = ((names.POWER, 0x04 | 0x80), (names.HEAT, 0x20 | 0x40), (names.HARDWARE, 0x08))
 
+# The newest first; a package's own choice fails on a driver that is older than it.
+_COMPUTE_PROCESSES = tuple(f"nvmlDeviceGetComputeRunningProcesses{version}" for version in ("_v3", "_v2", ""))
+_GRAPHICS_PROCESSES = tuple(f"nvmlDeviceGetGraphicsRunningProcesses{version}" for version in ("_v3", "_v2", ""))
+
 _Pairs = Sequence[tuple[Series, float]]
 
 
@@ -31,50 +35,50 @@ class GpuMemoryNvml(NvmlSource):
         super().__init__(load)
         self._proc = proc
         self._app: AppProcesses | None = None
+        self._app_is_hidden = False
 
     def looks_at(self, gpu: Gpu) -> Iterable[Look]:
-        used, total, allocated = (
-            names.memory_used(gpu.label),
-            names.memory_total(gpu.label),
-            names.memory_allocated(gpu.label),
-        )
-
-        def look(now_ns: int) -> _Pairs:
-            memory = self._nvml.ask(gpu, ("nvmlDeviceGetMemoryInfo",))
-            if memory is None:
-                return ()
-            held = self._held_bytes(gpu, now_ns)
-            device = ((used, memory.used), (total, memory.total))
-            return device if held is None else (*device, (allocated, held))
-
-        return (look,)
+        return self._device(gpu), self._held(gpu)
 
     def attach(self, subject: Subject) -> None:
-        self._app = None
         try:
-            self._app = AppProcesses(subject, self._proc)
+            self._app, self._app_is_hidden = AppProcesses(subject, self._proc), False
         except AppEnded:
             raise
         except Unavailable as reason:
+            self._app_is_hidden = True
             self._run.warn(f"gpu-memory: of the device only; {reason}")
         super().attach(subject)
 
     def detach(self) -> None:
         self._app = None
 
-    def _held_bytes(self, gpu: Gpu, now_ns: int) -> int | None:
-        """What the app's processes hold on a GPU; None where it cannot be known."""
-        app = self._app
-        compute = self._nvml.ask(gpu, ("nvmlDeviceGetComputeRunningProcesses",)) if app else None
-        if app is None or compute is None:
-            return None
-        graphics = self._nvml.ask(gpu, ("nvmlDeviceGetGraphicsRunningProcesses",)) or ()
-        # A process that does both is in both lists, with all of its memory in each.
-        held = {process.pid: process.usedGpuMemory for process in (*graphics, *compute)}
-        own = app.among(held, now_ns)
-        if any(held[pid] is None for pid in own):
-            return None
-        return sum(int(held[pid]) for pid in own)
+    def _device(self, gpu: Gpu) -> Look:
+        used, total = names.memory_used(gpu.label), names.memory_total(gpu.label)
+
+        def look(_now_ns: int) -> _Pairs:
+            memory = self._nvml.ask(gpu, ("nvmlDeviceGetMemoryInfo",))
+            return () if memory is None else ((used, memory.used), (total, memory.total))
+
+        return look
+
+    def _held(self, gpu: Gpu) -> Look:
+        """What the app's processes hold; nothing where one of them does not tell, or they are out of sight."""
+        allocated = names.memory_allocated(gpu.label)
+
+        def look(now_ns: int) -> _Pairs:
+            compute = None if self._app_is_hidden else self._nvml.ask(gpu, _COMPUTE_PROCESSES)
+            if compute is None:
+                return ()
+            # A process that does both is in both lists, with all of its memory in each.
+            graphics = self._nvml.ask(gpu, _GRAPHICS_PROCESSES) or ()
+            held = {process.pid: process.usedGpuMemory for process in (*graphics, *compute)}
+            own = self._app.among(held, now_ns) if self._app else ()
+            if any(held[pid] is None for pid in own):
+                return ()
+            return ((allocated, sum(held[pid] for pid in own)),)
+
+        return look
 
 
 class GpuSummaryNvml(NvmlSource):

@@ -89,6 +89,9 @@ class Nvml:
             except self._module.NVMLError as error:
                 if error.value not in _NOT_HAD:
                     raise
+            except getattr(self._module, "NVMLLibraryMismatchError", ()):
+                # What the package makes of a function that is newer than the driver.
+                continue
         return None
 
     def close(self) -> None:
