@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -327,6 +328,24 @@ def collector_open(collector: GpuMemoryCuda, context: RunContext, taken: Any) ->
         else:
             return
     pytest.fail("the helper cannot be asked in the time of the test")
+
+
+def test_a_worker_that_is_killed_leaves_no_helper_behind(gpu: Gpu) -> None:
+    code = (
+        f"from profileapp.collect.cuda_helper import CudaHelper\nhelper = CudaHelper({gpu.command!r})\nhelper.start()\n"
+        "print('up', flush=True)\nimport time\ntime.sleep(600)"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    try:
+        assert worker.stdout.read(2) == b"up"  # type: ignore[union-attr]
+        assert len(gpu.helpers) == 1
+    finally:
+        worker.kill()
+        worker.communicate()
+    deadline_s = time.monotonic() + 30
+    while gpu.helpers and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+    assert gpu.helpers == []
 
 
 def test_an_answer_is_waited_for_less_long_than_the_sampler_waits() -> None:

@@ -185,6 +185,14 @@ def test_a_driver_older_than_the_package_lists_processes_in_its_own_way_or_not_a
     assert taken.last.get("gpu.memory.allocated[0]") == held
 
 
+def test_a_list_of_processes_without_the_devices_memory_is_left_to_the_next_source(
+    run: Callable[..., RunContext], taken: Any
+) -> None:
+    jetson = {"nvmlDeviceGetComputeRunningProcesses": [], "nvmlDeviceGetUtilizationRates": BUSY}
+    with pytest.raises(Unavailable, match="NVML gives nothing of gpu-memory on this GPU"):
+        GpuMemoryNvml(lambda: FakeNvml(jetson)).open(run(), taken)
+
+
 def test_memory_of_a_process_and_its_children(run: Callable[..., RunContext], taken: Any) -> None:
     code = "import subprocess, sys; child = subprocess.Popen(['cat']); print(child.pid, flush=True); child.wait()"
     app = subprocess.Popen(

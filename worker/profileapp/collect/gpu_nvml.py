@@ -38,7 +38,9 @@ class GpuMemoryNvml(NvmlSource):
         self._app_is_hidden = False
 
     def looks_at(self, gpu: Gpu) -> Iterable[Look]:
-        return self._device(gpu), self._held(gpu)
+        device = self._device(gpu)
+        # A Jetson's NVML may list processes, none ever, and know no memory: CUDA is then to be asked instead.
+        return (device, self._held(gpu)) if self.gives(device) else ()
 
     def attach(self, subject: Subject) -> None:
         try:

@@ -118,7 +118,7 @@ class NvmlSource:
 
     def open(self, run: RunContext, emit: Emit) -> Provision:
         self._run, self._emit = run, emit
-        self._looks = [look for gpu in self._nvml.open() for look in self.looks_at(gpu) if self._gives(look)]
+        self._looks = [look for gpu in self._nvml.open() for look in self.looks_at(gpu) if self.gives(look)]
         if not self._looks:
             raise Unavailable(f"NVML gives nothing of {self.metric} on this GPU")
         return Provision()
@@ -145,7 +145,8 @@ class NvmlSource:
         self._looks = []
         self._nvml.close()
 
-    def _gives(self, look: Look) -> bool:
+    def gives(self, look: Look) -> bool:
+        """Whether there is anything to look at, before the app starts."""
         try:
             return bool(look(time.monotonic_ns()))
         except Exception as error:
