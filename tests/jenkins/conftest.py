@@ -20,7 +20,7 @@ profiling:
   targets:
     - {name: first, args: "-interval 1", timeout: 2}
     - {name: second, args: "", timeout: 2, budgets: {"container.memory.used.max": "<= 4 GiB"}}
-  metrics: ['container', 'gpu-summary']
+  metrics: ['container', 'tau']
 """
 
 
@@ -52,6 +52,6 @@ def jenkins(archived: Path, tmp_path: Path) -> Iterator[FakeJenkins]:
     workspace = tmp_path / "archive"
     shutil.copytree(archived, workspace)
     stages = [(name, "SUCCESS") for name in ("Profile: plan", *TARGETS, "Profile: summary")]
-    # Of each target: run, container and custom pass, gpu-summary is skipped; the second has a budget too.
+    # Of each target: run, container and custom pass, tau is skipped; the second has a budget too.
     with served(FakeJenkins(workspace, stages=stages, counts=(7, 0, 2))) as fake:
         yield fake

@@ -96,7 +96,7 @@ def test_measures_what_the_app_costs(workspace: Path, busybox_image: str) -> Non
         workspace,
         busybox_image,
         [shell("spin", "yes > /dev/null", timeout=3)],
-        metrics=["container", "system", "gpu-summary"],
+        metrics=["container", "system", "tau"],
         defaults={"interval": "100ms", "warmup": 1},
     )
     assert outcome.code == 0, outcome.err
@@ -110,7 +110,7 @@ def test_measures_what_the_app_costs(workspace: Path, busybox_image: str) -> Non
     assert 5 <= summary["container.cpu.util"]["count"] <= 25, "the warm-up's samples do not count"
     assert len([each for each in outcome.samples("spin") if each["name"] == "container.cpu.util"]) >= 15
     states = {each["metric"]: each["state"] for each in result["metrics"]}
-    assert states == {"container": "measured", "system": "measured", "gpu-summary": "skipped", "custom": "measured"}
+    assert states == {"container": "measured", "system": "measured", "tau": "skipped", "custom": "measured"}
     assert result["image"]["name"] == busybox_image and result["image"]["id"].startswith("sha256:")
 
 

@@ -74,7 +74,7 @@ def commands() -> None:
 
 def _tell_version(context: click.Context) -> None:
     """`profileapp 0.1.0 (extras: report)`: the bridge script of the Jenkins library reads it."""
-    needs = {"gpu": ("pycuda", "pynvml"), "report": ("jinja2", "matplotlib")}
+    needs = {"gpu": ("pycuda",), "report": ("jinja2", "matplotlib")}
     extras = [extra for extra, modules in needs.items() if all(find_spec(module) for module in modules)]
     click.echo(f"profileapp {__version__} (extras: {', '.join(extras) or 'none'})")
     context.exit()

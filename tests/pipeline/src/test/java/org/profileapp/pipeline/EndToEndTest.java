@@ -56,7 +56,7 @@ class EndToEndTest {
                     - {name: nano, agent: nano, args: "--use-cpu -interval 0.05"}
                     - {name: orin, agent: orin, args: "-interval 0.1", budgets: {fps.mean: ">= 1000000"}}
                     - {name: broken, args: --no-such-option}
-                  metrics: [system, container, gpu-summary]
+                  metrics: [system, container, tau]
                   defaults: {timeout: 3, interval: 200ms, dataset: images}
                 """);
         Build build = jenkins.build("@Library('profileapp') _\n\nprofileApp(image: '" + image + "', config: 'app/sage.yaml', "
@@ -76,7 +76,7 @@ class EndToEndTest {
         assertTrue(rows.stream().anyMatch(row -> row.startsWith("broken,app failed,2,")), rows.toString());
         // nano: run, system, container, custom · orin: those and a broken budget · broken: run fails, custom is measured.
         assertEquals(2, build.testsFailed, build.log());
-        assertTrue(build.testsSkipped >= 3, "gpu-summary is skipped on each");
+        assertTrue(build.testsSkipped >= 3, "tau is skipped on each");
         assertTrue(build.testsPassed >= 8);
         assertTrue(Files.readString(profile.resolve("nano/metrics.ndjson")).contains("\"name\":\"fps\""));
         assertTrue(build.description.contains("3 targets: "), build.description);
