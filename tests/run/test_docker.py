@@ -27,10 +27,16 @@ def shell(name: str, script: str, **more: Any) -> dict[str, Any]:
     return {"name": name, "args": ["sh", "-c", script], **more}
 
 
+def containers_of(docker_client: docker.DockerClient, state: Path) -> set[str]:
+    """Ids of the containers of a state folder. The list alone: others' containers come and go meanwhile."""
+    listed = docker_client.api.containers(all=True)
+    return {each["Id"] for each in listed if str(state) in str(each["Labels"])}
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left(docker_client: docker.DockerClient, state: Path) -> Iterator[None]:
     def left() -> tuple[set[str], set[str], list[str], list[str]]:
-        containers = {each.id for each in docker_client.containers.list(all=True) if str(state) in str(each.labels)}
+        containers = containers_of(docker_client, state)
         networks = {each.id for each in docker_client.networks.list()}
         mounts = [line for line in Path("/proc/mounts").read_text().splitlines() if str(state) in line]
         return containers, networks, mounts, [path.name for path in state.iterdir() if path.suffix != ".lock"]
@@ -244,8 +250,9 @@ def test_a_killed_worker_is_swept_up_by_the_next_run_which_leaves_live_ones_alon
         dead.wait()
         outcome = in_busybox(workspace, busybox_image, [shell("next", "true")])
         assert outcome.code == 0 and "swept up run" in outcome.err
-        names = [each.attrs["Args"] for each in docker_client.containers.list() if str(live_state) in str(each.labels)]
-        assert len(names) == 1 and live.poll() is None, "the live run of another state goes on"
+        assert len(containers_of(docker_client, live_state)) == 1 and live.poll() is None, (
+            "the live run of another state goes on"
+        )
     finally:
         live.terminate()
         assert live.wait(60) == 143
@@ -283,9 +290,8 @@ def test_a_container_that_somebody_else_removes_is_told(
     configure(workspace, [shell("serve", FOR_EVER)], metrics=["container"], defaults={"interval": "100ms"})
     worker = start(workspace, "--image", busybox_image)
     wait_until(lambda: is_measuring(workspace, "serve"))
-    for each in docker_client.containers.list():
-        if str(state) in str(each.labels):
-            each.remove(force=True)
+    for container_id in containers_of(docker_client, state):
+        docker_client.api.remove_container(container_id, force=True)
     assert worker.wait(60) in (2, 4)
     assert '"state": "finished"' in (workspace / "profile/serve/run.json").read_text()
 
