@@ -24,7 +24,7 @@ from profileapp.errors import AgentError, ImageError
 from profileapp.model.run import Image
 from profileapp.model.text import printable
 from profileapp.run.progress import Progress
-from profileapp.run.runtime import RUN_ID_VARIABLE, Exit, Launch, RunningApp
+from profileapp.run.runtime import RUN_ID_VARIABLE, Exit, Launch, NeverStarted, RunningApp
 
 RUN_LABEL = "profileapp.run_id"
 STATE_LABEL = "profileapp.state"
@@ -88,7 +88,7 @@ class DockerRuntime:
             container_id = self._create(launch)
         except APIError as error:
             if error.is_client_error():
-                return _NeverStarted(f"the container was refused: {_one_line(error)}")
+                return NeverStarted(f"the container was refused: {_one_line(error)}")
             raise AgentError(f"the daemon cannot make a container ({_one_line(error)})") from error
         except _GONE as error:
             raise AgentError(f"the daemon cannot make a container ({_one_line(error)})") from error
@@ -283,24 +283,6 @@ class _Container:
     def _end(self, exit_: Exit) -> None:
         self.exit = exit_
         self._exited()
-
-
-class _NeverStarted:
-    """An app that the daemon would not even make a container for."""
-
-    subject = None
-
-    def __init__(self, reason: str) -> None:
-        self.exit = Exit(refused=reason)
-
-    def terminate(self) -> None:
-        """There is nothing to end."""
-
-    def kill(self) -> None:
-        """There is nothing to end."""
-
-    def remove(self) -> str:
-        return ""
 
 
 def _is_the_apps_fault(error: Exception) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from profileapp.collect.seam import Subject
 from profileapp.model.run import Image
 from profileapp.run.progress import Progress
-from profileapp.run.runtime import RUN_ID_VARIABLE, Exit, Launch, RunningApp
+from profileapp.run.runtime import RUN_ID_VARIABLE, Exit, Launch, NeverStarted, RunningApp
 
 _INHERITED = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV"}
@@ -56,7 +56,7 @@ class ProcessRuntime:
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
-            return _Refused(f"the app could not be started: {self.command[0]}: {error}")
+            return NeverStarted(f"the app could not be started: {self.command[0]}: {error}")
         return _Process(process, launch.run_id, output, exited)
 
     def sweep(self, run_id: str) -> int:
@@ -145,21 +145,3 @@ class _Process:
         status = self._process.wait()
         self.exit = Exit(exit_code=status if status >= 0 else 128 - status, signal=max(0, -status))
         self._exited()
-
-
-class _Refused:
-    """A command that could not be started."""
-
-    subject = None
-
-    def __init__(self, reason: str) -> None:
-        self.exit = Exit(refused=reason)
-
-    def terminate(self) -> None:
-        """There is nothing to end."""
-
-    def kill(self) -> None:
-        """There is nothing to end."""
-
-    def remove(self) -> str:
-        return ""

@@ -69,6 +69,24 @@ class RunningApp(Protocol):
         """Leaves nothing of the app behind. Returns what could not be removed and why, "" where all is gone."""
 
 
+class NeverStarted:
+    """An app that was refused before it ran."""
+
+    subject: Subject | None = None
+
+    def __init__(self, reason: str) -> None:
+        self.exit: Exit | None = Exit(refused=reason)
+
+    def terminate(self) -> None:
+        """There is nothing to end."""
+
+    def kill(self) -> None:
+        """There is nothing to end."""
+
+    def remove(self) -> str:
+        return ""
+
+
 class Runtime(Protocol):
     """Starts apps."""
 
