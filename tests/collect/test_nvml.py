@@ -225,18 +225,23 @@ def test_energy_by_the_gpus_counter_or_else_by_its_power(
     opened: Callable[[NvmlSource], NvmlSource], taken: Any
 ) -> None:
     counts, draws = {"nvmlDeviceGetTotalEnergyConsumption": 9_000_000}, {"nvmlDeviceGetPowerUsage": 10_000}
-    source = opened(EnergyNvml(lambda: FakeNvml(counts, draws, {"nvmlDeviceGetMemoryInfo": memory(1, 2)})))
+    devices = FakeNvml(counts, draws, {"nvmlDeviceGetMemoryInfo": memory(1, 2)})
+    source = opened(EnergyNvml(lambda: devices, idle_s=0.05))
+    assert not taken.samples, "nothing is told before the app runs"
     source.attach(APP)
-    assert taken.last == {"energy.total[0]": 0, "energy.total[1]": 0}
+    idle = {"energy.idle.power[0]": 0, "energy.idle.power[1]": 10}
+    nothing = {f"energy.{what}[{gpu}]": 0 for what in ("total", "above-idle") for gpu in (0, 1)}
+    assert taken.last == {**nothing, **idle}
     begun_ns = taken.samples[0][2]
     counts["nvmlDeviceGetTotalEnergyConsumption"] += 1500
     draws["nvmlDeviceGetPowerUsage"] = 30_000
     source.sample(begun_ns + 2 * SECOND)
-    assert taken.last == pytest.approx({"energy.total[0]": 1.5, "energy.total[1]": 40})
-    assert {(series.unit, series.kind) for series, _, _ in taken.samples} == {("J", "counter")}
+    used = {"energy.total[0]": 1.5, "energy.total[1]": 40, "energy.above-idle[0]": 1.5, "energy.above-idle[1]": 20}
+    assert taken.last == pytest.approx({**used, **idle})
+    assert {(series.unit, series.kind) for series, _, _ in taken.samples} == {("J", "counter"), ("W", "gauge")}
     source.detach()
     source.attach(APP)
-    assert taken.last == {"energy.total[0]": 0, "energy.total[1]": 0}, "each start of the app begins at zero"
+    assert taken.last == {**nothing, **idle}, "each start of the app begins at zero"
 
 
 @pytest.mark.parametrize(

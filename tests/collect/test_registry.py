@@ -6,13 +6,17 @@ import pytest
 
 from profileapp.collect.container import ContainerCgroup
 from profileapp.collect.custom import CustomSocket
+from profileapp.collect.energy_jetson import EnergyJetson
 from profileapp.collect.energy_nvml import EnergyNvml
 from profileapp.collect.gpu_memory_cuda import GpuMemoryCuda
+from profileapp.collect.gpu_memory_nvmap import GpuMemoryNvmap
 from profileapp.collect.gpu_nvml import GpuMemoryNvml, GpuSummaryNvml
+from profileapp.collect.jetson_kernel import JetsonGpuSummary, JetsonSystem, JetsonSystemInPart
 from profileapp.collect.process_tree import ProcessTree
 from profileapp.collect.registry import GROUP, sources
 from profileapp.collect.system import PsutilSystem
 from profileapp.collect.tegrastats import Tegrastats
+from profileapp.collect.tegrastats_metrics import TegrastatsEnergy, TegrastatsGpuSummary
 
 
 class Board(PsutilSystem):
@@ -24,6 +28,10 @@ class Board(PsutilSystem):
 
 class NoSource:
     metric = "system"
+
+
+class Untimed(PsutilSystem):
+    fastest_s = "soon"  # type: ignore[assignment]
 
 
 def exits() -> None:
@@ -38,10 +46,10 @@ def entry(name: str, value: str) -> EntryPoint:
     ("metric", "expected"),
     [
         ("container", [ContainerCgroup, ProcessTree]),
-        ("system", [Tegrastats, PsutilSystem]),
-        ("gpu-memory", [GpuMemoryNvml, GpuMemoryCuda]),
-        ("gpu-summary", [GpuSummaryNvml]),
-        ("energy", [EnergyNvml]),
+        ("system", [JetsonSystem, Tegrastats, JetsonSystemInPart, PsutilSystem]),
+        ("gpu-memory", [GpuMemoryNvml, GpuMemoryNvmap, GpuMemoryCuda]),
+        ("gpu-summary", [JetsonGpuSummary, TegrastatsGpuSummary, GpuSummaryNvml]),
+        ("energy", [EnergyJetson, TegrastatsEnergy, EnergyNvml]),
         ("custom", [CustomSocket]),
         ("tau", []),
     ],
@@ -71,6 +79,7 @@ def test_a_source_of_another_package_comes_before_ours(warnings: list[str], monk
     [
         ("no.such.package:Source", "No module named 'no'"),
         ("profileapp.collect.system:Missing", "no attribute 'Missing'"),
+        ("Untimed", "fastest_s"),
         ("NoSource", "no method open, attach, sample, detach, close"),
         ("exits", "no licence found"),
         ("profileapp.collect.custom:CustomSocket", "serves the metric 'custom'"),
@@ -79,7 +88,7 @@ def test_a_source_of_another_package_comes_before_ours(warnings: list[str], monk
 def test_a_broken_one_is_told_of_and_left_out(
     value: str, reason: str, warnings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = __import__("types").SimpleNamespace(NoSource=NoSource, exits=exits)
+    here = __import__("types").SimpleNamespace(NoSource=NoSource, Untimed=Untimed, exits=exits)
     monkeypatch.setitem(__import__("sys").modules, __name__, here)
     good = entry("system.psutil", "profileapp.collect.system:PsutilSystem")
     found = sources(

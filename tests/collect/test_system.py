@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profileapp.collect import system
+from profileapp.collect.proc_load import parse_cpu_times
 from profileapp.collect.seam import RunContext, Subject
-from profileapp.collect.system import PsutilSystem, parse_cpu_times
+from profileapp.collect.system import PsutilSystem
 from profileapp.errors import Unavailable
 
 SECOND = 1_000_000_000

@@ -33,6 +33,7 @@ class ContainerCgroup:
     metric = "container"
     source = "cgroup"
     preference = 20
+    fastest_s = 0.01
 
     def __init__(self, proc: Path = Path("/proc"), root: Path = Path("/")) -> None:
         self._proc = proc

@@ -33,6 +33,7 @@ class CustomSocket:
     metric = "custom"
     source = "socket"
     preference = 10
+    fastest_s = 0.01
 
     def __init__(self) -> None:
         self._server: LineServer | None = None

@@ -46,3 +46,51 @@ class IntegratedEnergy:
             self._total_j += (self._power_w + power_w) / 2 * ((at_ns - self._at_ns) / 1e9)
         self._power_w, self._at_ns = power_w, at_ns
         return self._total_j
+
+
+class EnergyMeter:
+    """Joules since the first reading, and how many of them are more than the device takes when it idles."""
+
+    __slots__ = ("_account", "_began_ns", "_idle_w")
+
+    def __init__(self, account: CountedEnergy | IntegratedEnergy, idle_w: float | None) -> None:
+        self._account = account
+        self._idle_w = idle_w
+        self._began_ns: int | None = None
+
+    def update(self, reading: float, at_ns: int) -> tuple[float, float | None]:
+        """All joules up to now, and those above idle; the latter may fall, and is None where idle is not known.
+
+        `reading` is what the account takes: W, or a counter's J.
+        """
+        if self._began_ns is None:
+            self._began_ns = at_ns
+        total_j = self._account.update(reading, at_ns)
+        if self._idle_w is None:
+            return total_j, None
+        return total_j, total_j - self._idle_w * max(0, at_ns - self._began_ns) / 1e9
+
+
+class IdlePower:
+    """Mean power before an app starts, of readings taken meanwhile."""
+
+    __slots__ = ("_account", "_began_ns", "_ended_ns", "_total_j")
+
+    def __init__(self, account: CountedEnergy | IntegratedEnergy) -> None:
+        self._account = account
+        self._began_ns: int | None = None
+        self._ended_ns = 0
+        self._total_j = 0.0
+
+    def update(self, reading: float, at_ns: int) -> None:
+        """Takes a reading: W, or a counter's J."""
+        if self._began_ns is None:
+            self._began_ns = at_ns
+        self._total_j, self._ended_ns = self._account.update(reading, at_ns), at_ns
+
+    @property
+    def watts(self) -> float | None:
+        """None where there were not two readings at two times."""
+        if self._began_ns is None or self._ended_ns <= self._began_ns:
+            return None
+        return self._total_j / ((self._ended_ns - self._began_ns) / 1e9)

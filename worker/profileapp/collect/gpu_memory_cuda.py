@@ -21,6 +21,7 @@ class GpuMemoryCuda:
     source = "pycuda"
     # NVML, where it knows a GPU's memory, knows the app's from others', and costs none.
     preference = 10
+    fastest_s = 0.05
 
     def __init__(self, new_helper: Callable[[], CudaHelper] = CudaHelper) -> None:
         self._new_helper = new_helper

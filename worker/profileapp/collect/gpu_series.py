@@ -1,4 +1,4 @@
-"""The series of metrics `gpu-memory`, `gpu-summary` and `energy`, whichever source they come from.
+"""The series of the metrics `gpu-memory` and `gpu-summary`, whichever source they come from.
 
 Each function takes the number of the GPU, which stands in the label `gpu`.
 """
@@ -61,8 +61,3 @@ def temperature(gpu: str) -> Series:
 def throttled(gpu: str, reason: str) -> Series:
     """1 while the GPU is slowed down for `reason` (HEAT, POWER, HARDWARE), else 0: its mean is a share of time."""
     return series("gpu.throttled", "", "gpu-summary", gpu=gpu, reason=reason)
-
-
-def energy_total(gpu: str) -> Series:
-    """Energy the GPU has used since the app's start."""
-    return series("energy.total", "J", "energy", "counter", gpu=gpu)

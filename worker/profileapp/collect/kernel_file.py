@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 READ_BYTES = 64 * 1024
+_NUMBER_BYTES = 32
 _RECORDS_LIMIT_BYTES = 1024 * 1024
 
 
@@ -21,6 +22,10 @@ class KernelFile:
     def read(self) -> bytes:
         """The content now, at most READ_BYTES. Raises OSError, also where what it told of is gone."""
         return os.pread(self._descriptor, READ_BYTES, 0)
+
+    def read_number(self) -> int:
+        """The one whole number that the file holds. Raises OSError; ValueError where it holds something else."""
+        return int(os.pread(self._descriptor, _NUMBER_BYTES, 0))
 
     def read_records(self) -> bytes:
         """The content of a file that the kernel gives a page at a time, such as net/dev; at most 1 MiB."""

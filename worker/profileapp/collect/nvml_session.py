@@ -107,6 +107,7 @@ class NvmlSource:
     metric = ""
     source = "nvml"
     preference = 20
+    fastest_s = 0.02
 
     def __init__(self, load: Callable[[], Any] = load_pynvml) -> None:
         self._nvml = Nvml(load)

@@ -28,6 +28,7 @@ class ProcessTree:
     metric = "container"
     source = "processes"
     preference = 10
+    fastest_s = 0.05
 
     def __init__(self, proc: Path = Path("/proc")) -> None:
         self._proc = proc

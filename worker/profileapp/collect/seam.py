@@ -71,6 +71,8 @@ class Collector(Protocol):
     """Where the samples are from, for run.json and the docs: `cgroup`, `psutil`."""
     preference: int
     """Of several sources of a metric the highest preference that opens and attaches is used."""
+    fastest_s: float
+    """The shortest interval at which asking it makes sense: below, it says the same again, or costs too much."""
 
     def open(self, run: RunContext, emit: Emit) -> Provision:
         """Makes ready, before the app starts. Raises `Unavailable` where this agent cannot give the metric."""

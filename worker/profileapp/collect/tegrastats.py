@@ -12,13 +12,14 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from profileapp.collect.jetson_throttle import ThrottleWatch
 from profileapp.collect.line_cutter import LineCutter
 from profileapp.collect.seam import Emit, Provision, RunContext, Subject
-from profileapp.collect.tegrastats_line import LINE_LIMIT, TegrastatsParser
+from profileapp.collect.tegrastats_line import LINE_LIMIT, Reading, TegrastatsParser
 from profileapp.errors import Unavailable
 
 USUAL_PLACES = (Path("/usr/bin/tegrastats"), Path("/home/nvidia/tegrastats"), Path("/home/ubuntu/tegrastats"))
@@ -47,9 +48,12 @@ class Tegrastats:
     metric = "system"
     source = "tegrastats"
     preference = 20
+    fastest_s = 0.1
 
-    def __init__(self, find: Callable[[], Path | None] = find_tegrastats) -> None:
+    def __init__(self, find: Callable[[], Path | None] = find_tegrastats, root: Path = Path("/")) -> None:
         self._find = find
+        self._root = root
+        self._throttles: ThrottleWatch | None = None
         self._parser = TegrastatsParser()
         self._unknown: Counter[str] = Counter()
         self._stopping = threading.Event()
@@ -76,13 +80,21 @@ class Tegrastats:
         if not self._heard.wait(self._interval_s + FIRST_LINE_S):
             self.close()
             raise Unavailable(f"{program} says nothing that is a line of tegrastats")
+        self._throttles = ThrottleWatch(self._root)
         return Provision()
 
     def attach(self, subject: Subject) -> None:
+        if self._throttles:
+            self._throttles.begin()
         self._emitting = True
 
     def sample(self, now_ns: int) -> None:
-        """Samples come with the lines; here it is only looked whether they come. Raises RuntimeError."""
+        """Samples come with the lines; here it is looked whether they come, and for throttling. Raises RuntimeError."""
+        self._look_whether_lines_come()
+        if self._throttles:
+            self._throttles.look(self._emit, now_ns)
+
+    def _look_whether_lines_come(self) -> None:
         silent_s = time.monotonic() - self._line_at_s
         if silent_s > SILENCE_S + 2 * self._interval_s:
             self._line_at_s = time.monotonic()
@@ -99,6 +111,8 @@ class Tegrastats:
         self._end_process()
         self._thread.join(2 * END_S)
         self._thread = None
+        if self._throttles:
+            self._throttles.close()
         if self._restarts:
             self._run.warn(f"system: tegrastats ended {self._restarts} times by itself and was started again")
         if self._unknown:
@@ -158,6 +172,10 @@ class Tegrastats:
             return
         self._line_at_s = now_ns / 1e9
         self._heard.set()
+        self._heard_line(readings, now_ns)
+
+    def _heard_line(self, readings: Sequence[Reading], now_ns: int) -> None:
+        """What a line says: emitted while the app runs."""
         if self._emitting:
             for series, value in readings:
                 self._emit(series, value, now_ns)

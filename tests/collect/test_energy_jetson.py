@@ -1,0 +1,119 @@
+"""Energy of a board by its rails, from the kernel's files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.collect.conftest import Taken
+from tests.helpers.fake_jetson import agx_orin, nano
+
+from profileapp.collect.board_power import total_rails
+from profileapp.collect.energy_account import CountedEnergy, EnergyMeter, IdlePower, IntegratedEnergy
+from profileapp.collect.energy_jetson import EnergyJetson
+from profileapp.collect.rail_energy import RailEnergy
+from profileapp.collect.seam import RunContext, Subject
+from profileapp.errors import Unavailable
+
+SECOND = 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("rails", "total"),
+    [
+        ({"pom_5v_in", "pom_5v_gpu", "pom_5v_cpu"}, ("pom_5v_in",)),
+        ({"vdd_in", "vdd_cpu_gpu_cv", "vdd_soc"}, ("vdd_in",)),
+        (
+            {"vdd_gpu_soc", "vdd_cpu_cv", "vin_sys_5v0", "vddq_vdd2_1v8ao"},
+            ("vdd_cpu_cv", "vdd_gpu_soc", "vin_sys_5v0"),
+        ),
+        ({"gpu", "cpu", "soc", "cv", "vddrq", "sys5v"}, ("cpu", "cv", "gpu", "soc", "sys5v", "vddrq")),
+        ({"vdd_gpu", "vdd_cpu_soc_mss", "vin_sys_5v0", "vin"}, ("vin",)),
+        ({"vdd_gpu", "vdd_cpu_soc_mss", "vin_sys_5v0"}, ("vdd_cpu_soc_mss", "vdd_gpu", "vin_sys_5v0")),
+        ({"vdd_3v3_wifi"}, ()),
+        (set(), ()),
+    ],
+)
+def test_which_rails_are_all_of_it(rails: set[str], total: tuple[str, ...]) -> None:
+    assert total_rails(rails) == total
+
+
+def test_what_the_idle_board_uses_is_told_apart() -> None:
+    energy, taken = RailEnergy(), Taken()
+    for second in range(3):
+        energy.rest({"vdd_in": 4.0, "vdd_soc": 1.0}, second * SECOND)
+    energy.begin()
+    for second in range(10, 15):
+        energy.run({"vdd_in": 10.0, "vdd_soc": 2.0}, taken, second * SECOND)
+    assert taken.last == {
+        "energy.total": 40,
+        "energy.above-idle": 24,
+        "energy.idle.power": 4,
+        "energy.rail[vdd_in]": 40,
+        "energy.rail[vdd_soc]": 8,
+    }
+    energy.begin()
+    energy.run({"vdd_in": 10.0}, taken, 100 * SECOND)
+    assert taken.last["energy.total"] == 0, "each start of the app begins at zero"
+
+
+def test_of_unknown_rails_there_is_no_total() -> None:
+    energy, taken = RailEnergy(), Taken()
+    energy.rest({"vdd_3v3": 1.0}, 0)
+    energy.begin()
+    energy.run({"vdd_3v3": 1.0}, taken, 0)
+    energy.run({"vdd_3v3": 1.0}, taken, SECOND)
+    assert taken.last == {"energy.rail[vdd_3v3]": 1}
+
+
+def test_idle_power_of_a_counter_and_of_too_few_readings() -> None:
+    idle = IdlePower(CountedEnergy())
+    assert idle.watts is None
+    idle.update(1000, 5 * SECOND)
+    assert idle.watts is None
+    idle.update(1030, 7 * SECOND)
+    assert idle.watts == 15
+
+
+def test_a_device_below_its_idle_power_gives_joules_back() -> None:
+    meter = EnergyMeter(IntegratedEnergy(), 5.0)
+    assert meter.update(3, 0) == (0, 0)
+    assert meter.update(3, SECOND) == (3, -2)
+    assert EnergyMeter(IntegratedEnergy(), None).update(3, 0) == (0, None)
+
+
+def test_a_nano(tmp_path: Path, run: Callable[..., RunContext], taken: Taken) -> None:
+    board = nano(tmp_path / "root")
+    source = EnergyJetson(board.root, idle_s=0.05)
+    source.open(run(), taken)
+    assert not taken.samples, "the app does not run yet"
+    board.write("sys/bus/i2c/drivers/ina3221x/6-0040/iio:device0/in_power0_input", "8420\n")
+    source.attach(Subject(1))
+    began_ns = taken.samples[0][2]
+    source.sample(began_ns + 10 * SECOND)
+    source.detach()
+    source.close()
+    assert taken.last["energy.total"] == pytest.approx(84.2)
+    assert taken.last["energy.above-idle"] == pytest.approx(42.1)
+    assert taken.last["energy.idle.power"] == pytest.approx(4.21)
+    assert taken.last["energy.rail[pom_5v_gpu]"] == pytest.approx(8.15)
+
+
+def test_an_orin_is_the_sum_of_three(tmp_path: Path, run: Callable[..., RunContext], taken: Taken) -> None:
+    source = EnergyJetson(agx_orin(tmp_path / "root").root, idle_s=0.01)
+    source.open(run(), taken)
+    source.attach(Subject(1))
+    source.sample(taken.samples[0][2] + SECOND)
+    source.close()
+    assert taken.last["energy.total"] == pytest.approx(19.880 * 0.160 + 19.880 * 0.040 + 4.992 * 1.010)
+
+
+def test_where_there_are_no_rails(tmp_path: Path, run: Callable[..., RunContext], taken: Taken) -> None:
+    with pytest.raises(Unavailable, match="no Jetson"):
+        EnergyJetson(tmp_path).open(run(), taken)
+    board = nano(tmp_path / "root")
+    for channel in range(3):
+        board.remove(f"sys/bus/i2c/drivers/ina3221x/6-0040/iio:device0/in_power{channel}_input")
+    with pytest.raises(Unavailable, match="run the worker as root"):
+        EnergyJetson(board.root).open(run(), taken)

@@ -1,0 +1,175 @@
+"""A Jetson by its kernel's files: three boards as the tests make them up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.collect.conftest import Taken
+from tests.helpers.fake_jetson import BOARDS, FakeJetson, agx_orin, nano, proc_stat, xavier_nx
+
+from profileapp.collect.jetson_kernel import JetsonGpuSummary, JetsonSystem, JetsonSystemInPart
+from profileapp.collect.jetson_throttle import power_mode_number
+from profileapp.collect.seam import RunContext, Subject
+from profileapp.errors import Unavailable
+
+APP = Subject(1)
+SECOND = 1_000_000_000
+
+
+@pytest.fixture
+def context(run: Callable[..., RunContext]) -> RunContext:
+    return run()
+
+
+def test_a_nano(tmp_path: Path, context: RunContext, taken: Taken) -> None:
+    board = nano(tmp_path / "root")
+    source = JetsonSystem(board.root)
+    source.open(context, taken)
+    source.attach(APP)
+    board.write("proc/stat", proc_stat(75, 25))
+    source.sample(SECOND)
+    source.close()
+    assert taken.last == pytest.approx(
+        {
+            "system.cpu.util": 75,
+            **{f"system.cpu.util[{core}]": 75 for core in range(4)},
+            **{f"system.cpu.frequency[{core}]": 1_190_400_000 for core in range(4)},
+            "system.memory.used": (4051048 - 2000000) * 1024,
+            "system.memory.available": 2000000 * 1024,
+            "system.swap.used": 520 * 1024,
+            "system.temperature[ao]": 41,
+            "system.temperature[cpu]": 33.5,
+            "system.temperature[gpu]": 32,
+            "system.temperature[pll]": 31.5,
+            "system.temperature[pmic-die]": 100,
+            "system.gpu.util": 43.7,
+            "system.gpu.clock": 460_800_000,
+            "system.emc.clock": 1_600_000_000,
+            "system.power[pom_5v_in]": 4.21,
+            "system.power[pom_5v_gpu]": 0.815,
+            "system.power[pom_5v_cpu]": 1.304,
+            "system.fan.drive": 128 / 2.55,
+            "system.throttled[heat]": 0,
+            "system.power-mode": 0,
+        }
+    )
+
+
+def test_a_xavier_multiplies_voltage_and_current(tmp_path: Path, context: RunContext, taken: Taken) -> None:
+    source = JetsonSystem(xavier_nx(tmp_path).root)
+    source.open(context, taken)
+    source.attach(APP)
+    source.close()
+    assert taken.last["system.power[vdd_in]"] == pytest.approx(5.080 * 1.210)
+    assert taken.last["system.power[vdd_soc]"] == pytest.approx(5.072 * 0.250)
+    assert taken.last["system.fan.speed"] == 1940
+    assert taken.last["system.fan.drive"] == 20
+    assert taken.last["system.power-mode"] == 8
+    assert taken.last["system.throttled[heat]"] == 0, "neither the fan nor a hot surface slows anything down"
+
+
+def test_an_orin_whose_gpu_sleeps(tmp_path: Path, context: RunContext, taken: Taken) -> None:
+    board = agx_orin(tmp_path)
+    source = JetsonSystem(board.root)
+    source.open(context, taken)
+    source.attach(APP)
+    assert {name for name in taken.last if "temperature" in name} == {
+        f"system.temperature[{sensor}]" for sensor in ("cpu", "soc0", "tj", "tboard")
+    }
+    assert {name for name in taken.last if "power[" in name} == {
+        f"system.power[{rail}]" for rail in ("vdd_gpu_soc", "vdd_cpu_cv", "vin_sys_5v0", "vddq_vdd2_1v8ao")
+    }
+    assert taken.last["system.engine.clock[vic]"] == 115_200_000
+    board.write("sys/class/thermal/thermal_zone1/temp", "51250\n")
+    source.sample(SECOND)
+    source.close()
+    assert taken.last["system.temperature[gpu]"] == 51.25, "it woke up"
+
+
+def test_a_sensor_that_fails_loses_only_itself(tmp_path: Path, context: RunContext, taken: Taken) -> None:
+    board = nano(tmp_path)
+    source = JetsonSystem(board.root)
+    source.open(context, taken)
+    board.write("sys/class/thermal/thermal_zone1/temp", "")
+    board.write("sys/class/thermal/thermal_zone2/temp", "hot\n")
+    source.attach(APP)
+    source.close()
+    assert "system.temperature[cpu]" not in taken.last
+    assert "system.temperature[gpu]" not in taken.last
+    assert taken.last["system.temperature[pll]"] == 31.5
+
+
+def test_what_slows_it_down_is_told(tmp_path: Path, context: RunContext, taken: Taken) -> None:
+    board = xavier_nx(tmp_path)
+    source = JetsonSystem(board.root)
+    source.open(context, taken)
+    source.attach(APP)
+    assert taken.last["system.throttled[power]"] == 0, "what came before the app is not the app's"
+    board.write("sys/class/hwmon/hwmon3/oc1_event_cnt", "4\n")
+    board.write("sys/class/thermal/cooling_device2/cur_state", "1\n")
+    board.write("var/lib/nvpmodel/status", "pmode:0000")
+    far_ns = 10**18
+    source.sample(far_ns)
+    assert taken.last["system.throttled[power]"] == 1
+    assert taken.last["system.throttled[heat]"] == 1
+    assert taken.last["system.power-mode"] == 0
+    count = len(taken.of("system.throttled[heat]"))
+    source.sample(far_ns + SECOND // 2)
+    assert len(taken.of("system.throttled[heat]")) == count, "looked at once a second"
+    source.sample(far_ns + SECOND)
+    source.close()
+    assert taken.last["system.throttled[power]"] == 0, "no further event of over-current"
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_open_leaves_nothing_open(board: Callable[[Path], FakeJetson], tmp_path: Path, context: RunContext) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for source in (JetsonSystem(board(tmp_path).root), JetsonGpuSummary(tmp_path)):
+        source.open(context, Taken())
+        source.close()
+        source.close()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_elsewhere_it_is_unavailable(tmp_path: Path, context: RunContext, taken: Taken) -> None:
+    for source in (JetsonSystem(tmp_path), JetsonSystemInPart(tmp_path), JetsonGpuSummary(tmp_path)):
+        with pytest.raises(Unavailable, match="no Jetson"):
+            source.open(context, taken)
+        source.close()
+
+
+def test_what_cannot_be_read_leaves_it_to_tegrastats_or_to_the_rest(
+    tmp_path: Path, context: RunContext, taken: Taken
+) -> None:
+    board = nano(tmp_path)
+    board.remove("sys/class/devfreq/57000000.gpu/device/load")
+    whole = JetsonSystem(board.root)
+    with pytest.raises(Unavailable, match="load of the GPU"):
+        whole.open(context, taken)
+    whole.close()
+    part = JetsonSystemInPart(board.root)
+    part.open(context, taken)
+    part.attach(APP)
+    part.close()
+    assert taken.last["system.power[pom_5v_in]"] == 4.21
+    assert "system.gpu.util" not in taken.last
+
+
+def test_the_gpu_alone(tmp_path: Path, context: RunContext, taken: Taken) -> None:
+    source = JetsonGpuSummary(xavier_nx(tmp_path).root)
+    source.open(context, taken)
+    source.attach(APP)
+    source.close()
+    assert taken.last == pytest.approx(
+        {"gpu.util[0]": 99.5, "gpu.clock.sm[0]": 1_109_250_000, "gpu.temperature[0]": 37}
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "mode"),
+    [(b"pmode:0002", 2), (b"fmode:quiet pmode:0000\n", 0), (b"", None), (b"pmode:x", None), (b"mode:1", None)],
+)
+def test_the_number_of_the_power_mode(content: bytes, mode: int | None) -> None:
+    assert power_mode_number(content) == mode

@@ -1,0 +1,30 @@
+"""Which rails together are what a board draws. Pure.
+
+Sources: Jetson Linux Developer Guide, "Power Management", tables of the INA3221 channels by module; rail names of
+recorded tegrastats lines. Several monitors sit behind the board's input and measure again a part of what it measures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_INPUTS = ("vin", "vdd_in", "pom_5v_in", "5v_in", "vdd_mux")
+"""Rails through which all of the module's (or board's) power comes, the widest first."""
+# What else such a board measures, as AGX Orin's VDDQ_VDD2_1V8AO, is fed by one of these.
+_WHOLE_MODULES = (
+    frozenset({"vdd_gpu_soc", "vdd_cpu_cv", "vin_sys_5v0"}),  # AGX Orin
+    frozenset({"gpu", "cpu", "soc", "cv", "vddrq", "sys5v"}),  # AGX Xavier
+    frozenset({"vdd_gpu", "vdd_cpu_soc_mss", "vin_sys_5v0"}),  # AGX Thor
+)
+
+
+def total_rails(rails: Iterable[str]) -> tuple[str, ...]:
+    """The rails (in lower case) whose sum is the power of the whole module; empty where that cannot be told."""
+    known = frozenset(rails)
+    for name in _INPUTS:
+        if name in known:
+            return (name,)
+    for module in _WHOLE_MODULES:
+        if module <= known:
+            return tuple(sorted(module))
+    return ()

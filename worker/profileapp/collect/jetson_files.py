@@ -1,0 +1,198 @@
+"""Finds what the kernel of a Jetson tells in files: temperatures, clocks, load of the GPU, power rails, the fan.
+
+Sources: Jetson Linux Developer Guide, "Power Management" and "Thermal Management"; the kernel's own documentation of
+`thermal/sysfs-api`, `ABI/testing/sysfs-class-devfreq`, `hwmon/sysfs-interface` and `hwmon/ina3221`. Where a file is
+differs by board and release, so it is looked for by what it is, not by its address on the bus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+
+from profileapp.collect.kernel_file import KernelFile
+from profileapp.model.series import Series, series
+
+SENSOR_OFF_C = -200.0
+"""A temperature below it is no temperature: sensors that are off read -256."""
+
+_TEXT_BYTES = 256
+# The GPU's name in the device tree: all boards of one family say `gpu`, or the name of the chip's design.
+_GPU_NAMES = frozenset({"gpu", "gm20b", "gp10b", "gv11b", "ga10b", "gb10b"})
+_ENDINGS_OF_SENSORS = ("-therm", "-thermal", "_thermal")
+_OLD_FAN = "sys/devices/pwm-fan/cur_pwm"
+_FULL_PWM = 255
+
+
+class Gauge:
+    """One series that is read from one file, or from two whose numbers are multiplied (voltage and current)."""
+
+    __slots__ = ("_by", "_file", "_scale", "series")
+
+    def __init__(self, series: Series, file: KernelFile, scale: float, by: KernelFile | None = None) -> None:
+        self.series = series
+        self._file = file
+        self._by = by
+        self._scale = scale
+
+    def named(self, series: Series) -> Gauge:
+        """The same numbers as another series; of the two only one may be closed."""
+        return Gauge(series, self._file, self._scale, self._by)
+
+    def read(self) -> float | None:
+        """The value in the series' unit; None while the kernel has none to tell (a part that sleeps)."""
+        try:
+            number = self._file.read_number()
+            return number * self._scale if self._by is None else number * self._by.read_number() * self._scale
+        except (OSError, ValueError):
+            return None
+
+    def close(self) -> None:
+        """Lets go of the files. May be called twice."""
+        self._file.close()
+        if self._by:
+            self._by.close()
+
+
+def is_jetson(root: Path) -> bool:
+    """Whether the device tree says that this is a board with a Tegra of NVIDIA's."""
+    return b"nvidia,tegra" in _bytes(root / "proc/device-tree/compatible")
+
+
+def temperatures(root: Path) -> list[Gauge]:
+    """`system.temperature` of every thermal zone, in °C; the files tell thousandths."""
+    found = []
+    for zone in _folders(root / "sys/class/thermal", "thermal_zone*"):
+        name = _text(zone / "type").lower()
+        for ending in _ENDINGS_OF_SENSORS:
+            name = name.removesuffix(ending)
+        # An estimate that the fan is ruled by, of several sensors together.
+        if name and not name.startswith("thermal-fan-est"):
+            found += _gauge(series("system.temperature", "°C", "system", sensor=name), zone / "temp", 1e-3)
+    return found
+
+
+def gpu_load(root: Path, named: Callable[[str], Series]) -> list[Gauge]:
+    """How busy each GPU is, in %; the files tell thousandths. `named` makes the series of the GPU's number."""
+    files = [folder / "device/load" for folder in _gpus(root)]
+    return _numbered(files, named, 0.1)
+
+
+def gpu_clocks(root: Path, named: Callable[[str], Series]) -> list[Gauge]:
+    """Clock of each GPU, in Hz."""
+    return _numbered([folder / "cur_freq" for folder in _gpus(root)], named, 1.0)
+
+
+def engine_clocks(root: Path) -> list[Gauge]:
+    """Clocks of what else scales its clock, in Hz: video engines, and the memory controller."""
+    found = []
+    for folder in _folders(root / "sys/class/devfreq", "*"):
+        name = _device_name(folder)
+        if name and name not in _GPU_NAMES:
+            found += _gauge(series("system.engine.clock", "Hz", "system", engine=name), folder / "cur_freq", 1.0)
+    for path in ("sys/kernel/debug/bpmp/debug/clk/emc/rate", "sys/kernel/debug/clk/emc/clk_rate"):
+        emc = _gauge(series("system.emc.clock", "Hz", "system"), root / path, 1.0)
+        if emc:
+            return found + emc
+    return found
+
+
+def cpu_clocks(root: Path) -> list[Gauge]:
+    """`system.cpu.frequency` of each core, in Hz; the files tell kHz."""
+    found = []
+    for folder in _folders(root / "sys/devices/system/cpu", "cpu[0-9]*"):
+        clock = series("system.cpu.frequency", "Hz", "system", core=folder.name.removeprefix("cpu"))
+        found += _gauge(clock, folder / "cpufreq/scaling_cur_freq", 1e3)
+    return found
+
+
+def rails(root: Path, named: Callable[[str], Series]) -> list[Gauge]:
+    """Power of every rail, in W, as INA3221 and INA238 monitors tell it. `named` makes the series of a rail's name."""
+    found: list[Gauge] = []
+    taken: set[str] = set()
+    for name, files, scale in chain(_hwmon_rails(root), _iio_rails(root)):
+        label = name.strip().lower()
+        # Channels that lead nowhere are called NC, some of them several times.
+        if not label or label == "nc" or label in taken:
+            continue
+        with suppress(OSError):
+            opened = [KernelFile(path) for path in files]
+            taken.add(label)
+            found.append(Gauge(named(label), opened[0], scale, *opened[1:]))
+    return found
+
+
+def fans(root: Path) -> list[Gauge]:
+    """How fast the fan is told to run, in % of its full speed, and how fast it does, in turns a minute."""
+    found = []
+    speed = series("system.fan.speed", "rpm", "system")
+    drive = series("system.fan.drive", "%", "system")
+    for folder in _folders(root / "sys/class/hwmon", "hwmon*"):
+        if _text(folder / "name") in ("pwmfan", "pwm-fan", "pwm_fan"):
+            found += _gauge(drive, folder / "pwm1", 100 / _FULL_PWM)
+        for file in ("fan1_input", "rpm"):
+            found += _gauge(speed, folder / file, 1.0)
+    return found or _gauge(drive, root / _OLD_FAN, 100 / _FULL_PWM)
+
+
+def _hwmon_rails(root: Path) -> Iterator[tuple[str, tuple[Path, ...], float]]:
+    """Name, files and factor to W of each rail: mV and mA of an INA3221 (JetPack 5 on), µW of an INA238 (Thor)."""
+    for folder in _folders(root / "sys/class/hwmon", "hwmon*"):
+        chip = _text(folder / "name")
+        if chip == "ina3221":
+            for channel in (1, 2, 3):
+                if _text(folder / f"in{channel}_enable") != "0":
+                    files = folder / f"in{channel}_input", folder / f"curr{channel}_input"
+                    yield _text(folder / f"in{channel}_label"), files, 1e-6
+        elif chip == "ina238":
+            yield _text(folder / "label") or _text(folder / "in1_label"), (folder / "power1_input",), 1e-6
+
+
+def _iio_rails(root: Path) -> Iterator[tuple[str, tuple[Path, ...], float]]:
+    """Of the driver of JetPack 3 and 4, which tells mW."""
+    for device in _folders(root / "sys/bus/i2c/drivers/ina3221x", "*-*"):
+        for folder in _folders(device, "iio:device*") or _folders(device, "iio_device"):
+            for channel in (0, 1, 2):
+                yield _text(folder / f"rail_name_{channel}"), (folder / f"in_power{channel}_input",), 1e-3
+
+
+def _gpus(root: Path) -> list[Path]:
+    return [each for each in _folders(root / "sys/class/devfreq", "*") if _device_name(each) in _GPU_NAMES]
+
+
+def _device_name(devfreq: Path) -> str:
+    """The name that the device tree has for a device, else what follows its address on the bus."""
+    return _text(devfreq / "device/of_node/name") or devfreq.name.rpartition(".")[2]
+
+
+def _numbered(files: list[Path], named: Callable[[str], Series], scale: float) -> list[Gauge]:
+    return [gauge for number, path in enumerate(files) for gauge in _gauge(named(str(number)), path, scale)]
+
+
+def _gauge(series: Series, path: Path, scale: float) -> list[Gauge]:
+    """None, where there is no such file or it is not for us to read."""
+    try:
+        return [Gauge(series, KernelFile(path), scale)]
+    except OSError:
+        return []
+
+
+def _folders(parent: Path, pattern: str) -> list[Path]:
+    """In the order of the numbers in their names."""
+    with suppress(OSError):
+        return sorted(parent.glob(pattern), key=lambda path: (len(path.name), path.name))
+    return []
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_TEXT_BYTES)
+    except OSError:
+        return b""
+
+
+def _text(path: Path) -> str:
+    return _bytes(path).decode("ascii", errors="replace").strip("\0\n ")

@@ -1,0 +1,91 @@
+"""Load and memory of any Linux machine, from /proc: what every source of `system` needs that has no better."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from profileapp.collect.kernel_file import KernelFile, lines_of_words, number_after
+from profileapp.collect.seam import Emit
+from profileapp.errors import Unavailable
+from profileapp.model.series import Series, series
+
+CPU = series("system.cpu.util", "%", "system")
+"""Share of all cores' time that is not idle: 0 to 100. With the label `core`, of that core."""
+MEMORY_USED = series("system.memory.used", "bytes", "system")
+"""Total less available: what could not be given to a new program."""
+MEMORY_AVAILABLE = series("system.memory.available", "bytes", "system")
+SWAP_USED = series("system.swap.used", "bytes", "system")
+"""Only where the device has swap."""
+
+
+class ProcLoad:
+    """Keeps /proc/stat and /proc/meminfo open. Raises Unavailable where they cannot be read."""
+
+    def __init__(self, proc: Path) -> None:
+        self._before: dict[bytes, tuple[int, int]] = {}
+        self._cores: dict[bytes, Series] = {b"cpu": CPU}
+        try:
+            self._stat = KernelFile(proc / "stat")
+            try:
+                self._meminfo = KernelFile(proc / "meminfo")
+            except OSError:
+                self._stat.close()
+                raise
+        except OSError as error:
+            raise Unavailable(f"{error.filename} cannot be read ({error.strerror})") from error
+
+    def begin(self) -> None:
+        """A repeat begins: rates are taken from here on."""
+        self._before = {}
+
+    def sample(self, emit: Emit, now_ns: int) -> None:
+        """Emits load (from the second sample on) and memory. Raises OSError."""
+        self._cpu(self._stat.read(), emit, now_ns)
+        _memory(self._meminfo.read(), emit, now_ns)
+
+    def close(self) -> None:
+        self._stat.close()
+        self._meminfo.close()
+
+    def _cpu(self, content: bytes, emit: Emit, now_ns: int) -> None:
+        for name, total, idle in parse_cpu_times(content):
+            before = self._before.get(name)
+            self._before[name] = total, idle
+            # A core that was taken away and came back may begin anew.
+            if before and total > before[0]:
+                busy = 1 - (idle - before[1]) / (total - before[0])
+                emit(self._cores.get(name) or self._core(name), min(100.0, max(0.0, busy * 100)), now_ns)
+
+    def _core(self, name: bytes) -> Series:
+        self._cores[name] = series(CPU.name, CPU.unit, CPU.metric, core=name.removeprefix(b"cpu").decode())
+        return self._cores[name]
+
+
+def _memory(content: bytes, emit: Emit, now_ns: int) -> None:
+    """Numbers of /proc/meminfo are in KiB, though it writes kB. Source: proc_meminfo(5)."""
+    total, available = number_after(content, b"MemTotal:"), number_after(content, b"MemAvailable:")
+    if total is not None and available is not None:
+        emit(MEMORY_USED, (total - available) * 1024, now_ns)
+        emit(MEMORY_AVAILABLE, available * 1024, now_ns)
+    swap, swap_free = number_after(content, b"SwapTotal:"), number_after(content, b"SwapFree:")
+    if swap and swap_free is not None:
+        emit(SWAP_USED, (swap - swap_free) * 1024, now_ns)
+
+
+def parse_cpu_times(content: bytes) -> list[tuple[bytes, int, int]]:
+    """Name, all ticks and idle ticks of each `cpu` line of /proc/stat.
+
+    `cpu0 USER NICE SYSTEM IDLE IOWAIT IRQ SOFTIRQ STEAL GUEST GUEST_NICE`; guest time is in user's already.
+    Source: proc_stat(5).
+    """
+    found = []
+    for words in lines_of_words(content):
+        if not words[0].startswith(b"cpu"):
+            break
+        try:
+            times = [int(word) for word in words[1:9]]
+        except ValueError:
+            continue
+        if len(times) >= 4:
+            found.append((words[0], sum(times), times[3] + (times[4] if len(times) > 4 else 0)))
+    return found
