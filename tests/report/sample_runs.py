@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from profileapp.collect import container_series as container
-from profileapp.collect import system
+from profileapp.collect import proc_load
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.clock import Clock
 from profileapp.model.run import Agent, Build, Image, MetricStatus, Repeat, Run
@@ -105,10 +105,10 @@ def app_shapes(cpu: float, memory_mib: float, fps: float) -> dict[Series, Shape]
         container.PROCESSES: lambda at_s, _: 9.0 if at_s > 3 else 4.0,
         container.CPU_PRESSURE: wave(3.0, 1.0, 0.8),
         container.IO_PRESSURE: bursts(8.0, 15),
-        system.CPU: wave(cpu / 6 + 6, 3.0, 1.5),
-        system.MEMORY_USED: climb(2100 * MIB, (2100 + memory_mib) * MIB, 25.0, 2 * MIB),
-        system.MEMORY_AVAILABLE: climb(5600 * MIB, (5600 - memory_mib) * MIB, 25.0, 2 * MIB),
-        system.SWAP_USED: lambda at_s, _: 0.0,
+        proc_load.CPU: wave(cpu / 6 + 6, 3.0, 1.5),
+        proc_load.MEMORY_USED: climb(2100 * MIB, (2100 + memory_mib) * MIB, 25.0, 2 * MIB),
+        proc_load.MEMORY_AVAILABLE: climb(5600 * MIB, (5600 - memory_mib) * MIB, 25.0, 2 * MIB),
+        proc_load.SWAP_USED: lambda at_s, _: 0.0,
         FPS: wave(fps, fps * 0.08, fps * 0.02),
         INFERENCE: wave(1 / fps, 0.1 / fps, 0.03 / fps),
         OBJECTS: lambda at_s, _: math.floor(at_s * fps * 3.4),

@@ -25,17 +25,34 @@ class Emit(Protocol):
 
 
 class Mount(msgspec.Struct, frozen=True):
-    """A folder or file of the host that the app's container sees, read-only."""
+    """A folder or file of the host that the app's container sees, read-only unless `writable`."""
 
     host_path: str
     container_path: str
+    writable: bool = False
+
+
+Words = tuple[str, ...]
+
+
+class Trace(msgspec.Struct, frozen=True):
+    """How the app is run under a tool that traces it, and what is done when it has ended.
+
+    Tracing costs the app time, so it has a repeat of its own behind those that are measured. `wrap` makes, of the words
+    the app is started with, those that start the tool with the app; it raises Unavailable where the tool is none for
+    such an app. `gather` reads what the tool left, and raises Unavailable where that is nothing.
+    """
+
+    wrap: Callable[[Words], Words]
+    gather: Callable[[], None]
 
 
 class Provision(msgspec.Struct, frozen=True):
-    """What a source wants the app to be started with."""
+    """What a source wants the app to be started with; with a `trace`, in the traced repeat only."""
 
     env: dict[str, str] = {}
     mounts: tuple[Mount, ...] = ()
+    trace: Trace | None = None
 
 
 class RunContext(msgspec.Struct, frozen=True):
@@ -84,7 +101,7 @@ class Collector(Protocol):
         """Emits one sample of each series; `now_ns` is the monotonic clock. Called once an interval."""
 
     def detach(self) -> None:
-        """The app has ended, or will be ended next; lets go of it."""
+        """The app has ended, or will be ended next; lets go of it. Raises Unavailable where nothing was to be had."""
 
     def close(self) -> None:
         """Lets go of everything. Called once, whatever happened before."""

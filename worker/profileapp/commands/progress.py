@@ -123,4 +123,6 @@ class BarProgress:
 
 def describe(target: Target, repeat: int) -> str:
     """`gpu`, or `gpu (2 of 5)`."""
+    if repeat > target.repeat:
+        return f"{target.name} (traced)"
     return f"{target.name} ({repeat} of {target.repeat})" if target.repeat > 1 else target.name

@@ -28,6 +28,8 @@ _COST = (
     (("memory peak", "container.memory.used", "max"), ("device memory peak", "system.memory.used", "max")),
 )
 
+_ENERGY_PER_UNIT = "energy.total.per."
+
 
 def headlines(summaries: Sequence[SeriesSummary]) -> tuple[Headline, ...]:
     """Cost first, then the app's own series: frame rates before all others, then by name."""
@@ -38,6 +40,8 @@ def headlines(summaries: Sequence[SeriesSummary]) -> tuple[Headline, ...]:
         for label, name, statistic in [next((each for each in choices if each[1] in unlabelled), choices[0])]
         if name in unlabelled
     ]
+    per_unit = [one for one in summaries if one.name.startswith(_ENERGY_PER_UNIT)][:1]
+    chosen += [_headline(f"energy per {one.name.removeprefix(_ENERGY_PER_UNIT)}", one, "mean") for one in per_unit]
     own = [summary for summary in summaries if summary.metric == "custom" and summary.kind != "counter"]
     own.sort(key=lambda summary: ("fps" not in summary.name.lower(), summary.kind == "timer", summary.name))
     return (*chosen, *(_headline(summary.name, summary, "mean") for summary in own[:CUSTOM_HEADLINES]))

@@ -19,7 +19,7 @@ LARGE = 1e150
 
 def measured_spans(repeats: Sequence[Repeat]) -> list[tuple[int, int | None]]:
     """From and to (UTC ns, both included; None: no end on record) of what counts in each repeat."""
-    return [(repeat.measured_from_ns, repeat.ended_ns or None) for repeat in repeats]
+    return [(repeat.measured_from_ns, repeat.ended_ns or None) for repeat in repeats if not repeat.traced]
 
 
 def summarise(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> tuple[SeriesSummary, ...]:

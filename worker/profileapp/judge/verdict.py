@@ -10,6 +10,8 @@ import msgspec
 
 from profileapp.errors import ExitCode, worst
 from profileapp.judge.budget import judge_budget
+from profileapp.judge.energy import energy_per_unit
+from profileapp.judge.events import device_events
 from profileapp.judge.headline import Headline, headlines
 from profileapp.judge.summary import summarise
 from profileapp.model.budget import parse_budget
@@ -40,9 +42,13 @@ def judge_folder(folder: Path) -> JudgedRun:
     recording = read_recording(folder)
     unknown = Run(id="", app=App(""), target=Target(folder.name), clock=Clock(0, 0), started_ns=0)
     recorded = recording.run or unknown
-    summary = summarise(recording.series, recorded.repeats)
+    summary = (
+        *summarise(recording.series, recorded.repeats),
+        *energy_per_unit(recording.series, recorded.repeats),
+    )
     budgets = tuple(_judge(key, text, summary) for key, text in recorded.target.budgets.items())
-    run = msgspec.structs.replace(recorded, summary=summary, budgets=budgets)
+    events = device_events(recording.series)
+    run = msgspec.structs.replace(recorded, summary=summary, budgets=budgets, events=events)
     return JudgedRun(
         run=run,
         verdict=verdict_of(run),

@@ -39,8 +39,27 @@ class Image(msgspec.Struct, frozen=True):
     architecture: str = ""
 
 
+class Jetson(msgspec.Struct, frozen=True):
+    """What kind of Jetson a board is, and how it was set when the run began; "" where it could not be read.
+
+    `module` has the name and the part number (`AGX Orin 64GB (p3701-0005)`), `power_mode` the name and the number
+    (`MODE_30W (2)`). `clocks_locked`: held at one clock, as jetson_clocks does; None where that is not known.
+    """
+
+    module: str = ""
+    l4t: str = ""
+    jetpack: str = ""
+    power_mode: str = ""
+    clocks_locked: bool | None = None
+    fan: str = ""
+
+
 class Agent(msgspec.Struct, frozen=True):
-    """The machine that was measured. `board` is the device tree's model, "" where there is none."""
+    """The machine that was measured. `board` is the device tree's model, "" where there is none.
+
+    `cuda` is the toolkit's version, `gpu_driver` that of the driver of a discrete GPU. `runtime` is what runs the app,
+    with its version.
+    """
 
     hostname: str = ""
     board: str = ""
@@ -51,6 +70,9 @@ class Agent(msgspec.Struct, frozen=True):
     cpu_count: int = 0
     memory_bytes: int = 0
     runtime: str = ""
+    cuda: str = ""
+    gpu_driver: str = ""
+    jetson: Jetson | None = None
 
 
 class Build(msgspec.Struct, frozen=True):
@@ -67,8 +89,9 @@ class Build(msgspec.Struct, frozen=True):
 class Repeat(msgspec.Struct, frozen=True):
     """One start of the app. Times are UTC nanoseconds since 1970; `ended_ns` 0: it never came to an end on record.
 
-    Samples from `measured_from_ns` (the end of the warm-up) to `ended_ns` count in the summary. `signal` is the number
-    of the signal that ended the app, 0 for none; `killed`: it had to be killed because it ignored SIGTERM.
+    Samples from `measured_from_ns` (the end of the warm-up) to `ended_ns` count in the summary; those of a repeat that
+    was `traced` (run under a tool that slows it down) do not. `signal` is the number of the signal that ended the app,
+    0 for none; `killed`: it had to be killed because it ignored SIGTERM.
     """
 
     index: int
@@ -80,6 +103,7 @@ class Repeat(msgspec.Struct, frozen=True):
     signal: int = 0
     killed: bool = False
     message: str = ""
+    traced: bool = False
 
 
 class MetricStatus(msgspec.Struct, frozen=True):
@@ -122,6 +146,17 @@ class SeriesSummary(msgspec.Struct, frozen=True):
     last: float
 
 
+class Event(msgspec.Struct, frozen=True):
+    """Something that happened to the device during a run: from and to, UTC nanoseconds since 1970, and one line.
+
+    `ended_ns` 0: it was still so when the run ended.
+    """
+
+    started_ns: int
+    ended_ns: int
+    text: str
+
+
 BudgetState = Literal["kept", "broken", "not-measured"]
 
 
@@ -162,6 +197,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     metrics: tuple[MetricStatus, ...] = ()
     warnings: tuple[str, ...] = ()
     summary: tuple[SeriesSummary, ...] = ()
+    events: tuple[Event, ...] = ()
     budgets: tuple[BudgetResult, ...] = ()
     version: int = RUN_VERSION
     profileapp: str = ""

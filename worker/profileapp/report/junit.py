@@ -10,7 +10,7 @@ from profileapp.judge.verdict import JudgedRun
 from profileapp.model.run import BudgetResult, MetricStatus, Run
 from profileapp.report.clean import clean
 from profileapp.report.format import ABSENT, moment, quantity
-from profileapp.report.page_data import budget_text, duration_s
+from profileapp.report.page_data import budget_text, duration_s, remarks
 
 LOG_LIMIT = 16 * 1024
 NAME_LIMIT = 200
@@ -45,8 +45,7 @@ def _suite(judged: JudgedRun) -> TestSuite:
 def _run_case(judged: JudgedRun, classname: str) -> TestCase:
     run = judged.run
     notes = [
-        *run.warnings,
-        *judged.problems,
+        *remarks(judged),
         *(f"{each.label}: {quantity(each.value, each.unit)}" for each in judged.headline),
     ]
     case = TestCase("run", classname, duration_s(judged), stdout=clean("\n".join(notes), LOG_LIMIT) or None)
@@ -87,6 +86,9 @@ def _properties(run: Run) -> dict[str, str]:
         "run": run.id,
         "app.version": run.app.version,
         "board": run.agent.board,
+        "module": run.agent.jetson.module if run.agent.jetson else "",
+        "jetpack": run.agent.jetson.jetpack if run.agent.jetson else "",
+        "power_mode": run.agent.jetson.power_mode if run.agent.jetson else "",
         "agent": run.agent.hostname,
         "architecture": run.agent.architecture,
         "runtime": run.agent.runtime,

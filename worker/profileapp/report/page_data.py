@@ -9,7 +9,7 @@ import msgspec
 from profileapp.judge.headline import Headline
 from profileapp.judge.verdict import JudgedRun
 from profileapp.model.budget import STATISTICS
-from profileapp.model.run import BudgetResult, BudgetState, Run, SeriesSummary
+from profileapp.model.run import BudgetResult, BudgetState, Event, Jetson, Repeat, Run, SeriesSummary
 from profileapp.report.format import ABSENT, moment, number, quantity, scale_of
 
 SYMBOLS = {
@@ -65,10 +65,38 @@ def headline_range(judged: JudgedRun, headline: Headline) -> str:
     return f"{number(found[0].min / factor)} to {number(found[0].max / factor)} {unit}".rstrip()
 
 
+def measured_repeats(run: Run) -> tuple[Repeat, ...]:
+    """Those that count: not the one in which a tool traced the app."""
+    return tuple(each for each in run.repeats if not each.traced)
+
+
+def remarks(judged: JudgedRun) -> tuple[str, ...]:
+    """What a reader of the numbers must know first: what slowed the device down, what could not be read or done."""
+    return (*event_lines(judged.run), *judged.problems, *judged.run.warnings)
+
+
+def event_lines(run: Run) -> tuple[str, ...]:
+    """A line for each kind of event: `the device was slowed down for heat: 3 times, 12 s in all, first after 40 s`."""
+    end_ns = max((each.ended_ns for each in run.repeats), default=0)
+    kinds: dict[str, list[Event]] = {}
+    for event in run.events:
+        kinds.setdefault(event.text, []).append(event)
+    return tuple(_event_line(text, events, run.started_ns, end_ns) for text, events in kinds.items())
+
+
+def _event_line(text: str, events: Sequence[Event], start_ns: int, end_ns: int) -> str:
+    lasted_s = sum(max(0, (each.ended_ns or end_ns) - each.started_ns) for each in events) / 1e9
+    after = f"after {quantity(max(0.0, (events[0].started_ns - start_ns) / 1e9), 's')}"
+    if not lasted_s:
+        return f"{text}, {after}"
+    times = "once" if len(events) == 1 else f"{len(events)} times"
+    return f"{text}: {times}, {quantity(lasted_s, 's')} in all, first {after}"
+
+
 def duration_s(judged: JudgedRun) -> float:
-    """Time that the app ran, over all repeats; up to the last sample of one whose end is not on record."""
+    """Time that the app ran, over all repeats that count; up to the last sample of one whose end is not on record."""
     last_ns = max((data.times_ns[-1] for one, data in judged.series.items() if one.metric != "custom"), default=0)
-    return sum(max(0, (each.ended_ns or last_ns) - each.started_ns) for each in judged.run.repeats) / 1e9
+    return sum(max(0, (each.ended_ns or last_ns) - each.started_ns) for each in measured_repeats(judged.run)) / 1e9
 
 
 def budget_text(budget: BudgetResult) -> str:
@@ -148,6 +176,9 @@ def facts(run: Run) -> tuple[tuple[str, str], ...]:
         ("Processor", _dotted(agent.cpu, f"{agent.cpu_count} cores" if agent.cpu_count else "")),
         ("Memory", quantity(agent.memory_bytes, "bytes") if agent.memory_bytes else ""),
         ("System", _dotted(agent.os, agent.kernel, agent.architecture)),
+        *_jetson_rows(agent.jetson),
+        ("CUDA", agent.cuda),
+        ("GPU driver", agent.gpu_driver),
         ("Runtime", agent.runtime),
         ("Job", f"{build.job} {build.number}".strip()),
         ("Build", build.url),
@@ -172,3 +203,16 @@ def last_lines(log_tail: str, limit: int = 40) -> str:
 def count_kept(budgets: Iterable[BudgetResult]) -> int:
     """How many budgets were kept."""
     return sum(budget.state == "kept" for budget in budgets)
+
+
+def _jetson_rows(jetson: Jetson | None) -> tuple[tuple[str, str], ...]:
+    if jetson is None:
+        return ()
+    clocks = "" if jetson.clocks_locked is None else "locked" if jetson.clocks_locked else "scaling"
+    return (
+        ("Module", jetson.module),
+        ("JetPack", _dotted(jetson.jetpack, f"L4T {jetson.l4t}" if jetson.l4t else "")),
+        ("Power mode", jetson.power_mode),
+        ("Clocks", clocks),
+        ("Fan", jetson.fan),
+    )

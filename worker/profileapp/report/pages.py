@@ -83,7 +83,7 @@ def write_all_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
 def _write_target(templates: jinja2.Environment, judged: JudgedRun) -> TargetPage:
     folder = judged.folder / REPORT_FOLDER
     _make_folder(folder)
-    plots, left_out = plot_target(judged.series, judged.run.repeats, judged.run.budgets)
+    plots, left_out = plot_target(judged.series, page_data.measured_repeats(judged.run), judged.run.budgets)
     written = tuple(_write_plot(folder, index, plot) for index, plot in enumerate(plots, start=1))
     page = TargetPage(
         judged=judged,

@@ -17,6 +17,7 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import Mount as DockerMount
+from docker.types import Ulimit
 from docker.utils import parse_repository_tag
 
 from profileapp.collect.seam import Subject
@@ -30,6 +31,8 @@ RUN_LABEL = "profileapp.run_id"
 STATE_LABEL = "profileapp.state"
 API_TIMEOUT_S = 60
 OUTPUT_END_TIMEOUT_S = 10.0
+WRITTEN_FILE_LIMIT_BYTES = 1024**3
+"""How large a file may grow that the app writes to a folder of the host's."""
 DAEMON_CHECKS = 8
 DAEMON_CHECK_EVERY_S = 0.25
 
@@ -52,6 +55,7 @@ class DockerRuntime:
 
     def __init__(self, image_name: str, state: str) -> None:
         self.image: Image | None = None
+        self._config: dict[str, Any] = {}
         self._image_name = image_name
         self._state = f"{platform.node()}:{state}"
         try:
@@ -62,6 +66,12 @@ class DockerRuntime:
                 f"no Docker daemon answers ({_one_line(error)}); start it, set DOCKER_HOST, let this user use its "
                 "socket, or use --runtime process"
             ) from error
+
+    @property
+    def version(self) -> str:
+        """`docker 24.0.5`, and the NVIDIA runtime where the daemon has it."""
+        number = printable(str(self._info.get("ServerVersion") or ""), 40)
+        return f"docker {number}".strip() + (", nvidia" if self.has_nvidia else "")
 
     @property
     def has_nvidia(self) -> bool:
@@ -80,6 +90,7 @@ class DockerRuntime:
                 f"image {self._shown} is made for {architecture}, but this agent is {own}; "
                 f"build it for linux/{own} too, or name an agent of its architecture"
             )
+        self._config = found.get("Config") or {}
         digests = found.get("RepoDigests") or [""]
         self.image = Image(self._image_name, found["Id"], digests[0].partition("@")[2], architecture)
 
@@ -156,7 +167,7 @@ class DockerRuntime:
         environment = {RUN_ID_VARIABLE: launch.run_id, **launch.env}
         host_config: dict[str, Any] = {
             "mounts": [
-                DockerMount(mount.container_path, mount.host_path, type="bind", read_only=True)
+                DockerMount(mount.container_path, mount.host_path, type="bind", read_only=not mount.writable)
                 for mount in launch.mounts
             ],
             "cap_drop": ["ALL"],
@@ -169,18 +180,30 @@ class DockerRuntime:
             # What the app prints goes to app.log within bounds, and nowhere else.
             "log_config": {"Type": "none", "Config": {}},
         }
+        if any(mount.writable for mount in launch.mounts):
+            host_config["ulimits"] = [
+                Ulimit(name="fsize", soft=WRITTEN_FILE_LIMIT_BYTES, hard=WRITTEN_FILE_LIMIT_BYTES)
+            ]
         if self.has_nvidia:
             host_config["runtime"] = "nvidia"
             environment.setdefault("NVIDIA_VISIBLE_DEVICES", "all")
             environment.setdefault("NVIDIA_DRIVER_CAPABILITIES", "all")
         created = self._api.create_container(
             self._image_name,
-            command=list(launch.args) or None,
+            **self._words(launch),
             environment=environment,
             labels={RUN_LABEL: launch.run_id, STATE_LABEL: self._state},
             host_config=self._api.create_host_config(**host_config),
         )
         return str(created["Id"])
+
+    def _words(self, launch: Launch) -> dict[str, Any]:
+        """Entrypoint and command as the API takes them: the image's own, unless something is put in front."""
+        if launch.wrap is None:
+            return {"command": list(launch.args) or None}
+        entrypoint = self._config.get("Entrypoint") or []
+        words = launch.wrap((*entrypoint, *(launch.args or self._config.get("Cmd") or [])))
+        return {"entrypoint": list(words[:1]), "command": list(words[1:])}
 
 
 class _Container:

@@ -50,7 +50,11 @@ def ending_of(exit_: Exit, cause: Cause, target: Target) -> tuple[Ending, str]:
 
 
 def run_ending(repeats: tuple[Repeat, ...]) -> tuple[Ending, str]:
-    """The ending of a run: that of its first repeat that did not end well, else of its last."""
+    """The ending of a run: that of its first repeat that did not end well, else of its last.
+
+    An app that fails in a traced repeat is the tool's fault, or of what it needs: the metric says so, not the run.
+    """
+    repeats = tuple(each for each in repeats if not (each.traced and each.ending in APP_FAILURES)) or repeats
     for repeat in repeats:
         if repeat.ending in APP_FAILURES or repeat.ending in ("not-measured", "aborted"):
             where = f"repeat {repeat.index}: " if len(repeats) > 1 else ""

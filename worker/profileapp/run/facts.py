@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from profileapp.model.run import Agent, Build
+from profileapp.run.jetson_facts import jetson_facts
 
 _READ_LIMIT_BYTES = 256 * 1024
 _TEXT_LIMIT = 500
@@ -28,6 +30,9 @@ def agent_facts(runtime: str, root: Path = Path("/")) -> Agent:
         cpu_count=os.cpu_count() or 0,
         memory_bytes=int(memory_kib) * 1024 if memory_kib.isdigit() else 0,
         runtime=runtime,
+        cuda=_cuda(root),
+        gpu_driver=_gpu_driver(_text(root / "proc/driver/nvidia/version")),
+        jetson=jetson_facts(root),
     )
 
 
@@ -48,6 +53,24 @@ def build_facts(environ: Mapping[str, str]) -> Build:
         branch=get("GIT_BRANCH"),
         node=get("NODE_NAME"),
     )
+
+
+def _cuda(root: Path) -> str:
+    """Version of the CUDA toolkit: its version.json (11.1 on), version.txt before, else the name of its folder."""
+    folders = [root / "usr/local/cuda", *sorted((root / "usr/local").glob("cuda-*"), reverse=True)]
+    for folder in folders:
+        found = re.search(r'"cuda"\s*:\s*{[^}]*"version"\s*:\s*"([\d.]{1,20})"', _text(folder / "version.json"))
+        found = found or re.match(r"CUDA Version ([\d.]{1,20})", _text(folder / "version.txt"))
+        found = found or re.fullmatch(r"cuda-([\d.]{1,20})", folder.resolve().name if folder.exists() else "")
+        if found:
+            return found[1]
+    return ""
+
+
+def _gpu_driver(text: str) -> str:
+    """Of `NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug …`."""
+    found = re.search(r"Kernel Module(?: for \S+)?\s+([\d.]{3,20})", text)
+    return found[1] if found else ""
 
 
 def _text(path: Path) -> str:

@@ -32,6 +32,7 @@ class ProcessRuntime:
     """Starts `command` with a target's arguments behind it; no shell has a hand in it."""
 
     name = "process"
+    version = "process"
     contained = False
     image: Image | None = None
 
@@ -44,10 +45,11 @@ class ProcessRuntime:
         """A command needs no preparation."""
 
     def start(self, launch: Launch, output: Callable[[bytes], None], exited: Callable[[], None]) -> RunningApp:
+        words = (*self.command, *launch.args)
         environment = {**self._inherited, RUN_ID_VARIABLE: launch.run_id, **launch.env}
         try:
             process = subprocess.Popen(
-                [*self.command, *launch.args],
+                launch.wrap(words) if launch.wrap else words,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

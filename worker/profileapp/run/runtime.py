@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from profileapp.collect.seam import Mount, Subject
+from profileapp.collect.seam import Mount, Subject, Words
 from profileapp.model.run import Image
 from profileapp.run.progress import Progress
 
@@ -25,13 +25,14 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Launch(msgspec.Struct, frozen=True):
-    """One start of the app."""
+    """One start of the app. `wrap` makes, of the words it is started with, those that are run in their place."""
 
     run_id: str
     args: tuple[str, ...]
     env: dict[str, str]
     mounts: tuple[Mount, ...]
     limits: Limits
+    wrap: Callable[[Words], Words] | None = None
 
 
 class Exit(msgspec.Struct, frozen=True):
@@ -97,6 +98,10 @@ class Runtime(Protocol):
     """What is run, after `prepare`; None where it is no image."""
     command: tuple[str, ...]
     """The command that is run where it is no image."""
+
+    @property
+    def version(self) -> str:
+        """What runs the app, as run.json tells it: `docker 24.0.5, nvidia`."""
 
     def prepare(self, progress: Progress) -> None:
         """Gets the image. Raises ImageError or AgentError."""

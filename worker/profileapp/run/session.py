@@ -13,7 +13,7 @@ from profileapp import __version__
 from profileapp.collect.seam import Mount, RunContext
 from profileapp.errors import AgentError, ProfileappError
 from profileapp.model.clock import Clock
-from profileapp.model.run import Build, Repeat, Run
+from profileapp.model.run import APP_FAILURES, Build, Repeat, Run
 from profileapp.model.target import App, Target
 from profileapp.record.folder import APP_LOG_FILE, RunFolder
 from profileapp.record.writer import MetricsWriter
@@ -36,6 +36,8 @@ from profileapp.run.state import LiveRun
 from profileapp.run.stop import Stop, Wake
 
 KILL_TIMEOUT_S = 30.0
+TRACED_GRACE_S = 60.0
+"""At least so long a tool that traces the app has, at the end, to write what it knows."""
 TICK_S = 1.0
 
 
@@ -82,7 +84,7 @@ def run_target(session: Session, target: Target, folder: RunFolder, live: LiveRu
         started_ns=clock.anchor_wall_ns,
         image=session.runtime.image,
         command=session.runtime.command,
-        agent=agent_facts(session.runtime.name),
+        agent=agent_facts(session.runtime.version),
         build=session.build,
         profileapp=__version__,
     )
@@ -147,21 +149,35 @@ class _Repeats:
         """Every repeat, until one does not end well; run.json says after each how far it came."""
         for index in range(1, self._target.repeat + 1):
             if self._session.stop.signal and index > 1:
-                break
+                return run
             repeat = self._measure_one(index, lambda begun: _save(self._folder, _with(run, begun)))  # noqa: B023
             run = _with(run, repeat)
             if self._writer.failure is None:
                 _save(self._folder, run)
             self._session.progress.ended(self._target, repeat)
             if repeat.ending not in ("completed", "timeout"):
-                break
-        return run
+                return run
+        return self._trace(run)
+
+    def _trace(self, run: Run) -> Run:
+        """One more repeat, under the tools that trace the app, where a metric asked for needs one."""
+        if self._session.stop.signal or not self._sources.begin_trace():
+            return run
+        repeat = self._measure_one(self._target.repeat + 1, lambda begun: _save(self._folder, _with(run, begun)))
+        self._session.progress.ended(self._target, repeat)
+        if repeat.ending in APP_FAILURES:
+            self._context.warn(f"under the tools that trace it, the app ended otherwise: {repeat.message}")
+        self._sources.end_trace()
+        return _with(run, repeat)
 
     def _measure_one(self, index: int, begun: Callable[[Repeat], None]) -> Repeat:
-        if self._target.repeat > 1:
+        traced = index > self._target.repeat
+        if traced:
+            self._log.write(b"[profileapp: traced repeat]\n")
+        elif self._target.repeat > 1:
             self._log.write(b"[profileapp: repeat %d of %d]\n" % (index, self._target.repeat))
         launched_ns = self._clock.wall_ns(time.monotonic_ns())
-        repeat = Repeat(index, launched_ns, launched_ns)
+        repeat = Repeat(index, launched_ns, launched_ns, traced=traced)
         try:
             app = self._session.runtime.start(self._launch(), self._log.write, self._session.wake.set)
         except ProfileappError as error:
@@ -197,7 +213,7 @@ class _Repeats:
                 raise AgentError(f"dataset {self._target.dataset!r} leads out of the folder of the sage.yaml")
             env[DATASET_VARIABLE] = CONTAINER_DATASET if self._session.runtime.contained else str(path)
             mounts = (*mounts, Mount(str(path), CONTAINER_DATASET))
-        return Launch(self._context.run_id, self._target.args, env, mounts, self._session.limits)
+        return Launch(self._context.run_id, self._target.args, env, mounts, self._session.limits, self._sources.wrap)
 
     def _await_end(self, app: RunningApp) -> Cause:
         """Waits until the app ends or is to be ended, whichever comes first."""
@@ -225,7 +241,8 @@ class _Repeats:
             return cause
         app.terminate()
         signals_before = self._session.stop.count
-        deadline_s = time.monotonic() + self._target.grace_s
+        grace_s = max(self._target.grace_s, TRACED_GRACE_S) if self._sources.wrap else self._target.grace_s
+        deadline_s = time.monotonic() + grace_s
         while app.exit is None and time.monotonic() < deadline_s:
             if self._session.stop.count > max(1, signals_before):
                 break

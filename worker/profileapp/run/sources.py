@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from profileapp.collect.schedule import Sampler
-from profileapp.collect.seam import Collector, Emit, Mount, Provision, RunContext, Subject
+from profileapp.collect.seam import Collector, Emit, Mount, Provision, RunContext, Subject, Trace, Words
 from profileapp.errors import AppEnded, Unavailable
 from profileapp.model.run import MetricState, MetricStatus
 
@@ -47,6 +47,7 @@ class MetricSource:
         self._run = run
         self._emit = emit
         self._collector: Collector | None = None
+        self._source = ""
         self._reasons: list[str] = []
         self._sampler: Sampler | None = None
         self._attached = False
@@ -68,6 +69,7 @@ class MetricSource:
                 return
             except Unavailable as reason:
                 self._reasons.append(f"{self._collector.source}: {reason}")
+                self._source = ""
                 self._close()
                 self._open_next()
                 continue
@@ -78,6 +80,43 @@ class MetricSource:
             self._sampler = Sampler(self._collector, self._run.target.interval_s, self._note_failure)
             self._sampler.start()
             return
+
+    @property
+    def trace(self) -> Trace | None:
+        """How the app is run under this source's tool; None where it measures the app as it is."""
+        return self.provision.trace if self._collector and not self._failure else None
+
+    def wrap(self, words: Words) -> Words:
+        """The words with the tool in front, or as they are where it is none for them."""
+        trace = self.trace
+        if trace is None:
+            return words
+        try:
+            return trace.wrap(words)
+        except Unavailable as reason:
+            self._give_up(str(reason))
+            return words
+
+    def gather(self) -> None:
+        """The traced repeat is over: what the tool left is read."""
+        trace = self.trace
+        if trace is None:
+            return
+        try:
+            trace.gather()
+        except Unavailable as reason:
+            self._give_up(str(reason))
+        except Exception as error:
+            self._fail(error)
+        else:
+            self._measured = True
+
+    def _give_up(self, reason: str) -> None:
+        """There is nothing to be had after all: that is said, and no fault."""
+        self._reasons.append(f"{self._source}: {reason}")
+        self._source = ""
+        self._measured = False
+        self._close()
 
     def detach(self) -> None:
         """The app has ended or will be ended next."""
@@ -94,6 +133,8 @@ class MetricSource:
             self._attached = False
             try:
                 self._collector.detach()
+            except Unavailable as reason:
+                self._give_up(str(reason))
             except Exception as error:
                 self._note_failure(self._collector, error)
 
@@ -105,11 +146,11 @@ class MetricSource:
     def status(self, samples: int) -> MetricStatus:
         """What became of the metric."""
         failure = self._failure
-        if not failure and self._collector is None and not self._measured:
+        if not failure and not self._measured:
+            if self._source:
+                return MetricStatus(self.metric, "skipped", self._source, self._ended_early)
             reason = "; ".join(self._reasons) or f"no source of {self.metric!r} is built or installed on this agent"
             return MetricStatus(self.metric, "skipped", reason=reason)
-        if not failure and not self._measured:
-            return MetricStatus(self.metric, "skipped", self._source, self._ended_early)
         state: MetricState = "failed" if failure else "measured"
         return MetricStatus(self.metric, state, self._source, failure, samples, self._late, self._missed)
 
@@ -151,20 +192,48 @@ class Sources:
         self._all: list[MetricSource] = []
         for metric in metrics:
             self._all.append(MetricSource(metric, find(metric, run.warn), run, emit))
+        self._tracing = False
 
     @property
     def env(self) -> dict[str, str]:
         """Variables that the sources want the app to have."""
-        return {name: value for source in self._all for name, value in source.provision.env.items()}
+        return {name: value for source in self._at_work() for name, value in source.provision.env.items()}
 
     @property
     def mounts(self) -> tuple[Mount, ...]:
         """What the sources want the app to see."""
-        return tuple(mount for source in self._all for mount in source.provision.mounts)
+        return tuple(mount for source in self._at_work() for mount in source.provision.mounts)
+
+    @property
+    def wrap(self) -> Callable[[Words], Words] | None:
+        """What is run in place of the app's own words; None where it is run as it is."""
+        return self._wrapped if self._tracing else None
+
+    def begin_trace(self) -> bool:
+        """Whether a tool is to trace the app; if so, it is at work from the next start of the app on."""
+        self._tracing = any(source.trace for source in self._all)
+        return self._tracing
+
+    def end_trace(self) -> None:
+        """The traced repeat is over."""
+        for source in self._all:
+            source.gather()
+        self._tracing = False
 
     def attach(self, subject: Subject) -> None:
-        for source in self._all:
+        for source in self._at_work():
             source.attach(subject)
+
+    def _at_work(self) -> list[MetricSource]:
+        """Tools that trace the app are at work in the traced repeat only."""
+        return [source for source in self._all if self._tracing or not source.trace]
+
+    def _wrapped(self, words: Words) -> Words:
+        """One tool around the other; one that is none for this app says so, and is left out."""
+        for source in self._all:
+            if source.trace:
+                words = source.wrap(words)
+        return words
 
     def detach(self) -> None:
         for source in self._all:

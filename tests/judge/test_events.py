@@ -1,0 +1,45 @@
+"""What happened to the device, read off its series."""
+
+from __future__ import annotations
+
+from profileapp.judge.events import EVENTS_LIMIT, device_events
+from profileapp.model.run import Event
+from profileapp.model.series import series
+from profileapp.record.reader import SeriesData
+
+HEAT = series("system.throttled", "", "system", reason="heat")
+GPU = series("gpu.throttled", "", "gpu-summary", gpu="0", reason="power")
+MODE = series("system.power-mode", "", "system")
+
+
+def data(*values: float) -> SeriesData:
+    found = SeriesData()
+    for at_ns, value in enumerate(values, 10):
+        found.times_ns.append(at_ns)
+        found.values.append(value)
+    return found
+
+
+def test_spans_of_throttling() -> None:
+    assert device_events({HEAT: data(0, 1, 1, 0, 0, 1), GPU: data(1, 0)}) == (
+        Event(10, 11, "the GPU was slowed down for want of power"),
+        Event(11, 13, "the device was slowed down for heat"),
+        Event(15, 0, "the device was slowed down for heat"),
+    )
+
+
+def test_another_power_mode() -> None:
+    assert device_events({MODE: data(2, 2, 0)}) == (Event(12, 12, "the power mode changed from 2 to 0"),)
+    assert not device_events({MODE: data(2)})
+    assert not device_events({MODE: data()})
+
+
+def test_an_app_cannot_make_them_up_nor_flood_them() -> None:
+    own = series("system.throttled", "", "custom", reason="heat")
+    assert not device_events({own: data(1, 1)})
+    assert len(device_events({HEAT: data(*([0, 1] * 1000))})) == EVENTS_LIMIT
+
+
+def test_an_unknown_reason_is_named() -> None:
+    other = series("gpu.throttled", "", "gpu-summary", reason="sync")
+    assert device_events({other: data(1)})[0].text == "the GPU was slowed down sync"

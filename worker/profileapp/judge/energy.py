@@ -1,0 +1,53 @@
+"""Energy for each unit of what the app counts: joules per frame."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+
+from profileapp.judge.summary import measured_spans, summary_of
+from profileapp.model.run import Repeat, SeriesSummary
+from profileapp.model.series import Series
+from profileapp.record.reader import SeriesData
+
+_ENERGIES = ("energy.total", "energy.above-idle")
+
+
+def energy_per_unit(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> tuple[SeriesSummary, ...]:
+    """`energy.total.per.frames`, in J, for each energy series and each of the app's counters: one value a repeat.
+
+    The energy between its first and its last sample that counts, over the counter's rise between these two times; a
+    repeat in which nothing was counted gives no value.
+    """
+    counters = [one for one in series if one.metric == "custom" and one.kind == "counter"]
+    energies = [one for one in series if one.name in _ENERGIES]
+    found = []
+    for energy in sorted(energies, key=lambda each: (each.name, each.labels)):
+        for counter in sorted(counters, key=lambda each: (each.name, each.labels)):
+            values = _values(series[energy], series[counter], repeats)
+            if values:
+                labels = tuple(sorted({**dict(counter.labels), **dict(energy.labels)}.items()))
+                per = Series(f"{energy.name}.per.{counter.name}", "J", "energy", labels)
+                found.append(summary_of(per, array("d", values)))
+    return tuple(found)
+
+
+def _values(energy: SeriesData, counter: SeriesData, repeats: Sequence[Repeat]) -> list[float]:
+    values = []
+    for from_ns, to_ns in measured_spans(repeats):
+        first = bisect_left(energy.times_ns, from_ns)
+        last = (len(energy.times_ns) if to_ns is None else bisect_right(energy.times_ns, to_ns)) - 1
+        if last <= first:
+            continue
+        used_j = energy.values[last] - energy.values[first]
+        counted = _total_at(counter, energy.times_ns[last]) - _total_at(counter, energy.times_ns[first])
+        if counted > 0:
+            values.append(used_j / counted)
+    return values
+
+
+def _total_at(counter: SeriesData, at_ns: int) -> float:
+    """The running total at a time: that of the last sample up to then."""
+    index = bisect_right(counter.times_ns, at_ns) - 1
+    return counter.values[index] if index >= 0 else 0.0

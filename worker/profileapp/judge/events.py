@@ -1,0 +1,47 @@
+"""What happened to the device while the app was measured, read off its series: throttling, another power mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+
+from profileapp.model.run import Event
+from profileapp.model.series import Series
+from profileapp.record.reader import SeriesData
+
+EVENTS_LIMIT = 200
+_THROTTLED = {"system.throttled": "the device was slowed down", "gpu.throttled": "the GPU was slowed down"}
+_REASONS = {"heat": "for heat", "power": "for want of power", "hardware": "by its hardware"}
+_POWER_MODE = "system.power-mode"
+
+
+def device_events(series: Mapping[Series, SeriesData]) -> tuple[Event, ...]:
+    """In the order in which they began, EVENTS_LIMIT of them at most."""
+    found: list[Event] = []
+    for one, data in series.items():
+        if one.name in _THROTTLED and one.metric != "custom":
+            reason = dict(one.labels).get("reason", "")
+            text = f"{_THROTTLED[one.name]} {_REASONS.get(reason, reason)}".strip()
+            found += _spans(data, text)
+        elif one.name == _POWER_MODE and one.metric != "custom":
+            found += _changes(data)
+    return tuple(sorted(found, key=lambda event: (event.started_ns, event.text))[:EVENTS_LIMIT])
+
+
+def _spans(data: SeriesData, text: str) -> Iterator[Event]:
+    """From the first sample that says so to the first that does not any more."""
+    started_ns: int | None = None
+    for at_ns, value in zip(data.times_ns, data.values, strict=True):
+        if value > 0 and started_ns is None:
+            started_ns = at_ns
+        elif value <= 0 and started_ns is not None:
+            yield Event(started_ns, at_ns, text)
+            started_ns = None
+    if started_ns is not None:
+        yield Event(started_ns, 0, text)
+
+
+def _changes(data: SeriesData) -> Iterator[Event]:
+    for (_, before), (at_ns, now) in pairwise(zip(data.times_ns, data.values, strict=True)):
+        if now != before:
+            yield Event(at_ns, at_ns, f"the power mode changed from {before:g} to {now:g}")
