@@ -16,13 +16,14 @@ class FunctionRow(msgspec.Struct, frozen=True):
     `file` is "" and `line` 0 where they are not known. `calls` is None where functions were sampled, `samples` None
     where they were not. Exclusive time is the function's own, inclusive time has that of what it called in it; both in
     seconds over all threads, None where only samples are known. The shares, 0 to 1, are the same parts of all time (of
-    all samples): `self_share` of the exclusive, `total_share` of the inclusive one, recursion counted once.
+    all samples): `self_share` of the exclusive, `total_share` of the inclusive one, recursion counted once; the latter
+    is None where samples do not say who called.
     """
 
     metric: Literal["tau", "functions"]
     name: str
     self_share: float
-    total_share: float
+    total_share: float | None = None
     file: str = ""
     line: int = 0
     group: str = ""
