@@ -1,0 +1,351 @@
+"""Profiles that TAU leaves behind: `profile.NODE.CONTEXT.THREAD`, one file a thread, a `MULTI__METRIC` folder a metric.
+
+Source: TAU Reference Guide, "TAU profile format", and files of TAU 2.18 to 2.32:
+
+    12 templated_functions_MULTI_TIME
+    # Name Calls Subrs Excl Incl ProfileCalls # <metadata>…</metadata>
+    "main [{/src/main.cpp} {31,0}]" 1 136 102017 335849041 0 GROUP="TAU_DEFAULT"
+    "main => MPI_Init()" 1 0 120952 120952 0 GROUP="TAU_CALLPATH|MPI"       a callpath: the part of MPI_Init in main
+    "[SAMPLE] f [{/src/f.c} {12}]" 3 0 30000 30000 0 GROUP="TAU_SAMPLE"     from event-based sampling
+    0 aggregates
+    2 userevents
+    # eventname numevents max min mean sumsqr
+    "Message size for broadcast" 1 4 4 4 16
+
+Values of TIME and of other clocks are microseconds; those of hardware counters are counts.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from profileapp.errors import AgentError
+from profileapp.record.files import open_regular
+
+FILES_LIMIT = 4096
+FILE_LIMIT_BYTES = 64 * 1024**2
+TOTAL_LIMIT_BYTES = 256 * 1024**2
+LINE_LIMIT_BYTES = 64 * 1024
+NAMES_LIMIT = 20_000
+"""Timers, callpaths and events of one metric, together; what is beyond them is counted."""
+
+_HEADER = re.compile(r"(\d{1,9}) templated_functions(?:_MULTI_(.{1,80}))?")
+_SECTION = re.compile(r"(\d{1,9}) (aggregates|userevents)")
+_METRIC_NAME = re.compile(rb"<name>Metric Name</name><value>([^<]{1,80})</value>")
+_FILE_NAME = re.compile(r"profile\.(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
+_FOLDER_PREFIX = "MULTI__"
+# Thirty thousand years in microseconds: a garbled number, and sums of what is below it are finite.
+_VALUE_LIMIT = 1e18
+
+
+class TauTimer(msgspec.Struct, frozen=True):
+    """A function, a part of it (`parameter`, callpath) or what was sampled in it, summed over threads.
+
+    `exclusive` and `inclusive` are in the unit of the metric; `threads` is the number of those it ran in.
+    """
+
+    name: str
+    groups: tuple[str, ...]
+    calls: float
+    exclusive: float
+    inclusive: float
+    threads: int
+
+    @property
+    def is_callpath(self) -> bool:
+        """Whether it is the part of a function that one chain of callers is behind: `A => B`."""
+        return " => " in self.name
+
+    @property
+    def is_parameter(self) -> bool:
+        """Whether it is the part of a function with one value of a parameter: `f() [ <size> = <100> ]`."""
+        return "TAU_PARAM" in self.groups
+
+
+class TauEvent(msgspec.Struct, frozen=True):
+    """A user event over all threads, such as the sizes of messages; `sd` is that of the whole population."""
+
+    name: str
+    count: int
+    min: float
+    max: float
+    mean: float
+    sd: float
+
+
+class TauProfile(msgspec.Struct, frozen=True):
+    """One metric over all threads.
+
+    `total` is what all threads spent, the sum of each one's largest inclusive value. `unread_lines` counts lines that
+    are cut or garbled, `missing_rows` those that files announce and do not hold, `left_out` those over a limit.
+    """
+
+    metric: str
+    timers: tuple[TauTimer, ...]
+    events: tuple[TauEvent, ...]
+    total: float
+    threads: int
+    unread_lines: int = 0
+    missing_rows: int = 0
+    left_out: int = 0
+
+    @property
+    def is_time(self) -> bool:
+        """Whether its values are microseconds: of a clock, not of a hardware counter."""
+        return "TIME" in self.metric.upper()
+
+
+class TauProfiles(msgspec.Struct, frozen=True):
+    """Every metric found in a folder, by name. `problems` says, a line each, what could not be read and why."""
+
+    metrics: tuple[TauProfile, ...]
+    problems: tuple[str, ...]
+
+
+def read_tau_profiles(folder: Path) -> TauProfiles:
+    """All profiles of a folder and of the `MULTI__METRIC` folders in it. No link is followed. Never raises."""
+    problems: list[str] = []
+    folds: dict[str, _Fold] = {}
+    bytes_left = TOTAL_LIMIT_BYTES
+    paths = list(_profile_paths(folder, problems))
+    for path in paths[:FILES_LIMIT]:
+        try:
+            with open_regular(path) as stream:
+                size = os.fstat(stream.fileno()).st_size
+                if size > min(FILE_LIMIT_BYTES, bytes_left):
+                    problems.append(f"{path.name}: {size} bytes are too many, so it is not read")
+                    continue
+                bytes_left -= size
+                file = parse_tau_file(stream, _metric_of_folder(path.parent))
+        except (OSError, AgentError) as error:
+            problems.append(str(error))
+            continue
+        folds.setdefault(file.metric, _Fold(file.metric)).add(file)
+    if len(paths) > FILES_LIMIT:
+        problems.append(f"{folder.name}: only the first {FILES_LIMIT} of {len(paths)} profiles were read")
+    profiles = tuple(folds[metric].profile() for metric in sorted(folds))
+    for each in profiles:
+        problems += _problems_of(each)
+    return TauProfiles(profiles, tuple(problems))
+
+
+class TauFile(msgspec.Struct, frozen=True):
+    """One thread's profile, as its file has it."""
+
+    metric: str
+    timers: tuple[TauTimer, ...]
+    events: tuple[TauEvent, ...]
+    unread_lines: int
+    missing_rows: int
+    left_out: int
+
+
+def parse_tau_file(stream: BinaryIO, metric: str = "") -> TauFile:
+    """One `profile.N.C.T`; `metric` is used where the file itself does not say which. Raises OSError only.
+
+    A line that is cut or garbled loses itself only.
+    """
+    timers: list[TauTimer] = []
+    events: list[TauEvent] = []
+    unread = announced = left_out = 0
+    section, lines_of_section = "functions", 0
+    named = ""
+    for number, (raw, whole) in enumerate(_lines(stream)):
+        line = raw.decode("utf-8", errors="replace").strip()
+        if number == 0 and (header := _HEADER.fullmatch(line)):
+            announced = int(header[1])
+            named = (header[2] or "TIME").strip()
+            continue
+        if line.startswith("#"):
+            if not named and (found := _METRIC_NAME.search(raw)):
+                named = found[1].decode("utf-8", errors="replace").strip()
+            continue
+        if change := _SECTION.fullmatch(line):
+            section, lines_of_section = change[2], int(change[1])
+            continue
+        if section == "aggregates" and lines_of_section > 0:
+            # The same timers, added up in groups.
+            lines_of_section -= 1
+            continue
+        timer = _timer(line) if whole else None
+        event = _event(line) if whole and timer is None and section == "userevents" else None
+        if timer is None and event is None:
+            unread += 1
+        elif len(timers) + len(events) >= NAMES_LIMIT:
+            left_out += 1
+        elif timer is not None:
+            timers.append(timer)
+        elif event is not None:
+            events.append(event)
+    missing = max(0, announced - len(timers) - left_out)
+    return TauFile(named or metric or "TIME", tuple(timers), tuple(events), unread, missing, left_out)
+
+
+class _Fold:
+    """Adds up the threads of one metric."""
+
+    def __init__(self, metric: str) -> None:
+        self._metric = metric
+        self._timers: dict[str, TauTimer] = {}
+        self._events: dict[str, TauEvent] = {}
+        self._total = 0.0
+        self._threads = self._unread = self._missing = self._left_out = 0
+
+    def add(self, file: TauFile) -> None:
+        self._threads += 1
+        self._unread += file.unread_lines
+        self._missing += file.missing_rows
+        self._left_out += file.left_out
+        self._total += max((timer.inclusive for timer in file.timers), default=0.0)
+        for timer in file.timers:
+            if known := self._timers.get(timer.name):
+                self._timers[timer.name] = _sum_of_timers(known, timer)
+            elif self._has_room():
+                self._timers[timer.name] = timer
+        for event in file.events:
+            if met := self._events.get(event.name):
+                self._events[event.name] = _sum_of_events(met, event)
+            elif self._has_room():
+                self._events[event.name] = event
+
+    def profile(self) -> TauProfile:
+        return TauProfile(
+            metric=self._metric,
+            timers=tuple(sorted(self._timers.values(), key=lambda timer: (-timer.exclusive, timer.name))),
+            events=tuple(sorted(self._events.values(), key=lambda event: event.name)),
+            total=self._total,
+            threads=self._threads,
+            unread_lines=self._unread,
+            missing_rows=self._missing,
+            left_out=self._left_out,
+        )
+
+    def _has_room(self) -> bool:
+        room = len(self._timers) + len(self._events) < NAMES_LIMIT
+        self._left_out += not room
+        return room
+
+
+def _timer(line: str) -> TauTimer | None:
+    """`"NAME" calls subrs exclusive inclusive profilecalls GROUP="A | B"`; the name may hold quotes."""
+    front, group_mark, group = line.rpartition(' GROUP="')
+    words = front.rsplit(None, 5)
+    name = _quoted(words[0]) if len(words) == 6 else ""
+    if not group_mark or not group.endswith('"') or not name:
+        return None
+    try:
+        calls, subroutines, exclusive, inclusive, _ = map(float, words[1:])
+    except ValueError:
+        return None
+    if not all(0 <= number <= _VALUE_LIMIT for number in (calls, subroutines, exclusive, inclusive)):
+        return None
+    groups = tuple(part for part in map(str.strip, group[:-1].split("|")) if part)
+    return TauTimer(name, groups, calls, exclusive, inclusive, 1)
+
+
+def _event(line: str) -> TauEvent | None:
+    """`"NAME" count max min mean sumsqr`."""
+    words = line.rsplit(None, 5)
+    name = _quoted(words[0]) if len(words) == 6 else ""
+    if not name:
+        return None
+    try:
+        count, largest, smallest, mean, squares = numbers = [float(word) for word in words[1:]]
+    except ValueError:
+        return None
+    if not all(map(math.isfinite, numbers)) or not 1 <= count <= _VALUE_LIMIT:
+        return None
+    return TauEvent(name, int(count), smallest, largest, mean, _sd(squares / count, mean))
+
+
+def _quoted(text: str) -> str:
+    """What stands between the first and the last quote; "" where there is nothing, or no quotes."""
+    text = text.strip()
+    return text[1:-1].strip() if len(text) > 2 and text[0] == text[-1] == '"' else ""
+
+
+def _sum_of_timers(a: TauTimer, b: TauTimer) -> TauTimer:
+    return TauTimer(
+        a.name,
+        a.groups,
+        a.calls + b.calls,
+        a.exclusive + b.exclusive,
+        a.inclusive + b.inclusive,
+        a.threads + b.threads,
+    )
+
+
+def _sum_of_events(a: TauEvent, b: TauEvent) -> TauEvent:
+    count = a.count + b.count
+    share_a, share_b = a.count / count, b.count / count
+    mean = a.mean * share_a + b.mean * share_b
+    square = (_squared(a.sd) + _squared(a.mean)) * share_a + (_squared(b.sd) + _squared(b.mean)) * share_b
+    return TauEvent(a.name, count, min(a.min, b.min), max(a.max, b.max), mean, _sd(square, mean))
+
+
+def _sd(mean_square: float, mean: float) -> float:
+    # Below zero where a constant's square was rounded; not finite where a garbled number was huge.
+    variance = mean_square - _squared(mean)
+    return math.sqrt(variance) if 0 < variance < math.inf else 0.0
+
+
+def _squared(value: float) -> float:
+    # Not `**`, which raises where a product is infinite.
+    return value * value
+
+
+def _lines(stream: BinaryIO) -> Iterator[tuple[bytes, bool]]:
+    """Each line that holds something, and whether it is whole: of a longer one, its beginning only."""
+    while line := stream.readline(LINE_LIMIT_BYTES):
+        whole = len(line) < LINE_LIMIT_BYTES or line.endswith(b"\n")
+        rest = line
+        while not rest.endswith(b"\n") and (rest := stream.readline(LINE_LIMIT_BYTES)):
+            pass
+        if line.strip():
+            yield line, whole
+
+
+def _profile_paths(folder: Path, problems: list[str]) -> Iterator[Path]:
+    """Profiles by node, context and thread; first of the folder itself, then of each metric's."""
+    for place in (folder, *_metric_folders(folder, problems)):
+        found = sorted((place / name for name in _entries(place, problems)), key=_thread_of)
+        yield from (path for path in found if _FILE_NAME.fullmatch(path.name))
+
+
+def _metric_folders(folder: Path, problems: list[str]) -> list[Path]:
+    found = (folder / name for name in sorted(_entries(folder, problems)) if name.startswith(_FOLDER_PREFIX))
+    return [path for path in found if not path.is_symlink() and path.is_dir()]
+
+
+def _entries(folder: Path, problems: list[str]) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for _, entry in zip(range(4 * FILES_LIMIT), entries, strict=False)]
+    except OSError as error:
+        problems.append(f"{folder}: cannot be read ({error.strerror})")
+        return []
+
+
+def _thread_of(path: Path) -> tuple[int, ...]:
+    match = _FILE_NAME.fullmatch(path.name)
+    return tuple(map(int, match.groups())) if match else ()
+
+
+def _metric_of_folder(folder: Path) -> str:
+    return folder.name.removeprefix(_FOLDER_PREFIX)[:80] if folder.name.startswith(_FOLDER_PREFIX) else ""
+
+
+def _problems_of(profile: TauProfile) -> Iterator[str]:
+    if profile.unread_lines:
+        yield f"TAU {profile.metric}: {profile.unread_lines} lines are cut or garbled and were left out"
+    if profile.missing_rows:
+        yield f"TAU {profile.metric}: {profile.missing_rows} functions are announced and not there"
+    if profile.left_out:
+        yield f"TAU {profile.metric}: {profile.left_out} rows beyond the first {NAMES_LIMIT} were left out"

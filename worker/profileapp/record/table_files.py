@@ -1,0 +1,138 @@
+"""`functions.csv` and `kernels.csv`: the tables of a target, written for spreadsheets and read back (RFC 4180)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from profileapp.errors import AgentError
+from profileapp.model.table import FunctionRow, KernelRow
+from profileapp.model.text import printable
+from profileapp.record.files import open_regular, write_atomic
+
+FUNCTIONS_FILE = "functions.csv"
+KERNELS_FILE = "kernels.csv"
+
+ROWS_LIMIT = 10_000
+"""Rows of a table, of those with the most time."""
+CELL_LIMIT = 1000
+FILE_LIMIT_BYTES = 32 * 1024**2
+
+# What makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection"); `printable` leaves no tab or line end.
+_FORMULA_STARTS = ("=", "+", "-", "@")
+_UNIT_COLUMN = "unit"
+
+Row = TypeVar("Row", FunctionRow, KernelRow)
+
+
+def write_functions(folder: Path, rows: Iterable[FunctionRow]) -> None:
+    """Writes `functions.csv` all at once, the first ROWS_LIMIT rows. Raises OSError."""
+    columns = FunctionRow.__struct_fields__
+    cells = ([getattr(row, name) for name in columns] for row in rows)
+    write_atomic(folder / FUNCTIONS_FILE, _csv(columns, cells).encode())
+
+
+def write_kernels(folder: Path, rows: Iterable[KernelRow]) -> None:
+    """Writes `kernels.csv` all at once, the first ROWS_LIMIT rows, with the unit of each. Raises OSError."""
+    columns = (*KernelRow.__struct_fields__, _UNIT_COLUMN)
+    cells = ([getattr(row, name) for name in columns] for row in rows)
+    write_atomic(folder / KERNELS_FILE, _csv(columns, cells).encode())
+
+
+def read_functions(folder: Path, problems: list[str]) -> tuple[FunctionRow, ...]:
+    """The rows of `functions.csv`, none where there is no such file.
+
+    Rows that are none are left out; `problems` gains one line that counts them.
+    """
+    return _read(folder / FUNCTIONS_FILE, FunctionRow, problems)
+
+
+def read_kernels(folder: Path, problems: list[str]) -> tuple[KernelRow, ...]:
+    """The rows of `kernels.csv`, as `read_functions` reads its own."""
+    return _read(folder / KERNELS_FILE, KernelRow, problems)
+
+
+def _csv(columns: Iterable[str], rows: Iterable[list[object]]) -> str:
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow(columns)
+    for _, row in zip(range(ROWS_LIMIT), rows, strict=False):
+        writer.writerow([_guarded(cell) for cell in row])
+    return stream.getvalue()
+
+
+def _guarded(cell: object) -> object:
+    """Text on one line that no spreadsheet takes for a formula; None is an empty cell."""
+    if not isinstance(cell, str):
+        return cell
+    # A lone surrogate (a file's name that is no UTF-8) cannot be written; `printable` escapes it.
+    text = printable(cell, CELL_LIMIT)
+    return f"'{text}" if _is_formula(text) else text
+
+
+def _unguarded(text: str) -> str:
+    return text[1:] if text.startswith("'") and _is_formula(text[1:]) else text
+
+
+def _is_formula(text: str) -> bool:
+    # Text that has a quote in front by itself is given another, so that reading gives back what was written.
+    return text.lstrip(" '").startswith(_FORMULA_STARTS)
+
+
+def _read(path: Path, kind: type[Row], problems: list[str]) -> tuple[Row, ...]:
+    try:
+        with open_regular(path) as stream:
+            content = stream.read(FILE_LIMIT_BYTES + 1)
+    except FileNotFoundError:
+        return ()
+    except (OSError, AgentError) as error:
+        problems.append(str(error))
+        return ()
+    if len(content) > FILE_LIMIT_BYTES:
+        problems.append(f"{path.name}: larger than {FILE_LIMIT_BYTES} bytes, so it is not read")
+        return ()
+    found: list[Row] = []
+    bad = 0
+    for cells in _records(content.decode("utf-8", errors="replace")):
+        row = _row(cells, kind) if cells is not None else None
+        if row is None or len(found) >= ROWS_LIMIT:
+            bad += 1
+        else:
+            found.append(row)
+    if bad:
+        problems.append(f"{path.name}: {bad} of {bad + len(found)} rows cannot be used and were left out")
+    return tuple(found)
+
+
+def _records(text: str) -> Iterator[dict[str, str] | None]:
+    """The cells of each row by its column; None for what is no row."""
+    rows = csv.reader(io.StringIO(text, newline=""))
+    columns: list[str] | None = None
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield None
+            continue
+        if columns is None:
+            columns = row
+        elif row:
+            yield dict(zip(columns, row, strict=False)) if len(row) == len(columns) else None
+
+
+def _row(cells: Mapping[str, str], kind: type[Row]) -> Row | None:
+    given = {key: _unguarded(cell) for key, cell in cells.items() if cell != "" and key != _UNIT_COLUMN}
+    try:
+        row = msgspec.convert({"name": "", **given}, type=kind, strict=False)
+    except (msgspec.ValidationError, ValueError, OverflowError):
+        return None
+    numbers = (getattr(row, name) for name in row.__struct_fields__)
+    return row if all(math.isfinite(each) for each in numbers if isinstance(each, float)) else None
