@@ -8,13 +8,16 @@ from profileapp.collect.container import ContainerCgroup
 from profileapp.collect.custom import CustomSocket
 from profileapp.collect.energy_jetson import EnergyJetson
 from profileapp.collect.energy_nvml import EnergyNvml
+from profileapp.collect.gpu_kernels import Nsys, Nvprof
 from profileapp.collect.gpu_memory_cuda import GpuMemoryCuda
 from profileapp.collect.gpu_memory_nvmap import GpuMemoryNvmap
 from profileapp.collect.gpu_nvml import GpuMemoryNvml, GpuSummaryNvml
 from profileapp.collect.jetson_kernel import JetsonGpuSummary, JetsonSystem, JetsonSystemInPart
 from profileapp.collect.process_tree import ProcessTree
+from profileapp.collect.py_spy import PySpy
 from profileapp.collect.registry import GROUP, sources
 from profileapp.collect.system import PsutilSystem
+from profileapp.collect.tau import Tau
 from profileapp.collect.tegrastats import Tegrastats
 from profileapp.collect.tegrastats_metrics import TegrastatsEnergy, TegrastatsGpuSummary
 
@@ -48,10 +51,11 @@ def entry(name: str, value: str) -> EntryPoint:
         ("container", [ContainerCgroup, ProcessTree]),
         ("system", [JetsonSystem, Tegrastats, JetsonSystemInPart, PsutilSystem]),
         ("gpu-memory", [GpuMemoryNvml, GpuMemoryNvmap, GpuMemoryCuda]),
-        ("gpu-summary", [JetsonGpuSummary, TegrastatsGpuSummary, GpuSummaryNvml]),
+        ("gpu-summary", [JetsonGpuSummary, TegrastatsGpuSummary, Nsys, GpuSummaryNvml, Nvprof]),
         ("energy", [EnergyJetson, TegrastatsEnergy, EnergyNvml]),
         ("custom", [CustomSocket]),
-        ("tau", []),
+        ("tau", [Tau]),
+        ("functions", [PySpy]),
     ],
 )
 def test_our_own_are_installed_the_preferred_first(metric: str, expected: list[type], warnings: list[str]) -> None:

@@ -32,6 +32,7 @@ class ContainerCgroup:
 
     metric = "container"
     source = "cgroup"
+    part = ""
     preference = 20
     fastest_s = 0.01
 

@@ -32,6 +32,7 @@ class CustomSocket:
 
     metric = "custom"
     source = "socket"
+    part = ""
     preference = 10
     fastest_s = 0.01
 

@@ -19,6 +19,7 @@ class EnergyJetson:
 
     metric = "energy"
     source = "jetson-kernel"
+    part = ""
     # A Jetson's NVML, where it knows of energy, knows that of the GPU alone.
     preference = 30
     fastest_s = 0.01

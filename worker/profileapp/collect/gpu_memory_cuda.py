@@ -19,6 +19,7 @@ class GpuMemoryCuda:
 
     metric = "gpu-memory"
     source = "pycuda"
+    part = ""
     # NVML, where it knows a GPU's memory, knows the app's from others', and costs none.
     preference = 10
     fastest_s = 0.05

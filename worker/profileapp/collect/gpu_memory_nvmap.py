@@ -23,6 +23,7 @@ class GpuMemoryNvmap:
 
     metric = "gpu-memory"
     source = "nvmap"
+    part = ""
     # It knows the app's memory from others', which CUDA's free memory does not.
     preference = 15
     fastest_s = 0.02

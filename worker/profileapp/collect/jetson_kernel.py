@@ -28,6 +28,7 @@ class JetsonSystem:
 
     metric = "system"
     source = "jetson-kernel"
+    part = ""
     preference = 30
     fastest_s = 0.01
     needs_all = True
@@ -95,6 +96,7 @@ class JetsonSystemInPart(JetsonSystem):
     """The same, of what this user can read: for a Jetson without tegrastats."""
 
     source = "jetson-kernel (in part)"
+    part = ""
     preference = 15
     needs_all = False
 
@@ -104,6 +106,7 @@ class JetsonGpuSummary:
 
     metric = "gpu-summary"
     source = "jetson-kernel"
+    part = ""
     # NVML, where it gives anything on a Jetson, does not know the load of its GPU.
     preference = 30
     fastest_s = 0.01

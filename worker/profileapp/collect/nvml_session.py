@@ -106,6 +106,7 @@ class NvmlSource:
 
     metric = ""
     source = "nvml"
+    part = ""
     preference = 20
     fastest_s = 0.02
 

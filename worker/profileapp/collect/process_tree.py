@@ -27,6 +27,7 @@ class ProcessTree:
 
     metric = "container"
     source = "processes"
+    part = ""
     preference = 10
     fastest_s = 0.05
 

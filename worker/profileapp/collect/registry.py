@@ -45,6 +45,8 @@ def _made(entry_point: EntryPoint, metric: str) -> Collector:
         raise ValueError(f"it serves the metric {collector.metric!r}")
     if not isinstance(collector.preference, int) or not isinstance(collector.source, str):
         raise TypeError("its preference must be a whole number and its source a text")
+    if not isinstance(getattr(collector, "part", None), str):
+        raise TypeError("it does not say which part of the metric it gives (part)")
     if not isinstance(getattr(collector, "fastest_s", None), int | float):
         raise TypeError("it does not say how fast it may be asked (fastest_s)")
     return cast(Collector, collector)

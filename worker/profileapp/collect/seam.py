@@ -86,8 +86,10 @@ class Collector(Protocol):
     """The word of `profileapp.model.series.METRICS` it serves."""
     source: str
     """Where the samples are from, for run.json and the docs: `cgroup`, `psutil`."""
+    part: str
+    """What of the metric it gives, where others give other parts: `kernels`; "" for the metric itself."""
     preference: int
-    """Of several sources of a metric the highest preference that opens and attaches is used."""
+    """Of several sources of a part the highest preference that opens and attaches is used."""
     fastest_s: float
     """The shortest interval at which asking it makes sense: below, it says the same again, or costs too much."""
 

@@ -24,6 +24,7 @@ class PsutilSystem:
 
     metric = "system"
     source = "psutil"
+    part = ""
     # Sources that know a kind of device, such as a Jetson, come before it.
     preference = 10
     fastest_s = 0.01

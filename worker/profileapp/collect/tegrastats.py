@@ -47,6 +47,7 @@ class Tegrastats:
 
     metric = "system"
     source = "tegrastats"
+    part = ""
     preference = 20
     fastest_s = 0.1
 

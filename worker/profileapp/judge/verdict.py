@@ -18,8 +18,10 @@ from profileapp.model.budget import parse_budget
 from profileapp.model.clock import Clock
 from profileapp.model.run import APP_FAILURES, BudgetResult, Run, SeriesSummary
 from profileapp.model.series import Series
+from profileapp.model.table import FunctionRow, KernelRow
 from profileapp.model.target import App, Target
 from profileapp.record.reader import SeriesData, read_log_tail, read_recording
+from profileapp.record.table_files import read_functions, read_kernels
 
 Verdict = Literal["passed", "over budget", "app failed", "not measured", "aborted", "incomplete"]
 
@@ -34,12 +36,16 @@ class JudgedRun(msgspec.Struct, frozen=True):
     folder: Path
     series: dict[Series, SeriesData]
     app_log_tail: str
+    functions: tuple[FunctionRow, ...]
+    kernels: tuple[KernelRow, ...]
     problems: tuple[str, ...]
 
 
 def judge_folder(folder: Path) -> JudgedRun:
     """Judges whatever is in a target's folder; never raises for what an app, a crash or a stranger left there."""
     recording = read_recording(folder)
+    table_problems: list[str] = []
+    functions, kernels = read_functions(folder, table_problems), read_kernels(folder, table_problems)
     unknown = Run(id="", app=App(""), target=Target(folder.name), clock=Clock(0, 0), started_ns=0)
     recorded = recording.run or unknown
     summary = (
@@ -57,7 +63,9 @@ def judge_folder(folder: Path) -> JudgedRun:
         folder=folder,
         series=recording.series,
         app_log_tail=read_log_tail(folder),
-        problems=recording.problems,
+        functions=functions,
+        kernels=kernels,
+        problems=(*recording.problems, *table_problems),
     )
 
 

@@ -107,7 +107,7 @@ class Repeat(msgspec.Struct, frozen=True):
 
 
 class MetricStatus(msgspec.Struct, frozen=True):
-    """What became of one metric that was asked for.
+    """What became of one metric that was asked for, or of a `part` of it that has sources of its own.
 
     `source` is where its samples came from ("cgroup v1", "psutil"); `reason` says why it is skipped or failed; `late`
     and `missed` count samples of the schedule that came late by more than half an interval, or not at all.
@@ -120,6 +120,12 @@ class MetricStatus(msgspec.Struct, frozen=True):
     samples: int = 0
     late: int = 0
     missed: int = 0
+    part: str = ""
+
+    @property
+    def title(self) -> str:
+        """`gpu-summary`, `gpu-summary kernels`."""
+        return f"{self.metric} {self.part}".rstrip()
 
 
 class SeriesSummary(msgspec.Struct, frozen=True):

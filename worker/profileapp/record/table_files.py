@@ -18,6 +18,8 @@ from profileapp.record.files import open_regular, write_atomic
 
 FUNCTIONS_FILE = "functions.csv"
 KERNELS_FILE = "kernels.csv"
+STACKS_FILE = "stacks.folded"
+"""Stacks of the app's functions as py-spy writes them, a line each: `frame;frame;frame COUNT`."""
 
 ROWS_LIMIT = 10_000
 """Rows of a table, of those with the most time."""
@@ -36,6 +38,12 @@ def write_functions(folder: Path, rows: Iterable[FunctionRow]) -> None:
     columns = FunctionRow.__struct_fields__
     cells = ([getattr(row, name) for name in columns] for row in rows)
     write_atomic(folder / FUNCTIONS_FILE, _csv(columns, cells).encode())
+
+
+def merge_functions(folder: Path, metric: str, rows: Iterable[FunctionRow]) -> None:
+    """Puts the rows of one metric in place of those it has in `functions.csv`, beside another's. Raises OSError."""
+    others = [row for row in read_functions(folder, []) if row.metric != metric]
+    write_functions(folder, (*others, *rows))
 
 
 def write_kernels(folder: Path, rows: Iterable[KernelRow]) -> None:

@@ -59,7 +59,7 @@ def _run_case(judged: JudgedRun, classname: str) -> TestCase:
 
 def _metric_case(metric: MetricStatus, classname: str) -> TestCase:
     notes = f"source: {metric.source}\nsamples: {metric.samples}\nlate: {metric.late}\nmissed: {metric.missed}"
-    case = TestCase(_name(f"metric {metric.metric}"), classname, stdout=clean(notes))
+    case = TestCase(_name(f"metric {metric.title}"), classname, stdout=clean(notes))
     if metric.state == "skipped":
         case.add_skipped_info(clean(metric.reason, NAME_LIMIT * 5))
     elif metric.state == "failed":

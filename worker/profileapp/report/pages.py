@@ -20,13 +20,18 @@ from markupsafe import Markup, escape
 
 from profileapp.errors import AgentError
 from profileapp.judge.verdict import JudgedRun
-from profileapp.record.files import write_atomic
+from profileapp.model.stacks import read_folded
+from profileapp.record.files import open_regular, write_atomic
 from profileapp.record.folder import APP_LOG_FILE, METRICS_FILE, PACKED_METRICS_FILE, RUN_FILE
+from profileapp.record.table_files import FUNCTIONS_FILE, KERNELS_FILE, STACKS_FILE
 from profileapp.report import families, page_data
 from profileapp.report.clean import clean, one_line
+from profileapp.report.flame_graph import flame_graph_svg
 from profileapp.report.format import ABSENT, duration, moment, quantity
 from profileapp.report.one_line import summary_line
 from profileapp.report.plots import Plot, plot_target
+from profileapp.report.profile_tables import Table, function_tables, kernel_tables
+from profileapp.report.speedscope import speedscope_json
 
 TEXT_LIMIT = 20_000
 SERIES_LIMIT = 500
@@ -35,9 +40,24 @@ REPORT_FOLDER = "report"
 THUMBNAILS = ("custom", "container.cpu", "container.memory", "system.cpu", "system.memory")
 """What of each target is shown beside the others, at most three, in this order."""
 
+FLAME_GRAPH_FILE = "flame-graph.svg"
+SPEEDSCOPE_FILE = "speedscope.json"
+
 _UNSAFE_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
-_OWN_FILE = re.compile(r"\.?(?:index\.html|style\.css|\d\d-[A-Za-z0-9._-]*\.svg)(?:\.[0-9a-f]{8})?")
-_LINKED = (RUN_FILE, METRICS_FILE, PACKED_METRICS_FILE, "series.csv", "junit.xml", APP_LOG_FILE)
+_OWN_FILE = re.compile(
+    r"\.?(?:index\.html|style\.css|flame-graph\.svg|speedscope\.json|\d\d-[A-Za-z0-9._-]*\.svg)(?:\.[0-9a-f]{8})?"
+)
+_LINKED = (
+    RUN_FILE,
+    METRICS_FILE,
+    PACKED_METRICS_FILE,
+    "series.csv",
+    FUNCTIONS_FILE,
+    KERNELS_FILE,
+    STACKS_FILE,
+    "junit.xml",
+    APP_LOG_FILE,
+)
 
 
 class PlotFile(msgspec.Struct, frozen=True):
@@ -56,6 +76,8 @@ class TargetPage(msgspec.Struct, frozen=True):
     plots: tuple[PlotFile, ...]
     plots_left_out: int
     thumbnails: tuple[PlotFile, ...]
+    tables: tuple[Table, ...]
+    flame_graph: str
     linked: tuple[str, ...]
 
 
@@ -85,17 +107,38 @@ def _write_target(templates: jinja2.Environment, judged: JudgedRun) -> TargetPag
     _make_folder(folder)
     plots, left_out = plot_target(judged.series, page_data.measured_repeats(judged.run), judged.run.budgets)
     written = tuple(_write_plot(folder, index, plot) for index, plot in enumerate(plots, start=1))
+    flame_graph = _write_stacks(folder, judged)
     page = TargetPage(
         judged=judged,
         address=_address(judged.folder.name),
         plots=written,
         plots_left_out=left_out,
         thumbnails=_thumbnails(written),
+        tables=(
+            *function_tables(judged.functions, judged.run, FUNCTIONS_FILE),
+            *kernel_tables(judged.kernels, judged.run, KERNELS_FILE),
+        ),
+        flame_graph=flame_graph,
         linked=tuple(name for name in _LINKED if (judged.folder / name).is_file()),
     )
     html = templates.get_template("target.html").render(page=page, judged=judged, run=judged.run)
     write_atomic(folder / "index.html", html.encode())
     return page
+
+
+def _write_stacks(folder: Path, judged: JudgedRun) -> str:
+    """The flame graph, and a file for speedscope beside it; the graph's name, "" where there are no stacks."""
+    try:
+        with open_regular(judged.folder / STACKS_FILE) as stream:
+            stacks = read_folded(stream)
+    except (OSError, AgentError):
+        return ""
+    if not stacks.samples:
+        return ""
+    title = f"{judged.run.app.name} {judged.run.target.name}".strip()
+    write_atomic(folder / FLAME_GRAPH_FILE, flame_graph_svg(stacks, title).encode())
+    write_atomic(folder / SPEEDSCOPE_FILE, speedscope_json(stacks, title))
+    return FLAME_GRAPH_FILE
 
 
 def _write_plot(folder: Path, index: int, plot: Plot) -> PlotFile:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
+import msgspec
+
 from profileapp.collect.schedule import Sampler
 from profileapp.collect.seam import Collector, Emit, Mount, Provision, RunContext, Subject, Trace, Words
 from profileapp.errors import AppEnded, Unavailable
@@ -38,10 +40,11 @@ class Warnings:
 
 
 class MetricSource:
-    """One metric of a run and the source that gives it, if any does."""
+    """One metric of a run, or a part of it, and the source that gives it, if any does."""
 
-    def __init__(self, metric: str, candidates: list[Collector], run: RunContext, emit: Emit) -> None:
+    def __init__(self, metric: str, part: str, candidates: list[Collector], run: RunContext, emit: Emit) -> None:
         self.metric = metric
+        self._part = part
         self.provision = Provision()
         self._candidates = candidates
         self._run = run
@@ -143,8 +146,11 @@ class MetricSource:
         self.detach()
         self._close()
 
-    def status(self, samples: int) -> MetricStatus:
-        """What became of the metric."""
+    def status(self, samples_of: Callable[[str], int]) -> MetricStatus:
+        """What became of it; `samples_of` says how many samples of a metric were recorded."""
+        return msgspec.structs.replace(self._status(0 if self._part else samples_of(self.metric)), part=self._part)
+
+    def _status(self, samples: int) -> MetricStatus:
         failure = self._failure
         if not failure and not self._measured:
             if self._source:
@@ -191,7 +197,13 @@ class Sources:
         metrics = dict.fromkeys((*run.target.metrics, "custom"))
         self._all: list[MetricSource] = []
         for metric in metrics:
-            self._all.append(MetricSource(metric, find(metric, run.warn), run, emit))
+            parts: dict[str, list[Collector]] = {"": []}
+            for collector in find(metric, run.warn):
+                parts.setdefault(collector.part, []).append(collector)
+            # A metric that is made of parts alone has no source of its own that could be missed.
+            if len(parts) > 1 and not parts[""]:
+                del parts[""]
+            self._all += [MetricSource(metric, part, candidates, run, emit) for part, candidates in parts.items()]
         self._tracing = False
 
     @property
@@ -245,7 +257,7 @@ class Sources:
 
     def statuses(self, samples_of: Callable[[str], int]) -> tuple[MetricStatus, ...]:
         """What became of each metric; `samples_of` says how many samples of it were recorded."""
-        return tuple(source.status(samples_of(source.metric)) for source in self._all)
+        return tuple(source.status(samples_of) for source in self._all)
 
 
 def _close_quietly(collector: Collector) -> None:

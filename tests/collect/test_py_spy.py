@@ -1,0 +1,181 @@
+"""Hot functions by the real py-spy, of small programs of the tests; and why there are none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.collect.conftest import Taken
+
+from profileapp.collect.py_spy import PySpy, find_py_spy, is_python, why_not_ptrace
+from profileapp.collect.seam import RunContext, Subject
+from profileapp.errors import AppEnded, Unavailable
+from profileapp.record.table_files import STACKS_FILE, read_functions
+
+BUSY = """
+import subprocess, sys, time
+def hot(n):
+    return sum(i * i for i in range(n))
+def warm():
+    return hot(3000)
+end = time.monotonic() + 60
+if len(sys.argv) > 1:
+    subprocess.run([sys.executable, __file__])
+while time.monotonic() < end:
+    warm()
+"""
+
+pytestmark = pytest.mark.skipif(bool(why_not_ptrace(Path("/proc"))), reason=why_not_ptrace(Path("/proc")) or "-")
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*words: str) -> subprocess.Popen[bytes]:
+        (tmp_path / "busy.py").write_text(BUSY)
+        started.append(subprocess.Popen(words, cwd=tmp_path, start_new_session=True))
+        return started[-1]
+
+    yield start
+    for each in started:
+        subprocess.run(["pkill", "-KILL", "-s", str(each.pid)], check=False)
+        each.wait()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline_s, "waited in vain"
+        time.sleep(0.05)
+
+
+def measured(source: PySpy, run: RunContext, app: subprocess.Popen[bytes], seconds: float = 1.5) -> None:
+    source.open(run, Taken())
+    source.attach(Subject(app.pid))
+    wait_for(lambda: source._process is not None)
+    time.sleep(seconds)
+    source.detach()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (sys.executable, "busy.py"),
+        ("sh", "-c", f"sleep 0.3; exec {sys.executable} busy.py"),
+        ("sh", "-c", f"sleep 0.3; {sys.executable} busy.py; true"),
+        (sys.executable, "busy.py", "child"),
+    ],
+    ids=["at once", "what becomes Python", "a child", "a child of Python"],
+)
+def test_the_hot_function_is_found(
+    app: Callable[..., subprocess.Popen[bytes]], run: Callable[..., RunContext], words: tuple[str, ...]
+) -> None:
+    source, context = PySpy(), run()
+    measured(source, context, app(*words))
+    source.close()
+    problems: list[str] = []
+    rows = {row.name: row for row in read_functions(context.artifacts, problems)}
+    assert not problems
+    assert rows["warm"].total_share is not None and rows["warm"].total_share > 0.3
+    assert rows["warm"].file.endswith("busy.py")
+    own = {name: row.self_share for name, row in rows.items()}
+    assert own["hot"] + own.get("<genexpr>", 0) + own.get("hot.<locals>.<genexpr>", 0) > 0.3
+    assert (context.artifacts / STACKS_FILE).stat().st_size > 0
+    assert not list(context.scratch.glob("*.folded"))
+
+
+def test_repeats_add_up(app: Callable[..., subprocess.Popen[bytes]], run: Callable[..., RunContext]) -> None:
+    source, context = PySpy(), run()
+    measured(source, context, app(sys.executable, "busy.py"), 0.7)
+    first = sum(row.samples or 0 for row in read_functions(context.artifacts, []))
+    source.attach(Subject(app(sys.executable, "busy.py").pid))
+    wait_for(lambda: source._process is not None)
+    time.sleep(0.7)
+    source.detach()
+    source.close()
+    assert sum(row.samples or 0 for row in read_functions(context.artifacts, [])) > first
+
+
+def test_an_app_that_ends_by_itself_leaves_its_functions(
+    app: Callable[..., subprocess.Popen[bytes]], run: Callable[..., RunContext]
+) -> None:
+    source, context = PySpy(), run()
+    process = app(sys.executable, "busy.py")
+    source.open(context, Taken())
+    source.attach(Subject(process.pid))
+    wait_for(lambda: source._process is not None)
+    time.sleep(1)
+    process.terminate()
+    process.wait()
+    source.detach()
+    source.close()
+    assert "warm" in {row.name for row in read_functions(context.artifacts, [])}
+
+
+def test_an_app_without_python_says_so(
+    app: Callable[..., subprocess.Popen[bytes]], run: Callable[..., RunContext]
+) -> None:
+    source = PySpy()
+    source.open(run(), Taken())
+    source.attach(Subject(app("sleep", "60").pid))
+    time.sleep(0.2)
+    with pytest.raises(Unavailable, match="never ran Python"):
+        source.detach()
+    source.close()
+    source.close()
+
+
+def test_an_app_that_has_ended(run: Callable[..., RunContext]) -> None:
+    source = PySpy()
+    source.open(run(), Taken())
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    with pytest.raises(AppEnded):
+        source.attach(Subject(gone.pid))
+    source.close()
+
+
+def test_py_spy_that_ends_at_once_is_started_again_and_told_of(
+    app: Callable[..., subprocess.Popen[bytes]], run: Callable[..., RunContext], tmp_path: Path
+) -> None:
+    program = tmp_path / "py-spy"
+    program.write_text(f'#!/bin/sh\necho start >>{tmp_path}/starts\necho "Error: no permission"\nexit 1\n')
+    program.chmod(0o755)
+    source = PySpy(lambda: program)
+    source.open(run(), Taken())
+    source.attach(Subject(app(sys.executable, "busy.py").pid))
+    starts = tmp_path / "starts"
+    wait_for(lambda: starts.exists() and starts.read_text().count("start") > 2)
+    with pytest.raises(Unavailable, match="no permission"):
+        source.detach()
+    source.close()
+
+
+def test_where_it_is_not_installed(run: Callable[..., RunContext]) -> None:
+    with pytest.raises(Unavailable, match=r"profileapp\[functions\]"):
+        PySpy(lambda: None).open(run(), Taken())
+
+
+def test_it_is_found_beside_the_workers_python() -> None:
+    assert find_py_spy() == Path(sys.executable).parent / "py-spy"
+
+
+def test_who_may_look_into_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert "CAP_SYS_PTRACE" in why_not_ptrace(tmp_path)
+    (tmp_path / "self").mkdir()
+    for effective, allowed in (("0000000000000000", False), ("0000000000080000", True), ("000001ffffffffff", True)):
+        (tmp_path / "self/status").write_text(f"Name:\tx\nCapEff:\t{effective}\nCapBnd:\t0\n")
+        assert (why_not_ptrace(tmp_path) == "") is allowed
+
+
+def test_what_is_python() -> None:
+    assert is_python(Path("/proc"), os.getpid())
+    assert not is_python(Path("/proc"), 1)
+    assert not is_python(Path("/proc"), 2**22 + 1), "there is no such process"

@@ -1,0 +1,175 @@
+"""Tools that trace the app: in a repeat of their own, which does not count. Programs of the tests stand in for them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from tests.helpers import fake_tools
+
+from helpers.worker_process import Outcome, configure, run
+from profileapp.record.table_files import read_functions, read_kernels
+
+TRACED = {"metrics": ["tau", "gpu-summary", "container"], "defaults": {"interval": "100ms"}}
+APP = [{"name": "app", "args": ["hello world", "$HOME; *"], "repeat": 2}]
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> dict[str, str]:
+    """Where the tools are, as an agent's configuration says it."""
+    database = fake_tools.kernel_database(tmp_path / "kernels.sqlite")
+    return {
+        "PROFILEAPP_TAU": str(fake_tools.tau(tmp_path / "tools/tau") / "x86_64"),
+        "PROFILEAPP_NSYS": str(fake_tools.nsys(tmp_path / "tools/nsys", database)),
+    }
+
+
+def statuses(outcome: Outcome) -> dict[str, tuple[str, str]]:
+    found = outcome.run("app")["metrics"]
+    return {f"{each['metric']} {each['part']}".strip(): (each["state"], each["reason"]) for each in found}
+
+
+def check(outcome: Outcome, before: str) -> None:
+    assert outcome.code == 0, outcome.err
+    folder = outcome.folder / "profile/app"
+    recorded = outcome.run("app")
+    assert [each["traced"] for each in recorded["repeats"]] == [False, False, True]
+    assert statuses(outcome)["tau"] == ("measured", "")
+    assert statuses(outcome)["gpu-summary kernels"] == ("measured", "")
+    log = outcome.log("app").decode()
+    assert log.count("word: hello world\nword: $HOME; *") == 3, "no shell had a hand in it"
+    assert log.count(f"\ntau_exec -T serial,pthread -ebs {before}") == 1, "in the traced repeat only"
+    assert log.count("nsys profile --trace=cuda") == 1
+    problems: list[str] = []
+    assert [(row.name, row.exclusive_s) for row in read_functions(folder, problems)] == [("infer", 3), ("main", 1)]
+    assert [(row.kind, row.name, row.total) for row in read_kernels(folder, problems)] == [
+        ("kernel", "infer", 0.006),
+        ("memory time", "[CUDA memcpy HtoD]", 0.001),
+        ("memory size", "[CUDA memcpy HtoD]", 1_000_000),
+    ]
+    assert not problems
+    counted = [each["count"] for each in recorded["summary"] if each["name"] == "container.processes"]
+    taken = [each for each in outcome.samples("app") if each["name"] == "container.processes"]
+    assert 0 < counted[0] < len(taken), "samples of the traced repeat do not count"
+
+
+def words(folder: Path) -> str:
+    """A program that prints each of its words on a line."""
+    program = fake_tools.script(folder / "words", 'for word do echo "word: $word"; done; sleep 0.3')
+    return str(program)
+
+
+def test_a_process(tmp_path: Path, tools: dict[str, str]) -> None:
+    configure(tmp_path, APP, **TRACED)
+    program = words(tmp_path / "app")
+    outcome = run(tmp_path, "--runtime", "process", "--command", f"{program} first", **tools)
+    check(outcome, f"{program} first hello world")
+
+
+@pytest.fixture
+def image_of_words(docker_client: docker.DockerClient, busybox_image: str, tmp_path: Path) -> Any:
+    """An image with entrypoint and command, whose user is not root."""
+    folder = tmp_path / "image"
+    words(folder)
+    (folder / "Dockerfile").write_text(
+        f'FROM {busybox_image}\nCOPY words /words\nUSER 4711\nENTRYPOINT ["/words", "first"]\nCMD ["by default"]\n'
+    )
+    image, _ = docker_client.images.build(path=str(folder), tag="profileapp/test-words:1")
+    yield "profileapp/test-words:1"
+    docker_client.images.remove(image.id, force=True)
+
+
+@pytest.mark.docker
+def test_a_container_with_an_entrypoint_and_a_user_of_its_own(
+    tmp_path: Path, tools: dict[str, str], image_of_words: str
+) -> None:
+    configure(tmp_path, APP, **TRACED)
+    check(run(tmp_path, "--image", image_of_words, **tools), "/words first hello world")
+
+
+@pytest.mark.docker
+def test_without_arguments_the_images_own_command_is_run(
+    tmp_path: Path, tools: dict[str, str], image_of_words: str
+) -> None:
+    configure(tmp_path, [{"name": "app"}], metrics=["tau"])
+    outcome = run(tmp_path, "--image", image_of_words, **tools)
+    assert outcome.code == 0, outcome.err
+    assert outcome.log("app").decode().count("word: by default") == 2
+    assert statuses(outcome)["tau"] == ("measured", "")
+
+
+def test_where_there_are_no_tools_nothing_is_run_twice(tmp_path: Path) -> None:
+    configure(tmp_path, APP, **TRACED)
+    outcome = run(tmp_path, "--runtime", "process", "--command", words(tmp_path / "app"))
+    assert outcome.code == 0, outcome.err
+    assert len(outcome.run("app")["repeats"]) == 2
+    state, reason = statuses(outcome)["gpu-summary kernels"]
+    assert (state, "PROFILEAPP_NSYS" in reason) == ("skipped", True)
+    assert statuses(outcome)["tau"][0] == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "metric", "reason"),
+    [
+        (lambda folder: fake_tools.script(folder / "nsys/bin/nsys", 'exec "$@"'), "gpu-summary kernels", "no report"),
+        (
+            lambda folder: fake_tools.script(folder / "nsys/bin/nsys", 'echo "cannot trace" >&2; exit 1'),
+            "gpu-summary kernels",
+            "no report",
+        ),
+        (
+            lambda folder: fake_tools.script(folder / "tau/x86_64/bin/tau_exec", 'shift 3; exec "$@"'),
+            "tau",
+            "TAU left no profile",
+        ),
+    ],
+)
+def test_a_tool_that_is_of_no_use_spoils_nothing(
+    tmp_path: Path, tools: dict[str, str], spoil: Callable[[Path], Path], metric: str, reason: str
+) -> None:
+    spoil(tmp_path / "tools")
+    configure(tmp_path, APP, **TRACED)
+    outcome = run(tmp_path, "--runtime", "process", "--command", words(tmp_path / "app"), **tools)
+    assert outcome.code == 0, outcome.err
+    state, why = statuses(outcome)[metric]
+    assert (state, reason in why) == ("skipped", True), why
+    assert outcome.run("app")["ending"] == "completed"
+
+
+def test_a_link_that_the_app_leaves_for_the_tool_is_not_followed(tmp_path: Path, tools: dict[str, str]) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text(fake_tools.NVPROF_CSV)
+    cuda = fake_tools.nvprof(tmp_path / "tools/cuda")
+    find_log = 'for word do case "$word" in --log-file=*) log=${word#--log-file=};; esac; done'
+    fake_tools.script(cuda / "bin/nvprof", f'{find_log}; ln -s {secret} "$(echo "$log" | sed s/%p/12/)"')
+    configure(tmp_path, APP, **TRACED)
+    outcome = run(tmp_path, "--runtime", "process", "--command", words(tmp_path / "app"), PROFILEAPP_NVPROF=str(cuda))
+    assert statuses(outcome)["gpu-summary kernels"][0] == "skipped"
+    assert not (tmp_path / "profile/app/kernels.csv").exists()
+
+
+def test_nvprof_where_there_is_no_nsys(tmp_path: Path) -> None:
+    cuda = fake_tools.nvprof(tmp_path / "tools/cuda")
+    configure(tmp_path, [{**APP[0], "timeout": 20}], **TRACED)
+    outcome = run(tmp_path, "--runtime", "process", "--command", words(tmp_path / "app"), PROFILEAPP_NVPROF=str(cuda))
+    assert statuses(outcome)["gpu-summary kernels"] == ("measured", "")
+    assert "--timeout=19" in outcome.log("app").decode(), "the tool ends the app before we do"
+    rows = read_kernels(tmp_path / "profile/app", [])
+    assert [(row.kind, row.name, row.calls) for row in rows] == [
+        ("kernel", "infer(float*, int)", 10),
+        ("memory time", "[CUDA memcpy HtoD]", 20),
+        ("api", "cudaLaunchKernel", 30),
+    ]
+
+
+def test_a_python_app_is_run_by_tau_python(tmp_path: Path, tools: dict[str, str]) -> None:
+    (tmp_path / "app.py").write_text("import sys\nprint('python', sys.argv[1:])\n")
+    configure(tmp_path, APP, metrics=["tau"])
+    outcome = run(tmp_path, "--runtime", "process", "--command", f"{sys.executable} app.py", **tools)
+    log = outcome.log("app").decode()
+    assert "tau_python -T serial,python,pthread app.py hello world" in log
+    assert log.count("python ['hello world', '$HOME; *']") == 3

@@ -1,0 +1,182 @@
+"""Folded stacks of py-spy (`py-spy record --format raw`): read, bounded, and turned into a table of functions.
+
+Source: py-spy's README and `record --help`; the format is that of Brendan Gregg's flame graphs. A line is a stack, the
+outermost frame first, and how often it was seen:
+
+    process 12:"python app.py";thread (12): MainThread;<module> (app.py:3);work (lib/job.py:40);memcpy (libc.so.6) 17
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import msgspec
+
+from profileapp.model.table import FunctionRow
+
+LINE_LIMIT_BYTES = 256 * 1024
+TOTAL_LIMIT_BYTES = 64 * 1024**2
+STACKS_LIMIT = 100_000
+ENTRIES_LIMIT = 2_000_000
+"""Frames in all stacks together."""
+FRAMES_LIMIT = 50_000
+"""Frames that differ."""
+DEPTH_LIMIT = 512
+NAME_LIMIT = 500
+
+# A place is a file and a line, or a library or a file alone; the name itself may have parentheses.
+_PLACE = re.compile(r"([^()]{1,500}?)(?::([0-9]{1,9}))?\)")
+_PROCESS = re.compile(r"process [0-9]{1,10}:\"")
+_THREAD = re.compile(r"thread \([0-9A-Fx]{1,20}\)")
+_ADDRESS = re.compile(r"0x[0-9a-f]{1,16}")
+_COUNT = re.compile(r"0{0,9}[1-9][0-9]{0,14}")
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """A function at a line. `file` is "" and `line` 0 where not known.
+
+    `is_root`: not a function, but the process or the thread that its stack is of.
+    """
+
+    name: str
+    file: str = ""
+    line: int = 0
+    is_root: bool = False
+
+    @property
+    def text(self) -> str:
+        """As py-spy writes it: `work (job.py:40)`."""
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{self.name} ({place})" if place else self.name
+
+
+class FoldedStacks(msgspec.Struct, frozen=True):
+    """Stacks that differ, each with how many samples it has.
+
+    A stack is indices of `frames`, the outermost first. `samples` is the sum. `unread_lines` counts lines that are no
+    stack, `left_out` the samples of stacks over a limit; neither is in `samples`.
+    """
+
+    frames: tuple[Frame, ...]
+    stacks: tuple[tuple[tuple[int, ...], int], ...]
+    samples: int
+    unread_lines: int = 0
+    left_out: int = 0
+
+
+def read_folded(stream: BinaryIO) -> FoldedStacks:
+    """Every stack of a file. Raises OSError only; a cut or garbled line loses itself only.
+
+    Of a stack deeper than DEPTH_LIMIT the outermost frames and the innermost one are kept.
+    """
+    frames: list[Frame] = []
+    known: dict[str, int] = {}
+    stacks: Counter[tuple[int, ...]] = Counter()
+    unread = left_out = entries = 0
+    for line in _lines(stream):
+        text, _, count = line.rpartition(" ")
+        parts = _frames_of(text)
+        if not parts or not _COUNT.fullmatch(count):
+            unread += 1
+            continue
+        if len(parts) > DEPTH_LIMIT:
+            parts[DEPTH_LIMIT - 1 :] = parts[-1:]
+        if any(part not in known for part in parts):
+            new = [part for part in dict.fromkeys(parts) if part not in known]
+            if len(frames) + len(new) > FRAMES_LIMIT:
+                left_out += int(count)
+                continue
+            for part in new:
+                known[part] = len(frames)
+                frames.append(parse_frame(part))
+        stack = tuple(known[part] for part in parts)
+        if stack not in stacks:
+            if len(stacks) >= STACKS_LIMIT or entries + len(stack) > ENTRIES_LIMIT:
+                left_out += int(count)
+                continue
+            entries += len(stack)
+        stacks[stack] += int(count)
+    return FoldedStacks(tuple(frames), tuple(stacks.items()), sum(stacks.values()), unread, left_out)
+
+
+def parse_frame(text: str) -> Frame:
+    """`work (lib/job.py:40)`, `memcpy (libc.so.6)`, or a process or a thread. Never raises."""
+    text = " ".join(text.split())
+    if _PROCESS.match(text) or _THREAD.match(text):
+        return Frame(text[:NAME_LIMIT], is_root=True)
+    opening = text.rfind(" (")
+    place = _PLACE.fullmatch(text, opening + 2) if opening > 0 else None
+    if place is None:
+        return Frame(text[:NAME_LIMIT])
+    name = text[:opening]
+    # Addresses differ from run to run, and say nothing to anybody.
+    return Frame("[unresolved]" if _ADDRESS.fullmatch(name) else name[:NAME_LIMIT], place[1], int(place[2] or 0))
+
+
+def function_rows(stacks: FoldedStacks, rate_hz: float | None = None) -> tuple[FunctionRow, ...]:
+    """Functions by their own samples, the most first; a function is a name in a file, its line the one seen most.
+
+    A function counts once for each sample that it is in, however often it is in its stack. With `rate_hz`, the samples
+    a second that were taken, times are told too.
+    """
+    own: Counter[tuple[str, str]] = Counter()
+    total: Counter[tuple[str, str]] = Counter()
+    lines: dict[tuple[str, str], Counter[int]] = {}
+    keys = [(frame.name, frame.file) for frame in stacks.frames]
+    for stack, count in stacks.stacks:
+        seen = dict.fromkeys(index for index in stack if not stacks.frames[index].is_root)
+        for key in dict.fromkeys(keys[index] for index in seen):
+            total[key] += count
+        for index in seen:
+            lines.setdefault(keys[index], Counter())[stacks.frames[index].line] += count
+        if seen and not stacks.frames[stack[-1]].is_root:
+            own[keys[stack[-1]]] += count
+    rows = [
+        FunctionRow(
+            metric="functions",
+            name=name,
+            self_share=own[name, file] / stacks.samples,
+            total_share=count / stacks.samples,
+            file=file,
+            line=lines[name, file].most_common(1)[0][0],
+            samples=own[name, file],
+            exclusive_s=own[name, file] / rate_hz if rate_hz else None,
+            inclusive_s=count / rate_hz if rate_hz else None,
+        )
+        for (name, file), count in total.items()
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row.self_share, -(row.total_share or 0.0), row.name, row.file)))
+
+
+def _frames_of(text: str) -> list[str]:
+    """The texts of the frames. A process' command line stands in quotes, and may hold a `;` itself."""
+    frames: list[str] = []
+    is_open = False
+    for part in text.split(";"):
+        if is_open:
+            frames[-1] += f";{part}"
+        elif part.strip():
+            frames.append(part)
+            is_open = bool(_PROCESS.match(part))
+        is_open = is_open and not part.endswith('"')
+    return frames
+
+
+def _lines(stream: BinaryIO) -> Iterator[str]:
+    """Each line that holds something; "" for one that is too long, and for all that is beyond TOTAL_LIMIT_BYTES."""
+    left_bytes = TOTAL_LIMIT_BYTES
+    while left_bytes > 0 and (line := stream.readline(LINE_LIMIT_BYTES)):
+        left_bytes -= len(line)
+        rest = line
+        while not rest.endswith(b"\n") and left_bytes > 0 and (rest := stream.readline(LINE_LIMIT_BYTES)):
+            left_bytes -= len(rest)
+            line = b""
+        if not line:
+            yield ""
+        elif line.strip():
+            yield line.decode("utf-8", errors="replace").strip()
+    if left_bytes <= 0 and stream.read(1):
+        yield ""
