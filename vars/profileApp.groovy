@@ -107,7 +107,7 @@ private Map makePlan(Map config) {
             set --
             for name in $PROFILEAPP_TARGETS; do set -- "$@" --target "$name"; done
             if [ -n "$PROFILEAPP_IMAGE" ]; then set -- "$@" --image "$PROFILEAPP_IMAGE"; fi
-            sh .profileapp/worker.sh plan "$PROFILEAPP_CONFIG" "$@" --json'''))
+            sh .profileapp/worker.sh plan "$PROFILEAPP_CONFIG" "$@" --check --json'''))
     }
     dir(folderOf(config.config)) {
         stash name: 'profileapp-files', includes: plan.files.join(',')

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -9,6 +11,7 @@ import msgspec
 
 from profileapp.config.load import load
 from profileapp.model.target import Plan
+from profileapp.model.text import printable
 from profileapp.plan.expand import make_plan, select
 from profileapp.plan.table import plan_table
 
@@ -20,14 +23,37 @@ from profileapp.plan.table import plan_table
 @click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--image", help="The app's image. Left out: NAMESPACE/NAME:VERSION of the sage.yaml.")
 @click.option("--target", "targets", multiple=True, metavar="NAME", help="Only this target; may be given again.")
+@click.option("--check", is_flag=True, help="Warn of metrics that this agent cannot give to targets that it would run.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def command(config: Path, image: str | None, targets: tuple[str, ...], as_json: bool) -> None:
+def command(config: Path, image: str | None, targets: tuple[str, ...], check: bool, as_json: bool) -> None:
     """Validate CONFIG, a sage.yaml with a profiling: section, and show the plan; runs nothing."""
     plan = load_plan(config, image, targets)
+    if check:
+        plan = msgspec.structs.replace(plan, warnings=_warnings(plan, os.environ))
+        for warning in plan.warnings:
+            click.echo(f"profileapp: warning: {warning}", err=True)
     if as_json:
         click.echo(msgspec.json.encode(plan))
     else:
         click.echo(plan_table(plan), nl=False)
+
+
+def _warnings(plan: Plan, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Of the targets that name no agent, or a label of the Jenkins node we are on (NODE_LABELS)."""
+    # Opening sources imports what they need, which a plan alone does not.
+    from profileapp.collect.registry import sources  # noqa: PLC0415
+    from profileapp.run.checkup import check_metrics  # noqa: PLC0415
+
+    labels = environ.get("NODE_LABELS", "").split()
+    here = [target for target in plan.targets if not target.agent or target.agent in labels]
+    wanted = tuple(dict.fromkeys(metric for target in here for metric in target.metrics))
+    missing = [each for each in check_metrics(wanted, sources, lambda _: None) if not each.can_be_had]
+    return tuple(
+        f"{each.title}: this agent cannot give it, as {names} "
+        f"{'asks' if ',' not in names else 'ask'} for: {printable(each.reason, 400)}"
+        for each in missing
+        for names in [", ".join(target.name for target in here if each.metric in target.metrics)]
+    )
 
 
 def load_plan(config: Path, image: str | None, targets: tuple[str, ...]) -> Plan:

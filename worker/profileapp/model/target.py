@@ -40,10 +40,14 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """All that is to be run. `files` are Ant patterns, relative to the configuration's folder, an agent needs."""
+    """All that is to be run. `files` are Ant patterns, relative to the configuration's folder, an agent needs.
+
+    `warnings` say what this agent cannot measure of the targets that would run on it, where it was asked to look.
+    """
 
     app: App
     image: str | None
     targets: tuple[Target, ...]
     files: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     version: int = 1

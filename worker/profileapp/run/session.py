@@ -92,6 +92,8 @@ def run_target(session: Session, target: Target, folder: RunFolder, live: LiveRu
     try:
         _save(folder, run)
         sources = Sources(context, writer.emit, session.find_sources)
+        for metric, reason in sources.missing():
+            session.progress.note(f"{target.name}: no {metric} on this agent ({reason})")
         run = _Repeats(session, context, sources, writer, log, folder).measure(run)
     finally:
         if sources:

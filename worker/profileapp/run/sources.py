@@ -85,6 +85,11 @@ class MetricSource:
             return
 
     @property
+    def is_open(self) -> bool:
+        """Whether a source was found that may give it."""
+        return self._collector is not None
+
+    @property
     def trace(self) -> Trace | None:
         """How the app is run under this source's tool; None where it measures the app as it is."""
         return self.provision.trace if self._collector and not self._failure else None
@@ -220,6 +225,11 @@ class Sources:
     def wrap(self) -> Callable[[Words], Words] | None:
         """What is run in place of the app's own words; None where it is run as it is."""
         return self._wrapped if self._tracing else None
+
+    def missing(self) -> list[tuple[str, str]]:
+        """What cannot be had, known before the app starts: the metric (and its part), and why."""
+        statuses = [source.status(lambda _: 0) for source in self._all if not source.is_open]
+        return [(status.title, status.reason) for status in statuses]
 
     def begin_trace(self) -> bool:
         """Whether a tool is to trace the app; if so, it is at work from the next start of the app on."""

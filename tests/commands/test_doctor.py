@@ -1,0 +1,91 @@
+"""`profileapp doctor`, and the warnings of `plan --check` and `run`, as a user meets them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def profileapp(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "profileapp", *args],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PROFILEAPP_STATE": str(cwd), **env},
+        timeout=120,
+    )
+
+
+NOWHERE = {"DOCKER_HOST": "unix:///no/such/socket"}
+
+
+def test_every_metric_is_looked_for(tmp_path: Path) -> None:
+    done = profileapp("doctor", cwd=tmp_path, **NOWHERE)
+    assert done.returncode == 4, "without a daemon no container can be run"
+    assert not done.stderr
+    for word in ("docker", "system", "psutil", "gpu-summary kernels", "PROFILEAPP_NSYS", "not to be had here: "):
+        assert word in done.stdout
+    assert max(map(len, done.stdout.splitlines())) > 80, "lines are not folded where nobody looks at a terminal"
+
+
+@pytest.mark.docker
+def test_where_a_container_can_be_run(tmp_path: Path, docker_client: object) -> None:
+    done = profileapp("doctor", "--metric", "system", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "every metric can be had here" in done.stdout
+    missing = profileapp("doctor", "--metric", "tau", cwd=tmp_path, PATH="/usr/bin:/bin")
+    assert missing.returncode == 4
+    assert "not to be had here: tau" in missing.stdout
+
+
+def test_for_machines(tmp_path: Path) -> None:
+    told = json.loads(profileapp("doctor", "--metric", "container", "--json", cwd=tmp_path, **NOWHERE).stdout)
+    assert told["version"] == 1
+    assert [each["name"] for each in told["things"]] == ["docker", "python", "pages", "disk"]
+    (container,) = told["metrics"]
+    assert container["can_be_had"]
+    assert [each["state"] for each in container["sources"]] == ["used", "in reserve"]
+
+
+def test_a_metric_that_is_none_is_named(tmp_path: Path) -> None:
+    done = profileapp("doctor", "--metric", "warmth", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "warmth" in done.stderr
+
+
+TARGETS = [
+    {"name": "here", "args": ["-c", "pass"], "metrics": ["tau", "system"]},
+    {"name": "there", "args": ["-c", "pass"], "agent": "jetson", "metrics": ["tau", "functions"]},
+]
+
+
+def test_the_plan_warns_of_what_this_agent_cannot_give(tmp_path: Path) -> None:
+    (tmp_path / "sage.yaml").write_text(json.dumps({"name": "app", "profiling": {"targets": TARGETS}}))
+    plain = profileapp("plan", "sage.yaml", "--image", "x:1", "--json", cwd=tmp_path)
+    assert json.loads(plain.stdout)["warnings"] == []
+    checked = profileapp("plan", "sage.yaml", "--image", "x:1", "--check", "--json", cwd=tmp_path, PATH="/bin")
+    (warning,) = json.loads(checked.stdout)["warnings"]
+    assert warning.startswith("tau: this agent cannot give it, as here asks for: tau_exec: TAU is not installed")
+    assert f"profileapp: warning: {warning}" in checked.stderr
+    labelled = profileapp(
+        "plan", "sage.yaml", "--image", "x:1", "--check", "--json", cwd=tmp_path, PATH="/bin", NODE_LABELS="a jetson"
+    )
+    assert "as here, there ask for" in json.loads(labelled.stdout)["warnings"][0]
+
+
+def test_a_run_says_so_before_the_app_starts(tmp_path: Path) -> None:
+    (tmp_path / "sage.yaml").write_text(json.dumps({"name": "app", "profiling": {"targets": TARGETS[:1]}}))
+    words = ("run", "sage.yaml", "--runtime", "process", "--command", sys.executable, "--no-report")
+    done = profileapp(*words, cwd=tmp_path, PATH="/bin")
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    note = next(number for number, line in enumerate(lines) if "here: no tau on this agent (tau_exec: TAU" in line)
+    started = next(number for number, line in enumerate(lines) if "here: started" in line)
+    assert note < started

@@ -1,0 +1,101 @@
+"""What an agent can measure, found by opening sources and closing them again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from profileapp.collect.seam import Emit, Provision, RunContext, Subject, Trace
+from profileapp.errors import AgentError, Unavailable
+from profileapp.run.checkup import check_metrics, check_things
+
+
+class Source:
+    """Opens, or says why not; and knows whether it was closed."""
+
+    metric = "system"
+    preference = 10
+    fastest_s = 0.02
+
+    def __init__(self, source: str, failure: Exception | None = None, part: str = "", traces: bool = False) -> None:
+        self.source = source
+        self.part = part
+        self._failure = failure
+        self._traces = traces
+        self.closed = 0
+
+    def open(self, run: RunContext, emit: Emit) -> Provision:
+        assert run.scratch.is_dir()
+        emit(None, 1.0, 0)  # type: ignore[arg-type]
+        if self._failure:
+            raise self._failure
+        return Provision(trace=Trace(lambda words: words, lambda: None)) if self._traces else Provision()
+
+    def attach(self, subject: Subject) -> None:
+        raise AssertionError("no app runs")
+
+    sample = detach = attach
+
+    def close(self) -> None:
+        self.closed += 1
+        raise RuntimeError("nobody listens")
+
+
+def found(*sources: Source) -> Callable[[str, Any], list[Any]]:
+    return lambda metric, _: [each for each in sources if each.metric == metric]
+
+
+def test_the_first_that_opens_is_used_and_all_are_closed() -> None:
+    sources = (
+        Source("a", Unavailable("no a here")),
+        Source("b", ZeroDivisionError("oh")),
+        Source("c"),
+        Source("d"),
+        Source("e", part="kernels", traces=True),
+    )
+    looked: list[str] = []
+    whole, kernels = check_metrics(["system"], found(*sources), looked.append)
+    assert [(each.source, each.state, each.reason) for each in whole.sources] == [
+        ("a", "not to be had", "no a here"),
+        ("b", "not to be had", "failed (ZeroDivisionError: oh)"),
+        ("c", "used", ""),
+        ("d", "in reserve", ""),
+    ]
+    assert (whole.can_be_had, whole.reason, whole.title) == (True, "", "system")
+    assert (kernels.can_be_had, kernels.title, kernels.sources[0].traces) == (True, "system kernels", True)
+    assert [each.closed for each in sources] == [1] * 5
+    assert looked == [f"system: {name}" for name in "abcde"]
+
+
+def test_what_cannot_be_had_says_why() -> None:
+    none, failing = check_metrics(
+        ["tau", "system"], found(Source("a", Unavailable("no a")), Source("b", Unavailable("no b"))), lambda _: None
+    )
+    assert (none.can_be_had, none.reason) == (False, "no source of it is installed")
+    assert (failing.can_be_had, failing.reason) == (False, "a: no a; b: no b")
+
+
+def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch: list[Path] = []
+
+    class Noting(Source):
+        def open(self, run: RunContext, emit: Emit) -> Provision:
+            scratch.append(run.scratch)
+            (run.scratch / "file").touch()
+            return Provision()
+
+    check_metrics(["system"], found(Noting("a")), lambda _: None)
+    assert not scratch[0].exists()
+
+
+def test_other_things() -> None:
+    def no_daemon() -> str:
+        raise AgentError("no Docker daemon answers")
+
+    things = {each.name: each for each in check_things(no_daemon, has_pages=False)}
+    assert (things["docker"].is_there, things["docker"].text) == (False, "no Docker daemon answers")
+    assert not things["pages"].is_there
+    assert check_things(lambda: "docker 1.2", has_pages=True)[0].text == "docker 1.2"

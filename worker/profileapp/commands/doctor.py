@@ -1,0 +1,106 @@
+"""`profileapp doctor`: what this agent can measure, and what to install or allow for the rest."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+
+from profileapp.collect.registry import sources
+from profileapp.commands.progress import make_progress
+from profileapp.errors import ExitCode
+from profileapp.model.run import Agent
+from profileapp.model.series import METRICS
+from profileapp.model.text import printable
+from profileapp.report.write import report_extra_is_installed
+from profileapp.run.checkup import Checkup, MetricCheck, check_metrics, check_things
+from profileapp.run.facts import agent_facts
+
+_SIGNS = {"used": ("✔", "green"), "in reserve": ("·", "dim"), "not to be had": ("✘", "red")}
+
+
+@click.command(
+    "doctor",
+    epilog="\b\nExamples:\n  profileapp doctor\n  profileapp doctor --metric system --metric energy\n"
+    "  profileapp doctor --json\n\n\b\n"
+    "Exit codes: 0 all that was asked for can be had, 4 a container cannot be run, or a metric\n"
+    "that was named cannot be measured.",
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    type=click.Choice(list(METRICS)),
+    help="Only this metric; may be given again. Left out: every metric.",
+)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def command(metrics: tuple[str, ...], as_json: bool) -> int:
+    """Say which metrics this agent can give, from which source and how fast, and what is missing for the others."""
+    with make_progress(sys.stderr) as progress:
+        looking = progress.waiting if sys.stderr.isatty() else _say_nothing
+        found = check_metrics(metrics or tuple(METRICS), sources, looking)
+    checkup = Checkup(
+        agent=agent_facts("docker"),
+        things=check_things(_docker_version, report_extra_is_installed()),
+        metrics=found,
+    )
+    if as_json:
+        click.echo(msgspec.json.encode(checkup))
+    else:
+        _show(checkup)
+    runs = all(thing.is_there for thing in checkup.things if thing.name == "docker")
+    has_all = all(each.can_be_had for each in found if not each.part) or not metrics
+    return ExitCode.OK if runs and has_all else ExitCode.NOT_MEASURED
+
+
+def _say_nothing(_: str) -> None:
+    """In a build's log the table is enough."""
+
+
+def _docker_version() -> str:
+    from profileapp.run.docker_runtime import DockerRuntime  # noqa: PLC0415  (docker takes long to import)
+
+    return DockerRuntime("", "").version
+
+
+def _show(checkup: Checkup) -> None:
+    """One line a thing and a source: reasons are long, and a table would fold them."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(escape(printable(_board(checkup.agent), 300)))
+    console.print()
+    rows = [("", thing.name, "used" if thing.is_there else "not to be had", thing.text) for thing in checkup.things]
+    for metric in checkup.metrics:
+        rows += _rows(metric)
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    for number, (title, name, state, text) in enumerate(rows):
+        if title and number:
+            console.print()
+        sign, style = _SIGNS[state]
+        before = f"{title.ljust(widths[0])}  [{style}]{sign}[/] {escape(name.ljust(widths[1]))}"
+        console.print(f"{before}  {escape(printable(text, 400))}".rstrip())
+    missing = [each.title for each in checkup.metrics if not each.can_be_had]
+    console.print()
+    console.print(f"not to be had here: {', '.join(missing)}" if missing else "every metric can be had here")
+
+
+def _rows(metric: MetricCheck) -> list[tuple[str, str, str, str]]:
+    """Metric, source, state and what is to be said, of each source; the metric stands on the first row only."""
+    if not metric.sources:
+        return [(metric.title, "–", "not to be had", metric.reason)]
+    rows = []
+    for number, source in enumerate(metric.sources):
+        rate = "in a repeat of its own" if source.traces else f"at best every {source.fastest_s * 1000:g} ms"
+        text = source.reason or f"{source.state}, {rate}"
+        rows.append(("" if number else metric.title, source.source, str(source.state), text))
+    return rows
+
+
+def _board(agent: Agent) -> str:
+    jetson = agent.jetson
+    about = [agent.board or agent.cpu, jetson.module if jetson else "", f"{agent.cpu_count} cores", agent.os]
+    if jetson:
+        about += [f"JetPack {jetson.jetpack}" if jetson.jetpack else "", jetson.power_mode]
+    return f"{agent.hostname}: " + " · ".join(each for each in about if each)

@@ -1,0 +1,147 @@
+"""What this agent can measure: every source of every metric is opened, as for a run, and closed again."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from profileapp.collect.seam import Collector, RunContext
+from profileapp.errors import AgentError, Unavailable
+from profileapp.model.clock import Clock
+from profileapp.model.run import Agent
+from profileapp.model.series import Series
+from profileapp.model.target import Target
+from profileapp.run.sources import Find
+
+SourceState = Literal["used", "in reserve", "not to be had"]
+
+
+class SourceCheck(msgspec.Struct, frozen=True):
+    """One source of a metric, or of a part of it. `fastest_s` is the shortest interval at which it makes sense.
+
+    `reason` says what is missing, and what to install or allow; "" where nothing is. `traces`: the app is run once more
+    under it.
+    """
+
+    metric: str
+    part: str
+    source: str
+    state: SourceState
+    fastest_s: float
+    reason: str = ""
+    traces: bool = False
+
+
+class MetricCheck(msgspec.Struct, frozen=True):
+    """A metric, or a part of it, with all of its sources, the preferred first."""
+
+    metric: str
+    part: str
+    can_be_had: bool
+    sources: tuple[SourceCheck, ...]
+
+    @property
+    def title(self) -> str:
+        """`gpu-summary`, `gpu-summary kernels`."""
+        return f"{self.metric} {self.part}".rstrip()
+
+    @property
+    def reason(self) -> str:
+        """Why it cannot be had, in one line; "" where it can."""
+        if self.can_be_had:
+            return ""
+        return "; ".join(f"{each.source}: {each.reason}" for each in self.sources) or "no source of it is installed"
+
+
+class ThingCheck(msgspec.Struct, frozen=True):
+    """Something else an agent needs or may have: a daemon, room on the disk, an extra."""
+
+    name: str
+    is_there: bool
+    text: str
+
+
+class Checkup(msgspec.Struct, frozen=True):
+    """All that was found on an agent."""
+
+    agent: Agent
+    things: tuple[ThingCheck, ...]
+    metrics: tuple[MetricCheck, ...]
+    version: int = 1
+
+
+def check_metrics(metrics: Sequence[str], find: Find, looking: Callable[[str], None]) -> tuple[MetricCheck, ...]:
+    """Opens every source of `metrics` as for a container, one after the other; `looking` is told of each."""
+    checks: list[MetricCheck] = []
+    with _context() as context:
+        for metric in metrics:
+            parts: dict[str, list[SourceCheck]] = {}
+            for collector in find(metric, lambda _: None):
+                looking(f"{metric}: {collector.source}")
+                known = parts.setdefault(collector.part, [])
+                known.append(_check(collector, context, any(each.state == "used" for each in known)))
+            for part, sources in (parts or {"": []}).items():
+                can_be_had = any(each.state == "used" for each in sources)
+                checks.append(MetricCheck(metric, part, can_be_had, tuple(sources)))
+    return tuple(checks)
+
+
+def check_things(runtime_version: Callable[[], str], has_pages: bool) -> tuple[ThingCheck, ...]:
+    """Docker, the report extra, Python, and room for what is measured."""
+    free_bytes = shutil.disk_usage(tempfile.gettempdir()).free
+    return (
+        _docker(runtime_version),
+        ThingCheck("python", True, ".".join(map(str, sys.version_info[:3]))),
+        ThingCheck(
+            "pages", has_pages, "" if has_pages else "pip install 'profileapp[report]'; any agent can make them"
+        ),
+        ThingCheck("disk", free_bytes > 1024**3, f"{free_bytes / 1024**3:.1f} GiB free"),
+    )
+
+
+def _docker(runtime_version: Callable[[], str]) -> ThingCheck:
+    try:
+        return ThingCheck("docker", True, runtime_version())
+    except AgentError as error:
+        return ThingCheck("docker", False, str(error))
+
+
+def _check(collector: Collector, context: RunContext, another_is_used: bool) -> SourceCheck:
+    state: SourceState = "in reserve" if another_is_used else "used"
+    reason, traces = "", False
+    try:
+        traces = collector.open(context, _nobody).trace is not None
+    except Unavailable as error:
+        state, reason = "not to be had", str(error)
+    except Exception as error:
+        state, reason = "not to be had", f"failed ({type(error).__name__}: {error})"
+    finally:
+        with suppress(Exception):
+            collector.close()
+    return SourceCheck(collector.metric, collector.part, collector.source, state, collector.fastest_s, reason, traces)
+
+
+@contextmanager
+def _context() -> Iterator[RunContext]:
+    """A run that never starts an app. A short path: sockets are made in it."""
+    with tempfile.TemporaryDirectory(prefix="profileapp-", dir="/tmp") as folder:
+        yield RunContext(
+            run_id="doctor",
+            target=Target("doctor", interval_s=0.1),
+            clock=Clock.now(),
+            scratch=Path(folder),
+            artifacts=Path(folder),
+            contained=True,
+            warn=lambda _: None,
+        )
+
+
+def _nobody(series: Series, value: float, at_ns: int) -> None:
+    """No app runs, so nothing is measured."""
