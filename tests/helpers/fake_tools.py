@@ -27,7 +27,9 @@ def script(path: Path, text: str) -> Path:
     return path
 
 
-def tau(folder: Path, bindings: tuple[str, ...] = ("shared-pthread", "shared-python-pthread")) -> Path:
+def tau(
+    folder: Path, bindings: tuple[str, ...] = ("shared-disable", "shared-pthread", "shared-python-pthread")
+) -> Path:
     """An installation of TAU: its folder. What it was called with is the first line that the app prints."""
     architecture = folder / "x86_64"
     for name in bindings:

@@ -173,3 +173,25 @@ def test_a_python_app_is_run_by_tau_python(tmp_path: Path, tools: dict[str, str]
     log = outcome.log("app").decode()
     assert "tau_python -T serial,python,pthread app.py hello world" in log
     assert log.count("python ['hello world', '$HOME; *']") == 3
+
+
+@pytest.mark.parametrize(
+    ("bindings", "tags"),
+    [
+        (("shared-disable", "shared-mpi", "shared-pthread-pdt"), "serial,pthread,pdt"),
+        (("shared-disable",), ""),
+        (("shared-mpi-pthread", "shared-python-pthread"), ""),
+    ],
+)
+def test_which_of_taus_libraries_are_taken(tmp_path: Path, bindings: tuple[str, ...], tags: str) -> None:
+    tau = fake_tools.tau(tmp_path / "tools/tau", bindings)
+    configure(tmp_path, [{"name": "app"}], metrics=["tau"])
+    program = words(tmp_path / "app")
+    outcome = run(tmp_path, "--runtime", "process", "--command", program, PROFILEAPP_TAU=str(tau / "x86_64"))
+    state, reason = statuses(outcome)["tau"]
+    if tags:
+        assert f"tau_exec -T {tags} -ebs" in outcome.log("app").decode()
+        assert (state, reason) == ("measured", "")
+    else:
+        assert state == "skipped"
+        assert "built for MPI or Python alone" in reason

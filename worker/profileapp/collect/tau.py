@@ -20,6 +20,18 @@ from profileapp.record.table_files import merge_functions
 FOLDER_VARIABLE = "PROFILEAPP_TAU"
 _PYTHON = re.compile(r"python(3(\.\d+)?)?")
 _PREFIX = "shared"
+# `disable` is what is linked where TAU is to do nothing.
+_OTHER_TAGS = frozenset({"mpi", "disable"})
+# At a timeout TAU in the app writes its profile. Its scripts, which wait for the app, must not end before: they ignore
+# the signal, which goes to all of them (Docker's init, tini, is told so), and TAU sets a handler of its own for it.
+_IN_A_SHELL = ("/bin/sh", "-c", 'trap "" TERM; exec "$@"', "sh")
+_ENVIRONMENT = {
+    "TAU_PROFILE": "1",
+    "TAU_PROFILE_FORMAT": "profile",
+    "TAU_TRACE": "0",
+    "TAU_TRACK_SIGNALS": "1",
+    "TINI_KILL_PROCESS_GROUP": "1",
+}
 
 
 class Tau:
@@ -46,8 +58,7 @@ class Tau:
             raise Unavailable(f"{program} has no shared libraries beside it: TAU must be built with them")
         mounts = (tool_mount(program.parent.parent.parent),) if run.contained else ()
         self._output, seen, output = output_folder(run, "tau")
-        env = {"PROFILEDIR": seen, "TAU_PROFILE": "1", "TAU_PROFILE_FORMAT": "profile", "TAU_TRACE": "0"}
-        return Provision(env, (*mounts, output), Trace(self._wrap, self._gather))
+        return Provision({**_ENVIRONMENT, "PROFILEDIR": seen}, (*mounts, output), Trace(self._wrap, self._gather))
 
     def attach(self, subject: Subject) -> None:
         """TAU is in the app already."""
@@ -66,17 +77,17 @@ class Tau:
             raise Unavailable("the image has neither entrypoint nor command")
         python = _PYTHON.fullmatch(Path(words[0]).name)
         if python and (tags := self._tags("python")):
-            return (str(self._program.with_name("tau_python")), "-T", tags, *words[1:])
+            return (*_IN_A_SHELL, str(self._program.with_name("tau_python")), "-T", tags, *words[1:])
         tags = self._tags("")
         if not tags:
             raise Unavailable("this TAU is built for MPI or Python alone, and the app is neither")
-        return (str(self._program), "-T", tags, "-ebs", *words)
+        return (*_IN_A_SHELL, str(self._program), "-T", tags, "-ebs", *words)
 
     def _tags(self, wanted: str) -> str:
         """What tau_exec is to be told of the libraries it is to take; "" where there are none of that kind."""
         for binding in self._bindings:
             tags = [tag for tag in binding.split("-")[1:] if tag]
-            if "mpi" not in tags and ("python" in tags) == (wanted == "python"):
+            if not _OTHER_TAGS & set(tags) and ("python" in tags) == (wanted == "python"):
                 return ",".join(["serial", *tags])
         return ""
 
@@ -87,7 +98,7 @@ class Tau:
         rows = tau_functions(profiles.metrics)
         if not rows:
             raise Unavailable(
-                "TAU left no profile: it writes one when the app ends by itself, so give the target no timeout, or the "
-                "app a way to end; what TAU said is in app.log"
+                "TAU left no profile: it writes one when the app ends, or is told to by SIGTERM; what TAU said is in "
+                "app.log"
             )
         merge_functions(self._run.artifacts, self.metric, rows)
