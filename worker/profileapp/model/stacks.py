@@ -154,15 +154,16 @@ def function_rows(stacks: FoldedStacks, rate_hz: float | None = None) -> tuple[F
 def _frames_of(text: str) -> list[str]:
     """The texts of the frames. A process' command line stands in quotes, and may hold a `;` itself."""
     frames: list[str] = []
-    is_open = False
+    pieces: list[str] = []
     for part in text.split(";"):
-        if is_open:
-            frames[-1] += f";{part}"
+        if pieces or _PROCESS.match(part):
+            pieces.append(part)
+            if part.endswith('"') and (len(pieces) > 1 or not _PROCESS.fullmatch(part)):
+                frames.append(";".join(pieces))
+                pieces = []
         elif part.strip():
             frames.append(part)
-            is_open = bool(_PROCESS.match(part))
-        is_open = is_open and not part.endswith('"')
-    return frames
+    return [*frames, ";".join(pieces)] if pieces else frames
 
 
 def _lines(stream: BinaryIO) -> Iterator[str]:
