@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from profileapp.collect.seam import RunContext
+from profileapp.model.catalogue import is_known
 from profileapp.model.clock import Clock
 from profileapp.model.series import Series
 from profileapp.model.target import Target
@@ -20,6 +21,7 @@ class Taken:
         self.samples: list[tuple[Series, float, int]] = []
 
     def __call__(self, series: Series, value: float, at_ns: int) -> None:
+        assert series.metric == "custom" or is_known(series), f"not in the catalogue: {series}"
         self.samples.append((series, value, at_ns))
 
     @property

@@ -81,11 +81,18 @@ def test_shapes(line: str, expected: dict[str, float]) -> None:
     assert TegrastatsParser().parse(line)[1] == []
 
 
+def test_a_word_that_is_new_is_kept_with_its_number() -> None:
+    readings, unknown = TegrastatsParser().parse("RAM 1/2MB NEW_RAIL 12.5V OTHER x9 THIRD 7mW7 cpu@40C")
+    raw = {series.title: value for series, value in readings if series.name == "system.raw"}
+    assert raw == {"system.raw[new_rail]": 12.5}
+    assert unknown == ["NEW_RAIL", "OTHER", "x9", "THIRD", "7mW7"]
+
+
 @pytest.mark.parametrize(
     ("line", "unknown"),
     [
         ("RAM 1/2MB nvidia@tegra-ubuntu:~$ APE 25", ["nvidia@tegra-ubuntu:~$"]),
-        ("Tue Jan 28 14:57:38 UTC 2020", ["Tue", "Jan", "28", "UTC", "2020"]),
+        ("Tue Jan 28 14:57:38 UTC 2020", ["Tue", "Jan", "28", "UTC"]),
         ("CPU [5%@345,off,o", ["CPU", "[5%@345,off,o"]),
         ("MTS fg 1%", ["MTS", "fg", "1%"]),
         ("VDD_IN 12x/3 APE 25", ["VDD_IN", "12x/3"]),

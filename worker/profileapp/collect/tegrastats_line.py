@@ -14,6 +14,7 @@ and a value, and the value's form tells what it is:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -34,6 +35,8 @@ _SWAP_USED = series("system.swap.used", "bytes", "system")
 _CPU = series("system.cpu.util", "%", "system")
 # Words whose value takes more than the next word, or that may stand in a line twice.
 _NEVER_CACHED = frozenset({"CPU", "cpu", "RAM", "SWAP", "IRAM", "MTS", "NC"})
+_WORD = re.compile(r"[A-Z][A-Z0-9_]{1,39}")
+_NUMBER = re.compile(r"(-?[0-9]{1,12}(?:\.[0-9]{1,6})?)(?:%|[A-Za-z]{1,4})?")
 # Engines of which old releases tell the clock as a bare number.
 _CLOCK_ALONE = ("ape", "vic", "nvdec", "nvenc", "nvjpg", "msenc", "ofa")
 _NAMES_OF_GPU = {"gr3d": "", "gr3d2": "2"}
@@ -63,6 +66,7 @@ class TegrastatsParser:
         tokens = line[:LINE_LIMIT].split()
         readings: list[Reading] = []
         unknown: list[str] = []
+        raw: list[Reading] = []
         rails: set[str] = set()
         position = 0
         while position < len(tokens):
@@ -78,13 +82,25 @@ class TegrastatsParser:
                 words = self._take(name, value, tokens[position + 2 : position + 5], found, rails)
             except ValueError:
                 unknown.append(name)
-                position += 1
+                position += 1 + self._raw(name, value, raw)
                 continue
             if name not in _NEVER_CACHED:
                 self._remember(self._cache, (name, value), (found, words))
             readings += found
             position += words
-        return readings, unknown
+        # A line of which nothing at all is understood is none of tegrastats'.
+        return readings + raw if readings else [], unknown
+
+    def _raw(self, name: str, value: str, raw: list[Reading]) -> int:
+        """A word that is not understood, with the number behind it, if there is one; how many words that number has."""
+        number = _NUMBER.fullmatch(value)
+        if number is None or not _WORD.fullmatch(name):
+            return 0
+        try:
+            self._add(raw, "system.raw", name.lower(), float(number[1]), "", "word")
+        except ValueError:
+            return 0
+        return 1
 
     def _remember(self, cache: dict[Key, Value], key: Key, value: Value) -> None:
         if len(cache) >= self.CACHE_LIMIT:

@@ -1,0 +1,109 @@
+"""One py-spy that looks into one process: started, looked after, and asked for what it saw."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from profileapp.errors import AgentError
+from profileapp.record.files import open_regular
+
+STARTS_LIMIT = 4
+"""How often it is started where it ends by itself while the process goes on."""
+END_TIMEOUT_S = 10.0
+
+_SAID_LIMIT_BYTES = 4096
+_POLL_S = 0.02
+
+
+class PySpyProcess:
+    """py-spy on the process `pid`, from now on. It writes into `scratch`, and what it says is kept there too."""
+
+    def __init__(self, program: Path, pid: int, rate_hz: int, scratch: Path, proc: Path) -> None:
+        self.said = ""
+        """What it said last; of use where it saw nothing."""
+        self._program = program
+        self._pid = pid
+        self._rate_hz = rate_hz
+        self._output = scratch / f"py-spy-{pid}.folded"
+        self._log = scratch / f"py-spy-{pid}.log"
+        self._proc = proc
+        self._starts = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._start()
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether py-spy runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def look_after(self) -> None:
+        """Starts it again where it ended without having seen anything, though the process goes on."""
+        if self.is_at_work or self._output.exists() or self._starts >= STARTS_LIMIT:
+            return
+        if (self._proc / str(self._pid)).exists():
+            self._start()
+
+    def interrupt(self) -> None:
+        """Asks it to write down what it saw."""
+        if self._process is None:
+            return
+        self._await_interruptible(self._process)
+        with suppress(OSError):
+            os.killpg(self._process.pid, signal.SIGINT)
+
+    def end(self, limit_bytes: int) -> bytes:
+        """What it wrote, at most so much of it; it has ended then, and its files are gone."""
+        process, self._process = self._process, None
+        if process is not None:
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(END_TIMEOUT_S)
+                    break
+                with suppress(OSError):
+                    os.killpg(process.pid, number)
+            process.wait()
+        self.said = " ".join(_content(self._log, _SAID_LIMIT_BYTES).decode(errors="replace").split())[:300]
+        try:
+            return _content(self._output, limit_bytes)
+        finally:
+            for path in (self._log, self._output):
+                with suppress(OSError):
+                    path.unlink()
+
+    def _start(self) -> None:
+        self._starts += 1
+        words = [str(self._program), "record", "--pid", str(self._pid), "--rate", str(self._rate_hz)]
+        words += ["--format", "raw", "--output", str(self._output)]
+        # Frames of C and C++ too, where py-spy can have them.
+        words += ["--native"] if self._starts <= STARTS_LIMIT // 2 else []
+        self._process = None
+        with suppress(OSError), self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={"PATH": os.environ.get("PATH", os.defpath), "RUST_BACKTRACE": "0"},
+                start_new_session=True,
+            )
+
+    def _await_interruptible(self, process: subprocess.Popen[bytes]) -> None:
+        """One that has just been started does not listen to SIGINT yet, and would end without a word."""
+        deadline_s = time.monotonic() + END_TIMEOUT_S
+        with suppress(OSError, ValueError, IndexError):
+            while process.poll() is None and time.monotonic() < deadline_s:
+                caught = (self._proc / str(process.pid) / "status").read_text().partition("\nSigCgt:")[2].split()[0]
+                if int(caught, 16) >> (signal.SIGINT - 1) & 1:
+                    return
+                time.sleep(_POLL_S)
+
+
+def _content(path: Path, limit_bytes: int) -> bytes:
+    with suppress(OSError, AgentError), open_regular(path) as stream:
+        return stream.read(limit_bytes)
+    return b""
