@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import profileapp.client
-from profileapp.collect.custom import CustomSocket
+from profileapp.collect.custom import Custom
 from profileapp.collect.seam import RunContext
 from profileapp.model.clock import Clock
 from profileapp.model.series import Series
@@ -298,7 +298,7 @@ def test_it_comes_back_when_the_profiler_does_and_begins_with_a_whole_line(
 def test_it_reaches_the_worker(run_app: RunApp, tmp_path: Path, python: str) -> None:
     taken: list[tuple[Series, float]] = []
     warnings: list[str] = []
-    collector = CustomSocket()
+    collector = Custom()
     scratch = tmp_path / "s"
     scratch.mkdir(mode=0o700)
     context = RunContext("run-1", Target("default"), Clock.now(), scratch, tmp_path, False, warnings.append)
