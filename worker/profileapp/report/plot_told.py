@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import msgspec
 from matplotlib.axes import Axes
@@ -16,7 +18,8 @@ SPANS_LIMIT = 200
 """Spans of a phase, and events, that are drawn."""
 LABELS_LIMIT = 4
 """Events whose name stands beside their line."""
-_STRIP = 0.05
+_STRIP = 0.03
+_ROW = 0.12
 _LABEL_LETTERS = 20
 
 
@@ -40,27 +43,49 @@ def draw_told(
 
     `at` gives the place on the axis of a time (UTC ns since 1970); `end_ns` is where a phase without an end is cut.
     """
-    for number, phase in enumerate(told.phases[:PHASES_LIMIT]):
-        top = 1 - number * 2 * _STRIP
+    phases = told.phases[:PHASES_LIMIT]
+    for number, (phase, row) in enumerate(zip(phases, _rows(phases), strict=True)):
+        top = 1 - row * _ROW
         # From the last colour on, as the lines begin with the first.
         colour = colours[-1 - number % len(colours)]
         for from_ns, to_ns in phase.spans[:SPANS_LIMIT]:
             axes.axvspan(at(from_ns), at(to_ns or end_ns), ymin=top - _STRIP, ymax=top, color=colour, linewidth=0)
-        _write(axes, phase.name, at(phase.spans[0][0]), top - _STRIP / 2, colour)
+        _write(axes, phase.name, at(phase.spans[0][0]), top - _STRIP, colour, "top")
     for number, mark in enumerate(told.marks[:SPANS_LIMIT]):
         axes.axvline(at(mark.at_ns), color=line_colour, linewidth=0.7, linestyle=(0, (1, 2)))
         if number < LABELS_LIMIT:
-            _write(axes, mark.name, at(mark.at_ns), 0.06 + number * 2 * _STRIP, text_colour)
+            _write(axes, mark.name, at(mark.at_ns), 0.06 + number * _ROW, text_colour, "center")
 
 
-def _write(axes: Axes, name: str, at: float, height: float, colour: str) -> None:
+def _rows(phases: Sequence[Phase]) -> list[int]:
+    """For each phase the first row, from the top, in which no other is in its way from its beginning to its end."""
+    rows: list[list[tuple[int, float]]] = []
+    places = []
+    for phase in phases:
+        first_ns, last_ns = phase.spans[0][0], phase.spans[-1][1] or math.inf
+        place = next(
+            (
+                number
+                for number, taken in enumerate(rows)
+                if all(first_ns >= end or last_ns <= start for start, end in taken)
+            ),
+            len(rows),
+        )
+        if place == len(rows):
+            rows.append([])
+        rows[place].append((first_ns, last_ns))
+        places.append(place)
+    return places
+
+
+def _write(axes: Axes, name: str, at: float, height: float, colour: str, below: Literal["top", "center"]) -> None:
     axes.annotate(
         one_line(name, _LABEL_LETTERS),
         (at, height),
         (2, 0),
         xycoords=("data", "axes fraction"),
         textcoords="offset points",
-        va="top" if height > 0.5 else "center",
+        va=below,
         color=colour,
         fontsize=6,
         annotation_clip=True,
