@@ -130,8 +130,8 @@ Budgets = Annotated[
     dict[Annotated[str, Meta(max_length=300)], Annotated[str, Meta(max_length=100)]],
     Meta(
         description="Limits: a statistic of a series (count, mean, sd, min, p50, p90, p95, p99, max, last) "
-        "and a condition.",
-        examples=[{"fps.mean": ">= 10", "container.memory.used.max": "<= 2 GiB"}],
+        "and a condition. `@PHASE` behind the statistic: only in that phase of the app; `@!PHASE`: outside it.",
+        examples=[{"fps.mean": ">= 10", "container.memory.used.max": "<= 2 GiB", "fps.mean@inference": ">= 25"}],
     ),
 ]
 Name = Annotated[

@@ -29,6 +29,7 @@ from profileapp.report.clean import clean, one_line
 from profileapp.report.flame_graph import flame_graph_svg
 from profileapp.report.format import ABSENT, duration, moment, quantity
 from profileapp.report.one_line import summary_line
+from profileapp.report.plot_told import Told
 from profileapp.report.plots import Plot, plot_target
 from profileapp.report.profile_tables import Table, function_tables, kernel_tables
 from profileapp.report.speedscope import speedscope_json
@@ -105,7 +106,12 @@ def write_all_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
 def _write_target(templates: jinja2.Environment, judged: JudgedRun) -> TargetPage:
     folder = judged.folder / REPORT_FOLDER
     _make_folder(folder)
-    plots, left_out = plot_target(judged.series, page_data.measured_repeats(judged.run), judged.run.budgets)
+    plots, left_out = plot_target(
+        judged.series,
+        page_data.measured_repeats(judged.run),
+        judged.run.budgets,
+        Told(judged.run.phases, judged.run.marks),
+    )
     written = tuple(_write_plot(folder, index, plot) for index, plot in enumerate(plots, start=1))
     flame_graph = _write_stacks(folder, judged)
     page = TargetPage(
