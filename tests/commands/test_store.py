@@ -54,3 +54,23 @@ def test_what_cannot_be_is_one_line(tmp_path: Path) -> None:
         done = profileapp("store", *words, cwd=tmp_path)
         assert (done.returncode, done.stdout) == (code, ""), done.stderr
         assert told in done.stderr and done.stderr.count("\n") == 1 and "secret" not in done.stderr
+
+
+def test_export_and_prune(tmp_path: Path) -> None:
+    record(tmp_path / "profile", a_run("r1", target="gpu"))
+    profileapp("store", "profile", cwd=tmp_path)
+    piped = profileapp("export", "--series", "fps", cwd=tmp_path)
+    assert piped.returncode == 0 and len(piped.stdout.splitlines()) == 4, piped.stderr
+    said = profileapp("export", "--out", "all.ndjson", "--json", cwd=tmp_path)
+    assert json.loads(said.stdout) == {"file": "all.ndjson", "format": "sage", "samples": 6, "version": 1}
+    pruned = profileapp("prune", "--remove-after", "2027-01-01", "--json", cwd=tmp_path)
+    assert json.loads(pruned.stdout)["removed"] == 1
+    assert profileapp("export", cwd=tmp_path).stdout.count("\n") == 1
+    for words, told in (
+        (("export", "--since", "soon"), "--since 'soon': must be an age"),
+        (("export", "--format", "parquet"), "need --out"),
+        (("prune",), "nothing to do"),
+        (("prune", "--thin-after", "1d", "--spacing", "0s"), "longer than nothing"),
+    ):
+        done = profileapp(*words, cwd=tmp_path)
+        assert done.returncode == 3 and told in done.stderr and done.stderr.count("\n") == 1, done.stderr

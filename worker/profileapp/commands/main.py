@@ -20,6 +20,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("profileapp.commands.run", "Run and measure the targets of a sage.yaml."),
     "report": ("profileapp.commands.report", "Make the report of what was measured."),
     "store": ("profileapp.commands.store", "Store what was measured in a database."),
+    "export": ("profileapp.commands.export", "Write samples of the database as CSV, JSON lines or Parquet."),
+    "prune": ("profileapp.commands.prune", "Thin or remove what is old in the database."),
     "doctor": ("profileapp.commands.doctor", "Say what this agent can measure, and what is missing."),
     "schema": ("profileapp.commands.schema", "Print a JSON Schema: of the configuration, run.json or a sample."),
     "completion": ("profileapp.commands.completion", "Print the script that completes commands in a shell."),
