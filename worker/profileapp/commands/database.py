@@ -11,6 +11,7 @@ import click
 from profileapp.errors import StoreError
 
 if TYPE_CHECKING:
+    from profileapp.config.load import Overlay
     from profileapp.store.database import Database
 
 Command = Callable[..., Any]
@@ -28,6 +29,29 @@ def db_option(command: Command) -> Command:
         metavar="URL",
         help="The database: an SQLite file's path, or postgresql://USER@HOST/NAME. Also by PROFILEAPP_DB.",
     )(command)
+
+
+def saved_option(command: Command) -> Command:
+    """`--config`: a saved configuration, laid over the file."""
+    return click.option(
+        "--config",
+        "saved",
+        default="",
+        metavar="OWNER/APP/NAME",
+        help="Lay this saved configuration of the database over the file.",
+    )(command)
+
+
+def saved_overlay(name: str, db: str) -> Overlay | None:
+    """The saved configuration of `--config`; None where none is named. Raises ConfigError where it is not there."""
+    if not name:
+        return None
+    database = open_store(db, write=False)
+    from profileapp.config.load import Overlay  # noqa: PLC0415
+    from profileapp.store.configurations import load_saved  # noqa: PLC0415
+
+    saved = load_saved(database, name)
+    return Overlay(f"{saved.name} version {saved.version}", saved.content or "")
 
 
 def open_store(db: str, *, write: bool) -> Database:

@@ -22,6 +22,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "store": ("profileapp.commands.store", "Store what was measured in a database."),
     "export": ("profileapp.commands.export", "Write samples of the database as CSV, JSON lines or Parquet."),
     "prune": ("profileapp.commands.prune", "Thin or remove what is old in the database."),
+    "config": ("profileapp.commands.config", "Keep configurations in the database."),
     "doctor": ("profileapp.commands.doctor", "Say what this agent can measure, and what is missing."),
     "schema": ("profileapp.commands.schema", "Print a JSON Schema: of the configuration, run.json or a sample."),
     "completion": ("profileapp.commands.completion", "Print the script that completes commands in a shell."),
