@@ -20,6 +20,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("profileapp.commands.run", "Run and measure the targets of a sage.yaml."),
     "report": ("profileapp.commands.report", "Make the report of what was measured."),
     "store": ("profileapp.commands.store", "Store what was measured in a database."),
+    "history": ("profileapp.commands.history", "Show numbers of an app over its runs, and where they changed."),
+    "compare": ("profileapp.commands.compare", "Compare two runs, folders, builds or commits."),
     "export": ("profileapp.commands.export", "Write samples of the database as CSV, JSON lines or Parquet."),
     "prune": ("profileapp.commands.prune", "Thin or remove what is old in the database."),
     "config": ("profileapp.commands.config", "Keep configurations in the database."),

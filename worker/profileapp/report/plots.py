@@ -82,6 +82,11 @@ class _Time(msgspec.Struct, frozen=True):
         return (time_ns - self.start_ns) / 1e9 / self.unit_s
 
 
+def dark(svg: str) -> str:
+    """The same SVG in the colours of a dark page."""
+    return recoloured(svg, _DARK)
+
+
 def plot_target(
     series: Mapping[Series, SeriesData], repeats: Sequence[Repeat], budgets: Sequence[BudgetResult]
 ) -> tuple[list[Plot], int]:
@@ -137,7 +142,7 @@ def _plot(family: Family, series: Mapping[Series, SeriesData], repeats: Sequence
         _legend(axes, columns)
     description = _describe(family, low, high, time)
     svg = plain_svg(_svg(figure), family.title, description)
-    return Plot(family.key, family.title, family.metric, description, svg.encode(), recoloured(svg, _DARK).encode())
+    return Plot(family.key, family.title, family.metric, description, svg.encode(), dark(svg).encode())
 
 
 def _within(data: SeriesData, time: _Time) -> tuple[Sequence[int], Sequence[float]]:

@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import Connection, Row, Table, insert, select
 
 from profileapp.errors import AgentError
+from profileapp.judge.device import model_of
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.run import Run, SeriesSummary
 from profileapp.model.series import Series
@@ -160,7 +161,7 @@ def _run_row(judged: JudgedRun, samples: int) -> dict[str, Any]:
         "job": run.build.job,
         "build_number": run.build.number,
         "hostname": run.agent.hostname,
-        "device": device_of(run),
+        "device": model_of(run),
         "power_mode": jetson.power_mode if jetson else "",
         "jetpack": (jetson.jetpack or jetson.l4t) if jetson else "",
     }
@@ -187,14 +188,6 @@ def _run_row(judged: JudgedRun, samples: int) -> dict[str, Any]:
         "stored_ns": time.time_ns(),
         "document": msgspec.json.encode(document).decode(),
     }
-
-
-def device_of(run: Run) -> str:
-    """What kind of machine measured, in one text: a Jetson's module, a board, or processor and cores."""
-    agent = run.agent
-    if agent.jetson and agent.jetson.module:
-        return agent.jetson.module
-    return agent.board or f"{agent.cpu or agent.architecture}, {agent.cpu_count} cores"
 
 
 def _store_series(connection: Connection, run_key: int, judged: JudgedRun) -> list[Part]:
