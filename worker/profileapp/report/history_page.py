@@ -60,7 +60,7 @@ def _trend_plot(number: int, trend: Trend) -> Plot:
     factor, unit = scale_of(trend.unit, max(map(abs, values)))
     figure = Figure(figsize=(5.0, 1.9))
     with _style():
-        axes = figure.add_axes((0.11, 0.14, 0.86, 0.82))
+        axes = figure.add_axes((0.11, 0.2, 0.86, 0.76))
         axes.plot([value / factor for value in values], color=_BLUE, linewidth=0.8, marker=".", markersize=2.5)
         edges = [0, *(change.index for change in trend.changes), len(values)]
         for start, end in pairwise(edges):
