@@ -55,7 +55,7 @@ Map settings(Map given) {
 /** Whether it is OWNER/APP/NAME; a path ends in .yaml or .yml. */
 @NonCPS
 boolean isSaved(Object value) {
-    def text = '' + value
+    def text = (value ?: '').toString()
     return text.tokenize('/').size() == 3 && !text.startsWith('/') && !text.endsWith('.yaml') && !text.endsWith('.yml')
 }
 
@@ -78,7 +78,8 @@ String problemWith(Map given) {
         return "profileApp: targets is '" + config.get('targets') + "'; allowed: a list of names"
     }
     if (config.get('saved') && !config.get('database')) {
-        return "profileApp: config is '" + config.get('saved') + "', a saved configuration, which needs the key database"
+        return "profileApp: config is '" + config.get('saved') +
+            "', a saved configuration, which needs the key database"
     }
     if (!['docker', 'process'].contains(config.get('runtime'))) {
         return "profileApp: runtime is '" + config.get('runtime') + "'; allowed: docker, process"
@@ -140,7 +141,8 @@ private mergeSaved(Map config) {
         withEnv(['PROFILEAPP_SAVED=' + config.saved, 'PROFILEAPP_CONFIG=' + config.config]) {
             unpackBridge()
             sh(label: 'profileapp config merge', script: '''
-                sh .profileapp/worker.sh config merge "$PROFILEAPP_SAVED" "$PROFILEAPP_CONFIG" > profileapp-merged.yaml''')
+                sh .profileapp/worker.sh config merge "$PROFILEAPP_SAVED" "$PROFILEAPP_CONFIG" \\
+                    > profileapp-merged.yaml''')
         }
     }
     config.config = 'profileapp-merged.yaml'
