@@ -27,6 +27,7 @@ format: setup  ## let ruff format the Python files, and mend what it can
 	@$(BIN)/ruff format
 
 bench: setup   ## what measuring itself costs
+	@$(BIN)/python -m pip install -q -e '.[bench]'
 	@$(BIN)/python -m tests.bench
 
 fuzz: setup    ## ten minutes of garbled input for every parser

@@ -24,7 +24,7 @@ _OWN = (
 
 
 def decoder_of_jtop() -> Callable[[str], Any] | None:
-    """jtop's own; None where jetson-stats is not installed (pip install jetson-stats)."""
+    """jtop's own; None where jetson-stats is not installed (the extra `bench`)."""
     try:
         from jtop.core.tegrastats import Tegrastats
     except ImportError:
@@ -40,7 +40,7 @@ def tegrastats() -> Iterator[Measure]:
     """
     peer = decoder_of_jtop()
     if peer is None:
-        raise SystemExit("jetson-stats is not installed, and is the peer of this measure: pip install jetson-stats")
+        raise SystemExit("jetson-stats is not installed, and is the peer of this measure: pip install -e '.[bench]'")
     usable = [[line for line in lines if _decodes(peer, line)] for lines in _recordings()]
     long = [lines for lines in usable if len(lines) >= LONG_RECORDING]
     yield _one("a run's line of tegrastats", long, peer, 1 / 5)

@@ -5,6 +5,7 @@ Validation, `profileapp schema config` and the reference table in the docs are a
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -185,3 +186,11 @@ class Profiling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 def profiling_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of the `profiling:` section."""
     return msgspec.json.schema(Profiling)
+
+
+@cache
+def overlay_schema() -> dict[str, Any]:
+    """JSON Schema of a saved configuration: the same keys, of which none need be there."""
+    schema = deepcopy(profiling_schema())
+    schema["$defs"]["Profiling"]["required"] = []
+    return schema
