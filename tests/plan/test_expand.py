@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from profileapp.config.load import load
 from profileapp.errors import ConfigError
-from profileapp.model.target import Plan
+from profileapp.model.target import Dataset, Plan
 from profileapp.plan.expand import make_plan, select
 from profileapp.plan.names import NAME_LIMIT, derived_name, first_free, slug, with_suffix
 from profileapp.plan.table import format_duration, plan_table
@@ -173,3 +173,47 @@ def test_any_text_makes_a_safe_name(text: str, suffix: str) -> None:
 
     name = first_free(with_suffix(derived_name([text]), slug(suffix) or "any"), {"default-any"})
     assert re.fullmatch(NAME_PATTERN, name) and name not in {"default-any", "report"}
+
+
+def test_datasets_that_the_agent_makes_ready(tmp_path: Path) -> None:
+    (tmp_path / "traffic.zip").write_bytes(b"PK")
+    digest = "AB" * 32
+    plan = section(
+        tmp_path,
+        "    - {name: zip, dataset: {path: traffic.zip}}\n"
+        "    - {name: kept, dataset: {path: traffic.zip, unpack: false}}\n"
+        f"    - {{name: url, dataset: {{url: 'https://host/a.tar.gz?x=1', sha256: {digest}}}}}\n"
+        f"    - {{name: s3, dataset: {{url: 's3://bucket/a.mp4', sha256: {digest}}}}}\n",
+    )
+    assert [each.dataset for each in plan.targets] == [
+        Dataset(path="traffic.zip", unpack=True),
+        "traffic.zip",
+        Dataset(url="https://host/a.tar.gz?x=1", sha256="ab" * 32, unpack=True),
+        Dataset(url="s3://bucket/a.mp4", sha256="ab" * 32),
+    ]
+    assert plan.files == ("sage.yaml", "traffic.zip")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        ("https://host/a", "needs its checksum too: {url: …, sha256: …}"),
+        ("{url: 'https://host/a'}", "which needs its sha256"),
+        ("{url: 'ftp://host/a', sha256: " + "a" * 64 + "}", "must be a URL of https, http, s3, gs"),
+        ("{url: 'https://me:secret@host/a', sha256: " + "a" * 64 + "}", "must hold no user or password"),
+        ("{url: 'https://[', sha256: " + "a" * 64 + "}", "is no URL"),
+        ("{url: 'https://host/a', sha256: 12}", "is 12, but must be 64 hexadecimal digits"),
+        ("{url: 'https://host/a', path: here}", "either a path or a url"),
+        ("{}", "either a path or a url"),
+        ("{path: folder, unpack: true}", "a folder, which has no checksum and cannot be unpacked"),
+        ("here", "here/2.jpg is no content but a Git LFS pointer"),
+        ("linked", "holds a link that leads out of the folder of the sage.yaml (linked/a/out)"),
+    ],
+)
+def test_datasets_that_are_refused(tmp_path: Path, dataset: str, message: str) -> None:
+    for name in ("here", "linked/a", "folder"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "here/1.jpg").write_bytes(b"\xff\xd8")
+    (tmp_path / "here/2.jpg").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 5\n")
+    (tmp_path / "linked/a/out").symlink_to("/etc")
+    assert message in refused(tmp_path, f"name: app\nprofiling:\n  targets:\n    - {{dataset: {dataset}}}\n")

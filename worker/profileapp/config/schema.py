@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from profileapp.model.quantity import DURATION_PATTERN
 from profileapp.model.series import METRICS
+from profileapp.model.target import ARCHIVE_SUFFIXES
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 
@@ -67,12 +68,60 @@ Env = Annotated[
         extra_json_schema={"maxProperties": 200},
     ),
 ]
-Dataset = Annotated[
+Sha256 = Annotated[
     str,
     Meta(
-        description="A folder or file beside the sage.yaml; the app finds it read-only at /dataset.",
-        examples=["traffic/"],
-        max_length=500,
+        pattern=r"^[0-9a-fA-F]{64}$",
+        description="SHA-256 of the file, as `sha256sum` prints it; required with `url`.",
+        extra_json_schema={"x-allowed": "64 hexadecimal digits"},
+    ),
+]
+
+
+class DatasetSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """A dataset that the agent gets or unpacks."""
+
+    path: (
+        Annotated[
+            str,
+            Meta(
+                max_length=500, description="A folder, file or archive beside the sage.yaml.", examples=["traffic.zip"]
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    url: (
+        Annotated[
+            str,
+            Meta(
+                max_length=2000,
+                description="Where a file or archive comes from: http, https, or s3 and gs (the worker's `s3` extra). "
+                "The agent keeps it by its checksum.",
+                examples=["https://data.example.org/traffic.tar.gz"],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    sha256: Sha256 | UnsetType = UNSET
+    unpack: (
+        Annotated[
+            bool,
+            Meta(
+                description="Whether a zip or tar archive is unpacked. Left out: by the end of its name "
+                f"({', '.join(ARCHIVE_SUFFIXES)})."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+Dataset = Annotated[
+    Annotated[str, Meta(max_length=500)] | DatasetSection,
+    Meta(
+        description="A folder or file beside the sage.yaml, or where the agent gets one; the app finds it read-only at "
+        "/dataset.",
+        examples=["traffic/", {"url": "https://data.example.org/traffic.tar.gz", "sha256": "9f86…"}],
+        extra_json_schema={"x-allowed": "a path, or a mapping (see below)"},
     ),
 ]
 Timeout = Annotated[

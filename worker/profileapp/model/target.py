@@ -16,19 +16,41 @@ class App(msgspec.Struct, frozen=True):
     version: str = ""
 
 
+URL_SCHEMES = ("https", "http", "s3", "gs")
+"""Where a dataset may come from; the last two by fsspec."""
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+"""What is unpacked, unless it is said otherwise."""
+
+
+class Dataset(msgspec.Struct, frozen=True):
+    """A dataset that the agent gets or unpacks, and keeps by its content.
+
+    `path` is an archive, relative to the folder of the configuration file; or `url` is where it comes from, and
+    `sha256` (hexadecimal) the checksum of what comes.
+    """
+
+    path: str = ""
+    url: str = ""
+    sha256: str = ""
+    unpack: bool = False
+
+    def __str__(self) -> str:
+        return self.path or self.url
+
+
 class Target(msgspec.Struct, frozen=True):
     """One configuration of the app on one kind of agent, with every default filled in.
 
     `name` matches `[a-z0-9][a-z0-9._-]{0,62}`. `agent` is a Jenkins label expression, "" for any. `timeout_s` 0: the
-    app ends by itself. `dataset` is a path relative to the folder of the configuration file. `budgets` maps a
-    statistic of a series to a condition, in the text of the YAML.
+    app ends by itself. `dataset` is a path relative to the folder of the configuration file, taken as it is, or one
+    that the agent makes ready. `budgets` maps a statistic of a series to a condition, in the text of the YAML.
     """
 
     name: str
     args: tuple[str, ...] = ()
     agent: str = ""
     env: dict[str, str] = {}
-    dataset: str | None = None
+    dataset: str | Dataset | None = None
     timeout_s: float = 0.0
     on_timeout: OnTimeout = "end"
     grace_s: float = 10.0

@@ -11,14 +11,14 @@ from msgspec import UNSET, UnsetType
 
 from profileapp.config.load import SageYaml
 from profileapp.config.mistake import Mistake, raise_mistakes
-from profileapp.config.schema import TargetSection
+from profileapp.config.schema import DatasetSection, TargetSection
 from profileapp.config.source import Path_
 from profileapp.config.validate import did_you_mean, show
 from profileapp.errors import ConfigError
 from profileapp.model.budget import parse_budget
 from profileapp.model.quantity import parse_duration_s
-from profileapp.model.target import App, Plan, Target
-from profileapp.plan.dataset import ant_patterns, check_dataset
+from profileapp.model.target import App, Dataset, Plan, Target
+from profileapp.plan.dataset import ant_patterns, check_dataset, check_url, is_archive
 from profileapp.plan.names import RESERVED, derived_name, first_free, slug, with_suffix
 
 INTERVAL_MIN_S = 0.01
@@ -33,13 +33,18 @@ def make_plan(sage: SageYaml, image: str | None) -> Plan:
     expansion = _Expansion(sage)
     targets = expansion.targets()
     raise_mistakes(sage.path, sage.document, expansion.mistakes)
-    datasets = sorted({target.dataset for target in targets if target.dataset})
+    datasets = sorted({path for target in targets for path in [_local_path(target.dataset)] if path})
     return Plan(
         app=App(sage.name, sage.version),
         image=image or default_image(sage),
         targets=targets,
         files=(sage.path.name, *ant_patterns(sage.path.parent, datasets)),
     )
+
+
+def _local_path(dataset: str | Dataset | None) -> str:
+    """The path of a dataset beside the configuration; "" where it comes from elsewhere."""
+    return dataset.path if isinstance(dataset, Dataset) else dataset or ""
 
 
 def default_image(sage: SageYaml) -> str | None:
@@ -157,14 +162,24 @@ class _Expansion:
                         self._mistake((*where, "env", key), "holds a NUL character, which no program can be given")
         return env
 
-    def _dataset(self, index: int, section: TargetSection) -> str | None:
-        where, dataset = self._given(index, section, "dataset", None)
-        if dataset is None:
-            return None
-        problem = check_dataset(self._sage.path.parent, dataset)
+    def _dataset(self, index: int, section: TargetSection) -> str | Dataset | None:
+        where, given = self._given(index, section, "dataset", None)
+        return self._one_dataset(where, given) if given is not None else None
+
+    def _one_dataset(self, where: Path_, given: str | DatasetSection) -> str | Dataset:
+        if isinstance(given, str):
+            given = DatasetSection(path=given, unpack=False)
+        path, url, sha256 = (value if value is not UNSET else "" for value in (given.path, given.url, given.sha256))
+        if bool(path) == bool(url):
+            self._mistake(where, "must have either a path or a url")
+        unpack = is_archive(path or url.partition("?")[0]) if isinstance(given.unpack, UnsetType) else given.unpack
+        dataset = Dataset(path.rstrip("/"), url, sha256.lower(), unpack)
+        problem = check_url(dataset) if url else check_dataset(self._sage.path.parent, path)
         if problem:
-            self._mistake(where, f"is {show(dataset)}{problem}")
-        return str(dataset).rstrip("/")
+            self._mistake(where, f"is {show(path or url)}{problem}")
+        elif path and (unpack or sha256) and not (self._sage.path.parent / path).is_file():
+            self._mistake(where, f"is {show(path)}, a folder, which has no checksum and cannot be unpacked")
+        return dataset if url or unpack or sha256 else dataset.path
 
     def _budgets(self, index: int, section: TargetSection) -> dict[str, str]:
         budgets: dict[str, str] = {}

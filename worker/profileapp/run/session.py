@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import msgspec
 
@@ -17,6 +16,7 @@ from profileapp.model.run import APP_FAILURES, Build, Repeat, Run
 from profileapp.model.target import App, Target
 from profileapp.record.folder import APP_LOG_FILE, RunFolder
 from profileapp.record.writer import MetricsWriter
+from profileapp.run.datasets import Paths
 from profileapp.run.ending import Cause, ending_of, run_ending
 from profileapp.run.facts import agent_facts
 from profileapp.run.output import AppLog
@@ -42,20 +42,19 @@ TICK_S = 1.0
 
 
 class Session(msgspec.Struct, frozen=True):
-    """What every target of a call is run with. `config_folder` is where datasets are."""
+    """What every target of a call is run with."""
 
     app: App
     runtime: Runtime
     limits: Limits
     build: Build
-    config_folder: Path
     find_sources: Find
     progress: Progress
     stop: Stop
     wake: Wake
 
 
-def run_target(session: Session, target: Target, folder: RunFolder, live: LiveRun) -> Run:
+def run_target(session: Session, target: Target, datasets: Paths, folder: RunFolder, live: LiveRun) -> Run:
     """Runs a target whose agent is ours; what it measured is in `folder` when this returns, or raises.
 
     Raises AgentError where nothing can be recorded (no room for the files).
@@ -94,7 +93,7 @@ def run_target(session: Session, target: Target, folder: RunFolder, live: LiveRu
         sources = Sources(context, writer.emit, session.find_sources)
         for metric, reason in sources.missing():
             session.progress.note(f"{target.name}: no {metric} on this agent ({reason})")
-        run = _Repeats(session, context, sources, writer, log, folder).measure(run)
+        run = _Repeats(session, context, datasets, sources, writer, log, folder).measure(run)
     finally:
         if sources:
             sources.close()
@@ -133,6 +132,7 @@ class _Repeats:
         self,
         session: Session,
         context: RunContext,
+        datasets: Paths,
         sources: Sources,
         writer: MetricsWriter,
         log: AppLog,
@@ -142,6 +142,7 @@ class _Repeats:
         self._context = context
         self._target = context.target
         self._clock = context.clock
+        self._datasets = datasets
         self._sources = sources
         self._writer = writer
         self._log = log
@@ -210,9 +211,7 @@ class _Repeats:
         env = {**self._target.env, TARGET_VARIABLE: self._target.name, **self._sources.env}
         mounts = self._sources.mounts
         if self._target.dataset:
-            path = (self._session.config_folder / self._target.dataset).resolve()
-            if not path.is_relative_to(self._session.config_folder.resolve()):
-                raise AgentError(f"dataset {self._target.dataset!r} leads out of the folder of the sage.yaml")
+            path = self._datasets[self._target.dataset]
             env[DATASET_VARIABLE] = CONTAINER_DATASET if self._session.runtime.contained else str(path)
             mounts = (*mounts, Mount(str(path), CONTAINER_DATASET))
         return Launch(self._context.run_id, self._target.args, env, mounts, self._session.limits, self._sources.wrap)
