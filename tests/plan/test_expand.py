@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from profileapp.config.load import load
 from profileapp.errors import ConfigError
-from profileapp.model.target import Dataset, Plan
+from profileapp.model.target import Dataset, Plan, Ready, Service, Stream
 from profileapp.plan.expand import make_plan, select
 from profileapp.plan.names import NAME_LIMIT, derived_name, first_free, slug, with_suffix
 from profileapp.plan.table import format_duration, plan_table
@@ -217,3 +217,56 @@ def test_datasets_that_are_refused(tmp_path: Path, dataset: str, message: str) -
     (tmp_path / "here/2.jpg").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 5\n")
     (tmp_path / "linked/a/out").symlink_to("/etc")
     assert message in refused(tmp_path, f"name: app\nprofiling:\n  targets:\n    - {{dataset: {dataset}}}\n")
+
+
+def services_of(tmp_path: Path, text: str, of_target: str = "[]") -> tuple[Service, ...]:
+    lines = f"  services:\n{text}" if text else ""
+    return section(tmp_path, f"    - {{name: a, services: {of_target}}}", lines).targets[0].services
+
+
+def test_services_start_behind_what_they_need(tmp_path: Path) -> None:
+    (tmp_path / "traffic").mkdir()
+    services = services_of(
+        tmp_path,
+        "    - {name: web, image: web:1, needs: [store], args: '-v --port 80', env: {N: 0x10}, dataset: traffic}\n"
+        "    - {name: store, image: store:1, ready: {tcp: 6379, timeout: 2m}}\n"
+        "    - {playback: {camera-left: traffic/, right: {path: traffic, rate: 5}}}\n",
+        "[{name: store, image: store:2, ready: {http: 80/health}}]",
+    )
+    assert [each.name for each in services] == ["store", "web", "playback"]
+    store, web, playback = services
+    assert store == Service("store", "store:2", ready=Ready(http="80/health"))
+    assert (web.args, web.env, web.dataset) == (("-v", "--port", "80"), {"N": "0x10"}, "traffic")
+    assert playback.streams == (Stream("camera-left", "traffic"), Stream("right", "traffic", 5.0))
+
+
+def test_datasets_of_services_travel_too(tmp_path: Path) -> None:
+    (tmp_path / "traffic").mkdir()
+    plan = section(tmp_path, "    - {services: [{playback: {left: traffic/}}], internet: true}")
+    assert plan.files == ("sage.yaml", "traffic/**") and plan.targets[0].internet is True
+
+
+@pytest.mark.parametrize(
+    ("services", "message"),
+    [
+        ("[{name: a}]", "has neither an image nor a playback"),
+        ("[{image: a}]", "has no name"),
+        ("[{name: app, image: a}]", "is 'app', the name of the app itself"),
+        ("[{name: A, image: a}]", "must be 1 to 31 of a-z"),
+        ("[{name: a, image: a}, {name: a, image: b}]", "is named 'a', as another service is"),
+        ("[{name: a, image: a, needs: [b]}, {name: bb, image: b}]", "is 'b', which is no service; did you mean 'bb'?"),
+        ("[{name: a, image: a, needs: [b]}, {name: b, image: b, needs: [a]}]", "goes round in a circle: a, b wait"),
+        ("[{name: a, image: a, ready: {}}]", "must have one of http, tcp, log and file"),
+        ("[{name: a, image: a, ready: {tcp: 1, log: x}}]", "must have one of http, tcp, log and file"),
+        ("[{name: a, image: a, ready: {http: 99999/}}]", "but ports end at 65535"),
+        ("[{name: a, image: a, privileged: true}]", "is no known key"),
+        ("[{playback: {}}]", "is empty, but must name what it plays"),
+        ("[{playback: {left: nowhere}}]", "playback.left is 'nowhere', but there is no such folder"),
+        ("[{playback: {left: {path: nowhere, rate: 0}}}]", "is 0, but must be a number from 0.001 to 1000"),
+        ("[{playback: {left: here}, env: {A: 1}}]", "goes with an image"),
+        ("[{playback: {a: here}}, {name: b, playback: {b: here}}]", "is a second playback"),
+    ],
+)
+def test_services_that_are_refused(tmp_path: Path, services: str, message: str) -> None:
+    (tmp_path / "here").mkdir()
+    assert message in refused(tmp_path, f"name: app\nprofiling:\n  targets: [{{name: a}}]\n  services: {services}\n")

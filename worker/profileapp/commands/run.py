@@ -147,6 +147,9 @@ def _run_alone(
                 raise _StoppedWhileWaitingError
             _sweep(session.runtime, state, progress)
             session.runtime.prepare(progress)
+            around = session.runtime.surroundings(session.limits)
+            for service in target.services:
+                around.prepare(service, progress)
             with ready_datasets(target, config_folder, _dataset_cache, _tell(session.stop, progress)) as datasets:
                 folder = RunFolder.create(out, target.name)
                 run_target(session, target, datasets, folder, live)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +17,6 @@ Paths = Mapping[str | Dataset, Path]
 """Where each dataset is, absolute and with no link in it."""
 
 
-def datasets_of(target: Target) -> Iterable[str | Dataset]:
-    """Every dataset that a target needs, its own first."""
-    return dict.fromkeys([target.dataset] if target.dataset else [])
-
-
 @contextmanager
 def ready_datasets(
     target: Target, config_folder: Path, open_cache: Callable[[], DatasetCache], told: Told
@@ -29,7 +24,7 @@ def ready_datasets(
     """The paths of a target's datasets, which stay for the block. Raises DatasetError or AgentError."""
     paths: dict[str | Dataset, Path] = {}
     with ExitStack() as held:
-        for dataset in datasets_of(target):
+        for dataset in target.datasets:
             if isinstance(dataset, Dataset):
                 paths[dataset] = held.enter_context(open_cache().held(dataset, config_folder, told))
                 continue
