@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import profileapp.client
-from profileapp.collect.custom import CustomSocket
+from profileapp.collect.custom import Custom
 from profileapp.collect.seam import RunContext
 from profileapp.model.clock import Clock
 from profileapp.model.series import Series
@@ -23,7 +23,7 @@ RunApp = Callable[..., subprocess.CompletedProcess[str]]
 
 EVERYTHING = """
 import asyncio, time
-from client import counter, flush, gauge, timer
+from client import counter, event, flush, gauge, phase, timer
 
 gauge("fps", 12.5, unit="frames/s")
 gauge("seen", 3, camera="left", lane=2)
@@ -57,6 +57,9 @@ except KeyError:
     pass
 else:
     raise AssertionError("the app's exception was swallowed")
+event("model loaded")
+with phase("inference"):
+    assert phase("sum")(sum)([1, 2]) == 3
 flush()
 """
 
@@ -67,7 +70,12 @@ def test_says_everything_on_each_interpreter(run_app: RunApp, listener: Any, pyt
     run_app(EVERYTHING, listener.path, python)
     said = listener.said()
     assert [one["name"] for one in said] == [
-        *("fps", "seen", "frames", "bytes", "inference", "step", "wait", "nested", "nested", "failed")
+        *("fps", "seen", "frames", "bytes", "inference", "step", "wait", "nested", "nested", "failed"),
+        *("model loaded", "inference", "sum", "sum", "inference"),
+    ]
+    assert [(one["value"], one["meta"]) for one in said[-5:]] == [
+        (1, {"kind": "event"}),
+        *((value, {"kind": "phase"}) for value in (1, 1, 0, 0)),
     ]
     fps, seen, frames, size, inference, *_ = said
     assert (fps["value"], fps["meta"]) == (12.5, {"kind": "gauge", "unit": "frames/s"})
@@ -298,7 +306,7 @@ def test_it_comes_back_when_the_profiler_does_and_begins_with_a_whole_line(
 def test_it_reaches_the_worker(run_app: RunApp, tmp_path: Path, python: str) -> None:
     taken: list[tuple[Series, float]] = []
     warnings: list[str] = []
-    collector = CustomSocket()
+    collector = Custom()
     scratch = tmp_path / "s"
     scratch.mkdir(mode=0o700)
     context = RunContext("run-1", Target("default"), Clock.now(), scratch, tmp_path, False, warnings.append)
@@ -313,7 +321,7 @@ def test_it_reaches_the_worker(run_app: RunApp, tmp_path: Path, python: str) -> 
         ("bytes", "bytes", "counter"),
         ("inference[a]", "s", "timer"),
     ]
-    assert len(taken) == 10
+    assert len(taken) == 15
 
 
 def test_it_is_one_file_of_the_standard_library() -> None:

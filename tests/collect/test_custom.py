@@ -16,8 +16,8 @@ from typing import Any
 import docker
 import pytest
 
-from profileapp.collect import custom, line_server
-from profileapp.collect.custom import CustomSocket
+from profileapp.collect import custom_intake, line_server
+from profileapp.collect.custom import Custom
 from profileapp.collect.line_server import CONNECTION_LIMIT
 from profileapp.collect.seam import Provision, RunContext
 from profileapp.errors import Unavailable
@@ -25,10 +25,18 @@ from profileapp.errors import Unavailable
 HOUR_NS = 3_600_000_000_000
 
 
+def volumes_of(provision: Provision) -> dict[str, dict[str, str]]:
+    """The mounts as the docker package wants them."""
+    return {
+        mount.host_path: {"bind": mount.container_path, "mode": "rw" if mount.writable else "ro"}
+        for mount in provision.mounts
+    }
+
+
 class Opened:
     """An open socket of the collector, with the app's end of it."""
 
-    def __init__(self, collector: CustomSocket, provision: Provision) -> None:
+    def __init__(self, collector: Custom, provision: Provision) -> None:
         self.collector = collector
         self.provision = provision
         self.path = provision.env["PROFILEAPP_SOCKET"]
@@ -47,7 +55,7 @@ class Opened:
 
 @pytest.fixture
 def opened(run: Callable[..., RunContext], taken: Any) -> Iterator[Opened]:
-    collector = CustomSocket()
+    collector = Custom()
     yield Opened(collector, collector.open(run(contained=False), taken))
     collector.close()
 
@@ -88,7 +96,7 @@ def test_the_apps_own_time_is_kept_and_an_implausible_one_is_not(
     run: Callable[..., RunContext], taken: Any, warnings: list[str]
 ) -> None:
     context = run(contained=False)
-    collector = CustomSocket()
+    collector = Custom()
     opened = Opened(collector, collector.open(context, taken))
     start_ns = context.clock.anchor_wall_ns
     before_ns = time.monotonic_ns()
@@ -181,16 +189,21 @@ sys.stdin.read()
 def test_series_and_rate_are_bounded(
     opened: Opened, taken: Any, warnings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(custom, "RATE_LIMIT_PER_S", 3000)
+    monkeypatch.setattr(custom_intake, "RATE_LIMIT_PER_S", 3000)
     with opened.connect() as app:
         app.sendall(b"".join(line(f"name{number}", number) for number in range(1500)))
         app.sendall(line("name7", 70))
         eventually(lambda: taken.last.get("name7") == 70)
-        app.sendall(line() * 200_000)
+        app.sendall(line("name3") * 200_000)
     opened.collector.close()
-    assert len({series for series, _, _ in taken.samples}) == custom.SERIES_LIMIT
-    assert any(f"more than {custom.SERIES_LIMIT} different series (" in text for text in warnings)
-    assert any("values a second" in text for text in warnings)
+    own = {series for series, _, _ in taken.samples if ".aggregated" not in series.name}
+    assert len(own) == custom_intake.SERIES_LIMIT
+    assert any(f"more than {custom_intake.SERIES_LIMIT} different series (" in text for text in warnings)
+    intake = opened.collector._intake
+    assert intake.refused == 1500 - custom_intake.SERIES_LIMIT
+    assert intake.kept + intake.aggregated + intake.refused == 201_501
+    assert intake.aggregated == sum(taken.of("name3.aggregated.count")) > 0
+    assert f"of 201501 values {intake.kept} were kept" in warnings[0]
 
 
 def test_a_counter_that_overflows_is_refused(opened: Opened, taken: Any, warnings: list[str]) -> None:
@@ -247,7 +260,7 @@ def test_an_app_that_never_stops_talking_does_not_keep_it_open(opened: Opened, m
     )
     process = subprocess.Popen([sys.executable, "-c", talk, opened.path], stderr=subprocess.DEVNULL)
     try:
-        eventually(lambda: bool(opened.collector._noted))
+        eventually(lambda: bool(opened.collector._intake._noted))
         opened.collector.close()
         # Its connection is gone, so that it ends.
         assert process.wait(30) != 0
@@ -258,10 +271,10 @@ def test_an_app_that_never_stops_talking_does_not_keep_it_open(opened: Opened, m
 
 def test_a_line_that_we_fail_on_ends_nothing(opened: Opened, taken: Any, warnings: list[str]) -> None:
     def fails_once(series: Any, value: float, at_ns: int) -> None:
-        opened.collector._emit = taken
+        opened.collector._intake._emit = taken
         raise RuntimeError("a fault of ours")
 
-    opened.collector._emit = fails_once
+    opened.collector._intake._emit = fails_once
     opened.say(line(value=1), line(value=2))
     opened.collector.close()
     assert taken.of("fps") == [2]
@@ -271,18 +284,23 @@ def test_a_line_that_we_fail_on_ends_nothing(opened: Opened, taken: Any, warning
 def test_a_socket_that_cannot_be_made_is_unavailable(run: Callable[..., RunContext], taken: Any) -> None:
     context = run()
     (context.scratch / "app").write_text("")
-    collector = CustomSocket()
-    with pytest.raises(Unavailable, match="no socket can be made"):
+    collector = Custom()
+    with pytest.raises(Unavailable, match="can be made at"):
         collector.open(context, taken)
     collector.close()
 
 
 def test_only_the_app_gets_to_the_socket(run: Callable[..., RunContext], taken: Any) -> None:
     context = run()
-    collector = CustomSocket()
+    collector = Custom()
     provision = collector.open(context, taken)
-    (mount,) = provision.mounts
+    mount, waggle = provision.mounts
     folder = Path(mount.host_path)
+    assert (mount.writable, waggle.writable) == (False, True)
+    assert (folder / "statsd.sock").stat().st_mode & 0o777 == 0o666
+    assert Path(waggle.host_path).parent == folder.parent
+    assert provision.env["DD_DOGSTATSD_URL"] == "unix:///run/profileapp/statsd.sock"
+    assert provision.env["PYWAGGLE_LOG_DIR"] == waggle.container_path
     assert (folder.stat().st_mode & 0o777, (folder / "metrics.sock").stat().st_mode & 0o777) == (0o755, 0o666)
     assert folder.parent.stat().st_mode & 0o077 == 0
     assert provision.env["PROFILEAPP_SOCKET"] == "/run/profileapp/metrics.sock"
@@ -293,7 +311,7 @@ def test_only_the_app_gets_to_the_socket(run: Callable[..., RunContext], taken: 
 def test_any_user_of_a_container_may_speak_and_may_not_delete(
     docker_client: docker.DockerClient, python_image: str, run: Callable[..., RunContext], taken: Any
 ) -> None:
-    collector = CustomSocket()
+    collector = Custom()
     provision = collector.open(run(), taken)
     say = (
         "import os, socket\n"
@@ -311,7 +329,7 @@ def test_any_user_of_a_container_may_speak_and_may_not_delete(
             environment=provision.env,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
-            volumes={mount.host_path: {"bind": mount.container_path, "mode": "ro"} for mount in provision.mounts},
+            volumes=volumes_of(provision),
             remove=True,
         )
     assert Path(provision.mounts[0].host_path, "metrics.sock").is_socket()

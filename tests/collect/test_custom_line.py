@@ -69,7 +69,7 @@ def test_a_timer_is_in_seconds_whatever_it_calls_them() -> None:
         (line(meta={"camera": {"id": 1}}), "a meta"),
         (line(meta=[1]), "a meta"),
         (line(meta={str(number): number for number in range(11)}), "more than 10 labels"),
-        (line(meta={"kind": "histogram"}), "gauge, counter or timer"),
+        (line(meta={"kind": "histogram"}), "gauge, counter, timer, phase or event"),
         (line(value=-1, meta={"kind": "counter"}), "counter below 0"),
         (line(value=-1, meta={"kind": "timer"}), "timer below 0"),
         *((line(name=f"{prefix}cpu"), "begins with system.") for prefix in RESERVED_PREFIXES),

@@ -5,7 +5,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from profileapp.collect.container import ContainerCgroup
-from profileapp.collect.custom import CustomSocket
+from profileapp.collect.custom import Custom
 from profileapp.collect.energy_jetson import EnergyJetson
 from profileapp.collect.energy_nvml import EnergyNvml
 from profileapp.collect.gpu_kernels import Nsys, Nvprof
@@ -53,7 +53,7 @@ def entry(name: str, value: str) -> EntryPoint:
         ("gpu-memory", [GpuMemoryNvml, GpuMemoryNvmap, GpuMemoryCuda]),
         ("gpu-summary", [JetsonGpuSummary, TegrastatsGpuSummary, Nsys, GpuSummaryNvml, Nvprof]),
         ("energy", [EnergyJetson, TegrastatsEnergy, EnergyNvml]),
-        ("custom", [CustomSocket]),
+        ("custom", [Custom]),
         ("tau", [Tau]),
         ("functions", [PySpy]),
     ],
@@ -86,7 +86,7 @@ def test_a_source_of_another_package_comes_before_ours(warnings: list[str], monk
         ("Untimed", "fastest_s"),
         ("NoSource", "no method open, attach, sample, detach, close"),
         ("exits", "no licence found"),
-        ("profileapp.collect.custom:CustomSocket", "serves the metric 'custom'"),
+        ("profileapp.collect.custom:Custom", "serves the metric 'custom'"),
     ],
 )
 def test_a_broken_one_is_told_of_and_left_out(

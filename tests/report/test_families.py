@@ -19,7 +19,9 @@ def test_the_plots_of_a_run(samples: list[JudgedRun]) -> None:
     assert [family.title for family in found] == [
         "fps",
         "inference",
+        "inference.percentile",
         "objects",
+        "objects.rate",
         "Container CPU",
         "Container memory",
         "Container I/O",

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from tests.report.sample_runs import FPS, SECOND_NS, START_NS
 
 from profileapp.judge.verdict import JudgedRun
-from profileapp.model.run import Repeat
+from profileapp.model.run import Mark, Phase, Repeat
 from profileapp.model.series import series
 from profileapp.record.reader import SeriesData
+from profileapp.report.plot_told import Told
 from profileapp.report.plots import Plot, plot_target
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -219,3 +220,16 @@ def test_the_order_of_the_legend_is_that_of_the_lines() -> None:
     [plot], _ = plot_target(memory, one_repeat(3), ())
     labels = [text.text for text in drawn(plot).iter(f"{SVG}text") if text.text in ("peak", "used", "a")]
     assert labels == ["used", "a", "peak"]
+
+
+def test_phases_and_events_stand_in_each_plot() -> None:
+    phase = Phase("warm <up>", ((START_NS, START_NS + 30 * SECOND_NS), (START_NS + 60 * SECOND_NS, 0)))
+    told = Told((phase,), (Mark("model loaded", START_NS + 40 * SECOND_NS),))
+    told_series = series("warm <up>", "", "custom", "phase")
+    plots, _ = plot_target({FPS: data([1.0] * 100), told_series: data([1, 0])}, one_repeat(100), (), told)
+    assert [plot.key for plot in plots] == ["fps"]
+    texts = ["".join(each.itertext()) for each in drawn(plots[0]).iter(f"{SVG}text")]
+    assert "warm <up>" in texts
+    assert "model loaded" in texts
+    plain, _ = plot_target({FPS: data([1.0] * 100)}, one_repeat(100), ())
+    assert len(list(drawn(plots[0]).iter(f"{SVG}path"))) == len(list(drawn(plain[0]).iter(f"{SVG}path"))) + 3

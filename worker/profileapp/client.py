@@ -1,11 +1,14 @@
 """Tells the profiler what only the app knows: frames per second, latency, objects found.
 
-    from profileapp.client import counter, gauge, timer
+    from profileapp.client import counter, event, gauge, phase, timer
 
     gauge("fps", 12.5, unit="frames/s")
     counter("frames")
     with timer("inference"):
         ...
+    with phase("warm-up"):
+        ...
+    event("model loaded")
 
 Standard library only, Python 3.6 and later, one file: an app may copy it in. Where no profiler listens (the variable
 PROFILEAPP_SOCKET is not set) a call does nothing; where one does, no call blocks, raises, or starts a thread.
@@ -24,7 +27,7 @@ from typing import Any, Callable, Deque, Dict, List, Optional, TypeVar, cast
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-__all__ = ["counter", "flush", "gauge", "timer"]
+__all__ = ["counter", "event", "flush", "gauge", "phase", "timer"]
 
 SOCKET_VARIABLE = "PROFILEAPP_SOCKET"
 LINES_LIMIT = 2048
@@ -228,6 +231,47 @@ class timer:  # noqa: N801  (it is used like a function)
     def _tell(self, elapsed_s: float) -> None:
         if _SENDER is not None:
             _SENDER.send(self._name, elapsed_s, "timer", "s", self._labels)
+
+
+class phase:  # noqa: N801  (it is used like a function)
+    """A part of the app's life, shown in plots and usable in budgets: `with phase("warm-up"):`, or `begin()`, `end()`.
+
+    Also `@phase("warm-up")` on a function that is no coroutine. A phase that is begun again before it has ended, as by
+    another thread, lasts until all of them have ended.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def begin(self) -> None:
+        """The phase begins."""
+        if _SENDER is not None:
+            _SENDER.send(self._name, 1, "phase", "", {})
+
+    def end(self) -> None:
+        """The phase ends."""
+        if _SENDER is not None:
+            _SENDER.send(self._name, 0, "phase", "", {})
+
+    def __enter__(self) -> "phase":
+        self.begin()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.end()
+
+    def __call__(self, function: Function) -> Function:
+        def in_phase(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        return cast(Function, functools.wraps(function)(in_phase))
+
+
+def event(name: str) -> None:
+    """Something that happened just now, such as a model that was loaded; shown in plots."""
+    if _SENDER is not None:
+        _SENDER.send(name, 1, "event", "", {})
 
 
 def flush(timeout_s: float = EXIT_FLUSH_S) -> None:

@@ -5,6 +5,7 @@ ProfileappError
 ├── ImageError      3  the image or command that was named cannot be had
 ├── DatasetError    3  the dataset that was named cannot be had, or is not what it was said to be
 ├── AgentError      4  the agent could not measure (no daemon, no rights, disk full)
+├── StoreError      4  the database cannot be reached, read or written
 └── Unavailable        a metric cannot be had here; its text is the reason of a skipped test case
     └── AppEnded       not this time: the app ended before anybody could look
 """
@@ -69,6 +70,12 @@ class DatasetError(ProfileappError):
 
 class AgentError(ProfileappError):
     """This agent cannot measure."""
+
+    exit_code = ExitCode.NOT_MEASURED
+
+
+class StoreError(ProfileappError):
+    """The database cannot be reached, read or written. What is in the artifacts is untouched."""
 
     exit_code = ExitCode.NOT_MEASURED
 

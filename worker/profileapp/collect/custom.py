@@ -1,33 +1,43 @@
-"""What the app itself says, over a unix socket that takes newline-delimited JSON from any of its processes."""
+"""What the app itself says: over a stream socket, a datagram socket, and pywaggle's log, all open at once."""
 
 from __future__ import annotations
 
-import math
 import time
-from collections import Counter
+from pathlib import Path
+from typing import Protocol
 
-from profileapp.collect.custom_line import CustomSample, Refused, parse_line
+from profileapp.collect.custom_intake import Intake
+from profileapp.collect.custom_line import Refused, parse_line
+from profileapp.collect.datagram_server import DatagramServer
 from profileapp.collect.line_server import LineServer
+from profileapp.collect.pywaggle_log import UPLOADS_FOLDER, LogFollower, PywaggleParser
 from profileapp.collect.seam import Emit, Mount, Provision, RunContext, Subject
+from profileapp.collect.statsd_line import StatsdEvent, StatsdParser
 from profileapp.errors import Unavailable
-from profileapp.model.series import Series
+from profileapp.model.series import MARKS, Series
 
 CONTAINER_FOLDER = "/run/profileapp"
 SOCKET_NAME = "metrics.sock"
 SOCKET_VARIABLE = "PROFILEAPP_SOCKET"
+STATSD_NAME = "statsd.sock"
+STATSD_VARIABLE = "DD_DOGSTATSD_URL"
+"""Read by Datadog's clients. What other clients read is a host and a port, which would be open to others too."""
+WAGGLE_FOLDER = "/run/profileapp-waggle"
+WAGGLE_VARIABLE = "PYWAGGLE_LOG_DIR"
 
-SERIES_LIMIT = 1000
-RATE_LIMIT_PER_S = 50_000
-"""Values a second that are kept; what an app sends beyond is read, counted and dropped."""
-PLAUSIBLE_NS = 3_600_000_000_000
-"""A timestamp more than this before the run or after now is not believed."""
+
+class _Way(Protocol):
+    """A way in: a server or a follower."""
+
+    def start(self) -> None: ...
+    def stop(self) -> bool: ...
 
 
-class CustomSocket:
-    """Metric `custom`, from the socket that `PROFILEAPP_SOCKET` names in the app's environment.
+class Custom:
+    """Metric `custom`, by whichever way the app speaks; a variable of its environment announces each.
 
     It takes what the app says from `open` to `close`. Whatever the app sends, memory stays bounded: lines,
-    connections, series and values a second have limits; what goes beyond is counted by reason and told at the end.
+    connections and series have limits, values beyond the rate are aggregated; all is counted, and told at the end.
     """
 
     metric = "custom"
@@ -37,104 +47,113 @@ class CustomSocket:
     fastest_s = 0.01
 
     def __init__(self) -> None:
-        self._server: LineServer | None = None
-        self._noted: Counter[str] = Counter()
-        self._examples: dict[str, str] = {}
-        self._totals: dict[Series, float] = {}
-        self._known: set[Series] = set()
-        self._second = 0
-        self._in_second = 0
+        self._ways: list[_Way] = []
+        self._dogstatsd = StatsdParser(signed_gauge_is_change=False)
+        self._statsd = StatsdParser(signed_gauge_is_change=True)
+        self._waggle = PywaggleParser()
 
     def open(self, run: RunContext, emit: Emit) -> Provision:
-        self._run, self._emit = run, emit
-        folder = run.scratch / "app"
-        path = folder / SOCKET_NAME
-        server: LineServer | None = None
-        try:
-            # The folder above is private (0700): only who is given this one by a mount, or is us, gets to the socket.
-            folder.mkdir(mode=0o755, exist_ok=True)
-            folder.chmod(0o755)
-            server = LineServer(path, self._take_line, self._note)
-            server.start()
-        except OSError as error:
-            raise Unavailable(f"no socket can be made at {path} ({error.strerror or error})") from error
-        self._server = server
-        if run.contained:
-            mounts = (Mount(str(folder), CONTAINER_FOLDER),)
-            return Provision({SOCKET_VARIABLE: f"{CONTAINER_FOLDER}/{SOCKET_NAME}"}, mounts)
-        return Provision({SOCKET_VARIABLE: str(path)})
+        self._run = run
+        self._intake = Intake(run.clock, emit)
+        # The folder above is private (0700): only who is given these by a mount, or is us, gets to what is in them.
+        folder = _folder(run.scratch / "app", 0o755)
+        waggle = _folder(run.scratch / "waggle", 0o777)
+        seen = Path(CONTAINER_FOLDER) if run.contained else folder
+        announced = {SOCKET_VARIABLE: str(seen / SOCKET_NAME)}
+        self._start(LineServer(folder / SOCKET_NAME, self._take_line, self._refuse), folder / SOCKET_NAME)
+        # Who names a place of their own in the sage.yaml means it.
+        if STATSD_VARIABLE not in run.target.env:
+            announced[STATSD_VARIABLE] = f"unix://{seen / STATSD_NAME}"
+            self._start(DatagramServer(folder / STATSD_NAME, self._take_datagram, self._refuse), folder / STATSD_NAME)
+        mounts: tuple[Mount, ...] = (Mount(str(folder), CONTAINER_FOLDER),)
+        if WAGGLE_VARIABLE not in run.target.env:
+            # Made by us, it is ours to empty, whatever user of the container writes into it.
+            _folder(waggle / UPLOADS_FOLDER, 0o777)
+            announced[WAGGLE_VARIABLE] = WAGGLE_FOLDER if run.contained else str(waggle)
+            self._start(LogFollower(waggle, self._take_logged, self._refuse), waggle)
+            mounts = (*mounts, Mount(str(waggle), WAGGLE_FOLDER, writable=True))
+        return Provision(announced, mounts if run.contained else ())
 
     def attach(self, subject: Subject) -> None:
-        """The socket listens already: an app may speak from its first moment."""
+        """All ways are open already: an app may speak from its first moment."""
 
     def sample(self, now_ns: int) -> None:
-        """Samples come when the app sends them."""
+        """Samples come when the app sends them; what was aggregated until now is told."""
+        self._intake.turn(now_ns)
 
     def detach(self) -> None:
         """What was sent before the end of the app is still read."""
 
     def close(self) -> None:
-        if self._server is None:
+        if not self._ways:
             return
-        if not self._server.stop():
-            self._note("the end of what the app sent was not read in time", "")
-        self._server = None
-        for reason, count in self._noted.most_common():
-            times = f"{count} times" if count > 1 else "once"
-            example = f", such as {self._examples[reason]}" if self._examples[reason] else ""
-            self._run.warn(f"custom: {reason} ({times}{example})")
+        for way in self._ways:
+            if not way.stop():
+                self._intake.note("the end of what the app sent was not read in time", "")
+        self._ways = []
+        for line in self._intake.close(time.monotonic_ns()):
+            self._run.warn(line)
+
+    def _start(self, way: _Way, path: Path) -> None:
+        try:
+            way.start()
+        except OSError as error:
+            raise Unavailable(f"no socket can be made at {path} ({error.strerror or error})") from error
+        self._ways.append(way)
 
     def _take_line(self, line: bytes) -> None:
+        """JSON, or statsd as its own clients send it over a stream."""
+        if line[:1] == b"{":
+            self._take_json(line)
+        elif b"|" in line:
+            self._take_statsd(self._statsd, line)
+        else:
+            self._take_json(line)
+
+    def _take_datagram(self, line: bytes) -> None:
+        if line[:1] == b"{":
+            self._take_json(line)
+        else:
+            self._take_statsd(self._dogstatsd, line)
+
+    def _take_json(self, line: bytes) -> None:
         now_ns = time.monotonic_ns()
-        if not self._is_within_rate(now_ns):
-            self._note(f"more than {RATE_LIMIT_PER_S} values a second, those on top were dropped", "")
-            return
         try:
             sample = parse_line(line)
-            value = self._value(sample)
+            if sample.series.kind in MARKS:
+                self._intake.take_mark(sample.series, sample.value, sample.wall_ns, now_ns)
+            else:
+                self._intake.take(sample, now_ns)
         except Refused as reason:
-            self._note(f"refused: {reason}", repr(line[:80]))
-            return
-        self._emit(sample.series, value, self._at_ns(sample, now_ns))
+            self._intake.refuse(str(reason), repr(line[:80]))
 
-    def _is_within_rate(self, now_ns: int) -> bool:
-        second = now_ns // 1_000_000_000
-        if second != self._second:
-            self._second, self._in_second = second, 0
-        self._in_second += 1
-        return self._in_second <= RATE_LIMIT_PER_S
+    def _take_statsd(self, parser: StatsdParser, line: bytes) -> None:
+        now_ns = time.monotonic_ns()
+        try:
+            said = parser.parse(line)
+            if isinstance(said, StatsdEvent):
+                self._intake.take_mark(Series(said.title, "", "custom", (), "event"), 1.0, None, now_ns)
+            elif said is not None:
+                self._intake.take_statsd(said, now_ns)
+        except Refused as reason:
+            values = max(1, line.partition(b"|")[0].count(b":"))
+            self._intake.refuse(str(reason), repr(line[:80]), values)
 
-    def _value(self, sample: CustomSample) -> float:
-        """Of a counter the running total, over all repeats. Raises Refused."""
-        series = sample.series
-        if series not in self._known:
-            if len(self._known) >= SERIES_LIMIT:
-                raise Refused(f"more than {SERIES_LIMIT} different series")
-            self._known.add(series)
-        if series.kind != "counter":
-            return sample.value
-        total = self._totals.get(series, 0.0) + sample.value
-        if not math.isfinite(total):
-            raise Refused("a counter that grew beyond all numbers")
-        self._totals[series] = total
-        return total
+    def _take_logged(self, line: bytes) -> None:
+        now_ns = time.monotonic_ns()
+        try:
+            self._intake.take(self._waggle.parse(line, self._run.clock.wall_ns(now_ns)), now_ns)
+        except Refused as reason:
+            self._intake.refuse(str(reason), repr(line[:80]))
 
-    def _at_ns(self, sample: CustomSample, now_ns: int) -> int:
-        """The app's own time where it is plausible, else the time of arrival; both on the monotonic clock."""
-        if sample.timestamp_fault:
-            self._note(f"{sample.timestamp_fault}; the time of arrival was taken", repr(sample.series.name))
-        if sample.wall_ns is None:
-            return now_ns
-        clock = self._run.clock
-        at_ns = clock.monotonic_ns(sample.wall_ns)
-        if clock.anchor_monotonic_ns - PLAUSIBLE_NS <= at_ns <= now_ns + PLAUSIBLE_NS:
-            return at_ns
-        self._note(
-            "a timestamp more than an hour before the run or after now; the time of arrival was taken",
-            f"{sample.wall_ns} ns since 1970 for {sample.series.name!r}",
-        )
-        return now_ns
+    def _refuse(self, reason: str, example: str) -> None:
+        self._intake.note(reason, example)
 
-    def _note(self, reason: str, example: str) -> None:
-        self._noted[reason] += 1
-        self._examples.setdefault(reason, example)
+
+def _folder(path: Path, mode: int) -> Path:
+    try:
+        path.mkdir(exist_ok=True)
+        path.chmod(mode)
+    except OSError as error:
+        raise Unavailable(f"no folder can be made at {path} ({error.strerror or error})") from error
+    return path

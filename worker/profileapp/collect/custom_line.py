@@ -9,7 +9,7 @@ from typing import cast
 import msgspec
 
 from profileapp.model.clock import parse_utc
-from profileapp.model.series import Kind, Series
+from profileapp.model.series import MARKS, Kind, Series
 
 NAME_LIMIT = 200
 UNIT_LIMIT = 40
@@ -17,7 +17,7 @@ LABEL_LIMIT = 10
 LABEL_TEXT_LIMIT = 200
 RESERVED_PREFIXES = ("system.", "container.", "gpu.", "energy.", "tau.", "functions.", "profileapp.")
 
-_KINDS = ("gauge", "counter", "timer")
+_KINDS = ("gauge", "counter", "timer", "phase", "event")
 
 # Up to each limit a timestamp is in seconds, ms, µs, ns: of the years 1973 to 5138 each is in a range of its own.
 _TIMESTAMP_UNITS = ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17, 1_000), (1e20, 1))
@@ -61,7 +61,7 @@ def parse_line(line: bytes) -> CustomSample:
         raise Refused(_fault(line)) from error
     if not math.isfinite(said.value):
         raise Refused("a value that is not finite")
-    _check_text(said.name, "a name", NAME_LIMIT)
+    check_text(said.name, "a name", NAME_LIMIT)
     if not said.name:
         raise Refused("an empty name")
     if said.name.startswith(RESERVED_PREFIXES):
@@ -106,12 +106,12 @@ def _series(said: _Line) -> Series:
         if key == "kind":
             kind = text
         elif key == "unit":
-            _check_text(text, "a unit", UNIT_LIMIT)
+            check_text(text, "a unit", UNIT_LIMIT)
             unit = text
         # Where a sample is filed under is not for the app to say.
         elif key != "metric":
-            _check_text(key, "a label", LABEL_TEXT_LIMIT)
-            _check_text(text, "a label", LABEL_TEXT_LIMIT)
+            check_text(key, "a label", LABEL_TEXT_LIMIT)
+            check_text(text, "a label", LABEL_TEXT_LIMIT)
             labels.append((key, text))
     if kind not in _KINDS:
         raise Refused(f"a kind that is not {', '.join(_KINDS[:-1])} or {_KINDS[-1]}")
@@ -119,10 +119,15 @@ def _series(said: _Line) -> Series:
         raise Refused(f"more than {LABEL_LIMIT} labels")
     if kind != "gauge" and said.value < 0:
         raise Refused(f"a {kind} below 0")
+    if kind in MARKS:
+        if said.value not in ((0, 1) if kind == "phase" else (1,)):
+            raise Refused("a phase whose value is not 1 (begins) or 0 (ends), or an event whose value is not 1")
+        # Phases of one name are one phase, whatever labels stand beside it.
+        return Series(said.name, "", "custom", (), cast(Kind, kind))
     return Series(said.name, "s" if kind == "timer" else unit, "custom", tuple(sorted(labels)), cast(Kind, kind))
 
 
-def _check_text(text: str, what: str, limit: int) -> None:
+def check_text(text: str, what: str, limit: int) -> None:
     if len(text) > limit:
         raise Refused(f"{what} of more than {limit} characters")
     # Control characters, line ends, lone surrogates, and marks that turn or hide what stands behind them.

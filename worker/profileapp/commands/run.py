@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from profileapp.collect.registry import sources
+from profileapp.commands.database import db_option, saved_option, saved_overlay
 from profileapp.commands.outcome import finish
 from profileapp.commands.plan import load_plan
 from profileapp.commands.progress import make_progress
@@ -49,6 +50,8 @@ Examples:
 @click.command("run", epilog=_EPILOG)
 @click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--image", help="The app's image. Left out: NAMESPACE/NAME:VERSION of the sage.yaml.")
+@saved_option
+@db_option
 @click.option("--target", "targets", multiple=True, metavar="NAME", help="Only this target; may be given again.")
 @click.option(
     "--out",
@@ -84,6 +87,8 @@ Examples:
 def command(
     config: Path,
     image: str | None,
+    saved: str,
+    db: str,
     targets: tuple[str, ...],
     out: Path,
     runtime: str,
@@ -94,7 +99,7 @@ def command(
     as_json: bool,
 ) -> int:
     """Run and measure the targets of CONFIG, a sage.yaml with a profiling: section."""
-    plan = load_plan(config, image, targets)
+    plan = load_plan(config, image, targets, saved_overlay(saved, db))
     limits = Limits(_memory_bytes(memory_limit), pids_limit)
     state = open_state(os.environ)
     chosen = _runtime(runtime, plan, line, config.resolve().parent, state)

@@ -5,6 +5,7 @@ Validation, `profileapp schema config` and the reference table in the docs are a
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -307,8 +308,8 @@ Budgets = Annotated[
     dict[Annotated[str, Meta(max_length=300)], Annotated[str, Meta(max_length=100)]],
     Meta(
         description="Limits: a statistic of a series (count, mean, sd, min, p50, p90, p95, p99, max, last) "
-        "and a condition.",
-        examples=[{"fps.mean": ">= 10", "container.memory.used.max": "<= 2 GiB"}],
+        "and a condition. `@PHASE` behind the statistic: only in that phase of the app; `@!PHASE`: outside it.",
+        examples=[{"fps.mean": ">= 10", "container.memory.used.max": "<= 2 GiB", "fps.mean@inference": ">= 25"}],
     ),
 ]
 Name = Annotated[
@@ -365,3 +366,11 @@ class Profiling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 def profiling_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of the `profiling:` section."""
     return msgspec.json.schema(Profiling)
+
+
+@cache
+def overlay_schema() -> dict[str, Any]:
+    """JSON Schema of a saved configuration: the same keys, of which none need be there."""
+    schema = deepcopy(profiling_schema())
+    schema["$defs"]["Profiling"]["required"] = []
+    return schema

@@ -43,7 +43,10 @@ def headlines(summaries: Sequence[SeriesSummary]) -> tuple[Headline, ...]:
     per_unit = [one for one in summaries if one.name.startswith(_ENERGY_PER_UNIT)][:1]
     chosen += [_headline(f"energy per {one.name.removeprefix(_ENERGY_PER_UNIT)}", one, "mean") for one in per_unit]
     own = [summary for summary in summaries if summary.metric == "custom" and summary.kind != "counter"]
-    own.sort(key=lambda summary: ("fps" not in summary.name.lower(), summary.kind == "timer", summary.name))
+    # Rates that we made of counters come behind what the app said itself.
+    own.sort(
+        key=lambda each: ("fps" not in each.name.lower(), each.name.endswith(".rate"), each.kind == "timer", each.name)
+    )
     return (*chosen, *(_headline(summary.name, summary, "mean") for summary in own[:CUSTOM_HEADLINES]))
 
 

@@ -10,14 +10,18 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from profileapp.model.run import Repeat, SeriesSummary
-from profileapp.model.series import Series
+from profileapp.model.series import MARKS, Series
 from profileapp.record.reader import SeriesData
 
 LARGE = 1e150
 """Numbers beyond it have no finite square."""
 
 
-def measured_spans(repeats: Sequence[Repeat]) -> list[tuple[int, int | None]]:
+Span = tuple[int, int | None]
+"""From and to in UTC nanoseconds since 1970, both included; None: without an end."""
+
+
+def measured_spans(repeats: Sequence[Repeat]) -> list[Span]:
     """From and to (UTC ns, both included; None: no end on record) of what counts in each repeat."""
     return [(repeat.measured_from_ns, repeat.ended_ns or None) for repeat in repeats if not repeat.traced]
 
@@ -27,30 +31,37 @@ def summarise(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) ->
 
     Where no repeat is on record (a crash before the first) every sample counts.
     """
-    spans = measured_spans(repeats)
+    return summarise_in(series, measured_spans(repeats))
+
+
+def summarise_in(series: Mapping[Series, SeriesData], spans: Sequence[Span]) -> tuple[SeriesSummary, ...]:
+    """A summary of every series that has a sample in one of `spans`, which are in order; of all, where there is none.
+
+    Phases and events have none: they measure nothing.
+    """
     summaries = []
-    for one in sorted(series, key=lambda each: (each.name, each.labels)):
+    measuring = [one for one in series if one.kind not in MARKS]
+    for one in sorted(measuring, key=lambda each: (each.name, each.labels)):
         values = values_in(series[one], spans) if spans else series[one].values
         if len(values):
             summaries.append(summary_of(one, values))
     return tuple(summaries)
 
 
-def values_in(data: SeriesData, spans: Sequence[tuple[int, int | None]]) -> array[float]:
-    """The values whose times lie in one of `spans`, in file order."""
+def values_in(data: SeriesData, spans: Sequence[Span]) -> array[float]:
+    """The values whose times lie in one of `spans`, which are in order, in file order."""
     times = data.times_ns
     kept: array[float] = array("d")
-    ordered = all(earlier <= later for earlier, later in pairwise(times))
-    for from_ns, to_ns in spans:
-        if ordered:
+    if all(earlier <= later for earlier, later in pairwise(times)):
+        for from_ns, to_ns in spans:
             end = len(times) if to_ns is None else bisect_right(times, to_ns)
             kept.extend(data.values[bisect_left(times, from_ns) : end])
-        else:
-            kept.extend(
-                value
-                for at_ns, value in zip(times, data.values, strict=True)
-                if at_ns >= from_ns and (to_ns is None or at_ns <= to_ns)
-            )
+        return kept
+    starts = [from_ns for from_ns, _ in spans]
+    for at_ns, value in zip(times, data.values, strict=True):
+        place = bisect_right(starts, at_ns) - 1
+        if place >= 0 and ((to_ns := spans[place][1]) is None or at_ns <= to_ns):
+            kept.append(value)
     return kept
 
 

@@ -10,9 +10,11 @@ import msgspec
 
 from profileapp.errors import ExitCode, worst
 from profileapp.judge.budget import judge_budget
+from profileapp.judge.derived import derived
 from profileapp.judge.energy import energy_per_unit
 from profileapp.judge.events import device_events
 from profileapp.judge.headline import Headline, headlines
+from profileapp.judge.phases import Phases, app_events
 from profileapp.judge.summary import summarise
 from profileapp.model.budget import parse_budget
 from profileapp.model.clock import Clock
@@ -48,20 +50,27 @@ def judge_folder(folder: Path) -> JudgedRun:
     functions, kernels = read_functions(folder, table_problems), read_kernels(folder, table_problems)
     unknown = Run(id="", app=App(""), target=Target(folder.name), clock=Clock(0, 0), started_ns=0)
     recorded = recording.run or unknown
+    series = recording.series | derived(recording.series, recorded.repeats, recorded.target.interval_s)
     summary = (
-        *summarise(recording.series, recorded.repeats),
-        *energy_per_unit(recording.series, recorded.repeats),
+        *summarise(series, recorded.repeats),
+        *energy_per_unit(series, recorded.repeats),
     )
-    budgets = tuple(_judge(key, text, summary) for key, text in recorded.target.budgets.items())
-    events = device_events(recording.series)
-    run = msgspec.structs.replace(recorded, summary=summary, budgets=budgets, events=events)
+    phases = Phases(series, recorded.repeats)
+    run = msgspec.structs.replace(
+        recorded,
+        summary=summary,
+        budgets=tuple(_judge(key, text, summary, phases) for key, text in recorded.target.budgets.items()),
+        events=device_events(series),
+        phases=phases.all(),
+        marks=app_events(series),
+    )
     return JudgedRun(
         run=run,
         verdict=verdict_of(run),
         exit_code=exit_code_of(run),
         headline=headlines(summary),
         folder=folder,
-        series=recording.series,
+        series=series,
         app_log_tail=read_log_tail(folder),
         functions=functions,
         kernels=kernels,
@@ -96,8 +105,9 @@ def exit_code_of(run: Run) -> ExitCode:
     return worst(codes)
 
 
-def _judge(key: str, condition: str, summary: tuple[SeriesSummary, ...]) -> BudgetResult:
+def _judge(key: str, condition: str, summary: tuple[SeriesSummary, ...], phases: Phases) -> BudgetResult:
     try:
-        return judge_budget(parse_budget(key, condition), summary)
+        budget = parse_budget(key, condition)
+        return judge_budget(budget, phases.summary(budget.phase) if budget.phase else summary)
     except ValueError as error:
         return BudgetResult(key=key, condition=condition, state="not-measured", message=str(error))

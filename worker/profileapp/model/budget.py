@@ -14,6 +14,7 @@ Comparison = Literal["<", "<=", ">", ">="]
 
 STATISTICS = ("count", "mean", "sd", "min", "p50", "p90", "p95", "p99", "max", "last")
 
+_KEY_WITH_PHASE = re.compile(rf"(?P<path>.+)\.(?P<statistic>{'|'.join(STATISTICS)})@(?P<phase>!?[^!].*)", re.DOTALL)
 _CONDITION = re.compile(r"\s*(?P<comparison><=|>=|<|>)\s*(?P<quantity>.+)", re.DOTALL)
 
 
@@ -21,7 +22,8 @@ class Budget(msgspec.Struct, frozen=True):
     """A limit on one statistic of every series that `path` names.
 
     `path` is the series' name, then, where one of several series of that name is meant, the values of its labels, all
-    joined by dots: `system.temperature.gpu`. `unit` is "" where the condition names none.
+    joined by dots: `system.temperature.gpu`. `unit` is "" where the condition names none. `phase`: only what was
+    measured in that phase of the app counts, or with a `!` before it, only what was not; "" for all.
     """
 
     key: str
@@ -31,11 +33,30 @@ class Budget(msgspec.Struct, frozen=True):
     comparison: Comparison
     limit: float
     unit: str
+    phase: str = ""
+
+
+class BudgetKey(msgspec.Struct, frozen=True):
+    """The parts of a key: `path.statistic@phase`. `statistic` may be none of ours in a file of another version."""
+
+    path: str
+    statistic: str
+    phase: str
+
+
+def split_key(key: str) -> BudgetKey:
+    """The parts of a budget's key; the last dot before a statistic and an `@` counts, as phases may have dots too."""
+    match = _KEY_WITH_PHASE.fullmatch(key)
+    if match:
+        return BudgetKey(match["path"], match["statistic"], match["phase"])
+    path, _, statistic = key.rpartition(".")
+    return BudgetKey(path, statistic, "")
 
 
 def parse_budget(key: str, condition: str) -> Budget:
     """A budget from the YAML's key and value. Raises ValueError with what is wrong and what is allowed."""
-    path, _, statistic = key.rpartition(".")
+    parts = split_key(key)
+    path, statistic = parts.path, parts.statistic
     if not path or statistic not in STATISTICS:
         near = get_close_matches(statistic, STATISTICS, n=1)
         hint = f"; did you mean {path}.{near[0]}?" if near and path else ""
@@ -44,4 +65,4 @@ def parse_budget(key: str, condition: str) -> Budget:
     if not match:
         raise ValueError('must be a comparison and a number, such as ">= 10" or "<= 2 GiB"')
     limit, unit = parse_quantity(match["quantity"])
-    return Budget(key, condition, path, statistic, cast(Comparison, match["comparison"]), limit, unit)
+    return Budget(key, condition, path, statistic, cast(Comparison, match["comparison"]), limit, unit, parts.phase)

@@ -163,6 +163,23 @@ class Event(msgspec.Struct, frozen=True):
     text: str
 
 
+class Phase(msgspec.Struct, frozen=True):
+    """A phase that the app told of: from and to (UTC nanoseconds since 1970; to 0: no end on record) each time it was
+    in it, and the statistics of what was measured then, warm-up left out.
+    """
+
+    name: str
+    spans: tuple[tuple[int, int], ...]
+    summary: tuple[SeriesSummary, ...] = ()
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """An event that the app told of, at a time in UTC nanoseconds since 1970."""
+
+    name: str
+    at_ns: int
+
+
 BudgetState = Literal["kept", "broken", "not-measured"]
 
 
@@ -204,6 +221,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     summary: tuple[SeriesSummary, ...] = ()
     events: tuple[Event, ...] = ()
+    phases: tuple[Phase, ...] = ()
+    marks: tuple[Mark, ...] = ()
     budgets: tuple[BudgetResult, ...] = ()
     version: int = RUN_VERSION
     profileapp: str = ""

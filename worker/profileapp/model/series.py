@@ -6,7 +6,9 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["gauge", "counter", "timer"]
+Kind = Literal["gauge", "counter", "timer", "phase", "event"]
+MARKS: frozenset[str] = frozenset({"phase", "event"})
+"""Kinds that measure nothing: they say when something happened."""
 
 METRICS: dict[str, str] = {
     "system": "the whole device: CPU per core, memory, swap, temperatures, power, clocks",
@@ -26,7 +28,8 @@ class Series(msgspec.Struct, frozen=True):
 
     `name` is dotted (`container.cpu.util`), `unit` as it is written after a number (`%`, `bytes`, `s`), `metric` the
     word of `METRICS` it belongs to, `labels` sorted pairs that tell series of one name apart (`(("core", "0"),)`).
-    The value of a `counter` is its running total; of a `timer`, one duration in seconds.
+    The value of a `counter` is its running total; of a `timer`, one duration in seconds; of a `phase`, 1 where it
+    begins and 0 where it ends; of an `event`, 1.
     """
 
     name: str

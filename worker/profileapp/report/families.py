@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from profileapp.model.budget import split_key
 from profileapp.model.run import BudgetResult, SeriesSummary
-from profileapp.model.series import Series
+from profileapp.model.series import MARKS, Series
 from profileapp.report.clean import one_line
 from profileapp.report.page_data import METRIC_ORDER
 
@@ -57,7 +58,7 @@ def families(
     `largest` holds the largest value of each series; where a family has too many, those of the largest are shown.
     """
     groups: dict[tuple[str, str, str], list[Series]] = {}
-    for one in series:
+    for one in (one for one in series if one.kind not in MARKS):
         groups.setdefault((one.metric, _part(one), one.unit), []).append(one)
     # Of the app's own, frame rates come first, as in the headline numbers, and then what has a budget.
     watched = {_without_statistic(budget.key) for budget in budgets}
@@ -120,18 +121,19 @@ def _paths(one: Series | SeriesSummary) -> tuple[str, str]:
 
 
 def _without_statistic(key: str) -> str:
-    return key.rpartition(".")[0]
+    return split_key(key).path
 
 
 def _concerns(budget: BudgetResult, group: Sequence[Series]) -> bool:
-    path, _, statistic = budget.key.rpartition(".")
+    path, statistic = split_key(budget.key).path, split_key(budget.key).statistic
     judged = budget.state != "not-measured" and budget.limit is not None
     return judged and statistic not in ("count", "sd") and any(path in _paths(one) for one in group)
 
 
 def _limit(budget: BudgetResult, several: bool) -> Limit:
-    path, _, statistic = budget.key.rpartition(".")
-    of = f"{statistic} of {path.rpartition('.')[2]}" if several else statistic
+    key = split_key(budget.key)
+    of = f"{key.statistic} of {key.path.rpartition('.')[2]}" if several else key.statistic
+    of += f" in {key.phase}" if key.phase else ""
     return Limit(
         budget.limit or 0.0, one_line(f"budget: {of} {condition_text(budget.condition)}", 48), budget.state == "kept"
     )

@@ -9,7 +9,7 @@ import msgspec
 from profileapp.judge.headline import Headline
 from profileapp.judge.verdict import JudgedRun
 from profileapp.model.budget import STATISTICS
-from profileapp.model.run import BudgetResult, BudgetState, Event, Jetson, Repeat, Run, SeriesSummary
+from profileapp.model.run import BudgetResult, BudgetState, Event, Jetson, Phase, Repeat, Run, SeriesSummary
 from profileapp.report.format import ABSENT, moment, number, quantity, scale_of
 
 SYMBOLS = {
@@ -31,6 +31,10 @@ SYMBOLS = {
 STATISTICS_SHOWN = tuple(name for name in STATISTICS if name != "count")
 METRIC_ORDER = ("custom", "container", "gpu-summary", "gpu-memory", "energy", "system")
 """The app's own first, then what it costs, then the whole device."""
+
+
+PHASE_ROWS_LIMIT = 60
+"""Rows of the table of each phase; run.json has all."""
 
 
 class StatisticsRow(msgspec.Struct, frozen=True):
@@ -91,6 +95,14 @@ def _event_line(text: str, events: Sequence[Event], start_ns: int, end_ns: int) 
         return f"{text}, {after}"
     times = "once" if len(events) == 1 else f"{len(events)} times"
     return f"{text}: {times}, {quantity(lasted_s, 's')} in all, first {after}"
+
+
+def phase_note(phase: Phase, run: Run) -> str:
+    """`3 times, 12 s in all`."""
+    end_ns = max((each.ended_ns for each in run.repeats), default=0)
+    lasted_s = sum(max(0, (to_ns or end_ns) - from_ns) for from_ns, to_ns in phase.spans) / 1e9
+    times = "once" if len(phase.spans) == 1 else f"{len(phase.spans)} times"
+    return f"{times}, {quantity(lasted_s, 's')} in all"
 
 
 def duration_s(judged: JudgedRun) -> float:

@@ -29,6 +29,7 @@ from profileapp.report.clean import clean, one_line
 from profileapp.report.flame_graph import flame_graph_svg
 from profileapp.report.format import ABSENT, duration, moment, quantity
 from profileapp.report.one_line import summary_line
+from profileapp.report.plot_told import Told
 from profileapp.report.plots import Plot, plot_target
 from profileapp.report.profile_tables import Table, function_tables, kernel_tables
 from profileapp.report.speedscope import speedscope_json
@@ -83,7 +84,7 @@ class TargetPage(msgspec.Struct, frozen=True):
 
 def write_all_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
     """Writes every page with its plots below `out`; the path of the overview. Raises AgentError."""
-    templates = _environment()
+    templates = page_templates()
     index = out / "index.html"
     try:
         _make_folder(out / REPORT_FOLDER)
@@ -105,8 +106,13 @@ def write_all_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
 def _write_target(templates: jinja2.Environment, judged: JudgedRun) -> TargetPage:
     folder = judged.folder / REPORT_FOLDER
     _make_folder(folder)
-    plots, left_out = plot_target(judged.series, page_data.measured_repeats(judged.run), judged.run.budgets)
-    written = tuple(_write_plot(folder, index, plot) for index, plot in enumerate(plots, start=1))
+    plots, left_out = plot_target(
+        judged.series,
+        page_data.measured_repeats(judged.run),
+        judged.run.budgets,
+        Told(judged.run.phases, judged.run.marks),
+    )
+    written = tuple(write_plot(folder, index, plot) for index, plot in enumerate(plots, start=1))
     flame_graph = _write_stacks(folder, judged)
     page = TargetPage(
         judged=judged,
@@ -141,7 +147,8 @@ def _write_stacks(folder: Path, judged: JudgedRun) -> str:
     return FLAME_GRAPH_FILE
 
 
-def _write_plot(folder: Path, index: int, plot: Plot) -> PlotFile:
+def write_plot(folder: Path, index: int, plot: Plot) -> PlotFile:
+    """Writes a plot for light and for dark pages. Raises OSError."""
     stem = f"{index:02d}-{_UNSAFE_IN_FILE_NAMES.sub('-', plot.key)[:60]}"
     written = PlotFile(plot, f"{stem}.svg", f"{stem}.dark.svg")
     write_atomic(folder / written.light, plot.light)
@@ -175,7 +182,8 @@ def _address(name: str) -> str:
     return quote(os.fsencode(name), safe="")
 
 
-def _environment() -> jinja2.Environment:
+def page_templates() -> jinja2.Environment:
+    """The templates, with all text of strangers escaped and cleaned."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("profileapp.report"),
         autoescape=True,

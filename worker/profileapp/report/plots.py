@@ -16,12 +16,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from profileapp.model.run import BudgetResult, Repeat
-from profileapp.model.series import Series
+from profileapp.model.series import MARKS, Series
 from profileapp.record.reader import SeriesData
 from profileapp.report.clean import one_line
 from profileapp.report.decimate import decimate
 from profileapp.report.families import Family, families
 from profileapp.report.format import quantity, scale_of
+from profileapp.report.plot_told import Told, draw_told
 from profileapp.report.svg import plain_svg, recoloured
 
 POINT_LIMIT = 1600
@@ -82,11 +83,22 @@ class _Time(msgspec.Struct, frozen=True):
         return (time_ns - self.start_ns) / 1e9 / self.unit_s
 
 
+def dark(svg: str) -> str:
+    """The same SVG in the colours of a dark page."""
+    return recoloured(svg, _DARK)
+
+
 def plot_target(
-    series: Mapping[Series, SeriesData], repeats: Sequence[Repeat], budgets: Sequence[BudgetResult]
+    series: Mapping[Series, SeriesData],
+    repeats: Sequence[Repeat],
+    budgets: Sequence[BudgetResult],
+    told: Told | None = None,
 ) -> tuple[list[Plot], int]:
-    """The plots of a target, the app's own first, and how many more there would be beyond what a page bears."""
-    filled = {one: data for one, data in series.items() if len(data)}
+    """The plots of a target, the app's own first, and how many more there would be beyond what a page bears.
+
+    `told`: the phases and events of the app, which are drawn in each.
+    """
+    filled = {one: data for one, data in series.items() if len(data) and one.kind not in MARKS}
     if not filled:
         return [], 0
     time = _time(filled, repeats)
@@ -100,7 +112,7 @@ def plot_target(
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore", UserWarning)
-        return [_plot(family, filled, repeats, time) for family in chosen], left_out
+        return [_plot(family, filled, repeats, time, told or Told()) for family in chosen], left_out
 
 
 def _time(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> _Time:
@@ -115,7 +127,9 @@ def _time(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> _Ti
     return _Time(start_ns, max(end_ns, start_ns + 1), unit_s, unit)
 
 
-def _plot(family: Family, series: Mapping[Series, SeriesData], repeats: Sequence[Repeat], time: _Time) -> Plot:
+def _plot(
+    family: Family, series: Mapping[Series, SeriesData], repeats: Sequence[Repeat], time: _Time, told: Told
+) -> Plot:
     shown = {line: _within(series[line.series], time) for line in family.lines}
     values = [value for _, numbers in shown.values() for value in numbers]
     low, high = (min(values), max(values)) if values else (0.0, 0.0)
@@ -133,11 +147,12 @@ def _plot(family: Family, series: Mapping[Series, SeriesData], repeats: Sequence
     _dress(axes, one_line(unit, 24), time)
     _scale(axes, family, factor, low, high)
     _mark_limits(axes, family, factor)
+    draw_told(axes, told, time.at, time.end_ns, _LINES, _AXIS, _TEXT)
     if len(shown) > 1:
         _legend(axes, columns)
     description = _describe(family, low, high, time)
     svg = plain_svg(_svg(figure), family.title, description)
-    return Plot(family.key, family.title, family.metric, description, svg.encode(), recoloured(svg, _DARK).encode())
+    return Plot(family.key, family.title, family.metric, description, svg.encode(), dark(svg).encode())
 
 
 def _within(data: SeriesData, time: _Time) -> tuple[Sequence[int], Sequence[float]]:

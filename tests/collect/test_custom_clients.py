@@ -1,0 +1,246 @@
+"""What clients that know nothing of us say: the real `datadog`, `statsd` and `pywaggle`, and a shell."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from profileapp.collect.custom import Custom
+from profileapp.collect.pywaggle_log import LogFollower, PywaggleParser
+from profileapp.collect.seam import Provision, RunContext
+from profileapp.model.clock import parse_utc
+
+RECORDED = Path(__file__).parents[3] / "shared/recorded/pywaggle"
+
+DATADOG = """
+from datadog.dogstatsd import DogStatsd
+statsd = DogStatsd()
+assert statsd.socket_path, "it did not read DD_DOGSTATSD_URL"
+statsd.gauge("fps", 12.5, tags=["camera:left"])
+statsd.increment("frames"); statsd.increment("frames", 4); statsd.decrement("frames")
+statsd.timing("inference", 250)
+statsd.histogram("size", 7); statsd.distribution("weight", 8.5)
+statsd.set("users", "ann"); statsd.set("users", "bob"); statsd.set("users", "ann")
+with statsd.timed("step", use_ms=True):
+    pass
+statsd.event("model loaded", "yolo")
+statsd.service_check("up", 0)
+statsd.flush()
+"""
+STATSD = """
+import os
+from statsd.client.stream import UnixSocketStatsClient
+client = UnixSocketStatsClient(os.environ["PROFILEAPP_SOCKET"])
+client.gauge("level", 10); client.gauge("level", 5, delta=True); client.gauge("level", -7)
+client.incr("hits", 3); client.decr("hits"); client.timing("took", 1500); client.set("who", "ann")
+with client.pipeline() as pipe:
+    pipe.incr("hits"); pipe.gauge("packed", 2)
+client.close()
+"""
+PYWAGGLE = """
+import logging, os, pathlib, tempfile
+from waggle.plugin import Plugin
+with Plugin() as plugin:
+    plugin.publish("env.count", 3, meta={"sensor": "a", "units": "C"})
+    plugin.publish("app.status", "ready")
+    with plugin.timeit("plugin.duration.inference"):
+        sum(range(1000))
+    path = pathlib.Path(tempfile.mkdtemp(), "clip.txt"); path.write_text("x")
+    plugin.upload_file(path)
+"""
+
+
+@pytest.fixture
+def opened(run: Callable[..., RunContext], taken: Any) -> Iterator[tuple[Custom, Provision]]:
+    collector = Custom()
+    yield collector, collector.open(run(contained=False), taken)
+    collector.close()
+
+
+def run_app(code: str, provision: Provision, **env: str) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", code],
+        env={"PATH": "/usr/bin:/bin", **provision.env, **env},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+
+
+def test_datadog(opened: tuple[Custom, Provision], taken: Any, warnings: list[str]) -> None:
+    collector, provision = opened
+    run_app(DATADOG, provision)
+    collector.close()
+    titles = {series.title: (series.kind, value) for series, value, _ in taken.samples}
+    assert titles.pop("step")[0] == "timer"
+    assert titles == {
+        "fps[left]": ("gauge", 12.5),
+        "frames": ("counter", 4),
+        "inference": ("timer", 0.25),
+        "size": ("gauge", 7),
+        "weight": ("gauge", 8.5),
+        "users": ("gauge", 2),
+        "model loaded": ("event", 1),
+    }
+    assert collector._intake.refused == 0
+    assert len(warnings) == 1  # The set's three members were aggregated.
+
+
+def test_statsd_over_the_stream_socket(opened: tuple[Custom, Provision], taken: Any) -> None:
+    collector, provision = opened
+    run_app(STATSD, provision)
+    collector.close()
+    assert taken.of("level") == [10, 15, 0, -7]
+    assert (taken.of("hits"), taken.of("took"), taken.of("who"), taken.of("packed")) == ([3, 2, 3], [1.5], [1], [2])
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/Chicago", "Asia/Kathmandu"])
+def test_pywaggle(zone: str, opened: tuple[Custom, Provision], taken: Any, warnings: list[str]) -> None:
+    collector, provision = opened
+    run_app(PYWAGGLE, provision, TZ=zone)
+    collector.close()
+    assert taken.of("env.count[a]") == [3]
+    assert {series.unit for series, _, _ in taken.samples if series.name == "env.count"} == {"C"}
+    ((duration, seconds, at_ns),) = [each for each in taken.samples if "duration" in each[0].name]
+    assert (duration.kind, duration.unit, 0 < seconds < 10) == ("timer", "s", True)
+    assert taken.of("uploads") == [1]
+    # The zone was found: the time is that of the publish, not of an hour before or after.
+    assert abs(at_ns - taken.samples[0][2]) < 60e9
+    assert abs(collector._run.clock.wall_ns(at_ns) - collector._run.clock.anchor_wall_ns) < 300e9
+    assert any("a text published" in text and "once" in text for text in warnings)
+    assert not any("a timestamp" in text for text in warnings)
+
+
+def test_a_recorded_log_is_read_whole() -> None:
+    if not RECORDED.is_dir():
+        pytest.skip("there are no recordings beside the checkout")
+    for name, offset_h in (("data.ndjson", 0), ("data.tz-america-chicago.ndjson", -6)):
+        lines = (RECORDED / name).read_bytes().splitlines()
+        parser, samples, refused = PywaggleParser(), [], 0
+        for line in lines:
+            said = json.loads(line)["timestamp"]
+            now_ns = parse_utc(f"{said[:19]}Z") - offset_h * 3_600_000_000_000 if "." in said else 0
+            try:
+                samples.append(parser.parse(line, now_ns))
+            except ValueError:
+                refused += 1
+        assert len(samples) + refused == len(lines)
+        by_name = {sample.series.name: sample for sample in samples}
+        assert by_name["app.tiny"].value == 1.5e-9
+        assert by_name["app.flag"].value == 1
+        assert "app.nan" not in by_name
+        # 2023-11-14T22:13:20Z, of which Python leaves the fraction out.
+        assert by_name["fixed.time.zero_ns"].wall_ns == 1_700_000_000_000_000_000
+
+
+class Followed:
+    """A log that is followed, and what came of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.lines: list[bytes] = []
+        self.notes: list[str] = []
+        self.path = folder / "data.ndjson"
+        self.follower = LogFollower(folder, self.lines.append, lambda reason, _: self.notes.append(reason))
+
+    def write(self, content: bytes) -> None:
+        with self.path.open("ab") as stream:
+            stream.write(content)
+
+
+def test_half_lines_rotation_and_a_cut_file_are_followed(tmp_path: Path) -> None:
+    followed = Followed(tmp_path)
+    read = followed.follower._read
+    read()
+    followed.write(b'{"a":1}\n{"b"')
+    read()
+    assert followed.lines == [b'{"a":1}']
+    followed.write(b":2}\n")
+    read()
+    assert followed.lines == [b'{"a":1}', b'{"b":2}']
+    followed.write(b'{"late":3}\n')
+    followed.path.rename(tmp_path / "data.ndjson.1")
+    followed.write(b'{"c":4}\n')
+    read()
+    assert followed.lines[2:] == [b'{"late":3}', b'{"c":4}']
+    followed.path.write_bytes(b"{}\n")
+    read()
+    assert followed.lines[4:] == [b"{}"]
+    assert followed.notes == ["pywaggle's log was cut off, and is read anew"]
+    followed.follower._end_file()
+
+
+def test_what_is_no_ordinary_file_is_not_read(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text('{"name":"a","value":1}\n')
+    folder = tmp_path / "log"
+    folder.mkdir()
+    followed = Followed(folder)
+    followed.path.symlink_to(secret)
+    followed.follower.start()
+    assert followed.follower.stop()
+    assert followed.lines == []
+    assert followed.notes
+    assert "no ordinary file" in followed.notes[0]
+
+
+@pytest.mark.docker
+def test_clients_in_a_container(
+    docker_client: docker.DockerClient, python_image: str, run: Callable[..., RunContext], taken: Any
+) -> None:
+    """The packages of this machine's environment, as a user who is not root, all three ways in at once."""
+    collector = Custom()
+    provision = collector.open(run(), taken)
+    packages = []
+    for name in ("datadog", "statsd"):
+        spec = importlib.util.find_spec(name)
+        assert spec is not None
+        assert spec.origin is not None
+        packages.append(Path(spec.origin).parent)
+    # Pywaggle's own requirements have compiled parts, for the Python of this machine: what it writes is tested above.
+    log = "open(os.environ['PYWAGGLE_LOG_DIR'] + '/data.ndjson', 'a').write('{\"name\":\"logged\",\"value\":1}')"
+    docker_client.containers.run(
+        python_image,
+        ["python3", "-c", f"{STATSD}\n{log}\nimport sys; sys.path.insert(0, '/p')\n{_WITHOUT_REQUESTS}{DATADOG}"],
+        entrypoint="",
+        user="1000",
+        environment={**provision.env, "PYTHONPATH": "/p"},
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        network_mode="none",
+        volumes={
+            **{mount.host_path: {"bind": mount.container_path, "mode": "rw" if mount.writable else "ro"}
+               for mount in provision.mounts},
+            **{str(path): {"bind": f"/p/{path.name}", "mode": "ro"} for path in packages},
+        },
+        remove=True,
+    )  # fmt: skip
+    collector.close()
+    assert taken.last["fps[left]"] == 12.5
+    assert taken.last["hits"] == 3
+    assert taken.last["logged"] == 1
+
+
+# The half of `datadog` that speaks to Datadog's own servers wants `requests`, which needs no more than to be there.
+_WITHOUT_REQUESTS = "sys.modules.setdefault('requests', type(sys)('requests'))\n"
+
+
+def test_a_shell_speaks_by_nc(opened: tuple[Custom, Provision], taken: Any) -> None:
+    collector, provision = opened
+    nc = shutil.which("nc.openbsd")
+    if nc is None:
+        pytest.skip("OpenBSD's nc is not installed")
+    say = 'printf \'{"name":"fps","value":12.5}\\n\' | "$NC" -U -N "$PROFILEAPP_SOCKET"'
+    subprocess.run(["sh", "-c", say], env={**provision.env, "NC": nc}, check=True, timeout=60)
+    collector.close()
+    assert taken.of("fps") == [12.5]

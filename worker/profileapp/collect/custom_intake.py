@@ -1,0 +1,220 @@
+"""What becomes of the values that an app sends, whichever way they come: kept, aggregated, or refused."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import Counter
+
+from profileapp.collect.custom_line import CustomSample, Refused
+from profileapp.collect.quantile_sketch import QuantileSketch
+from profileapp.collect.seam import Emit
+from profileapp.collect.statsd_line import StatsdSample
+from profileapp.model.clock import Clock
+from profileapp.model.series import Series
+
+SERIES_LIMIT = 1000
+RATE_LIMIT_PER_S = 50_000
+"""Values a second that are kept one by one; those that come on top are aggregated, a second each."""
+SET_LIMIT = 10_000
+"""Different members of a set in a second."""
+MARK_LIMIT = 10_000
+"""Beginnings and ends of phases, and events."""
+PLAUSIBLE_NS = 3_600_000_000_000
+"""A timestamp more than this before the run or after now is not believed."""
+CLOCK_TOLERANCE_NS = 2_000_000_000
+"""So far the app's clock may be off before it is told."""
+
+_SECOND_NS = 1_000_000_000
+_QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
+_CLOCK_SAMPLES = 10
+_REASONS_LIMIT = 100
+
+
+class Intake:
+    """Any thread may call it. Whatever comes, memory is bounded, and `kept` + `aggregated` + `refused` is what came."""
+
+    def __init__(self, clock: Clock, emit: Emit) -> None:
+        self.kept = 0
+        self.aggregated = 0
+        self.refused = 0
+        self._clock = clock
+        self._emit = emit
+        self._lock = threading.Lock()
+        self._noted: Counter[str] = Counter()
+        self._examples: dict[str, str] = {}
+        self._known: set[Series] = set()
+        self._totals: dict[Series, float] = {}
+        self._levels: dict[Series, float] = {}
+        self._sketches: dict[Series, QuantileSketch] = {}
+        self._grown: set[Series] = set()
+        self._sets: dict[Series, set[bytes]] = {}
+        self._second = 0
+        self._in_second = 0
+        self._marks = 0
+        self._own_times = 0
+        self._least_lag_ns = 0
+        self._ahead_ns = 0
+
+    def take(self, sample: CustomSample, now_ns: int) -> None:
+        """One value; `now_ns` of the monotonic clock is when it came. Raises Refused."""
+        with self._lock:
+            self._turn(now_ns)
+            self._check_known(sample.series)
+            if sample.timestamp_fault:
+                self._note(f"{sample.timestamp_fault}; the time of arrival was taken", repr(sample.series.name))
+            at_ns = now_ns if sample.wall_ns is None else self._at_ns(sample.series, sample.wall_ns, now_ns)
+            self._value(sample.series, sample.value, at_ns)
+
+    def take_statsd(self, sample: StatsdSample, now_ns: int) -> None:
+        """All values of a line, or none. Raises Refused."""
+        with self._lock:
+            self._turn(now_ns)
+            series = sample.series
+            self._check_known(series)
+            at_ns = (
+                now_ns if sample.wall_ns is None else self._at_ns(series, sample.wall_ns, now_ns, whole_seconds=True)
+            )
+            if sample.members:
+                members = self._sets.setdefault(series, set())
+                for member in sample.members:
+                    if len(members) < SET_LIMIT:
+                        members.add(member)
+                self.aggregated += len(sample.members)
+                return
+            for number in sample.values:
+                value = number + self._levels.get(series, 0.0) if sample.is_change else number
+                if series.kind == "gauge":
+                    self._levels[series] = value
+                self._value(series, value, at_ns)
+
+    def take_mark(self, series: Series, value: float, wall_ns: int | None, now_ns: int) -> None:
+        """A phase's beginning (1) or end (0), or an event. Raises Refused."""
+        with self._lock:
+            self._check_known(series)
+            self._marks += 1
+            if self._marks > MARK_LIMIT:
+                raise Refused(f"more than {MARK_LIMIT} events and phases")
+            self._emit(series, value, now_ns if wall_ns is None else self._at_ns(series, wall_ns, now_ns))
+            self.kept += 1
+
+    def refuse(self, reason: str, example: str, values: int = 1) -> None:
+        """So many values are not taken, and why: one of a few reasons, with an example."""
+        with self._lock:
+            self.refused += values
+            self._note(f"refused: {reason}", example)
+
+    def note(self, reason: str, example: str) -> None:
+        """Something of which the report shall tell, though no whole value is lost."""
+        with self._lock:
+            self._note(reason, example)
+
+    def turn(self, now_ns: int) -> None:
+        """To be called now and then: tells what was aggregated in a second that is over."""
+        with self._lock:
+            self._turn(now_ns)
+
+    def close(self, now_ns: int) -> tuple[str, ...]:
+        """Tells what is left; gives the lines for the report."""
+        with self._lock:
+            self._tell(now_ns)
+            lines = [self._line(reason, count) for reason, count in self._noted.most_common()]
+            if self.aggregated or self.refused:
+                came = self.kept + self.aggregated + self.refused
+                lines.insert(
+                    0,
+                    f"custom: of {came} values {self.kept} were kept one by one, {self.aggregated} aggregated "
+                    f"(by the second), {self.refused} refused",
+                )
+            return (*lines, *self._clock_lines())
+
+    def _check_known(self, series: Series) -> None:
+        if series not in self._known:
+            if len(self._known) >= SERIES_LIMIT:
+                raise Refused(f"more than {SERIES_LIMIT} different series")
+            self._known.add(series)
+
+    def _value(self, series: Series, value: float, at_ns: int) -> None:
+        """Of a counter the running total, over all repeats. Raises Refused."""
+        if series.kind == "counter":
+            value = self._totals.get(series, 0.0) + value
+            if not math.isfinite(value):
+                raise Refused("a counter that grew beyond all numbers")
+            self._totals[series] = value
+        if self._in_second < RATE_LIMIT_PER_S:
+            self._in_second += 1
+            self.kept += 1
+            self._emit(series, value, at_ns)
+            return
+        self.aggregated += 1
+        if series.kind == "counter":
+            # A total loses nothing by being told later.
+            self._grown.add(series)
+            return
+        sketch = self._sketches.get(series)
+        if sketch is None:
+            sketch = self._sketches[series] = QuantileSketch()
+        sketch.add(value)
+
+    def _turn(self, now_ns: int) -> None:
+        second = now_ns // _SECOND_NS
+        if second != self._second:
+            if self._sketches or self._grown or self._sets:
+                self._tell(min(now_ns, (self._second + 1) * _SECOND_NS))
+            self._second, self._in_second = second, 0
+
+    def _tell(self, at_ns: int) -> None:
+        for series in self._grown:
+            self._emit(series, self._totals[series], at_ns)
+        for series, members in self._sets.items():
+            self._emit(series, float(len(members)), at_ns)
+        for series, sketch in self._sketches.items():
+            self._tell_sketch(series, sketch, at_ns)
+        self._grown, self._sets, self._sketches = set(), {}, {}
+
+    def _tell_sketch(self, series: Series, sketch: QuantileSketch, at_ns: int) -> None:
+        self._emit(Series(f"{series.name}.aggregated.count", "", "custom", series.labels), sketch.count, at_ns)
+        numbers = [("mean", sketch.mean), ("min", sketch.min), ("max", sketch.max)]
+        for word, number in numbers + [(word, sketch.quantile(share)) for word, share in _QUANTILES]:
+            labels = tuple(sorted((*series.labels, ("statistic", word))))
+            self._emit(Series(f"{series.name}.aggregated", series.unit, "custom", labels), number, at_ns)
+
+    def _at_ns(self, series: Series, wall_ns: int, now_ns: int, *, whole_seconds: bool = False) -> int:
+        """The app's own time where it is plausible, else the time of arrival; both on the monotonic clock."""
+        clock = self._clock
+        at_ns = clock.monotonic_ns(wall_ns)
+        if not whole_seconds:
+            lag_ns = now_ns - at_ns
+            self._least_lag_ns = min(self._least_lag_ns, lag_ns) if self._own_times else lag_ns
+            self._ahead_ns = max(self._ahead_ns, -lag_ns)
+            self._own_times += 1
+        if clock.anchor_monotonic_ns - PLAUSIBLE_NS <= at_ns <= now_ns + PLAUSIBLE_NS:
+            return at_ns
+        self._note(
+            "a timestamp more than an hour before the run or after now; the time of arrival was taken",
+            f"{wall_ns} ns since 1970 for {series.name!r}",
+        )
+        return now_ns
+
+    def _clock_lines(self) -> tuple[str, ...]:
+        """A value may come late, but not before it was measured: the least lag is the least that a clock is off."""
+        if self._own_times < _CLOCK_SAMPLES:
+            return ()
+        if self._least_lag_ns > CLOCK_TOLERANCE_NS:
+            return (f"custom: all values came {self._least_lag_ns / 1e9:.3g} s or more after the time they bear: "
+                    "the app's clock is behind that of the agent, or they were held back",)  # fmt: skip
+        if self._ahead_ns > CLOCK_TOLERANCE_NS:
+            return (f"custom: values came up to {self._ahead_ns / 1e9:.3g} s before the time they bear: "
+                    "the app's clock is ahead of that of the agent",)  # fmt: skip
+        return ()
+
+    def _note(self, reason: str, example: str) -> None:
+        if reason not in self._noted and len(self._noted) >= _REASONS_LIMIT:
+            return
+        self._noted[reason] += 1
+        self._examples.setdefault(reason, example)
+
+    def _line(self, reason: str, count: int) -> str:
+        times = f"{count} times" if count > 1 else "once"
+        example = f", such as {self._examples[reason]}" if self._examples[reason] else ""
+        return f"custom: {reason} ({times}{example})"

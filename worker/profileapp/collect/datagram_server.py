@@ -1,0 +1,148 @@
+"""A unix datagram socket that takes lines from any number of processes, in one thread and in bounded memory."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+DATAGRAM_LIMIT_BYTES = 256 * 1024
+"""More than Linux lets a process send at once, unless it was told to."""
+CHECK_INTERVAL_S = 0.5
+"""How soon it is seen that the socket's file is gone."""
+DRAIN_LIMIT_S = 2.0
+"""How long what was sent before `stop` is still read."""
+
+_RECEIVE_BUFFER_BYTES = 4 * 1024**2
+_READ_AT_ONCE = 1000
+
+
+class DatagramServer:
+    """Listens on `path`, whose folder must be there; anybody who gets to it may write.
+
+    `take_line` is given each line of each datagram; `note` a reason and an example for all that is refused. Both are
+    called by the one thread of the server.
+    """
+
+    def __init__(self, path: Path, take_line: Callable[[bytes], None], note: Callable[[str, str], None]) -> None:
+        self._path = path
+        self._take_line = take_line
+        self._note = note
+        self._buffer = bytearray(DATAGRAM_LIMIT_BYTES)
+        self._stopping = threading.Event()
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._socket: socket.socket | None = None
+        self._file_id = (0, 0)
+        self._thread = threading.Thread(target=self._serve, name="datagram-server", daemon=True)
+
+    def start(self) -> None:
+        """Listens from now on. Raises OSError where the socket cannot be made."""
+        try:
+            self._socket = self._bound()
+        except OSError:
+            os.close(self._wake)
+            raise
+        self._thread.start()
+
+    def stop(self) -> bool:
+        """Reads what was sent until now, then closes all. False where the thread did not come to its end."""
+        self._stopping.set()
+        os.eventfd_write(self._wake, 1)
+        self._thread.join(DRAIN_LIMIT_S + 3)
+        if self._thread.is_alive():
+            return False
+        os.close(self._wake)
+        return True
+
+    def _bound(self) -> socket.socket:
+        self._path.unlink(missing_ok=True)
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            made.setblocking(False)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+            made.bind(str(self._path))
+            # The app may run as any user of its container.
+            self._path.chmod(0o666)
+            self._file_id = self._file_id_now()
+        except OSError:
+            made.close()
+            raise
+        return made
+
+    def _serve(self) -> None:
+        check_at_s = 0.0
+        deadline_s: float | None = None
+        try:
+            while True:
+                if deadline_s is None:
+                    reading = [self._wake, self._socket.fileno()] if self._socket else [self._wake]
+                    select.select(reading, [], [], CHECK_INTERVAL_S)
+                is_idle = self._read()
+                now_s = time.monotonic()
+                if self._stopping.is_set():
+                    deadline_s = deadline_s or now_s + DRAIN_LIMIT_S
+                    if is_idle or now_s > deadline_s:
+                        return
+                elif now_s >= check_at_s:
+                    check_at_s = now_s + CHECK_INTERVAL_S
+                    self._renew_if_gone()
+        finally:
+            if self._socket:
+                self._socket.close()
+            if self._file_id == self._file_id_now():
+                self._path.unlink(missing_ok=True)
+
+    def _read(self) -> bool:
+        """Takes a number of datagrams; whether there are no more."""
+        if self._socket is None:
+            return True
+        buffer = self._buffer
+        receive = self._socket.recv_into
+        for _ in range(_READ_AT_ONCE):
+            try:
+                size = receive(buffer, 0, socket.MSG_TRUNC)
+            except BlockingIOError:
+                return True
+            except OSError as error:
+                self._note("a datagram could not be read", error.strerror or "")
+                return True
+            if size > DATAGRAM_LIMIT_BYTES:
+                self._note(f"a datagram of more than {DATAGRAM_LIMIT_BYTES // 1024} KiB", repr(bytes(buffer[:40])))
+                continue
+            for line in bytes(buffer[:size]).split(b"\n"):
+                if line:
+                    self._take(line)
+        return False
+
+    def _take(self, line: bytes) -> None:
+        try:
+            self._take_line(line)
+        except Exception as error:
+            # One line must not end the service for all others.
+            self._note(f"a line that profileapp failed on ({type(error).__name__})", repr(line[:40]))
+
+    def _renew_if_gone(self) -> None:
+        """Makes the socket anew where the app, which has the rights to under the process runtime, deleted it."""
+        if self._socket is not None and self._file_id == self._file_id_now():
+            return
+        if self._socket is not None:
+            self._read()
+            self._socket.close()
+            self._socket = None
+            self._note("the socket was deleted, and a new one made", str(self._path))
+        try:
+            self._path.parent.mkdir(mode=0o755, exist_ok=True)
+            self._socket = self._bound()
+        except OSError as error:
+            self._note("the socket was deleted, and no new one can be made", error.strerror or "")
+
+    def _file_id_now(self) -> tuple[int, int]:
+        try:
+            status = self._path.lstat()
+        except OSError:
+            return 0, 0
+        return status.st_dev, status.st_ino

@@ -1,0 +1,103 @@
+"""Series made of what the app says: the rate of each counter, the percentiles of each timer over time."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+
+from profileapp.judge.summary import percentile
+from profileapp.model.run import Repeat
+from profileapp.model.series import Series
+from profileapp.record.reader import SeriesData
+
+SHORTEST_INTERVAL_S = 1.0
+"""Of a shorter one a rate would tell how the counts fell into it."""
+INTERVALS_LIMIT = 10_000
+SERIES_LIMIT = 100
+"""Counters and timers, each, of which series are made."""
+PERCENTILES = (50, 95, 99)
+
+
+def derived(
+    series: Mapping[Series, SeriesData], repeats: Sequence[Repeat], interval_s: float
+) -> dict[Series, SeriesData]:
+    """`frames.rate`, in counts a second, of each of the app's counters; `inference.percentile`, of each of its timers.
+
+    One value each interval of a repeat, at the interval's end, from the first sample of the repeat on. An interval in
+    which no timer was told has no percentile.
+    """
+    names = {one.name for one in series}
+    found: dict[Series, SeriesData] = {}
+    own = sorted((one for one in series if one.metric == "custom"), key=lambda one: (one.name, one.labels))
+    for one in [each for each in own if each.kind == "counter"][:SERIES_LIMIT]:
+        if f"{one.name}.rate" not in names:
+            rate = Series(f"{one.name}.rate", f"{one.unit or '1'}/s", "custom", one.labels)
+            found[rate] = _rates(series[one], repeats, interval_s)
+    for one in [each for each in own if each.kind == "timer"][:SERIES_LIMIT]:
+        if f"{one.name}.percentile" not in names and "percentile" not in dict(one.labels):
+            found |= _percentiles(one, series[one], repeats, interval_s)
+    return {one: data for one, data in found.items() if len(data)}
+
+
+def _rates(data: SeriesData, repeats: Sequence[Repeat], interval_s: float) -> SeriesData:
+    times, totals = _in_order(data)
+    rates = SeriesData()
+    for from_ns, to_ns, first, last in _intervals(times, repeats, interval_s):
+        # The total runs on from one repeat to the next; before its first sample it is 0.
+        before = totals[first - 1] if first else 0.0
+        after = totals[last - 1] if last else 0.0
+        rates.times_ns.append(to_ns)
+        rates.values.append((after - before) / ((to_ns - from_ns) / 1e9))
+    return rates
+
+
+def _percentiles(
+    one: Series, data: SeriesData, repeats: Sequence[Repeat], interval_s: float
+) -> dict[Series, SeriesData]:
+    times, values = _in_order(data)
+    made = {
+        percent: (
+            Series(
+                f"{one.name}.percentile",
+                one.unit,
+                one.metric,
+                tuple(sorted((*one.labels, ("percentile", f"p{percent}")))),
+                "timer",
+            ),
+            SeriesData(),
+        )
+        for percent in PERCENTILES
+    }
+    for _, to_ns, first, last in _intervals(times, repeats, interval_s):
+        if first == last:
+            continue
+        ranked = sorted(values[first:last])
+        for percent, (_, percentiles) in made.items():
+            percentiles.times_ns.append(to_ns)
+            percentiles.values.append(percentile(ranked, percent))
+    return dict(made.values())
+
+
+def _in_order(data: SeriesData) -> tuple[list[int], list[float]]:
+    pairs = sorted(zip(data.times_ns, data.values, strict=True), key=lambda pair: pair[0])
+    return [at_ns for at_ns, _ in pairs], [value for _, value in pairs]
+
+
+def _intervals(
+    times: Sequence[int], repeats: Sequence[Repeat], interval_s: float
+) -> Iterator[tuple[int, int, int, int]]:
+    """From and to (UTC ns) of each whole interval, and which samples lie in it (first, and behind the last)."""
+    for repeat in repeats:
+        if repeat.traced or not times:
+            continue
+        started_ns, ended_ns = repeat.started_ns, repeat.ended_ns or times[-1]
+        length_ns = round(max(interval_s, SHORTEST_INTERVAL_S, (ended_ns - started_ns) / 1e9 / INTERVALS_LIMIT) * 1e9)
+        first = bisect_left(times, started_ns)
+        if first == len(times) or times[first] > ended_ns:
+            continue
+        from_ns = started_ns + (times[first] - started_ns) // length_ns * length_ns
+        first = bisect_left(times, from_ns)
+        while from_ns + length_ns <= ended_ns:
+            last = bisect_right(times, from_ns + length_ns)
+            yield from_ns, from_ns + length_ns, first, last
+            from_ns, first = from_ns + length_ns, last
