@@ -55,14 +55,13 @@ def with_services(
 
 
 def test_the_app_reaches_its_services_by_name_and_nothing_else(tmp_path: Path, busybox_image: str) -> None:
-    app = "wget -q -O - http://web:8000/; hostname; awk '{print $2}' /proc/net/route; echo end of routes; sleep 1"
+    app = "wget -q -O - http://web:8000/; hostname; nc -w 1 1.1.1.1 80 </dev/null || echo no way out"
     outcome = with_services(
         tmp_path, busybox_image, app, [service("web", busybox_image, SERVE, ready={"http": "8000/index.html"})]
     )
     assert outcome.code == 0, outcome.err
     log = outcome.log("a")
-    assert b"hello\napp\nDestination\n" in log and log.endswith(b"end of routes\n")
-    assert b"00000000\n" not in log, "a default route"
+    assert b"hello\napp\n" in log and b"\nno way out\n" in log
     assert "service web: ready after" in outcome.err
     summary = {(one["name"], one["labels"].get("service")): one for one in outcome.run("a")["summary"]}
     assert summary["service.memory.used", "web"]["count"] >= 1
