@@ -55,17 +55,17 @@ def with_services(
 
 
 def test_the_app_reaches_its_services_by_name_and_nothing_else(tmp_path: Path, busybox_image: str) -> None:
-    app = "wget -q -O - http://web:8000/; hostname; wget -T 1 -q -O - http://1.1.1.1/ || echo no way out; sleep 1"
+    app = "wget -q -O - http://web:8000/; hostname; nc -w 1 1.1.1.1 80 </dev/null || echo no way out"
     outcome = with_services(
         tmp_path, busybox_image, app, [service("web", busybox_image, SERVE, ready={"http": "8000/index.html"})]
     )
     assert outcome.code == 0, outcome.err
-    # What the shell says of wget's end may stand before or behind it.
-    assert outcome.log("a").startswith(b"hello\napp\n") and b"no way out\n" in outcome.log("a")
+    log = outcome.log("a")
+    assert b"hello\napp\n" in log and b"\nno way out\n" in log
     assert "service web: ready after" in outcome.err
     summary = {(one["name"], one["labels"].get("service")): one for one in outcome.run("a")["summary"]}
-    assert summary["service.memory.used", "web"]["count"] >= 3
-    assert summary["container.memory.used", None]["count"] >= 3
+    assert summary["service.memory.used", "web"]["count"] >= 1
+    assert summary["container.memory.used", None]["count"] >= 1
 
 
 @pytest.mark.parametrize(

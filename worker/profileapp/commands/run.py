@@ -28,6 +28,7 @@ from profileapp.run.datasets import ready_datasets
 from profileapp.run.facts import build_facts
 from profileapp.run.limits import default_memory_bytes
 from profileapp.run.lock import Holder, agent_lock
+from profileapp.run.playback import check_recordings
 from profileapp.run.process_runtime import ProcessRuntime
 from profileapp.run.progress import Progress
 from profileapp.run.runtime import Limits, Runtime
@@ -156,6 +157,7 @@ def _run_alone(
             for service in target.services:
                 around.prepare(service, progress)
             with ready_datasets(target, config_folder, _dataset_cache, _tell(session.stop, progress)) as datasets:
+                check_recordings(target, datasets)
                 folder = RunFolder.create(out, target.name)
                 run_target(session, target, datasets, folder, live)
     finally:

@@ -229,7 +229,7 @@ class ServiceSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Annotated[
             dict[ServiceName, Annotated[str, Meta(max_length=500)] | StreamSection],
             Meta(
-                description="Cameras and microphones by name, and the recordings each plays; see docs/cook-book.md.",
+                description="Cameras and microphones by name, and the recordings each plays; see docs/cookbook.md.",
                 examples=[{"camera-left": "traffic/"}],
                 extra_json_schema={"maxProperties": 50, "x-allowed": "a mapping of names to datasets"},
             ),

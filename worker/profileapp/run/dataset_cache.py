@@ -1,6 +1,6 @@
 """Datasets that an agent got or unpacked, kept by their content until others need the room.
 
-    FOLDER/KEY/{content, size}   one dataset, whole; KEY is the checksum of what came, with `-unpacked` where it was
+    FOLDER/KEY/{content, size}   one dataset, whole; KEY is the checksum of what came, with `-unpacked` or its suffix
     FOLDER/KEY.lock              shared while a run uses it, exclusive while it is made or removed; its time: last used
     FOLDER/KEY.part[.unpacked]   on its way
 
@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from profileapp.config.dataset_files import files_below, is_lfs_pointer, lfs_pointer_in
 from profileapp.errors import AgentError, DatasetError
@@ -55,12 +56,12 @@ class DatasetCache:
                 if dataset.sha256 not in ("", sha256):
                     raise DatasetError(f"dataset {dataset.path} has sha256 {sha256}, not {dataset.sha256}")
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            key = sha256 + ("-unpacked" if dataset.unpack else "")
+            key = sha256 + ("-unpacked" if dataset.unpack else _suffix(dataset))
             descriptor = self._lock(key, dataset, sha256, config_folder, told)
         except OSError as error:
             raise AgentError(f"dataset {dataset}: {self._folder} cannot be written ({error.strerror})") from error
         try:
-            yield self._folder / key / "content"
+            yield self._folder / key / _content_name(dataset)
         finally:
             os.close(descriptor)
 
@@ -101,7 +102,7 @@ class DatasetCache:
                     part.unlink()
                     self._fetch(dataset, part, told)
                 _check(part, dataset, sha256)
-            content = unpacked / "content"
+            content = unpacked / _content_name(dataset)
             if dataset.unpack:
                 content.mkdir(mode=0o755)
                 _unpack(source, content, dataset, self._limit_bytes)
@@ -172,6 +173,16 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
     if not home.startswith("/"):
         raise AgentError(f"no place for datasets: set {HOME_VARIABLE} to an absolute path")
     return Path(home) / "datasets"
+
+
+def _suffix(dataset: Dataset) -> str:
+    """The end of a file's name, which tells what it is to those who play it; "" where it is nothing known."""
+    suffix = PurePosixPath((dataset.path or dataset.url).partition("?")[0]).suffix.lower()
+    return suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
+
+
+def _content_name(dataset: Dataset) -> str:
+    return "content" if dataset.unpack else f"content{_suffix(dataset)}"
 
 
 def _touch(descriptor: int) -> None:

@@ -19,6 +19,7 @@ from profileapp.model.target import Service
 from profileapp.run.docker_container import Container
 from profileapp.run.docker_image import GONE, get_image, one_line
 from profileapp.run.docker_network import close_network, labels_of, network_settings, open_network
+from profileapp.run.docker_playback import make_image, playback_settings, python_mounts
 from profileapp.run.progress import Progress
 from profileapp.run.runtime import RUN_ID_VARIABLE, Exit, Limits
 from profileapp.run.surroundings import RunningService, ServiceLaunch
@@ -37,23 +38,33 @@ class DockerSurroundings:
         self._limits = limits
 
     def prepare(self, service: Service, progress: Progress) -> None:
-        get_image(self._api, service.image, self._machine, progress)
+        if service.image:
+            get_image(self._api, service.image, self._machine, progress)
+            return
+        try:
+            make_image(self._api)
+        except GONE as error:
+            raise AgentError(f"service {service.name}: its empty image cannot be made ({one_line(error)})") from error
 
-    def open_network(self, run_id: str, *, internet: bool) -> str:
-        return open_network(self._api, run_id, self._state, internet=internet)
+    def open_network(self, run_id: str, *, internet: bool | None) -> str:
+        return open_network(self._api, run_id, self._state, internet=bool(internet))
 
     def close_network(self, network: str) -> str:
         return close_network(self._api, network)
+
+    def host_name(self, service: Service) -> str:
+        return service.name
 
     def start(
         self, launch: ServiceLaunch, output: Callable[[bytes], None], exited: Callable[[], None]
     ) -> RunningService:
         name = launch.service.name
         try:
+            settings = self._settings(launch)
+            environment = {RUN_ID_VARIABLE: launch.run_id, **settings.pop("environment", {}), **launch.env}
             created = self._api.create_container(
-                launch.service.image,
-                command=list(launch.service.args) or None,
-                environment={RUN_ID_VARIABLE: launch.run_id, **launch.env},
+                **settings,
+                environment=environment,
                 labels=labels_of(launch.run_id, self._state),
                 host_config=self._api.create_host_config(**self._host_config(launch)),
                 **network_settings(launch.network, name),
@@ -68,15 +79,22 @@ class DockerSurroundings:
             raise AgentError(f"service {name} cannot be started ({one_line(error)})") from error
         return container
 
+    def _settings(self, launch: ServiceLaunch) -> dict[str, Any]:
+        service = launch.service
+        if not service.image:
+            return playback_settings(service)
+        return {"image": service.image, "command": list(service.args) or None}
+
     def _host_config(self, launch: ServiceLaunch) -> dict[str, Any]:
+        is_own = not launch.service.image
         return {
             "mounts": [
                 DockerMount(mount.container_path, mount.host_path, type="bind", read_only=not mount.writable)
-                for mount in launch.mounts
+                for mount in (*launch.mounts, *(python_mounts() if is_own else ()))
             ],
             "network_mode": launch.network,
             "cap_drop": ["ALL"],
-            "cap_add": list(_CAPABILITIES),
+            "cap_add": [] if is_own else list(_CAPABILITIES),
             "security_opt": ["no-new-privileges"],
             "pids_limit": self._limits.pids,
             "mem_limit": self._limits.memory_bytes,
@@ -131,6 +149,10 @@ class DockerService:
             return False
         content.close()
         return True
+
+    def signal(self, number: int) -> None:
+        with suppress(*GONE):
+            self._api.kill(self._id, number)
 
     def terminate(self) -> None:
         self._container.terminate()

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from profileapp.collect.custom import SOCKET_VARIABLE
 from profileapp.collect.seam import Emit, Mount, RunContext
 from profileapp.errors import AgentError
 from profileapp.model.target import Service
+from profileapp.playback.recordings import Recordings
 from profileapp.record.folder import SERVICES_FOLDER
 from profileapp.run.datasets import Paths
 from profileapp.run.ending import signal_name
 from profileapp.run.output import AppLog
+from profileapp.run.playback import (
+    CONTAINER_DATA_CONFIG,
+    DATA_CONFIG_VARIABLE,
+    PLAYBACK_VARIABLE,
+    PORT,
+    READY,
+    playback_mounts,
+    recordings_of,
+    write_data_config,
+)
 from profileapp.run.progress import Progress
 from profileapp.run.ready import SaidText, is_ready
 from profileapp.run.runtime import CONTAINER_DATASET, Exit
 from profileapp.run.service_sources import ServiceSources
-from profileapp.run.sources import Find
+from profileapp.run.sources import Find, Sources
 from profileapp.run.stop import Stop, Wake
 from profileapp.run.surroundings import RunningService, ServiceLaunch, Surroundings
 
@@ -35,6 +48,7 @@ class Around:
         self._sources = sources
         self._failure = ""
         self._may_end: set[str] = set()
+        self._players: list[RunningService] = []
 
     @property
     def failure(self) -> str:
@@ -48,11 +62,18 @@ class Around:
     def add(self, service: Service, running: RunningService) -> None:
         """A service has been started."""
         self.running[service.name] = running
-        if service.ready is None:
+        if service.streams and not service.image:
+            self._players.append(running)
+        elif service.ready is None:
             self._may_end.add(service.name)
 
+    def begin(self) -> None:
+        """The app runs: what is played begins."""
+        for player in self._players:
+            player.signal(signal.SIGUSR1)
+
     def attach(self) -> None:
-        """The app runs: measures the services too."""
+        """The app is measured: its services are too."""
         self._sources.attach(self.running)
 
     def detach(self) -> None:
@@ -72,6 +93,7 @@ class Services:
         surroundings: Surroundings,
         context: RunContext,
         datasets: Paths,
+        app_sources: Sources,
         emit: Emit,
         find_sources: Find,
         progress: Progress,
@@ -82,6 +104,7 @@ class Services:
         self._context = context
         self._target = context.target
         self._datasets = datasets
+        self._app_sources = app_sources
         self._progress = progress
         self._stop = stop
         self._wake = wake
@@ -102,7 +125,7 @@ class Services:
         if not wanted:
             yield Around(self._sources)
             return
-        network = self._surroundings.open_network(self._context.run_id, internet=bool(self._target.internet))
+        network = self._surroundings.open_network(self._context.run_id, internet=self._target.internet)
         around = Around(self._sources, network)
         try:
             for service in self._target.services:
@@ -134,17 +157,17 @@ class Services:
         began_s = time.monotonic()
         running = self._surroundings.start(self._launch(service, around), output, self._wake.set)
         around.add(service, running)
-        if service.ready is None:
+        ready = service.ready or (READY if service.streams and not service.image else None)
+        if ready is None:
             return
-        while not is_ready(service.ready, running, said):
+        while not is_ready(ready, running, said):
             if self._stop.signal:
                 raise AgentError("stopped while a service was started")
             if around.failure:
                 raise AgentError(around.failure)
-            if time.monotonic() - began_s > service.ready.timeout_s:
+            if time.monotonic() - began_s > ready.timeout_s:
                 raise AgentError(
-                    f"service {service.name} was not ready after {service.ready.timeout_s:g} s ({service.ready}); "
-                    f"{_see(service.name)}"
+                    f"service {service.name} was not ready after {ready.timeout_s:g} s ({ready}); {_see(service.name)}"
                 )
             self._wake.wait(LOOK_EVERY_S)
         self._progress.note(f"service {service.name}: ready after {time.monotonic() - began_s:.1f} s")
@@ -153,7 +176,29 @@ class Services:
         mounts: tuple[Mount, ...] = ()
         if service.dataset:
             mounts = (Mount(str(self._datasets[service.dataset]), CONTAINER_DATASET),)
-        return ServiceLaunch(self._context.run_id, service, service.env, mounts, around.network)
+        env = service.env
+        if service.streams:
+            recordings = recordings_of(service, self._datasets)
+            mounts = (*mounts, *playback_mounts(recordings))
+            self._offer(service, recordings, around)
+            if not service.image:
+                socket = self._app_sources.env.get(SOCKET_VARIABLE, "")
+                env = {SOCKET_VARIABLE: socket} if socket else {}
+                mounts = (
+                    *mounts,
+                    *(each for each in self._app_sources.mounts if socket.startswith(each.container_path)),
+                )
+        return ServiceLaunch(self._context.run_id, service, env, mounts, around.network)
+
+    def _offer(self, service: Service, recordings: Sequence[Recordings], around: Around) -> None:
+        """Tells the app where its cameras are."""
+        url = f"http://{self._surroundings.host_name(service)}:{PORT}"
+        path = self._context.scratch / "data-config.json"
+        write_data_config(path, url, service, recordings)
+        around.env[PLAYBACK_VARIABLE] = url
+        around.mounts = (*around.mounts, Mount(str(path), CONTAINER_DATA_CONFIG))
+        if not self._context.contained:
+            around.env[DATA_CONFIG_VARIABLE] = str(path)
 
 
 def _told(name: str, exit_: Exit) -> str:

@@ -99,6 +99,7 @@ def run_target(session: Session, target: Target, datasets: Paths, folder: RunFol
             session.runtime.surroundings(session.limits),
             context,
             datasets,
+            sources,
             writer.emit,
             session.find_sources,
             session.progress,
@@ -211,6 +212,7 @@ class _Repeats:
         measured_from_ns = started_ns + round(self._target.warmup_s * 1e9) if self._target.warmup_s else launched_ns
         repeat = msgspec.structs.replace(repeat, started_ns=started_ns, measured_from_ns=measured_from_ns)
         try:
+            around.begin()
             if app.subject:
                 self._sources.attach(app.subject)
             around.attach()

@@ -30,6 +30,9 @@ class RunningService(RunningApp, Protocol):
     def address(self) -> str:
         """Where this machine reaches it, an IP address; "" where it has none (any more)."""
 
+    def signal(self, number: int) -> None:
+        """Sends its first process a signal. Never raises."""
+
     def has_file(self, path: str) -> bool:
         """Whether there is a file or folder of that path in it."""
 
@@ -40,11 +43,14 @@ class Surroundings(Protocol):
     def prepare(self, service: Service, progress: Progress) -> None:
         """Gets what the service is run from. Raises ImageError or AgentError."""
 
-    def open_network(self, run_id: str, *, internet: bool) -> str:
-        """A private network; its id, "" where the runtime has none. Raises AgentError."""
+    def open_network(self, run_id: str, *, internet: bool | None) -> str:
+        """A private network; its id, "" where the runtime has none. `internet` is the target's. Raises AgentError."""
 
     def close_network(self, network: str) -> str:
         """Removes it. Returns what could not be removed and why, "" where all is gone."""
+
+    def host_name(self, service: Service) -> str:
+        """Where the app reaches a service."""
 
     def start(
         self, launch: ServiceLaunch, output: Callable[[bytes], None], exited: Callable[[], None]
