@@ -16,7 +16,7 @@ _POWER_MODE = "system.power-mode"
 
 
 def device_events(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat] = ()) -> tuple[Event, ...]:
-    """In the order in which they began, EVENTS_LIMIT of them at most; those of traced repeats, the last, do not count."""
+    """In the order in which they began, EVENTS_LIMIT at most, without those of traced repeats, which are the last."""
     traced_ns = min((each.started_ns for each in repeats if each.traced), default=None)
     found: list[Event] = []
     for one, data in series.items():
