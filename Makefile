@@ -1,6 +1,6 @@
 # The commands a person types. Each does its work in scripts/, which can be called by hand as well.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format bench docs test-jenkins wheel clean
+.PHONY: help setup demo test test-fast lint format bench fuzz docs test-jenkins wheel clean
 
 BIN := .venv/bin
 
@@ -27,7 +27,11 @@ format: setup  ## let ruff format the Python files, and mend what it can
 	@$(BIN)/ruff format
 
 bench: setup   ## what measuring itself costs
+	@$(BIN)/python -m pip install -q -e '.[bench]'
 	@$(BIN)/python -m tests.bench
+
+fuzz: setup    ## ten minutes of garbled input for every parser
+	@PROFILEAPP_FUZZ_S=600 $(BIN)/python -m pytest -q tests/collect/test_fuzz.py
 
 docs: setup    ## write the parts of docs/ that are made from the code
 	@$(BIN)/python scripts/make-docs

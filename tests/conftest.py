@@ -1,7 +1,8 @@
-"""What tests need from the machine: a Docker daemon, images that need no registry, a browser.
+"""What tests need from the machine: a Docker daemon, images that need no registry, a browser, PostgreSQL.
 
 A test that asks for what is not there is skipped, with the reason; under `make test` it fails, so that nothing is left
-untested unseen (PROFILEAPP_REQUIRE_DOCKER=1, PROFILEAPP_REQUIRE_BROWSER=1).
+untested unseen (PROFILEAPP_REQUIRE_DOCKER=1, PROFILEAPP_REQUIRE_BROWSER=1,
+PROFILEAPP_REQUIRE_POSTGRES=1).
 """
 
 import os
@@ -14,6 +15,8 @@ from typing import NoReturn
 import docker
 import pytest
 from docker.errors import DockerException
+
+from helpers.private_postgres import PrivatePostgres
 
 ROOT = Path(__file__).parents[1]
 
@@ -47,6 +50,17 @@ def chromium() -> Path:
     """Path of a Chromium, or of a Chrome. As root it needs --no-sandbox."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     return Path(found or _missing("BROWSER", "no chromium is on the PATH"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PrivatePostgres]:
+    """A PostgreSQL server of the tests' own."""
+    try:
+        server = PrivatePostgres()
+    except (OSError, subprocess.SubprocessError) as error:
+        _missing("POSTGRES", f"no PostgreSQL server can be started: {error}")
+    yield server
+    server.remove()
 
 
 def _image(what: str, script: Path) -> str:

@@ -27,13 +27,14 @@ def call(Map given = [:]) {
 Map defaults() {
     return [
         image        : '',         // the app's image; '': NAMESPACE/NAME:VERSION of the sage.yaml
-        config       : 'sage.yaml',// path of the configuration in the workspace
+        config       : 'sage.yaml',// path of the configuration in the workspace, or OWNER/APP/NAME of a saved one
         targets      : [],         // names of the targets to run; []: all
         agent        : '',         // label of the agent that plans and sums up, and runs targets that name none
         runtime      : 'docker',   // 'docker', or 'process' for agents without Docker
         command      : '',         // what the process runtime runs
         onBudget     : 'unstable', // a broken budget makes the build: 'unstable', 'fail' or 'ignore'
         onAppFailure : 'fail',     // an app that fails makes the build: 'fail', 'unstable' or 'ignore'
+        database     : '',         // id of a secret text: the URL of the database that runs are stored in; '': none
         wheels       : '',         // folder on the agents that the worker is installed from; '': an index
         index        : '',         // URL of that index; '': pip's own
     ]
@@ -43,7 +44,19 @@ Map defaults() {
 Map settings(Map given) {
     def config = defaults()
     config.putAll(given)
+    // A saved configuration is laid over the sage.yaml of the workspace.
+    config.put('saved', isSaved(config.get('config')) ? config.get('config') : '')
+    if (config.get('saved')) {
+        config.put('config', 'sage.yaml')
+    }
     return config
+}
+
+/** Whether it is OWNER/APP/NAME; a path ends in .yaml or .yml. */
+@NonCPS
+boolean isSaved(Object value) {
+    def text = (value ?: '').toString()
+    return text.tokenize('/').size() == 3 && !text.startsWith('/') && !text.endsWith('.yaml') && !text.endsWith('.yml')
 }
 
 /** What is wrong with what was given, and what is allowed; '' where nothing is. */
@@ -63,6 +76,10 @@ String problemWith(Map given) {
     }
     if (!(config.get('targets') instanceof List)) {
         return "profileApp: targets is '" + config.get('targets') + "'; allowed: a list of names"
+    }
+    if (config.get('saved') && !config.get('database')) {
+        return "profileApp: config is '" + config.get('saved') +
+            "', a saved configuration, which needs the key database"
     }
     if (!['docker', 'process'].contains(config.get('runtime'))) {
         return "profileApp: runtime is '" + config.get('runtime') + "'; allowed: docker, process"
@@ -98,6 +115,9 @@ private Map profile(Map config) {
 
 private Map makePlan(Map config) {
     def plan = null
+    if (config.saved) {
+        mergeSaved(config)
+    }
     withEnv(settingsEnv(config) + ['PROFILEAPP_TARGETS=' + config.targets.join('\n')]) {
         unpackBridge()
         // Each name is a line: a name with a space, a quote or a $ stays one word.
@@ -113,6 +133,26 @@ private Map makePlan(Map config) {
         stash name: 'profileapp-files', includes: plan.files.join(',')
     }
     return plan
+}
+
+/** Writes what the sage.yaml and the saved configuration make, which all agents then go by: they need no database. */
+private mergeSaved(Map config) {
+    withDatabase(config) {
+        withEnv(['PROFILEAPP_SAVED=' + config.saved, 'PROFILEAPP_CONFIG=' + config.config]) {
+            unpackBridge()
+            sh(label: 'profileapp config merge', script: '''
+                sh .profileapp/worker.sh config merge "$PROFILEAPP_SAVED" "$PROFILEAPP_CONFIG" \\
+                    > profileapp-merged.yaml''')
+        }
+    }
+    config.config = 'profileapp-merged.yaml'
+}
+
+/** The database's URL, which may hold a password, is in the environment of what is done within, and nowhere else. */
+private withDatabase(Map config, Closure body) {
+    withCredentials([string(credentialsId: config.database, variable: 'PROFILEAPP_DB')]) {
+        withEnv(settingsEnv(config) + ['PROFILEAPP_EXTRAS=store,postgres'], body)
+    }
 }
 
 /** A closure that runs one target: here where this node will do, so that a single executor does not wait for itself. */
@@ -216,8 +256,24 @@ private Map summarise(Map config, Map plan, Map outcomes) {
         archiveArtifacts(artifacts: 'profile/**')
         def link = '<a href="' + reportUrl() + '">Profile</a>: ' + summary.summary
         currentBuild.description = currentBuild.description ? currentBuild.description + '<br>' + link : link
+        if (config.database) {
+            storeRuns(config)
+        }
     }
     return summary
+}
+
+/** Once a build, after all else is filed: where the database fails, the artifacts can be stored later. */
+private storeRuns(Map config) {
+    def code = null
+    withDatabase(config) {
+        code = sh(label: 'profileapp store', returnStatus: true, script: 'sh .profileapp/worker.sh store profile')
+    }
+    if (code == 0) {
+        return
+    }
+    unstable('profileApp: not all runs are in the database (exit code ' + code + '); the artifacts hold them, ' +
+        'and `profileapp store` can be run again')
 }
 
 /** Relative to the build where this Jenkins does not know its own address. */

@@ -59,11 +59,13 @@ is_preinstalled() {
         return 1
         ;;
     esac
-    case $extras in
-    '') ;;
-    report) case $found in *report*) ;; *) return 1 ;; esac ;;
-    *) return 1 ;;
-    esac
+    installed=", ${found#*(extras: }"
+    for extra in $(printf %s "$extras" | tr , ' '); do
+        case $installed in
+        *", $extra,"* | *", $extra)"*) ;;
+        *) return 1 ;;
+        esac
+    done
 }
 
 open_home() {

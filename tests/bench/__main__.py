@@ -1,6 +1,7 @@
 """`python -m tests.bench [WORD…]`: measures, prints one table, and exits with 1 where a measure is missed.
 
-Words pick some of: sample, run, slowdown, start. It needs a Docker daemon, and a machine that does nothing else.
+Words pick some of: sample, run, start, tegrastats, jetson, functions, slowdown, store, history. It needs a Docker
+daemon, PostgreSQL's programs and sqlite3, the peers of the extra `bench`, and a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import docker
-from tests.bench import runs, sampling, startup
+from tests.bench import database, functions, jetson, parsing, runs, sampling, startup
 from tests.bench.measure import Measure, show
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +32,11 @@ def main(words: list[str]) -> int:
         "sample": lambda: [sampling.one_sample(client, busybox)],
         "run": lambda: list(runs.ten_hz(busybox)),
         "start": startup.startups,
+        "tegrastats": lambda: list(parsing.tegrastats()),
+        "jetson": lambda: list(jetson.kernel_files()),
+        "functions": lambda: [functions.slowdown()],
+        "store": database.ingest,
+        "history": database.history,
         "slowdown": lambda: [runs.slowdown(client, image("scripts/base-image"))],
     }
     unknown = set(words) - set(every)

@@ -178,6 +178,15 @@ class TestPreinstalled:
         assert answer.code == (7 if is_used else 0), answer.err
         assert agent.environment("report").exists() is not is_used
 
+    @pytest.mark.parametrize(
+        ("has", "is_used"),
+        [("report, store, postgres", True), ("store, postgres", True), ("store", False), ("stores, postgres", False)],
+    )
+    def test_of_several_extras_it_must_have_all(self, agent: Agent, wheels: Path, has: str, is_used: bool) -> None:
+        agent.program("profileapp", _preinstalled(VERSION, has))
+        answer = agent.run("store", "x", PROFILEAPP_EXTRAS="store,postgres", PROFILEAPP_WHEELS=str(wheels))
+        assert answer.code == (7 if is_used else 0), answer.err
+
 
 class TestPrune:
     def test_removes_what_was_not_used_for_long(self, agent: Agent) -> None:

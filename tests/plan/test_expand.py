@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from profileapp.config.load import load
 from profileapp.errors import ConfigError
-from profileapp.model.target import Plan
+from profileapp.model.target import Dataset, Plan, Ready, Service, Stream
 from profileapp.plan.expand import make_plan, select
 from profileapp.plan.names import NAME_LIMIT, derived_name, first_free, slug, with_suffix
 from profileapp.plan.table import format_duration, plan_table
@@ -173,3 +173,100 @@ def test_any_text_makes_a_safe_name(text: str, suffix: str) -> None:
 
     name = first_free(with_suffix(derived_name([text]), slug(suffix) or "any"), {"default-any"})
     assert re.fullmatch(NAME_PATTERN, name) and name not in {"default-any", "report"}
+
+
+def test_datasets_that_the_agent_makes_ready(tmp_path: Path) -> None:
+    (tmp_path / "traffic.zip").write_bytes(b"PK")
+    digest = "AB" * 32
+    plan = section(
+        tmp_path,
+        "    - {name: zip, dataset: {path: traffic.zip}}\n"
+        "    - {name: kept, dataset: {path: traffic.zip, unpack: false}}\n"
+        f"    - {{name: url, dataset: {{url: 'https://host/a.tar.gz?x=1', sha256: {digest}}}}}\n"
+        f"    - {{name: s3, dataset: {{url: 's3://bucket/a.mp4', sha256: {digest}}}}}\n",
+    )
+    assert [each.dataset for each in plan.targets] == [
+        Dataset(path="traffic.zip", unpack=True),
+        "traffic.zip",
+        Dataset(url="https://host/a.tar.gz?x=1", sha256="ab" * 32, unpack=True),
+        Dataset(url="s3://bucket/a.mp4", sha256="ab" * 32),
+    ]
+    assert plan.files == ("sage.yaml", "traffic.zip")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        ("https://host/a", "needs its checksum too: {url: …, sha256: …}"),
+        ("{url: 'https://host/a'}", "which needs its sha256"),
+        ("{url: 'ftp://host/a', sha256: " + "a" * 64 + "}", "must be a URL of https, http, s3, gs"),
+        ("{url: 'https://me:secret@host/a', sha256: " + "a" * 64 + "}", "must hold no user or password"),
+        ("{url: 'https://[', sha256: " + "a" * 64 + "}", "is no URL"),
+        ("{url: 'https://host/a', sha256: 12}", "is 12, but must be 64 hexadecimal digits"),
+        ("{url: 'https://host/a', path: here}", "either a path or a url"),
+        ("{}", "either a path or a url"),
+        ("{path: folder, unpack: true}", "a folder, which has no checksum and cannot be unpacked"),
+        ("here", "here/2.jpg is no content but a Git LFS pointer"),
+        ("linked", "holds a link that leads out of the folder of the sage.yaml (linked/a/out)"),
+    ],
+)
+def test_datasets_that_are_refused(tmp_path: Path, dataset: str, message: str) -> None:
+    for name in ("here", "linked/a", "folder"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "here/1.jpg").write_bytes(b"\xff\xd8")
+    (tmp_path / "here/2.jpg").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 5\n")
+    (tmp_path / "linked/a/out").symlink_to("/etc")
+    assert message in refused(tmp_path, f"name: app\nprofiling:\n  targets:\n    - {{dataset: {dataset}}}\n")
+
+
+def services_of(tmp_path: Path, text: str, of_target: str = "[]") -> tuple[Service, ...]:
+    lines = f"  services:\n{text}" if text else ""
+    return section(tmp_path, f"    - {{name: a, services: {of_target}}}", lines).targets[0].services
+
+
+def test_services_start_behind_what_they_need(tmp_path: Path) -> None:
+    (tmp_path / "traffic").mkdir()
+    services = services_of(
+        tmp_path,
+        "    - {name: web, image: web:1, needs: [store], args: '-v --port 80', env: {N: 0x10}, dataset: traffic}\n"
+        "    - {name: store, image: store:1, ready: {tcp: 6379, timeout: 2m}}\n"
+        "    - {playback: {camera-left: traffic/, right: {path: traffic, rate: 5}}}\n",
+        "[{name: store, image: store:2, ready: {http: 80/health}}]",
+    )
+    assert [each.name for each in services] == ["store", "web", "playback"]
+    store, web, playback = services
+    assert store == Service("store", "store:2", ready=Ready(http="80/health"))
+    assert (web.args, web.env, web.dataset) == (("-v", "--port", "80"), {"N": "0x10"}, "traffic")
+    assert playback.streams == (Stream("camera-left", "traffic"), Stream("right", "traffic", 5.0))
+
+
+def test_datasets_of_services_travel_too(tmp_path: Path) -> None:
+    (tmp_path / "traffic").mkdir()
+    plan = section(tmp_path, "    - {services: [{playback: {left: traffic/}}], internet: true}")
+    assert plan.files == ("sage.yaml", "traffic/**") and plan.targets[0].internet is True
+
+
+@pytest.mark.parametrize(
+    ("services", "message"),
+    [
+        ("[{name: a}]", "has neither an image nor a playback"),
+        ("[{image: a}]", "has no name"),
+        ("[{name: app, image: a}]", "is 'app', the name of the app itself"),
+        ("[{name: A, image: a}]", "must be 1 to 31 of a-z"),
+        ("[{name: a, image: a}, {name: a, image: b}]", "is named 'a', as another service is"),
+        ("[{name: a, image: a, needs: [b]}, {name: bb, image: b}]", "is 'b', which is no service; did you mean 'bb'?"),
+        ("[{name: a, image: a, needs: [b]}, {name: b, image: b, needs: [a]}]", "goes round in a circle: a, b wait"),
+        ("[{name: a, image: a, ready: {}}]", "must have one of http, tcp, log and file"),
+        ("[{name: a, image: a, ready: {tcp: 1, log: x}}]", "must have one of http, tcp, log and file"),
+        ("[{name: a, image: a, ready: {http: 99999/}}]", "but ports end at 65535"),
+        ("[{name: a, image: a, privileged: true}]", "is no known key"),
+        ("[{playback: {}}]", "is empty, but must name what it plays"),
+        ("[{playback: {left: nowhere}}]", "playback.left is 'nowhere', but there is no such folder"),
+        ("[{playback: {left: {path: nowhere, rate: 0}}}]", "is 0, but must be a number from 0.001 to 1000"),
+        ("[{playback: {left: here}, env: {A: 1}}]", "goes with an image"),
+        ("[{playback: {a: here}}, {name: b, playback: {b: here}}]", "is a second playback"),
+    ],
+)
+def test_services_that_are_refused(tmp_path: Path, services: str, message: str) -> None:
+    (tmp_path / "here").mkdir()
+    assert message in refused(tmp_path, f"name: app\nprofiling:\n  targets: [{{name: a}}]\n  services: {services}\n")

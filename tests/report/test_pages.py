@@ -19,7 +19,7 @@ from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.run import Agent, Build, Image, MetricStatus
 from profileapp.model.series import series
 from profileapp.model.target import App
-from profileapp.report.pages import _environment, write_all_pages
+from profileapp.report.pages import page_templates, write_all_pages
 from profileapp.report.write import write_data, write_overview, write_pages
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7*7 }}\u202e\x1b[31m"
@@ -259,7 +259,7 @@ def test_what_cannot_be_written_is_one_clear_line(own_samples: list[JudgedRun]) 
 
 
 def test_templates_escape_and_know_all_their_names() -> None:
-    environment = _environment()
+    environment = page_templates()
     assert environment.autoescape is True
     assert environment.from_string("{{ text }}").render(text="<&\x1b[1m") == "&lt;&amp;"
     with pytest.raises(jinja2.UndefinedError):

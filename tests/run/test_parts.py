@@ -183,6 +183,8 @@ class FakeSource:
 
     def __init__(self, source: str, fail_in: str = "", error: Exception | None = None, hang_s: float = 0) -> None:
         self.source = source
+        self.part = ""
+        self.fastest_s = 0.0
         self.preference = 1
         self.calls: list[str] = []
         self._fail_in, self._error, self._hang_s = fail_in, error or RuntimeError("broken"), hang_s

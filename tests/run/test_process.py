@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +144,21 @@ def test_kill_marked_finds_only_its_own() -> None:
     finally:
         processes[1].kill()
         processes[1].wait()
+
+
+def test_a_dataset_that_the_agent_unpacks(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "traffic.zip", "w") as archive:
+        archive.writestr("1.jpg", "content")
+    cache = tmp_path / "home"
+    outcome = measured(
+        tmp_path,
+        shell("good", 'cat "$PROFILEAPP_DATASET/1.jpg"', dataset={"path": "traffic.zip"}),
+        shell("bad", "true", dataset={"path": "traffic.zip", "sha256": "a" * 64}),
+        PROFILEAPP_HOME=str(cache),
+    )
+    assert outcome.code == 3 and outcome.log("good") == b"content"
+    assert (
+        f"bad: dataset traffic.zip has sha256 {hashlib.sha256((tmp_path / 'traffic.zip').read_bytes()).hexdigest()}"
+        in (outcome.err)
+    )
+    assert not (tmp_path / "profile/bad").exists()

@@ -3,7 +3,9 @@
 ProfileappError
 ├── ConfigError     3  the configuration is wrong; holds every mistake, each with file:line:column
 ├── ImageError      3  the image or command that was named cannot be had
+├── DatasetError    3  the dataset that was named cannot be had, or is not what it was said to be
 ├── AgentError      4  the agent could not measure (no daemon, no rights, disk full)
+├── StoreError      4  the database cannot be reached, read or written
 └── Unavailable        a metric cannot be had here; its text is the reason of a skipped test case
     └── AppEnded       not this time: the app ended before anybody could look
 """
@@ -60,8 +62,20 @@ class ImageError(ProfileappError):
     exit_code = ExitCode.CONFIG_WRONG
 
 
+class DatasetError(ProfileappError):
+    """The dataset that was named cannot be had, or is not what it was said to be."""
+
+    exit_code = ExitCode.CONFIG_WRONG
+
+
 class AgentError(ProfileappError):
     """This agent cannot measure."""
+
+    exit_code = ExitCode.NOT_MEASURED
+
+
+class StoreError(ProfileappError):
+    """The database cannot be reached, read or written. What is in the artifacts is untouched."""
 
     exit_code = ExitCode.NOT_MEASURED
 

@@ -1,9 +1,11 @@
 """A line of tegrastats, of any board and release, as readings.
 
-Source: NVIDIA Jetson Linux Developer Guide, "tegrastats Utility", and lines recorded on TX1 to Thor. Tokens are a name
-and a value, and the value's form tells what it is:
+Source: NVIDIA Jetson Linux Developer Guide, "tegrastats Utility", and lines recorded on TX1 to Thor. Words are mostly a
+name and a value, and the value's form tells what it is:
 
-    RAM 7035/62841MB (lfb 2x4MB)             memory in MiB, though it writes MB
+    RAM 7035/62841MB (lfb 2x4MB)             memory in MiB, though it writes MB; the largest free blocks
+    SWAP 86/31420MB (cached 0MB)
+    IRAM 0/252kB(lfb 252kB)                  memory of the video engines
     CPU [32%@883,off] · cpu [17%,13%]@408    load and clock of each core; a core that is off gives nothing
     GR3D_FREQ 0%@[305,305] · EMC_FREQ @3199  load and clocks (MHz) of an engine, either may be missing
     NVENC off · APE 174 · VIC_FREQ 729       an engine that is off; an engine of which only the clock is told
@@ -15,174 +17,314 @@ and a value, and the value's form tells what it is:
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TypeVar
 
 from profileapp.model.series import Series, series
 
 Reading = tuple[Series, float]
-Key = TypeVar("Key")
-Value = TypeVar("Value")
+_Rail = tuple[Series, Series, Series]
 
 MIB = 1024 * 1024
 SENSOR_OFF_C = -200.0
 """A temperature below it is no temperature: sensors that are off read -256."""
 LINE_LIMIT = 16 * 1024
+NUMBER_LIMIT = 1e12
+"""A load, a clock in MHz, a power in mW beyond it is garbled; so is `nan`."""
 
 _MEMORY_USED = series("system.memory.used", "bytes", "system")
 _MEMORY_TOTAL = series("system.memory.total", "bytes", "system")
+_LARGEST_BLOCK = series("system.memory.largest-block", "bytes", "system")
+_LARGEST_BLOCKS = series("system.memory.largest-blocks", "", "system")
 _SWAP_USED = series("system.swap.used", "bytes", "system")
+_SWAP_TOTAL = series("system.swap.total", "bytes", "system")
+_SWAP_CACHED = series("system.swap.cached", "bytes", "system")
+_IRAM_USED = series("system.iram.used", "bytes", "system")
+_IRAM_TOTAL = series("system.iram.total", "bytes", "system")
+_IRAM_LARGEST_BLOCK = series("system.iram.largest-block", "bytes", "system")
 _CPU = series("system.cpu.util", "%", "system")
-# Words whose value takes more than the next word, or that may stand in a line twice.
-_NEVER_CACHED = frozenset({"CPU", "cpu", "RAM", "SWAP", "IRAM", "MTS", "NC"})
+_AMOUNTS = {
+    "RAM": (_MEMORY_USED, _MEMORY_TOTAL),
+    "SWAP": (_SWAP_USED, _SWAP_TOTAL),
+    "IRAM": (_IRAM_USED, _IRAM_TOTAL),
+}
+_BYTES = {"B": 1, "kB": 1024, "MB": MIB, "GB": 1024 * MIB}
+_AMOUNT = re.compile(r"([0-9]{1,9})/([0-9]{1,9})(kB|MB|GB)(?:\(lfb)?")
+_SIZE = re.compile(r"(?:([0-9]{1,6})x)?([0-9]{1,9})(B|kB|MB|GB)\)")
+# Of a word that is not understood: is it a name, with a number behind it?
 _WORD = re.compile(r"[A-Z][A-Z0-9_]{1,39}")
-_NUMBER = re.compile(r"(-?[0-9]{1,12}(?:\.[0-9]{1,6})?)(?:%|[A-Za-z]{1,4})?")
+_NUMBER = re.compile(r"(-?[0-9]{1,12}(?:\.[0-9]{1,6})?)[A-Za-z]{0,4}")
 # Engines of which old releases tell the clock as a bare number.
 _CLOCK_ALONE = ("ape", "vic", "nvdec", "nvenc", "nvjpg", "msenc", "ofa")
 _NAMES_OF_GPU = {"gr3d": "", "gr3d2": "2"}
+# Boards call several rails that lead nowhere alike (`NC 0mW/0mW … NC 0mW/0mW`).
+_NO_RAIL = "NC"
+
+
+class _Core:
+    """What is known of one core: each load, and each clock, as it is written."""
+
+    __slots__ = ("_frequency", "_util", "frequencies", "utils")
+
+    TEXTS_LIMIT = 1000
+
+    def __init__(self, util: Series, frequency: Series) -> None:
+        self._util = util
+        self._frequency = frequency
+        self.utils: dict[str, Reading] = {}
+        self.frequencies: dict[str, Reading] = {}
+
+    def remember_util(self, text: str) -> Reading:
+        """Of `32`."""
+        return self._remember(self.utils, text, (self._util, _number(text)))
+
+    def remember_frequency(self, text: str) -> Reading:
+        """Of `@883`."""
+        if not text.startswith("@"):
+            raise ValueError(text)
+        return self._remember(self.frequencies, text, (self._frequency, _number(text[1:]) * 1e6))
+
+    def _remember(self, known: dict[str, Reading], text: str, reading: Reading) -> Reading:
+        if len(known) >= self.TEXTS_LIMIT:
+            known.clear()
+        known[text] = reading
+        return reading
+
+
+class _Watts(dict[str, float]):
+    """W by mW as they are written; the same numbers come again and again."""
+
+    TEXTS_LIMIT = 10_000
+
+    def __missing__(self, text: str) -> float:
+        if len(self) >= self.TEXTS_LIMIT:
+            self.clear()
+        self[text] = watts = _number(text[:-2] if text[-2:] == "mW" else text) / 1000
+        return watts
 
 
 class TegrastatsParser:
     """Turns lines into readings. Series are made once and kept: they are few, whatever the lines hold.
 
-    `SERIES_LIMIT` bounds what a garbled stream could make of that.
+    Most words of a line stood in an earlier one, letter by letter: what they mean is looked up. `SERIES_LIMIT` and
+    `CACHE_LIMIT` bound what a garbled stream could make of that.
     """
 
     SERIES_LIMIT = 500
-
     CACHE_LIMIT = 20_000
 
     def __init__(self) -> None:
         self._made: dict[tuple[str, str], Series] = {}
-        # Most tokens of a line stood in an earlier one, letter by letter: what they mean is looked up.
-        self._cache: dict[tuple[str, str], tuple[list[Reading], int]] = {}
-        self._cores_cache: dict[tuple[int, str, str], tuple[list[Reading], float]] = {}
+        self._rails: dict[str, _Rail] = {}
+        self._watts = _Watts()
+        self._sensors: dict[str, tuple[Series, Series]] = {}
+        self._cores: list[_Core] = []
+        self._remembered = 0
+        self._forget()
 
     def parse(self, line: str) -> tuple[list[Reading], list[str]]:
-        """The readings of a line, and the tokens that were not understood. Never raises.
+        """The readings of a line, and the words that were not understood. Never raises.
 
         A line that is cut or garbled gives what of it makes sense.
         """
-        tokens = line[:LINE_LIMIT].split()
+        words = line[:LINE_LIMIT].split()
+        if line[:1].isdigit():
+            del words[: _words_of_time(words)]
+        # From the last to the first, so that each is popped; "" is what stands behind the last.
+        words.append("")
+        words.reverse()
         readings: list[Reading] = []
-        unknown: list[str] = []
         raw: list[Reading] = []
-        rails: set[str] = set()
-        position = 0
-        while position < len(tokens):
-            name = tokens[position]
-            value = tokens[position + 1] if position + 1 < len(tokens) and "@" not in name else ""
-            known = self._cache.get((name, value))
-            if known is not None:
-                readings += known[0]
-                position += known[1]
-                continue
-            found: list[Reading] = []
-            try:
-                words = self._take(name, value, tokens[position + 2 : position + 5], found, rails)
-            except ValueError:
-                unknown.append(name)
-                position += 1 + self._raw(name, value, raw)
-                continue
-            if name not in _NEVER_CACHED:
-                self._remember(self._cache, (name, value), (found, words))
-            readings += found
-            position += words
+        unknown: list[str] = []
+        pairs, alone, rails, watts, pop = self._pairs, self._alone, self._rails, self._watts, words.pop
+        while name := pop():
+            values = pairs.get(name)
+            if values is None:
+                found = alone.get(name)
+                if found is None and "@" in name:
+                    found = self._temperature(name)
+                if found is not None:
+                    readings += found
+                    continue
+                value = pop()
+                rail = rails.get(name)
+                if rail is not None:
+                    now, _, mean = value.partition("/")
+                    try:
+                        readings += (rail[0], watts[now]), (rail[1], watts[mean])
+                    except ValueError:
+                        # There is no mean, or a peak too; or it is no rail in this place.
+                        pass
+                    else:
+                        continue
+            else:
+                value = pop()
+                found = values.get(value)
+                if found is not None:
+                    readings += found
+                    continue
+            if self._meet(name, value, readings, raw, unknown) == 1 or not value:
+                words.append(value)
         # A line of which nothing at all is understood is none of tegrastats'.
         return readings + raw if readings else [], unknown
 
-    def _raw(self, name: str, value: str, raw: list[Reading]) -> int:
-        """A word that is not understood, with the number behind it, if there is one; how many words that number has."""
+    def _meet(self, name: str, value: str, readings: list[Reading], raw: list[Reading], unknown: list[str]) -> int:
+        """A word that is met for the first time, or is not known at all; how many words it has, its value included."""
+        try:
+            return self._take(name, value, readings)
+        except ValueError:
+            unknown.append(name)
         number = _NUMBER.fullmatch(value)
         if number is None or not _WORD.fullmatch(name):
-            return 0
+            return 1
         try:
-            self._add(raw, "system.raw", name.lower(), float(number[1]), "", "word")
+            self._add(raw, "system.raw", name.lower(), _number(number[1]), "", "word")
         except ValueError:
-            return 0
-        return 1
+            return 1
+        return 2
 
-    def _remember(self, cache: dict[Key, Value], key: Key, value: Value) -> None:
-        if len(cache) >= self.CACHE_LIMIT:
-            cache.clear()
-        cache[key] = value
-
-    def _take(self, name: str, value: str, more: Sequence[str], readings: list[Reading], rails: set[str]) -> int:
-        """Takes the token at hand; how many words it has. Raises ValueError where it is none that is known."""
-        if "@" in name:
-            return self._temperature(name, readings)
+    def _take(self, name: str, value: str, readings: list[Reading]) -> int:
+        """Takes what is met for the first time; how many words it has. Raises ValueError where it is not known."""
         if value.startswith("[") and name in ("CPU", "cpu"):
-            return self._cores(value, readings)
-        if name in ("RAM", "SWAP", "IRAM"):
-            return _memory(name, value, more, readings)
-        if name == "MTS":
-            return self._translation(value, more, readings)
-        if _is_time(name):
-            return 2 if ":" in value else 1
-        if value in ("off", "OFF"):
+            self._cores_of(value, readings)
             return 2
+        if name == "MTS" and value == "fg":
+            return self._remember_alone(name, [], readings)
+        if name.endswith("B)"):
+            return self._remember_alone(name, [(_IRAM_LARGEST_BLOCK, _size(name)[1])], readings)
+        if name in _AMOUNTS:
+            return self._remember(name, value, _amounts(name, value), readings)
+        if name == "(lfb":
+            return self._remember(name, value, _largest_blocks(value), readings)
+        if name == "(cached":
+            return self._remember(name, value, [(_SWAP_CACHED, _size(value)[1])], readings)
+        if value in ("off", "OFF"):
+            return self._remember(name, value, [], readings)
+        if value.endswith("%") and name in ("fg", "bg"):
+            found: list[Reading] = []
+            self._add(found, "system.mts.util", name, _number(value[:-1]), "%", "ground")
+            return self._remember(name, value, found, readings)
         if "/" in value or value.endswith("mW"):
-            return self._rail(name, value, rails, readings)
-        return self._engine(name, value, readings)
+            return self._rail(name, value, readings)
+        return self._remember(name, value, self._engine(name, value), readings)
 
-    def _temperature(self, token: str, readings: list[Reading]) -> int:
-        sensor, _, value = token.partition("@")
-        celsius, letter, _ = value.partition("C")
-        degrees = float(celsius)
-        if not letter or not sensor:
-            raise ValueError(token)
-        if degrees > SENSOR_OFF_C:
-            self._add(readings, "system.temperature", sensor.lower(), degrees, "°C", "sensor")
+    def _remember(self, name: str, value: str, found: list[Reading], readings: list[Reading]) -> int:
+        self._count()
+        self._pairs.setdefault(name, {})[value] = found
+        readings += found
+        return 2
+
+    def _remember_alone(self, word: str, found: list[Reading], readings: list[Reading]) -> int:
+        self._count()
+        self._alone[word] = found
+        readings += found
         return 1
 
-    def _cores(self, value: str, readings: list[Reading]) -> int:
+    def _count(self) -> None:
+        self._remembered += 1
+        if self._remembered > self.CACHE_LIMIT:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Empties what is remembered in place: `parse` may be in the midst of a line."""
+        if not self._remembered:
+            self._pairs: dict[str, dict[str, list[Reading]]] = {}
+            self._alone: dict[str, list[Reading]] = {}
+        self._pairs.clear()
+        self._alone.clear()
+        self._remembered = 0
+
+    def _temperature(self, word: str) -> list[Reading] | None:
+        """`gpu@43.375C`, `cpu@34.3C/34.8C`; None where it is none of these."""
+        sensor, _, value = word.partition("@")
+        found: list[Reading] = []
+        try:
+            known = self._sensors.get(sensor) or self._new_sensor(sensor)
+            for made, text in zip(known, value.split("/"), strict=False):
+                if text[-1:] != "C":
+                    return None
+                degrees = _number(text[:-1])
+                if degrees > SENSOR_OFF_C:
+                    found.append((made, degrees))
+        except ValueError:
+            return None
+        self._sensors[sensor] = known
+        self._count()
+        self._alone[word] = found
+        return found
+
+    def _new_sensor(self, sensor: str) -> tuple[Series, Series]:
+        if not sensor:
+            raise ValueError(sensor)
+        label = sensor.lower()
+        return (
+            self._series("system.temperature", label, "°C", "sensor"),
+            self._series("system.temperature.peak", label, "°C", "sensor"),
+        )
+
+    def _cores_of(self, value: str, readings: list[Reading]) -> None:
         inside, closing, shared = value[1:].partition("]")
         if not closing:
             raise ValueError(value)
-        loads = []
-        for core, text in enumerate(inside.split(",")):
-            if text in ("off", "OFF"):
-                continue
-            known = self._cores_cache.get((core, text, shared))
-            if known is None:
-                known = self._core(core, text, shared)
-                self._remember(self._cores_cache, (core, text, shared), known)
-            readings += known[0]
-            loads.append(known[1])
-        if loads:
-            readings.append((_CPU, sum(loads) / len(loads)))
-        return 2
+        words = inside.split(",")
+        if len(self._cores) < len(words):
+            self._make_room_for(len(words))
+        total, on = 0.0, 0
+        for core, word in zip(self._cores, words, strict=False):
+            load, _, clock = word.partition("%")
+            util = core.utils.get(load)
+            if util is None:
+                if load in ("off", "OFF"):
+                    continue
+                util = core.remember_util(load)
+            readings.append(util)
+            total += util[1]
+            on += 1
+            # A clock that all cores share stands behind them.
+            clock = clock or shared
+            if clock:
+                readings.append(core.frequencies.get(clock) or core.remember_frequency(clock))
+        if on:
+            readings.append((_CPU, total / on))
 
-    def _core(self, core: int, text: str, shared: str) -> tuple[list[Reading], float]:
-        load, _, clock = text.partition("%")
-        clock = clock or shared
-        found: list[Reading] = []
-        self._add(found, _CPU.name, str(core), float(load), "%", "core")
-        if clock.startswith("@"):
-            self._add(found, "system.cpu.frequency", str(core), float(clock[1:]) * 1e6, "Hz", "core")
-        return found, float(load)
+    def _make_room_for(self, cores: int) -> None:
+        for core in range(len(self._cores), cores):
+            label = str(core)
+            util = self._series(_CPU.name, label, "%", "core")
+            self._cores.append(_Core(util, self._series("system.cpu.frequency", label, "Hz", "core")))
 
-    def _translation(self, value: str, more: Sequence[str], readings: list[Reading]) -> int:
-        for ground, load in ((value, more[0]), (more[1], more[2])) if len(more) == 3 else ():
-            if ground not in ("fg", "bg") or not load.endswith("%"):
-                raise ValueError(value)
-            self._add(readings, "system.mts.util", ground, float(load[:-1]), "%", "ground")
-        if len(more) < 3:
+    def _rail(self, name: str, value: str, readings: list[Reading]) -> int:
+        label, number = name.lower(), 2
+        if name == _NO_RAIL:
+            taken = {series.labels[0][1] for series, _ in readings if series.name == "system.power"}
+            while label in taken:
+                label, number = f"{name.lower()}.{number}", number + 1
+        rail = (
+            self._series("system.power", label, "W", "rail"),
+            self._series("system.power.mean", label, "W", "rail"),
+            self._series("system.power.peak", label, "W", "rail"),
+        )
+        if not self._power(rail, value, readings):
             raise ValueError(value)
-        return 5
-
-    def _rail(self, name: str, value: str, rails: set[str], readings: list[Reading]) -> int:
-        numbers = [float(part.removesuffix("mW")) / 1000 for part in value.split("/")]
-        rail = name.lower()
-        # Boards name several rails that lead nowhere alike (`NC 0mW/0mW … NC 0mW/0mW`).
-        number = 2
-        while rail in rails:
-            rail, number = f"{name.lower()}.{number}", number + 1
-        rails.add(rail)
-        self._add(readings, "system.power", rail, numbers[0], "W", "rail")
+        if name != _NO_RAIL:
+            self._rails[name] = rail
         return 2
 
-    def _engine(self, name: str, value: str, readings: list[Reading]) -> int:
+    def _power(self, rail: _Rail, value: str, readings: list[Reading]) -> bool:
+        """`4199/4027`, `2763mW/2846mW`, `7953mW/8332mW/8710mW` or `1497mW`; False where it is none of these."""
+        watts = self._watts
+        now, slash, mean = value.partition("/")
+        try:
+            if not slash:
+                readings.append((rail[0], watts[now]))
+            elif "/" not in mean:
+                readings += ((rail[0], watts[now]), (rail[1], watts[mean]))
+            else:
+                mean, _, peak = mean.partition("/")
+                readings += ((rail[0], watts[now]), (rail[1], watts[mean]), (rail[2], watts[peak]))
+        except ValueError:
+            return False
+        return True
+
+    def _engine(self, name: str, value: str) -> list[Reading]:
         """`N%`, `N%@MHZ`, `N%@[MHZ,MHZ]`, `@MHZ`, `@[…]`, or the clock alone."""
         if name in ("fg", "bg"):
             # Of an `MTS` that was cut.
@@ -193,52 +335,73 @@ class TegrastatsParser:
             if not value.startswith("@") and not engine.startswith(_CLOCK_ALONE):
                 raise ValueError(value)
             load, rest = "", f"@{value.removeprefix('@')}"
-        clocks = [float(clock) * 1e6 for clock in rest[1:].strip("[]").split(",")] if rest else []
+        clocks = [_number(clock) * 1e6 for clock in rest[1:].strip("[]").split(",")] if rest else []
         if rest and not rest.startswith("@"):
             raise ValueError(value)
+        found: list[Reading] = []
         if load:
-            self._engine_reading(engine, "util", float(load), "%", readings)
+            self._engine_reading(engine, "util", _number(load), "%", found)
         if clocks:
             # Clocks of the parts of a GPU; those that sleep tell 0.
-            self._engine_reading(engine, "clock", max(clocks), "Hz", readings)
-        return 2
+            self._engine_reading(engine, "clock", max(clocks), "Hz", found)
+        return found
 
-    def _engine_reading(self, engine: str, what: str, value: float, unit: str, readings: list[Reading]) -> None:
+    def _engine_reading(self, engine: str, what: str, value: float, unit: str, found: list[Reading]) -> None:
         if engine in _NAMES_OF_GPU:
-            self._add(readings, f"system.gpu.{what}", _NAMES_OF_GPU[engine], value, unit, "gpu")
+            self._add(found, f"system.gpu.{what}", _NAMES_OF_GPU[engine], value, unit, "gpu")
         elif engine == "emc":
-            self._add(readings, f"system.emc.{what}", "", value, unit, "")
+            self._add(found, f"system.emc.{what}", "", value, unit, "")
         else:
-            self._add(readings, f"system.engine.{what}", engine, value, unit, "engine")
+            self._add(found, f"system.engine.{what}", engine, value, unit, "engine")
 
-    def _add(self, readings: list[Reading], name: str, label: str, value: float, unit: str, key: str) -> None:
+    def _add(self, found: list[Reading], name: str, label: str, value: float, unit: str, key: str) -> None:
+        found.append((self._series(name, label, unit, key), value))
+
+    def _series(self, name: str, label: str, unit: str, key: str) -> Series:
         made = self._made.get((name, label))
         if made is None:
             if len(self._made) >= self.SERIES_LIMIT:
                 raise ValueError("too many series")
             made = Series(name, unit, "system", ((key, label),) if label else ())
             self._made[name, label] = made
-        readings.append((made, value))
+        return made
 
 
-def _memory(name: str, value: str, more: Sequence[str], readings: list[Reading]) -> int:
-    amount, _, behind = value.partition("B")
-    used, slash, total = amount.partition("/")
-    if not slash or total[-1:] not in ("M", "k"):
+def _amounts(name: str, value: str) -> list[Reading]:
+    amount = _AMOUNT.fullmatch(value)
+    if amount is None:
         raise ValueError(value)
-    if name == "RAM":
-        readings.append((_MEMORY_USED, float(used) * MIB))
-        readings.append((_MEMORY_TOTAL, float(total[:-1]) * MIB))
-    elif name == "SWAP":
-        readings.append((_SWAP_USED, float(used) * MIB))
-    else:
-        float(used)
-    # `(lfb 2x4MB)`, `(cached 0MB)`, or stuck to the amount: `252kB(lfb 252kB)`.
-    if behind.startswith("(") and more[:1] and more[0].endswith(")"):
-        return 3
-    return 4 if len(more) > 1 and more[0].startswith("(") and more[1].endswith(")") else 2
+    used, total = _AMOUNTS[name]
+    factor = _BYTES[amount[3]]
+    return [(used, int(amount[1]) * factor), (total, int(amount[2]) * factor)]
+
+
+def _largest_blocks(value: str) -> list[Reading]:
+    count, size_bytes = _size(value)
+    if count is None:
+        return [(_IRAM_LARGEST_BLOCK, size_bytes)]
+    return [(_LARGEST_BLOCKS, count), (_LARGEST_BLOCK, size_bytes)]
+
+
+def _size(word: str) -> tuple[int | None, int]:
+    """`2x4MB)`: a count, None where there is none, and bytes."""
+    size = _SIZE.fullmatch(word)
+    if size is None:
+        raise ValueError(word)
+    return int(size[1]) if size[1] else None, int(size[2]) * _BYTES[size[3]]
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not -NUMBER_LIMIT < value < NUMBER_LIMIT:
+        raise ValueError(text)
+    return value
+
+
+def _words_of_time(words: list[str]) -> int:
+    """How many words at the start tell when the line was written: `07-09-2024 13:31:31`, or the latter alone."""
+    return next((number for number, word in enumerate(words[:2]) if not _is_time(word)), min(2, len(words)))
 
 
 def _is_time(word: str) -> bool:
-    """`07-09-2024`, before `13:31:31`; or the latter alone where the former was cut."""
     return len(word) in (8, 10) and word[2:3] in ("-", ":") and word[5:6] == word[2:3] and word[:2].isdigit()

@@ -19,6 +19,12 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("profileapp.commands.plan", "Show what a sage.yaml would run; runs nothing."),
     "run": ("profileapp.commands.run", "Run and measure the targets of a sage.yaml."),
     "report": ("profileapp.commands.report", "Make the report of what was measured."),
+    "store": ("profileapp.commands.store", "Store what was measured in a database."),
+    "history": ("profileapp.commands.history", "Show numbers of an app over its runs, and where they changed."),
+    "compare": ("profileapp.commands.compare", "Compare two runs, folders, builds or commits."),
+    "export": ("profileapp.commands.export", "Write samples of the database as CSV, JSON lines or Parquet."),
+    "prune": ("profileapp.commands.prune", "Thin or remove what is old in the database."),
+    "config": ("profileapp.commands.config", "Keep configurations in the database."),
     "doctor": ("profileapp.commands.doctor", "Say what this agent can measure, and what is missing."),
     "schema": ("profileapp.commands.schema", "Print a JSON Schema: of the configuration, run.json or a sample."),
     "completion": ("profileapp.commands.completion", "Print the script that completes commands in a shell."),
@@ -76,7 +82,8 @@ def commands() -> None:
 
 def _tell_version(context: click.Context) -> None:
     """`profileapp 0.1.0 (extras: report)`: the bridge script of the Jenkins library reads it."""
-    needs = {"gpu": ("pycuda",), "report": ("jinja2", "matplotlib")}
+    needs = {"gpu": ("pycuda",), "report": ("jinja2", "matplotlib"), "store": ("sqlalchemy", "alembic")}
+    needs["postgres"] = ("psycopg",)
     extras = [extra for extra, modules in needs.items() if all(find_spec(module) for module in modules)]
     # A program, not a module.
     extras += ["functions"] if find_py_spy() else []

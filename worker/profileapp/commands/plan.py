@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from profileapp.config.load import load
+from profileapp.commands.database import db_option, saved_option, saved_overlay
+from profileapp.config.load import Overlay, load
 from profileapp.model.target import Plan
 from profileapp.model.text import printable
 from profileapp.plan.expand import make_plan, select
@@ -22,12 +23,16 @@ from profileapp.plan.table import plan_table
 )
 @click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--image", help="The app's image. Left out: NAMESPACE/NAME:VERSION of the sage.yaml.")
+@saved_option
+@db_option
 @click.option("--target", "targets", multiple=True, metavar="NAME", help="Only this target; may be given again.")
 @click.option("--check", is_flag=True, help="Warn of metrics that this agent cannot give to targets that it would run.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def command(config: Path, image: str | None, targets: tuple[str, ...], check: bool, as_json: bool) -> None:
+def command(
+    config: Path, image: str | None, saved: str, db: str, targets: tuple[str, ...], check: bool, as_json: bool
+) -> None:
     """Validate CONFIG, a sage.yaml with a profiling: section, and show the plan; runs nothing."""
-    plan = load_plan(config, image, targets)
+    plan = load_plan(config, image, targets, saved_overlay(saved, db))
     if check:
         plan = msgspec.structs.replace(plan, warnings=_warnings(plan, os.environ))
         for warning in plan.warnings:
@@ -56,6 +61,6 @@ def _warnings(plan: Plan, environ: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
-def load_plan(config: Path, image: str | None, targets: tuple[str, ...]) -> Plan:
-    """The plan of a file, with only the targets named. Raises ConfigError."""
-    return select(make_plan(load(config), image), targets)
+def load_plan(config: Path, image: str | None, targets: tuple[str, ...], overlay: Overlay | None = None) -> Plan:
+    """The plan of a file, a saved configuration laid over it, with only the targets named. Raises ConfigError."""
+    return select(make_plan(load(config, overlay), image), targets)

@@ -6,30 +6,38 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from profileapp.collect.registry import sources
+from profileapp.commands.database import db_option, saved_option, saved_overlay
 from profileapp.commands.outcome import finish
 from profileapp.commands.plan import load_plan
 from profileapp.commands.progress import make_progress
-from profileapp.errors import AgentError, ConfigError, ImageError, ProfileappError
+from profileapp.errors import AgentError, ConfigError, DatasetError, ImageError, ProfileappError
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.quantity import parse_quantity
 from profileapp.model.target import Plan, Target
 from profileapp.record.folder import RunFolder
 from profileapp.report.write import report_extra_is_installed, write_data
+from profileapp.run.datasets import ready_datasets
 from profileapp.run.facts import build_facts
 from profileapp.run.limits import default_memory_bytes
 from profileapp.run.lock import Holder, agent_lock
+from profileapp.run.playback import check_recordings
 from profileapp.run.process_runtime import ProcessRuntime
 from profileapp.run.progress import Progress
 from profileapp.run.runtime import Limits, Runtime
 from profileapp.run.session import Session, run_target
 from profileapp.run.state import State, open_state
 from profileapp.run.stop import Stop, Wake, stop_on_signals
+
+if TYPE_CHECKING:
+    from profileapp.run.dataset_cache import DatasetCache
 
 _EPILOG = """\b
 Examples:
@@ -42,6 +50,8 @@ Examples:
 @click.command("run", epilog=_EPILOG)
 @click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--image", help="The app's image. Left out: NAMESPACE/NAME:VERSION of the sage.yaml.")
+@saved_option
+@db_option
 @click.option("--target", "targets", multiple=True, metavar="NAME", help="Only this target; may be given again.")
 @click.option(
     "--out",
@@ -77,6 +87,8 @@ Examples:
 def command(
     config: Path,
     image: str | None,
+    saved: str,
+    db: str,
     targets: tuple[str, ...],
     out: Path,
     runtime: str,
@@ -87,7 +99,7 @@ def command(
     as_json: bool,
 ) -> int:
     """Run and measure the targets of CONFIG, a sage.yaml with a profiling: section."""
-    plan = load_plan(config, image, targets)
+    plan = load_plan(config, image, targets, saved_overlay(saved, db))
     limits = Limits(_memory_bytes(memory_limit), pids_limit)
     state = open_state(os.environ)
     chosen = _runtime(runtime, plan, line, config.resolve().parent, state)
@@ -99,7 +111,6 @@ def command(
         runtime=chosen,
         limits=limits,
         build=build_facts(os.environ),
-        config_folder=config.resolve().parent,
         find_sources=sources,
         progress=progress,
         stop=stop,
@@ -112,12 +123,12 @@ def command(
             if stop.signal:
                 break
             try:
-                judged.append(_run_alone(session, target, out, state, progress))
+                judged.append(_run_alone(session, target, config.resolve().parent, out, state, progress))
             except _StoppedWhileWaitingError:
                 break
             except (ConfigError, ImageError):
                 raise
-            except AgentError as error:
+            except (AgentError, DatasetError) as error:
                 errors.append(error)
                 click.echo(f"profileapp: {target.name}: {error}", err=True)
     index = None
@@ -130,7 +141,9 @@ class _StoppedWhileWaitingError(Exception):
     """We were told to stop before the agent was ours."""
 
 
-def _run_alone(session: Session, target: Target, out: Path, state: State, progress: Progress) -> JudgedRun:
+def _run_alone(
+    session: Session, target: Target, config_folder: Path, out: Path, state: State, progress: Progress
+) -> JudgedRun:
     """Waits for the agent, sweeps it, runs the target, and judges what was recorded."""
     live = state.begin_run()
     holder = Holder(live.id, session.build.job, os.getpid(), live.started_ns)
@@ -140,8 +153,13 @@ def _run_alone(session: Session, target: Target, out: Path, state: State, progre
                 raise _StoppedWhileWaitingError
             _sweep(session.runtime, state, progress)
             session.runtime.prepare(progress)
-            folder = RunFolder.create(out, target.name)
-            run_target(session, target, folder, live)
+            around = session.runtime.surroundings(session.limits)
+            for service in target.services:
+                around.prepare(service, progress)
+            with ready_datasets(target, config_folder, _dataset_cache, _tell(session.stop, progress)) as datasets:
+                check_recordings(target, datasets)
+                folder = RunFolder.create(out, target.name)
+                run_target(session, target, datasets, folder, live)
     finally:
         live.end()
     judged = judge_folder(folder.path)
@@ -151,6 +169,24 @@ def _run_alone(session: Session, target: Target, out: Path, state: State, progre
     except OSError as error:
         raise AgentError(f"{folder.path}: cannot be written ({error.strerror}); what was measured is kept") from error
     return judged
+
+
+def _dataset_cache() -> DatasetCache:
+    # Only who gets a dataset from elsewhere needs what is imported here.
+    from profileapp.run.dataset_cache import LIMIT_VARIABLE, DatasetCache, cache_folder  # noqa: PLC0415
+
+    limit = os.environ.get(LIMIT_VARIABLE)
+    folder = cache_folder(os.environ)
+    return DatasetCache(folder, _size_bytes(LIMIT_VARIABLE, limit)) if limit else DatasetCache(folder)
+
+
+def _tell(stop: Stop, progress: Progress) -> Callable[[str, int, int], None]:
+    def tell(name: str, done_bytes: int, total_bytes: int) -> None:
+        if stop.signal:
+            raise _StoppedWhileWaitingError
+        progress.pulling(name, done_bytes, total_bytes)
+
+    return tell
 
 
 def _sweep(runtime: Runtime, state: State, progress: Progress) -> None:
@@ -180,14 +216,16 @@ def _runtime(name: str, plan: Plan, line: str | None, folder: Path, state: State
 
 
 def _memory_bytes(text: str | None) -> int:
-    if text is None:
-        return default_memory_bytes()
+    return default_memory_bytes() if text is None else _size_bytes("--memory-limit", text)
+
+
+def _size_bytes(option: str, text: str) -> int:
     try:
         number, unit = parse_quantity(text)
     except ValueError as error:
-        raise ConfigError(f"--memory-limit {text!r}: {error}") from error
+        raise ConfigError(f"{option} {text!r}: {error}") from error
     if unit not in ("bytes", "") or number < 6 * 1024**2:
-        raise ConfigError(f"--memory-limit {text!r}: must be a size of at least 6MiB, such as 2GiB")
+        raise ConfigError(f"{option} {text!r}: must be a size of at least 6MiB, such as 2GiB")
     return int(number)
 
 

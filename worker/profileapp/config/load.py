@@ -7,15 +7,23 @@ from typing import Any
 
 import msgspec
 
+from profileapp.config.merge import merge_yaml
 from profileapp.config.mistake import Mistake, raise_mistakes
-from profileapp.config.schema import Profiling, profiling_schema
-from profileapp.config.source import Document, Path_, read_document
+from profileapp.config.schema import Profiling, overlay_schema, profiling_schema
+from profileapp.config.source import Document, Path_, parse_document, read_text
 from profileapp.config.validate import show, validate
 from profileapp.errors import ConfigError
 from profileapp.model.text import printable
 
 _OWN_KEYS = frozenset({"name", "namespace", "version", "profiling"})
 _TEXT_LIMIT = 200
+
+
+class Overlay(msgspec.Struct, frozen=True):
+    """A saved configuration: its `name` for messages, and its YAML."""
+
+    name: str
+    content: str
 
 
 class SageYaml(msgspec.Struct, frozen=True):
@@ -34,9 +42,56 @@ class SageYaml(msgspec.Struct, frozen=True):
         return self.document.written[place]
 
 
-def load(path: Path) -> SageYaml:
-    """Reads and validates. Raises ConfigError with every mistake and its place."""
-    document = read_document(path, _OWN_KEYS)
+def load(path: Path, overlay: Overlay | None = None) -> SageYaml:
+    """Reads and validates a sage.yaml, with a saved configuration laid over it where one is given.
+
+    Raises ConfigError with every mistake and its place; of what is merged, the place in the merged text.
+    """
+    content = read_text(path)
+    sage = _parse(path, content)
+    if overlay is None:
+        return sage
+    merged = merged_text(path, content, overlay)
+    try:
+        return _parse(path, merged.encode())
+    except ConfigError as error:
+        where = f"with {overlay.name} laid over it (lines are those of the merged text)"
+        raise ConfigError(f"{where}:\n{error}") from error
+
+
+def merged_text(path: Path, content: bytes, overlay: Overlay) -> str:
+    """The YAML of a sage.yaml with a saved configuration laid over it. Raises ConfigError where either is bad."""
+    _parse(path, content)
+    check_overlay(overlay)
+    return merge_yaml(_decoded(path, content), overlay.content, _OWN_KEYS)
+
+
+def check_overlay(overlay: Overlay) -> None:
+    """Raises ConfigError with every mistake of a saved configuration: a `profiling:` section, in whole or in part."""
+    path = Path(overlay.name)
+    document = parse_document(path, overlay.content.encode(), frozenset({"profiling"}))
+    if "profiling" not in document.data:
+        raise ConfigError(f"{path}:1:1: has no key 'profiling'; only what is below it is saved")
+    section: Any = document.data["profiling"]
+    mistakes = validate(section, overlay_schema(), ("profiling",))
+    if not mistakes:
+        mistakes = [
+            Mistake(("profiling", "targets", index), "has no name: it is laid over the target of the same name")
+            for index, target in enumerate(section.get("targets", ()))
+            if "name" not in target
+        ]
+    raise_mistakes(path, document, mistakes)
+
+
+def _decoded(path: Path, content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is no UTF-8, so that nothing can be laid over it") from error
+
+
+def _parse(path: Path, content: bytes) -> SageYaml:
+    document = parse_document(path, content, _OWN_KEYS)
     mistakes: list[Mistake] = []
     texts = {key: _text(document, key, mistakes) for key in ("name", "namespace", "version")}
     if "profiling" in document.data:

@@ -5,6 +5,7 @@ Validation, `profileapp schema config` and the reference table in the docs are a
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from profileapp.model.quantity import DURATION_PATTERN
 from profileapp.model.series import METRICS
+from profileapp.model.target import ARCHIVE_SUFFIXES
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 
@@ -67,12 +69,188 @@ Env = Annotated[
         extra_json_schema={"maxProperties": 200},
     ),
 ]
-Dataset = Annotated[
+Sha256 = Annotated[
     str,
     Meta(
-        description="A folder or file beside the sage.yaml; the app finds it read-only at /dataset.",
-        examples=["traffic/"],
-        max_length=500,
+        pattern=r"^[0-9a-fA-F]{64}$",
+        description="SHA-256 of the file, as `sha256sum` prints it; required with `url`.",
+        extra_json_schema={"x-allowed": "64 hexadecimal digits"},
+    ),
+]
+
+
+class DatasetSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """A dataset that the agent gets or unpacks."""
+
+    path: (
+        Annotated[
+            str,
+            Meta(
+                max_length=500, description="A folder, file or archive beside the sage.yaml.", examples=["traffic.zip"]
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    url: (
+        Annotated[
+            str,
+            Meta(
+                max_length=2000,
+                description="Where a file or archive comes from: http, https, or s3 and gs (the worker's `s3` extra). "
+                "The agent keeps it by its checksum.",
+                examples=["https://data.example.org/traffic.tar.gz"],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    sha256: Sha256 | UnsetType = UNSET
+    unpack: (
+        Annotated[
+            bool,
+            Meta(
+                description="Whether a zip or tar archive is unpacked. Left out: by the end of its name "
+                f"({', '.join(ARCHIVE_SUFFIXES)})."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+Dataset = Annotated[
+    Annotated[str, Meta(max_length=500)] | DatasetSection,
+    Meta(
+        description="A folder or file beside the sage.yaml, or where the agent gets one; the app finds it read-only at "
+        "/dataset.",
+        examples=["traffic/", {"url": "https://data.example.org/traffic.tar.gz", "sha256": "9f86…"}],
+        extra_json_schema={"x-allowed": "a path, or a mapping (see below)"},
+    ),
+]
+ServiceName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z][a-z0-9-]{0,30}$",
+        extra_json_schema={"x-allowed": "1 to 31 of a-z, 0-9 and '-', the first a letter"},
+    ),
+]
+
+
+class ReadySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """When a service is ready: one of `http`, `tcp`, `log` and `file`."""
+
+    http: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[1-9][0-9]{0,4}(/[!-~]{0,500})?$",
+                description="Port and path that answer with a status below 400.",
+                examples=["8080/health"],
+                extra_json_schema={"x-allowed": "a port and a path, such as 8080/health"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    tcp: Annotated[int, Meta(ge=1, le=65535, description="A port that takes connections.")] | UnsetType = UNSET
+    log: (
+        Annotated[str, Meta(min_length=1, max_length=200, description="A text in what the service prints.")] | UnsetType
+    ) = UNSET
+    file: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^/[^\x00]{1,500}$",
+                description="A file in its container.",
+                examples=["/tmp/ready"],  # noqa: S108
+                extra_json_schema={"x-allowed": "an absolute path"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    timeout: (
+        Annotated[
+            Duration, Meta(description="How long that may take; else the run fails.", extra_json_schema={"default": 60})
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class StreamSection(DatasetSection, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """What a playback service plays under one name: a dataset, and how fast."""
+
+    rate: (
+        Annotated[
+            float,
+            Meta(
+                ge=0.001,
+                le=1000,
+                description="Images (or recordings of sound) a second; a video has its own rate.",
+                extra_json_schema={"default": 1},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class ServiceSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """What an app needs beside it while it runs."""
+
+    name: (
+        Annotated[
+            ServiceName,
+            Meta(description="The host name under which the app reaches it. Left out with `playback`: that."),
+        ]
+        | UnsetType
+    ) = UNSET
+    image: (
+        Annotated[
+            str,
+            Meta(
+                max_length=300,
+                description="Its image. With `playback` left out: the one that is built in.",
+                examples=["redis:7"],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    args: Annotated[Args, Meta(description="Its arguments, as those of a target.")] | UnsetType = UNSET
+    env: Annotated[Env, Meta(description="Its environment variables.")] | UnsetType = UNSET
+    dataset: Dataset | UnsetType = UNSET
+    ready: (
+        Annotated[
+            ReadySection,
+            Meta(description="When it is ready; what needs it is started then. Left out: as soon as it runs."),
+        ]
+        | UnsetType
+    ) = UNSET
+    needs: (
+        Annotated[list[ServiceName], Meta(description="Services that must be ready before it.", examples=[["broker"]])]
+        | UnsetType
+    ) = UNSET
+    playback: (
+        Annotated[
+            dict[ServiceName, Annotated[str, Meta(max_length=500)] | StreamSection],
+            Meta(
+                description="Cameras and microphones by name, and the recordings each plays; see docs/cookbook.md.",
+                examples=[{"camera-left": "traffic/"}],
+                extra_json_schema={"maxProperties": 50, "x-allowed": "a mapping of names to datasets"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+Services = Annotated[
+    list[ServiceSection],
+    Meta(
+        max_length=20,
+        description="Containers that run beside the app, on a private network with it, and the playback of recordings.",
+        examples=[[{"playback": {"camera-left": "traffic/"}}, {"name": "broker", "image": "redis:7"}]],
+    ),
+]
+Internet = Annotated[
+    bool,
+    Meta(
+        description="Whether the app and its services reach anything outside the agent. "
+        "Left out: yes for an app alone, no with services."
     ),
 ]
 Timeout = Annotated[
@@ -152,6 +330,7 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     agent: Agent | UnsetType = UNSET
     env: Env | UnsetType = UNSET
     dataset: Dataset | UnsetType = UNSET
+    internet: Internet | UnsetType = UNSET
     timeout: Timeout | UnsetType = UNSET
     on_timeout: OnTimeout | UnsetType = UNSET
     grace: Grace | UnsetType = UNSET
@@ -167,6 +346,7 @@ class TargetSection(Defaults, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     args: Args | UnsetType = UNSET
     name: Name | UnsetType = UNSET
+    services: Services | UnsetType = UNSET
 
 
 class Profiling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
@@ -176,6 +356,7 @@ class Profiling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         list[TargetSection], Meta(min_length=1, max_length=500, description="The ways of running the app.")
     ]
     metrics: Metrics | UnsetType = UNSET
+    services: Services | UnsetType = UNSET
     defaults: (
         Annotated[Defaults, Meta(description="Keys of a target, for every target that does not give them.")] | UnsetType
     ) = UNSET
@@ -185,3 +366,11 @@ class Profiling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 def profiling_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of the `profiling:` section."""
     return msgspec.json.schema(Profiling)
+
+
+@cache
+def overlay_schema() -> dict[str, Any]:
+    """JSON Schema of a saved configuration: the same keys, of which none need be there."""
+    schema = deepcopy(profiling_schema())
+    schema["$defs"]["Profiling"]["required"] = []
+    return schema

@@ -58,9 +58,13 @@ class Document(msgspec.Struct, frozen=True):
 def read_document(path: Path, keys: frozenset[str]) -> Document:
     """The top-level `keys` of a YAML file; everything else in it is not looked into.
 
-    Raises ConfigError with the place: not YAML, too large, not a mapping, a key given twice, a tag that is no plain
-    value, more values than VALUE_LIMIT.
+    Raises ConfigError as `parse_document` does, and where there is no such file.
     """
+    return parse_document(path, read_text(path), keys)
+
+
+def read_text(path: Path) -> bytes:
+    """The content of a configuration file. Raises ConfigError where there is none, or it is too large."""
     try:
         with open_regular(path) as stream:
             content = stream.read(FILE_LIMIT_BYTES + 1)
@@ -68,6 +72,15 @@ def read_document(path: Path, keys: frozenset[str]) -> Document:
         raise ConfigError(f"{path}: no such file; name the app's sage.yaml") from None
     except AgentError as error:
         raise ConfigError(str(error)) from error
+    return content
+
+
+def parse_document(path: Path, content: bytes, keys: frozenset[str]) -> Document:
+    """The top-level `keys` of YAML text; everything else in it is not looked into. `path` is for messages.
+
+    Raises ConfigError with the place: not YAML, too large, not a mapping, a key given twice, a tag that is no plain
+    value, more values than VALUE_LIMIT.
+    """
     if len(content) > FILE_LIMIT_BYTES:
         raise ConfigError(f"{path}: larger than {FILE_LIMIT_BYTES // 1024} KiB, so it is not read")
     root = _compose(path, content)

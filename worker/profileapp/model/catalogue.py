@@ -21,6 +21,7 @@ class Known(msgspec.Struct, frozen=True):
 _CGROUP = ("cgroup",)
 _CONTAINER = ("cgroup", "processes")
 _KERNEL = ("jetson-kernel",)
+_TEGRASTATS = ("tegrastats",)
 _JETSON = ("jetson-kernel", "tegrastats")
 _SYSTEM = ("psutil", "jetson-kernel", "tegrastats")
 _GPU = ("nvml", "jetson-kernel", "tegrastats")
@@ -97,9 +98,17 @@ CATALOGUE: dict[str, tuple[Known, ...]] = {
             _SYSTEM,
         ),
         Known("system.memory.available", "bytes", "what a new program could be given", ("psutil", "jetson-kernel")),
-        Known("system.memory.total", "bytes", "of the board", ("tegrastats",)),
+        Known("system.memory.total", "bytes", "of the board", _TEGRASTATS),
+        Known("system.memory.largest-block", "bytes", "the largest free block", _TEGRASTATS),
+        Known("system.memory.largest-blocks", "", "how many free blocks are as large", _TEGRASTATS),
         Known("system.swap.used", "bytes", "only where there is swap", _SYSTEM),
+        Known("system.swap.total", "bytes", "", _TEGRASTATS),
+        Known("system.swap.cached", "bytes", "in memory and in swap alike", _TEGRASTATS),
+        Known("system.iram.used", "bytes", "memory of the video engines (TX1, Nano)", _TEGRASTATS),
+        Known("system.iram.total", "bytes", "", _TEGRASTATS),
+        Known("system.iram.largest-block", "bytes", "the largest free block of it", _TEGRASTATS),
         Known("system.temperature", "°C", "sensors are the board's own, in lower case", _SYSTEM, ("sensor",)),
+        Known("system.temperature.peak", "°C", "as JetPack 7 tells it", _TEGRASTATS, ("sensor",)),
         Known(
             "system.gpu.util",
             "%",
@@ -108,13 +117,13 @@ CATALOGUE: dict[str, tuple[Known, ...]] = {
             ("gpu",),
         ),
         Known("system.gpu.clock", "Hz", "of several clocks the highest", _JETSON, ("gpu",)),
-        Known("system.emc.util", "%", "memory controller", ("tegrastats",)),
+        Known("system.emc.util", "%", "memory controller", _TEGRASTATS),
         Known("system.emc.clock", "Hz", "memory controller; `jetson-kernel`: for root", _JETSON),
         Known(
             "system.engine.util",
             "%",
             "`nvenc`, `nvdec`, `vic`, `ape`, …; nothing while it is off",
-            ("tegrastats",),
+            _TEGRASTATS,
             ("engine",),
         ),
         Known("system.engine.clock", "Hz", "of such an engine", _JETSON, ("engine",)),
@@ -125,11 +134,11 @@ CATALOGUE: dict[str, tuple[Known, ...]] = {
             _JETSON,
             ("rail",),
         ),
+        Known("system.power.mean", "W", "since tegrastats was started, before the app was", _TEGRASTATS, ("rail",)),
+        Known("system.power.peak", "W", "as JetPack 7 tells it", _TEGRASTATS, ("rail",)),
         Known("system.fan.drive", "%", "what the fan is told to do", _KERNEL),
         Known("system.fan.speed", "rpm", "what the fan does", _KERNEL),
-        Known(
-            "system.mts.util", "%", "CPU's own translation of instructions: `fg`, `bg`", ("tegrastats",), ("ground",)
-        ),
+        Known("system.mts.util", "%", "CPU's own translation of instructions: `fg`, `bg`", _TEGRASTATS, ("ground",)),
         Known(
             "system.throttled",
             "",
@@ -143,7 +152,7 @@ CATALOGUE: dict[str, tuple[Known, ...]] = {
             "system.raw",
             "",
             "a word of tegrastats that we do not know, with the number behind it",
-            ("tegrastats",),
+            _TEGRASTATS,
             ("word",),
         ),
     ),

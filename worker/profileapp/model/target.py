@@ -16,19 +16,88 @@ class App(msgspec.Struct, frozen=True):
     version: str = ""
 
 
+URL_SCHEMES = ("https", "http", "s3", "gs")
+"""Where a dataset may come from; the last two by fsspec."""
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+"""What is unpacked, unless it is said otherwise."""
+
+
+class Dataset(msgspec.Struct, frozen=True):
+    """A dataset that the agent gets or unpacks, and keeps by its content.
+
+    `path` is an archive, relative to the folder of the configuration file; or `url` is where it comes from, and
+    `sha256` (hexadecimal) the checksum of what comes.
+    """
+
+    path: str = ""
+    url: str = ""
+    sha256: str = ""
+    unpack: bool = False
+
+    def __str__(self) -> str:
+        return self.path or self.url
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """When a service is ready: one of the four holds, within `timeout_s`.
+
+    `http` is `PORT/PATH`, answered with a status below 400; `tcp` a port that takes connections (0: none); `log` a text
+    in what the service prints; `file` a path in its container.
+    """
+
+    http: str = ""
+    tcp: int = 0
+    log: str = ""
+    file: str = ""
+    timeout_s: float = 60.0
+
+    def __str__(self) -> str:
+        if self.http:
+            return f"http :{self.http}"
+        return f"tcp :{self.tcp}" if self.tcp else f"log {self.log!r}" if self.log else f"file {self.file}"
+
+
+class Stream(msgspec.Struct, frozen=True):
+    """What a playback service plays under one name: a video, images or recordings; `rate` a second of the latter."""
+
+    name: str
+    dataset: str | Dataset
+    rate: float = 1.0
+
+
+class Service(msgspec.Struct, frozen=True):
+    """What an app needs beside it: a container of `image`, or (with `streams`) a playback of recordings.
+
+    `needs` names the services that must be ready before it starts. With `streams` and no `image` it is our own.
+    """
+
+    name: str
+    image: str = ""
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    dataset: str | Dataset | None = None
+    ready: Ready | None = None
+    needs: tuple[str, ...] = ()
+    streams: tuple[Stream, ...] = ()
+
+
 class Target(msgspec.Struct, frozen=True):
     """One configuration of the app on one kind of agent, with every default filled in.
 
     `name` matches `[a-z0-9][a-z0-9._-]{0,62}`. `agent` is a Jenkins label expression, "" for any. `timeout_s` 0: the
-    app ends by itself. `dataset` is a path relative to the folder of the configuration file. `budgets` maps a
-    statistic of a series to a condition, in the text of the YAML.
+    app ends by itself. `dataset` is a path relative to the folder of the configuration file, taken as it is, or one
+    that the agent makes ready. `services` stand in the order in which they start. `internet`: whether the app reaches
+    what is outside the agent; None: only where it has no services. `budgets` maps a statistic of a series to a
+    condition, in the text of the YAML.
     """
 
     name: str
     args: tuple[str, ...] = ()
     agent: str = ""
     env: dict[str, str] = {}
-    dataset: str | None = None
+    dataset: str | Dataset | None = None
+    services: tuple[Service, ...] = ()
+    internet: bool | None = None
     timeout_s: float = 0.0
     on_timeout: OnTimeout = "end"
     grace_s: float = 10.0
@@ -37,6 +106,14 @@ class Target(msgspec.Struct, frozen=True):
     interval_s: float = 1.0
     metrics: tuple[str, ...] = ()
     budgets: dict[str, str] = {}
+
+    @property
+    def datasets(self) -> tuple[str | Dataset, ...]:
+        """Every dataset that is needed, its own first, each once."""
+        services = [
+            each for one in self.services for each in (one.dataset, *(stream.dataset for stream in one.streams))
+        ]
+        return tuple(dict.fromkeys(each for each in (self.dataset, *services) if each))
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -1,10 +1,16 @@
-"""The dataset of a target: a folder or file beside the sage.yaml, and nothing outside it."""
+"""The dataset of a target: beside the sage.yaml, and nothing outside it, or somewhere the agent gets it from."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from profileapp.config.dataset_files import FILES_LOOKED_AT, files_below, is_lfs_pointer
+from profileapp.model.target import ARCHIVE_SUFFIXES, URL_SCHEMES, Dataset
+from profileapp.model.text import printable
 
 _ANT_SPECIAL = re.compile(r"[*?,\\\s]")
 
@@ -12,6 +18,8 @@ _ANT_SPECIAL = re.compile(r"[*?,\\\s]")
 def check_dataset(folder: Path, dataset: str) -> str:
     """What is wrong with a dataset below `folder`, to go on after the name of the value; "" where nothing is."""
     path = PurePosixPath(dataset)
+    if "://" in dataset:
+        return ", but what is got from elsewhere needs its checksum too: {url: …, sha256: …}"
     if not dataset.strip() or not dataset.isprintable():
         return ", but must be the path of a folder or file"
     if path.is_absolute() or ".." in path.parts or path == PurePosixPath("."):
@@ -28,9 +36,48 @@ def check_dataset(folder: Path, dataset: str) -> str:
         return ", a link that leads out of the folder of the sage.yaml"
     if not (resolved.is_dir() or resolved.is_file()):
         return ", but must be a folder or an ordinary file"
+    return _check_files(folder, resolved)
+
+
+def check_url(dataset: Dataset) -> str:
+    """What is wrong with a dataset from elsewhere, to go on after its name; "" where nothing is."""
+    try:
+        parts = urlsplit(dataset.url)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError as error:
+        return f", which is no URL ({error})"
+    if parts.scheme not in URL_SCHEMES or not parts.hostname or not port_is_fine or not dataset.url.isprintable():
+        return f", but must be a URL of {', '.join(URL_SCHEMES)}"
+    if parts.username is not None:
+        return ", but must hold no user or password: it would stand in the artifacts; an agent's own ~/.netrc is used"
+    if not re.fullmatch(r"[0-9a-f]{64}", dataset.sha256):
+        return ", which needs its sha256: 64 hexadecimal digits, as sha256sum prints them"
     return ""
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file is unpacked unless it is said otherwise, by its name."""
+    return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
 def ant_patterns(folder: Path, datasets: Sequence[str]) -> tuple[str, ...]:
     """Ant patterns of the datasets, relative to `folder`."""
     return tuple(f"{dataset}/**" if (folder / dataset).is_dir() else dataset for dataset in datasets)
+
+
+def _check_files(folder: Path, resolved: Path) -> str:
+    root = folder.resolve()
+    try:
+        for each in islice(files_below(resolved), FILES_LOOKED_AT):
+            shown = printable(str(each.relative_to(root)), 100)
+            if each.is_symlink():
+                if not each.resolve().is_relative_to(root):
+                    return f", which holds a link that leads out of the folder of the sage.yaml ({shown})"
+            elif is_lfs_pointer(each):
+                return (
+                    f", where {shown} is no content but a Git LFS pointer to it; "
+                    "run `git lfs pull`, or turn on LFS in the job's checkout"
+                )
+    except (OSError, RuntimeError) as error:
+        return f", which cannot be read ({error})"
+    return ""

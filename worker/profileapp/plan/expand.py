@@ -11,15 +11,16 @@ from msgspec import UNSET, UnsetType
 
 from profileapp.config.load import SageYaml
 from profileapp.config.mistake import Mistake, raise_mistakes
-from profileapp.config.schema import TargetSection
+from profileapp.config.schema import Args, DatasetSection, Env, TargetSection
 from profileapp.config.source import Path_
 from profileapp.config.validate import did_you_mean, show
 from profileapp.errors import ConfigError
 from profileapp.model.budget import parse_budget
 from profileapp.model.quantity import parse_duration_s
-from profileapp.model.target import App, Plan, Target
-from profileapp.plan.dataset import ant_patterns, check_dataset
+from profileapp.model.target import App, Dataset, Plan, Service, Target
+from profileapp.plan.dataset import ant_patterns, check_dataset, check_url, is_archive
 from profileapp.plan.names import RESERVED, derived_name, first_free, slug, with_suffix
+from profileapp.plan.services import ServiceParts, expand_services
 
 INTERVAL_MIN_S = 0.01
 INTERVAL_MAX_S = 600.0
@@ -33,13 +34,18 @@ def make_plan(sage: SageYaml, image: str | None) -> Plan:
     expansion = _Expansion(sage)
     targets = expansion.targets()
     raise_mistakes(sage.path, sage.document, expansion.mistakes)
-    datasets = sorted({target.dataset for target in targets if target.dataset})
+    datasets = sorted({path for target in targets for each in target.datasets for path in [_local_path(each)] if path})
     return Plan(
         app=App(sage.name, sage.version),
         image=image or default_image(sage),
         targets=targets,
         files=(sage.path.name, *ant_patterns(sage.path.parent, datasets)),
     )
+
+
+def _local_path(dataset: str | Dataset | None) -> str:
+    """The path of a dataset beside the configuration; "" where it comes from elsewhere."""
+    return dataset.path if isinstance(dataset, Dataset) else dataset or ""
 
 
 def default_image(sage: SageYaml) -> str | None:
@@ -82,7 +88,7 @@ class _Expansion:
             self._taken.add(section.name)
 
     def _expand(self, index: int, section: TargetSection) -> list[Target]:
-        args = self._args(index, section)
+        args = self._args(("targets", index, "args"), section.args)
         where, agents = self._given(index, section, "agent", "")
         labels = [agents] if isinstance(agents, str) else agents
         if not labels:
@@ -118,6 +124,8 @@ class _Expansion:
             agent=agent.strip(),
             env=self._env(index, section),
             dataset=self._dataset(index, section),
+            services=self._services(index, section),
+            internet=self._given(index, section, "internet", _DEFAULT.internet)[1],
             timeout_s=timeout_s,
             on_timeout=self._given(index, section, "on_timeout", _DEFAULT.on_timeout)[1],
             grace_s=self._duration(index, section, "grace", _DEFAULT.grace_s),
@@ -128,18 +136,17 @@ class _Expansion:
             budgets=self._budgets(index, section),
         )
 
-    def _args(self, index: int, section: TargetSection) -> tuple[str, ...]:
-        where: Path_ = ("targets", index, "args")
-        if isinstance(section.args, UnsetType):
+    def _args(self, where: Path_, given: Args | UnsetType) -> tuple[str, ...]:
+        if isinstance(given, UnsetType):
             return ()
-        if isinstance(section.args, str):
+        if isinstance(given, str):
             try:
-                args = tuple(shlex.split(section.args))
+                args = tuple(shlex.split(given))
             except ValueError as error:
-                self._mistake(where, f"is {show(section.args)}, which a shell could not split ({error}); write a list")
+                self._mistake(where, f"is {show(given)}, which a shell could not split ({error}); write a list")
                 return ()
         else:
-            args = tuple(self._sage.written((*where, position)) for position in range(len(section.args)))
+            args = tuple(self._sage.written((*where, position)) for position in range(len(given)))
         if any("\0" in arg for arg in args):
             self._mistake(where, "holds a NUL character, which no program can be given")
         return args
@@ -148,23 +155,42 @@ class _Expansion:
         """The defaults' variables, and the target's own over them; each as it is written."""
         env: dict[str, str] = {}
         for where, scope in (self._defaults_scope(), (("targets", index), section)):
-            if scope is not None and not isinstance(scope.env, UnsetType):
-                env |= {key: self._sage.written((*where, "env", key)) for key in scope.env}
-                for key in scope.env:
-                    if key.startswith("PROFILEAPP_"):
-                        self._mistake((*where, "env", key), "is a variable that profileapp itself sets", of_key=True)
-                    if "\0" in env[key]:
-                        self._mistake((*where, "env", key), "holds a NUL character, which no program can be given")
+            if scope is not None:
+                env |= self._one_env((*where, "env"), scope.env)
         return env
 
-    def _dataset(self, index: int, section: TargetSection) -> str | None:
-        where, dataset = self._given(index, section, "dataset", None)
-        if dataset is None:
-            return None
-        problem = check_dataset(self._sage.path.parent, dataset)
+    def _one_env(self, where: Path_, given: Env | UnsetType) -> dict[str, str]:
+        env = {} if isinstance(given, UnsetType) else {key: self._sage.written((*where, key)) for key in given}
+        for key, value in env.items():
+            if key.startswith("PROFILEAPP_"):
+                self._mistake((*where, key), "is a variable that profileapp itself sets", of_key=True)
+            if "\0" in value:
+                self._mistake((*where, key), "holds a NUL character, which no program can be given")
+        return env
+
+    def _services(self, index: int, section: TargetSection) -> tuple[Service, ...]:
+        lists = (("services",), self._profiling.services), (("targets", index, "services"), section.services)
+        parts = ServiceParts(self._one_dataset, self._args, self._one_env, self._mistake)
+        return expand_services([(where, given) for where, given in lists if not isinstance(given, UnsetType)], parts)
+
+    def _dataset(self, index: int, section: TargetSection) -> str | Dataset | None:
+        where, given = self._given(index, section, "dataset", None)
+        return self._one_dataset(where, given) if given is not None else None
+
+    def _one_dataset(self, where: Path_, given: str | DatasetSection) -> str | Dataset:
+        if isinstance(given, str):
+            given = DatasetSection(path=given, unpack=False)
+        path, url, sha256 = (value if value is not UNSET else "" for value in (given.path, given.url, given.sha256))
+        if bool(path) == bool(url):
+            self._mistake(where, "must have either a path or a url")
+        unpack = is_archive(path or url.partition("?")[0]) if isinstance(given.unpack, UnsetType) else given.unpack
+        dataset = Dataset(path.rstrip("/"), url, sha256.lower(), unpack)
+        problem = check_url(dataset) if url else check_dataset(self._sage.path.parent, path)
         if problem:
-            self._mistake(where, f"is {show(dataset)}{problem}")
-        return str(dataset).rstrip("/")
+            self._mistake(where, f"is {show(path or url)}{problem}")
+        elif path and (unpack or sha256) and not (self._sage.path.parent / path).is_file():
+            self._mistake(where, f"is {show(path)}, a folder, which has no checksum and cannot be unpacked")
+        return dataset if url or unpack or sha256 else dataset.path
 
     def _budgets(self, index: int, section: TargetSection) -> dict[str, str]:
         budgets: dict[str, str] = {}

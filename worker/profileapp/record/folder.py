@@ -19,9 +19,10 @@ RUN_FILE = "run.json"
 METRICS_FILE = "metrics.ndjson"
 PACKED_METRICS_FILE = "metrics.ndjson.gz"
 APP_LOG_FILE = "app.log"
+SERVICES_FOLDER = "services"
 
 OWN_NAMES = frozenset(
-    {RUN_FILE, METRICS_FILE, PACKED_METRICS_FILE, APP_LOG_FILE, "junit.xml", "series.csv", "report"},
+    {RUN_FILE, METRICS_FILE, PACKED_METRICS_FILE, APP_LOG_FILE, SERVICES_FOLDER, "junit.xml", "series.csv", "report"},
 )
 """All that profileapp itself writes into a target's folder; a new run of the target replaces it."""
 

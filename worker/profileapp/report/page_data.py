@@ -181,7 +181,7 @@ def facts(run: Run) -> tuple[tuple[str, str], ...]:
         ("Digest", run.image.digest if run.image else ""),
         ("Command", " ".join(run.command)),
         ("Arguments", " ".join(target.args)),
-        ("Dataset", target.dataset or ""),
+        ("Dataset", str(target.dataset or "")),
         ("Sampling", f"every {quantity(target.interval_s, 's')}"),
         ("Board", agent.board),
         ("Agent", agent.hostname),

@@ -84,7 +84,7 @@ class TargetPage(msgspec.Struct, frozen=True):
 
 def write_all_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
     """Writes every page with its plots below `out`; the path of the overview. Raises AgentError."""
-    templates = _environment()
+    templates = page_templates()
     index = out / "index.html"
     try:
         _make_folder(out / REPORT_FOLDER)
@@ -112,7 +112,7 @@ def _write_target(templates: jinja2.Environment, judged: JudgedRun) -> TargetPag
         judged.run.budgets,
         Told(judged.run.phases, judged.run.marks),
     )
-    written = tuple(_write_plot(folder, index, plot) for index, plot in enumerate(plots, start=1))
+    written = tuple(write_plot(folder, index, plot) for index, plot in enumerate(plots, start=1))
     flame_graph = _write_stacks(folder, judged)
     page = TargetPage(
         judged=judged,
@@ -147,7 +147,8 @@ def _write_stacks(folder: Path, judged: JudgedRun) -> str:
     return FLAME_GRAPH_FILE
 
 
-def _write_plot(folder: Path, index: int, plot: Plot) -> PlotFile:
+def write_plot(folder: Path, index: int, plot: Plot) -> PlotFile:
+    """Writes a plot for light and for dark pages. Raises OSError."""
     stem = f"{index:02d}-{_UNSAFE_IN_FILE_NAMES.sub('-', plot.key)[:60]}"
     written = PlotFile(plot, f"{stem}.svg", f"{stem}.dark.svg")
     write_atomic(folder / written.light, plot.light)
@@ -181,7 +182,8 @@ def _address(name: str) -> str:
     return quote(os.fsencode(name), safe="")
 
 
-def _environment() -> jinja2.Environment:
+def page_templates() -> jinja2.Environment:
+    """The templates, with all text of strangers escaped and cleaned."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("profileapp.report"),
         autoescape=True,

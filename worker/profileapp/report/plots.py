@@ -83,6 +83,11 @@ class _Time(msgspec.Struct, frozen=True):
         return (time_ns - self.start_ns) / 1e9 / self.unit_s
 
 
+def dark(svg: str) -> str:
+    """The same SVG in the colours of a dark page."""
+    return recoloured(svg, _DARK)
+
+
 def plot_target(
     series: Mapping[Series, SeriesData],
     repeats: Sequence[Repeat],
@@ -147,7 +152,7 @@ def _plot(
         _legend(axes, columns)
     description = _describe(family, low, high, time)
     svg = plain_svg(_svg(figure), family.title, description)
-    return Plot(family.key, family.title, family.metric, description, svg.encode(), recoloured(svg, _DARK).encode())
+    return Plot(family.key, family.title, family.metric, description, svg.encode(), dark(svg).encode())
 
 
 def _within(data: SeriesData, time: _Time) -> tuple[Sequence[int], Sequence[float]]:

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from profileapp.collect.seam import Subject
 from profileapp.model.run import Image
+from profileapp.run.process_services import ProcessSurroundings
 from profileapp.run.progress import Progress
-from profileapp.run.runtime import RUN_ID_VARIABLE, Exit, Launch, NeverStarted, RunningApp
+from profileapp.run.runtime import RUN_ID_VARIABLE, Exit, Launch, Limits, NeverStarted, RunningApp
 
 _INHERITED = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV"}
@@ -60,6 +61,9 @@ class ProcessRuntime:
         except (OSError, ValueError) as error:
             return NeverStarted(f"the app could not be started: {self.command[0]}: {error}")
         return _Process(process, launch.run_id, output, exited)
+
+    def surroundings(self, limits: Limits) -> ProcessSurroundings:
+        return ProcessSurroundings()
 
     def sweep(self, run_id: str) -> int:
         return kill_marked(run_id)

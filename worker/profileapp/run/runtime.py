@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from profileapp.collect.seam import Mount, Subject, Words
 from profileapp.model.run import Image
 from profileapp.run.progress import Progress
+
+if TYPE_CHECKING:
+    from profileapp.run.surroundings import Surroundings
 
 RUN_ID_VARIABLE = "PROFILEAPP_RUN_ID"
 TARGET_VARIABLE = "PROFILEAPP_TARGET"
@@ -25,7 +28,10 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Launch(msgspec.Struct, frozen=True):
-    """One start of the app. `wrap` makes, of the words it is started with, those that are run in their place."""
+    """One start of the app. `wrap` makes, of the words it is started with, those that are run in their place.
+
+    `network` is the one it is in; "": the runtime's own.
+    """
 
     run_id: str
     args: tuple[str, ...]
@@ -33,6 +39,7 @@ class Launch(msgspec.Struct, frozen=True):
     mounts: tuple[Mount, ...]
     limits: Limits
     wrap: Callable[[Words], Words] | None = None
+    network: str = ""
 
 
 class Exit(msgspec.Struct, frozen=True):
@@ -111,6 +118,9 @@ class Runtime(Protocol):
 
         Raises AgentError where the agent cannot start any app; an app that cannot be started has an `exit.refused`.
         """
+
+    def surroundings(self, limits: Limits) -> Surroundings:
+        """What makes networks and starts services beside the app."""
 
     def sweep(self, run_id: str) -> int:
         """Removes what a dead run left behind; how many things that were."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import msgspec
 
@@ -17,6 +16,7 @@ from profileapp.model.run import APP_FAILURES, Build, Repeat, Run
 from profileapp.model.target import App, Target
 from profileapp.record.folder import APP_LOG_FILE, RunFolder
 from profileapp.record.writer import MetricsWriter
+from profileapp.run.datasets import Paths
 from profileapp.run.ending import Cause, ending_of, run_ending
 from profileapp.run.facts import agent_facts
 from profileapp.run.output import AppLog
@@ -31,6 +31,7 @@ from profileapp.run.runtime import (
     RunningApp,
     Runtime,
 )
+from profileapp.run.services import Around, Services
 from profileapp.run.sources import Find, Sources, Warnings
 from profileapp.run.state import LiveRun
 from profileapp.run.stop import Stop, Wake
@@ -42,20 +43,19 @@ TICK_S = 1.0
 
 
 class Session(msgspec.Struct, frozen=True):
-    """What every target of a call is run with. `config_folder` is where datasets are."""
+    """What every target of a call is run with."""
 
     app: App
     runtime: Runtime
     limits: Limits
     build: Build
-    config_folder: Path
     find_sources: Find
     progress: Progress
     stop: Stop
     wake: Wake
 
 
-def run_target(session: Session, target: Target, folder: RunFolder, live: LiveRun) -> Run:
+def run_target(session: Session, target: Target, datasets: Paths, folder: RunFolder, live: LiveRun) -> Run:
     """Runs a target whose agent is ours; what it measured is in `folder` when this returns, or raises.
 
     Raises AgentError where nothing can be recorded (no room for the files).
@@ -89,13 +89,27 @@ def run_target(session: Session, target: Target, folder: RunFolder, live: LiveRu
         profileapp=__version__,
     )
     sources: Sources | None = None
+    services: Services | None = None
     try:
         _save(folder, run)
         sources = Sources(context, writer.emit, session.find_sources)
         for metric, reason in sources.missing():
             session.progress.note(f"{target.name}: no {metric} on this agent ({reason})")
-        run = _Repeats(session, context, sources, writer, log, folder).measure(run)
+        services = Services(
+            session.runtime.surroundings(session.limits),
+            context,
+            datasets,
+            sources,
+            writer.emit,
+            session.find_sources,
+            session.progress,
+            session.stop,
+            session.wake,
+        )
+        run = _Repeats(session, context, datasets, sources, services, writer, log, folder).measure(run)
     finally:
+        if services:
+            services.close()
         if sources:
             sources.close()
         writer.close()
@@ -133,7 +147,9 @@ class _Repeats:
         self,
         session: Session,
         context: RunContext,
+        datasets: Paths,
         sources: Sources,
+        services: Services,
         writer: MetricsWriter,
         log: AppLog,
         folder: RunFolder,
@@ -142,7 +158,9 @@ class _Repeats:
         self._context = context
         self._target = context.target
         self._clock = context.clock
+        self._datasets = datasets
         self._sources = sources
+        self._services = services
         self._writer = writer
         self._log = log
         self._folder = folder
@@ -181,22 +199,30 @@ class _Repeats:
         launched_ns = self._clock.wall_ns(time.monotonic_ns())
         repeat = Repeat(index, launched_ns, launched_ns, traced=traced)
         try:
-            app = self._session.runtime.start(self._launch(), self._log.write, self._session.wake.set)
+            with self._services.around(index) as around:
+                return self._measure_app(repeat, around, begun)
         except ProfileappError as error:
-            return self._ended(repeat, Exit(), Cause(failure=str(error)))
+            return self._ended(repeat, Exit(), Cause(stop_signal=self._session.stop.signal, failure=str(error)))
+
+    def _measure_app(self, repeat: Repeat, around: Around, begun: Callable[[Repeat], None]) -> Repeat:
+        launched_ns = repeat.started_ns
+        app = self._session.runtime.start(self._launch(around), self._log.write, self._session.wake.set)
         started_ns = self._clock.wall_ns(time.monotonic_ns())
         # Without a warm-up what an app says in its very first moments counts, though we may not know yet that it runs.
         measured_from_ns = started_ns + round(self._target.warmup_s * 1e9) if self._target.warmup_s else launched_ns
         repeat = msgspec.structs.replace(repeat, started_ns=started_ns, measured_from_ns=measured_from_ns)
         try:
+            around.begin()
             if app.subject:
                 self._sources.attach(app.subject)
+            around.attach()
             begun(repeat)
-            self._session.progress.started(self._target, index)
-            cause = self._await_end(app)
+            self._session.progress.started(self._target, repeat.index)
+            cause = self._await_end(app, around)
             # Samples of an app that is being ended tell nothing of it: measuring stops first.
             ended_ns = self._clock.wall_ns(time.monotonic_ns())
             self._sources.detach()
+            around.detach()
             cause = self._end(app, cause)
         finally:
             self._sources.detach()
@@ -206,18 +232,17 @@ class _Repeats:
         exit_ = app.exit or Exit(lost="the app could not be ended")
         return self._ended(msgspec.structs.replace(repeat, ended_ns=ended_ns), exit_, cause)
 
-    def _launch(self) -> Launch:
-        env = {**self._target.env, TARGET_VARIABLE: self._target.name, **self._sources.env}
-        mounts = self._sources.mounts
+    def _launch(self, around: Around) -> Launch:
+        env = {**around.env, **self._target.env, TARGET_VARIABLE: self._target.name, **self._sources.env}
+        mounts = (*self._sources.mounts, *around.mounts)
         if self._target.dataset:
-            path = (self._session.config_folder / self._target.dataset).resolve()
-            if not path.is_relative_to(self._session.config_folder.resolve()):
-                raise AgentError(f"dataset {self._target.dataset!r} leads out of the folder of the sage.yaml")
+            path = self._datasets[self._target.dataset]
             env[DATASET_VARIABLE] = CONTAINER_DATASET if self._session.runtime.contained else str(path)
             mounts = (*mounts, Mount(str(path), CONTAINER_DATASET))
-        return Launch(self._context.run_id, self._target.args, env, mounts, self._session.limits, self._sources.wrap)
+        wrap, limits = self._sources.wrap, self._session.limits
+        return Launch(self._context.run_id, self._target.args, env, mounts, limits, wrap, around.network)
 
-    def _await_end(self, app: RunningApp) -> Cause:
+    def _await_end(self, app: RunningApp, around: Around) -> Cause:
         """Waits until the app ends or is to be ended, whichever comes first."""
         started_s = time.monotonic()
         tick_s = started_s
@@ -228,6 +253,8 @@ class _Repeats:
             if self._writer.failure:
                 reason = self._writer.failure.strerror
                 return Cause(failure=f"what was measured cannot be written any more ({reason})")
+            if around.failure:
+                return Cause(failure=around.failure)
             if self._target.timeout_s and now_s - started_s >= self._target.timeout_s:
                 return Cause(timeout=True)
             if now_s >= tick_s:
@@ -235,7 +262,8 @@ class _Repeats:
                 tick_s += TICK_S
             until_s = min(tick_s, started_s + self._target.timeout_s) if self._target.timeout_s else tick_s
             self._session.wake.wait(until_s - time.monotonic())
-        return Cause()
+        # An app that ends because a service did must not take the blame.
+        return Cause(failure=f"{around.failure}; the app ended too") if around.failure else Cause()
 
     def _end(self, app: RunningApp, cause: Cause) -> Cause:
         """SIGTERM, the grace time, SIGKILL; a second Ctrl-C leaves the grace time out."""

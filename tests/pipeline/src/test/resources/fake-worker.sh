@@ -1,13 +1,13 @@
 #!/bin/sh
 # Stands in for the worker: plans $FAKE_TARGETS (NAME:AGENT:EXIT CODE …), and leaves files as the real one does.
 case $1 in
---version) echo "profileapp $FAKE_VERSION (extras: report)" ;;
+--version) echo "profileapp $FAKE_VERSION (extras: ${FAKE_EXTRAS-report, store, postgres})" ;;
 plan)
     if [ -n "${FAKE_PLAN_ERROR:-}" ]; then
         echo "profileapp: $FAKE_PLAN_ERROR" >&2
         exit 3
     fi
-    printf '{"version":1,"files":["sage.yaml"],"targets":['
+    printf '{"version":1,"files":["%s"],"targets":[' "${2##*/}"
     comma=
     for target in $FAKE_TARGETS; do
         rest=${target#*:}
@@ -17,7 +17,7 @@ plan)
     printf ']}\n'
     ;;
 run)
-    image='' name=''
+    image='' name='' file=$2
     while [ $# -gt 0 ]; do
         case $1 in
         --image) image=$2 ;;
@@ -25,7 +25,7 @@ run)
         esac
         shift
     done
-    echo "fake run image=<$image> wheels=<${PROFILEAPP_WHEELS:-}>"
+    echo "fake run image=<$image> wheels=<${PROFILEAPP_WHEELS:-}> file=<$file>"
     folder=profile/$name
     mkdir -p "$folder"
     echo "<testsuite name='app'><testcase name='run' classname='app.$name'/></testsuite>" >"$folder/junit.xml"
@@ -38,6 +38,14 @@ run)
     for target in $FAKE_TARGETS; do
         [ "${target%%:*}" = "$name" ] && exit "${target##*:}"
     done
+    ;;
+config)
+    [ "$FAKE_DB" = "$PROFILEAPP_DB" ] || exit 4
+    echo "# $3 over $4"
+    ;;
+store)
+    echo "fake store $2: $(ls "$2")"
+    [ "$FAKE_DB" = "$PROFILEAPP_DB" ] || { echo "profileapp: cannot be reached" >&2; exit 4; }
     ;;
 report)
     [ -z "${FAKE_NO_REPORT:-}" ] || exit 4

@@ -4,12 +4,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 
 /** What a build leaves: its result, log, stages, tests and artifacts. */
 final class Build {
     final Path artifacts;
     final Path stashes;
     final List<String> stages = Collections.synchronizedList(new ArrayList<>());
+    final List<String> secrets = new CopyOnWriteArrayList<>();
     final List<String> usedAgents = Collections.synchronizedList(new ArrayList<>());
     String result = "SUCCESS";
     String description;
@@ -27,6 +29,9 @@ final class Build {
     }
 
     void log(String text) {
+        for (String secret : secrets) {
+            text = text.replace(secret, "****");
+        }
         log.append(text).append('\n');
     }
 

@@ -13,6 +13,8 @@ final class Jenkins {
 
     final List<Agent> agents = new ArrayList<>();
     final Map<String, String> environment = new TreeMap<>();
+    /** Secret texts by their id. */
+    final Map<String, String> credentials = new TreeMap<>();
     final Path folder;
     private volatile Build running;
 
@@ -43,7 +45,7 @@ final class Jenkins {
     Build build(Path jenkinsfile, Path repository) {
         Build build = new Build(folder.resolve("build"));
         running = build;
-        Steps steps = new Steps(build, agents, repository, ROOT.resolve("resources"));
+        Steps steps = new Steps(build, agents, repository, ROOT.resolve("resources"), credentials);
         Engine engine = new Engine(steps, ROOT.resolve("vars"));
         steps.setEngine(engine);
         engine.binding().setVariable("env", new Context.Env());

@@ -119,6 +119,7 @@ class ProfileAppTest {
             imgae: 'x'         | unknown key 'imgae'; allowed: image, config
             onBudget: 'explode'| onBudget is 'explode'; allowed: unstable, fail, ignore
             runtime: 'podman'  | runtime is 'podman'; allowed: docker, process
+            config: 'a/b/c'    | a saved configuration, which needs the key database
             targets: 'gpu'     | targets is 'gpu'; allowed: a list of names
             """)
     void whatIsNotKnownIsRefusedBeforeAnythingRuns(String key, String told) throws Exception {
@@ -176,6 +177,62 @@ class ProfileAppTest {
         assertTrue(Files.exists(kept), build.log());
         assertEquals("aborted\n", Files.readString(kept), "what the worker wrote after SIGTERM, before it ended");
         assertEquals(2, build.testsPassed);
+    }
+
+    private static final String URL = "postgresql://ann:secret@db/profiles";
+
+    /** A database that answers at `url`, and the credentials that a build is given for it. */
+    private void database(String url) {
+        jenkins.credentials.put("profiles-url", URL);
+        jenkins.environment.put("FAKE_DB", url);
+    }
+
+    @Test
+    void runsAreStoredOnceAfterTheSummary() throws Exception {
+        database(URL);
+        Build build = build("profileApp(image: 'app:1', database: 'profiles-url')");
+        assertEquals("SUCCESS", build.result, build.log());
+        assertEquals(1, build.log().split("fake store profile:", -1).length - 1, build.log());
+        assertTrue(build.log().indexOf("[stage Profile: summary]") < build.log().indexOf("fake store"), build.log());
+        assertTrue(build.log().contains("gpu"), build.log());
+        assertFalse(build.log().contains("secret"), build.log());
+    }
+
+    @Test
+    void aDatabaseThatCannotBeReachedMakesTheBuildUnstableAndLeavesTheArtifacts() throws Exception {
+        database("elsewhere");
+        Build build = build("profileApp(image: 'app:1', database: 'profiles-url')");
+        assertEquals("UNSTABLE", build.result, build.log());
+        assertTrue(build.log().contains("profileapp: cannot be reached"), build.log());
+        assertTrue(build.log().contains("not all runs are in the database (exit code 4)"), build.log());
+        assertTrue(Files.exists(build.artifacts.resolve("profile/index.html")));
+        assertTrue(Files.exists(build.artifacts.resolve("profile/gpu/run.json")));
+        assertTrue(build.description.contains("fake summary"));
+    }
+
+    @Test
+    void credentialsThatAreNotThereFailTheBuild() throws Exception {
+        Build build = build("profileApp(image: 'app:1', database: 'nowhere')");
+        assertEquals("FAILURE", build.result, build.log());
+        assertTrue(build.log().contains("Could not find credentials entry with ID 'nowhere'"), build.log());
+        assertTrue(Files.exists(build.artifacts.resolve("profile/index.html")));
+    }
+
+    @Test
+    void aSavedConfigurationIsMergedOnceAndAllAgentsGoByIt() throws Exception {
+        database(URL);
+        targets("gpu:jetson:0", "cpu::0");
+        Build build = build("profileApp(image: 'app:1', config: 'alice/app/night', database: 'profiles-url')");
+        assertEquals("SUCCESS", build.result, build.log());
+        assertTrue(build.log().contains("fake run image=<app:1> wheels=<> file=<profileapp-merged.yaml>"), build.log());
+    }
+
+    @Test
+    void aSavedConfigurationThatCannotBeHadFailsThePlan() throws Exception {
+        database("elsewhere");
+        Build build = build("profileApp(image: 'app:1', config: 'alice/app/night', database: 'profiles-url')");
+        assertEquals("FAILURE", build.result, build.log());
+        assertFalse(build.log().contains("fake run"), build.log());
     }
 
     @Test

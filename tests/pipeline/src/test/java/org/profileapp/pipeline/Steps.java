@@ -30,19 +30,21 @@ final class Steps {
     private static final Set<String> NAMES = Set.of(
             "archiveArtifacts", "catchError", "checkout", "deleteDir", "dir", "echo", "error", "fileExists", "junit",
             "legacySCM", "library", "libraryResource", "node", "parallel", "pwd", "readFile", "sh", "stage", "stash",
-            "timeout", "unstable", "unstash", "withEnv", "writeFile");
+            "string", "timeout", "unstable", "unstash", "withCredentials", "withEnv", "writeFile");
 
     private final Build build;
     private final List<Agent> agents;
     private final Path repository;
     private final Path resources;
+    private final Map<String, String> credentials;
     private Engine engine;
 
-    Steps(Build build, List<Agent> agents, Path repository, Path resources) {
+    Steps(Build build, List<Agent> agents, Path repository, Path resources, Map<String, String> credentials) {
         this.build = build;
         this.agents = agents;
         this.repository = repository;
         this.resources = resources;
+        this.credentials = credentials;
     }
 
     void setEngine(Engine engine) {
@@ -74,9 +76,11 @@ final class Steps {
             case "sh" -> sh(args, context);
             case "stage" -> stage(args, context);
             case "stash" -> stash(args, context);
+            case "string" -> new LinkedHashMap<>(args.named);
             case "timeout" -> engine.run(args.body, context);
             case "unstable" -> unstable(args);
             case "unstash" -> copyTree(stashFolder(args.text("name")), context.folderOrFail("unstash"));
+            case "withCredentials" -> withCredentials(args, context);
             case "withEnv" -> engine.run(args.body, context.with(variables(args.value("overrides"))));
             case "writeFile" -> writeFile(args, context);
             default -> throw new IllegalStateException(call.name());
@@ -169,6 +173,21 @@ final class Steps {
             build.worsen(args.textOr("buildResult", "FAILURE"));
         }
         return null;
+    }
+
+    /** As the credentials-binding plugin, for secret texts: what is in the log is masked. */
+    private Object withCredentials(Arguments args, Context context) throws Throwable {
+        Map<String, String> variables = new LinkedHashMap<>();
+        for (Object binding : (List<?>) args.value("bindings")) {
+            Map<?, ?> wanted = (Map<?, ?>) binding;
+            String secret = credentials.get(String.valueOf(wanted.get("credentialsId")));
+            if (secret == null) {
+                throw new StepFailure("Could not find credentials entry with ID '" + wanted.get("credentialsId") + "'");
+            }
+            build.secrets.add(secret);
+            variables.put(String.valueOf(wanted.get("variable")), secret);
+        }
+        return engine.run(args.body, context.with(variables));
     }
 
     private Object unstable(Arguments args) {

@@ -1,0 +1,113 @@
+"""A PostgreSQL server of the tests' own: on a unix socket, in a folder that goes when it goes."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+START_TIMEOUT_S = 60.0
+
+
+class PrivatePostgres:
+    """Runs until `remove`. Root cannot run PostgreSQL, so that the user `postgres` or `nobody` does.
+
+    Raises OSError or subprocess.SubprocessError where it cannot be had.
+    """
+
+    def __init__(self) -> None:
+        self._programs = _programs()
+        self._user = _user()
+        # A socket's path may have 107 characters.
+        self.folder = Path(tempfile.mkdtemp(prefix="pa-pg-", dir="/tmp"))
+        self._server: subprocess.Popen[bytes] | None = None
+        self._numbers = itertools.count(1)
+        try:
+            self.folder.chmod(0o755)
+            if self._user:
+                shutil.chown(self.folder, self._user)
+            data = str(self.folder / "data")
+            words = ["-D", data, "-U", "tester", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
+            subprocess.run([self._programs / "initdb", *words], check=True, capture_output=True, **self._as_user())
+            self.start()
+        except BaseException:
+            self.remove()
+            raise
+
+    def start(self) -> None:
+        """Starts the server, and waits until it answers."""
+        words = ["-D", str(self.folder / "data"), "-k", str(self.folder), "-c", "listen_addresses=", "-c", "fsync=off"]
+        with (self.folder / "log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [self._programs / "postgres", *words], stdout=log, stderr=log, **self._as_user()
+            )
+        until = time.monotonic() + START_TIMEOUT_S
+        ready = [self._programs / "pg_isready", "-q", "-h", str(self.folder)]
+        while subprocess.run(ready, check=False).returncode:
+            if self._server.poll() is not None or time.monotonic() > until:
+                raise OSError((self.folder / "log").read_text(errors="replace")[-500:])
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Ends the server as a crash would not: at once, but its files in order."""
+        if self._server:
+            # SIGINT is PostgreSQL's fast shutdown.
+            self._server.send_signal(signal.SIGINT)
+            try:
+                self._server.wait(30)
+            except subprocess.TimeoutExpired:
+                self._server.kill()
+                self._server.wait()
+            self._server = None
+
+    def remove(self) -> None:
+        """Ends the server and removes all it had."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def new_database(self) -> str:
+        """The URL of a new, empty database."""
+        name = f"test{next(self._numbers)}"
+        self.sql(f"CREATE DATABASE {name}", "postgres")
+        return self.url(name)
+
+    def url(self, name: str, user: str = "tester") -> str:
+        """The URL of a database."""
+        return f"postgresql://{user}@/{name}?host={self.folder}"
+
+    def sql(self, text: str, database: str, user: str = "tester") -> str:
+        """What psql prints."""
+        words = ["-h", str(self.folder), "-U", user, "-d", database, "-v", "ON_ERROR_STOP=1", "-qAt", "-c", text]
+        psql = self._programs / "psql"
+        return subprocess.run([psql, *words], check=True, capture_output=True, text=True).stdout.strip()
+
+    def _as_user(self) -> dict[str, object]:
+        environ = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}
+        person = (
+            {"user": self._user, "group": pwd.getpwnam(self._user).pw_gid, "extra_groups": []} if self._user else {}
+        )
+        return {**person, "cwd": "/", "env": environ}
+
+
+def _programs() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[4]))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("initdb")
+    if on_path is None:
+        raise OSError("no initdb is here; on Debian: apt-get install postgresql")
+    return Path(on_path).resolve().parent
+
+
+def _user() -> str:
+    """Whose the server is; "" for whoever we are."""
+    if os.getuid():
+        return ""
+    names = {each.pw_name for each in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"

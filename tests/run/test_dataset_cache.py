@@ -1,0 +1,196 @@
+"""Datasets from elsewhere: got whole or not at all, kept by content, within bounds."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import fsspec
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+
+from profileapp.errors import AgentError, DatasetError, ProfileappError
+from profileapp.model.target import Dataset
+from profileapp.run.dataset_cache import DatasetCache, cache_folder
+
+CONTENT = os.urandom(300_000)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    """Serves CONTENT with ranges; `cut_after` breaks the next answers off, `seen` has each request's Range."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.content = CONTENT
+        self.cut_after: list[int] = []
+        self.seen: list[str | None] = []
+        self.ranges = True
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/data"
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_GET(self) -> None:
+        asked = self.headers.get("Range")
+        self.server.seen.append(asked)
+        if self.path == "/missing":
+            self.send_error(404)
+            return
+        begin = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.server.ranges else 0
+        content = self.server.content
+        self.send_response(206 if begin else 200)
+        if begin:
+            self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
+        self.send_header("Content-Length", str(len(content) - begin))
+        self.end_headers()
+        end = begin + self.server.cut_after.pop(0) if self.server.cut_after else len(content)
+        self.wfile.write(content[begin:end])
+
+    def log_message(self, *_: object) -> None:
+        """Tests need no log."""
+
+
+@pytest.fixture
+def server() -> Iterator[_Server]:
+    with _Server() as one:
+        thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield one
+        one.shutdown()
+        thread.join()
+
+
+def nobody(*_: object) -> None:
+    """Wants to be told nothing."""
+
+
+def get(cache: DatasetCache, dataset: Dataset, folder: Path = Path("/nowhere")) -> bytes:
+    with cache.held(dataset, folder, nobody) as path:
+        return path.read_bytes()
+
+
+def test_what_came_once_is_not_got_again(tmp_path: Path, server: _Server) -> None:
+    told: list[tuple[str, int, int]] = []
+    dataset = Dataset(url=server.url, sha256=SHA256)
+    with DatasetCache(tmp_path).held(dataset, tmp_path, lambda *each: told.append(each)) as path:
+        assert path.read_bytes() == CONTENT
+    assert told[-1] == (server.url, len(CONTENT), len(CONTENT))
+    assert get(DatasetCache(tmp_path), dataset) == CONTENT
+    assert len(server.seen) == 1
+
+
+def test_a_download_goes_on_where_it_was_cut_off(tmp_path: Path, server: _Server) -> None:
+    server.cut_after = [100_000, 70_000]
+    assert get(DatasetCache(tmp_path), Dataset(url=server.url, sha256=SHA256)) == CONTENT
+    assert server.seen == [None, "bytes=65536-", "bytes=131072-"]
+
+
+def test_a_server_without_ranges_begins_anew(tmp_path: Path, server: _Server) -> None:
+    server.cut_after, server.ranges = [100_000], False
+    assert get(DatasetCache(tmp_path), Dataset(url=server.url, sha256=SHA256)) == CONTENT
+
+
+def test_the_rest_of_another_file_is_thrown_away(tmp_path: Path, server: _Server) -> None:
+    (tmp_path / f"{SHA256}.part").write_bytes(b"x" * 1000)
+    assert get(DatasetCache(tmp_path), Dataset(url=server.url, sha256=SHA256)) == CONTENT
+    assert server.seen == ["bytes=1000-", None]
+
+
+def refused(cache: DatasetCache, dataset: Dataset, error: type[ProfileappError] = DatasetError) -> str:
+    with pytest.raises(error) as caught, cache.held(dataset, Path("/nowhere"), nobody):
+        pass
+    return str(caught.value)
+
+
+def test_another_content_is_refused_and_not_kept(tmp_path: Path, server: _Server) -> None:
+    dataset = Dataset(url=server.url, sha256="0" * 64)
+    message = refused(DatasetCache(tmp_path), dataset)
+    assert f"has sha256 {SHA256}, not {'0' * 64}" in message and server.url in message
+    assert [path.name for path in tmp_path.iterdir()] == [f"{'0' * 64}.lock"]
+    server.content = b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 1\n"
+    assert "Git LFS pointer" in refused(DatasetCache(tmp_path), dataset)
+
+
+def test_what_cannot_be_had_says_so(tmp_path: Path, server: _Server) -> None:
+    cache = DatasetCache(tmp_path)
+    assert "answers 404" in refused(cache, Dataset(url=server.url.replace("data", "missing"), sha256=SHA256))
+    assert "cannot be reached" in refused(cache, Dataset(url="http://127.0.0.1:1/x?token=t", sha256=SHA256), AgentError)
+    assert "token" not in refused(cache, Dataset(url="http://127.0.0.1:1/x?token=t", sha256=SHA256), AgentError)
+    small = DatasetCache(tmp_path / "small", limit_bytes=1000)
+    assert "larger than what the agent keeps" in refused(small, Dataset(url=server.url, sha256=SHA256))
+
+
+def test_two_builds_at_once_get_it_once(tmp_path: Path, server: _Server) -> None:
+    dataset = Dataset(url=server.url, sha256=SHA256)
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: get(DatasetCache(tmp_path), dataset), range(8))) == {CONTENT}
+    assert len(server.seen) == 1
+
+
+def test_what_was_used_longest_ago_goes_first(tmp_path: Path, server: _Server) -> None:
+    cache = DatasetCache(tmp_path, limit_bytes=700_000)
+    datasets: list[Dataset] = []
+    for number in range(3):
+        server.content = bytes([number]) * 300_000
+        datasets.append(Dataset(url=server.url, sha256=hashlib.sha256(server.content).hexdigest()))
+        get(cache, datasets[-1])
+        if number == 1:
+            get(cache, datasets[0])
+    kept = {path.name for path in tmp_path.iterdir() if path.is_dir()}
+    assert kept == {datasets[0].sha256, datasets[2].sha256}
+
+
+def test_what_is_in_use_stays(tmp_path: Path, server: _Server) -> None:
+    cache = DatasetCache(tmp_path, limit_bytes=400_000)
+    with cache.held(Dataset(url=server.url, sha256=SHA256), tmp_path, nobody) as path:
+        server.content = b"y" * 300_000
+        get(cache, Dataset(url=server.url, sha256=hashlib.sha256(server.content).hexdigest()))
+        assert path.read_bytes() == CONTENT
+
+
+def test_s3_by_fsspec(tmp_path: Path) -> None:
+    """The real fsspec, with its memory for a bucket."""
+
+    class Bucket(MemoryFileSystem):
+        protocol = "s3"
+
+        @classmethod
+        def _strip_protocol(cls, path: str) -> str:
+            return super()._strip_protocol(path.removeprefix("s3:/"))
+
+    fsspec.register_implementation("s3", Bucket, clobber=True)
+    Bucket().pipe("/bucket/data", CONTENT)
+    (tmp_path / f"{SHA256}.part").write_bytes(CONTENT[:1000])
+    assert get(DatasetCache(tmp_path), Dataset(url="s3://bucket/data", sha256=SHA256)) == CONTENT
+    assert "there is no such file" in refused(DatasetCache(tmp_path), Dataset(url="s3://bucket/x", sha256="1" * 64))
+
+
+def test_an_archive_beside_the_configuration(tmp_path: Path) -> None:
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "traffic.zip", "w") as archive:
+        archive.writestr("left/1.jpg", b"one")
+    cache = DatasetCache(tmp_path / "cache")
+    with cache.held(Dataset(path="traffic.zip", unpack=True), tmp_path, nobody) as path:
+        assert (path / "left/1.jpg").read_bytes() == b"one"
+        assert oct(path.stat().st_mode & 0o777) == "0o755"
+    (tmp_path / "out").symlink_to("/etc/passwd")
+    with pytest.raises(DatasetError, match="leads out"), cache.held(Dataset(path="out"), tmp_path, nobody):
+        pass
+
+
+def test_the_folder_is_the_bridges(tmp_path: Path) -> None:
+    assert cache_folder({"HOME": "/home/a"}) == Path("/home/a/.cache/profileapp/datasets")
+    assert cache_folder({"HOME": "/home/a", "XDG_CACHE_HOME": "/c"}) == Path("/c/profileapp/datasets")
+    assert cache_folder({"PROFILEAPP_HOME": "/p", "HOME": "/home/a"}) == Path("/p/datasets")
+    with pytest.raises(AgentError, match="PROFILEAPP_HOME"):
+        cache_folder({})

@@ -1,0 +1,276 @@
+"""Runs get into the database once and whole, whatever is in the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from helpers.private_postgres import PrivatePostgres
+from profileapp.errors import AgentError, StoreError
+from profileapp.model.run import Agent
+from profileapp.model.series import Series
+from profileapp.model.target import App
+from profileapp.store import schema
+from profileapp.store.database import Database, open_database
+from profileapp.store.ingest import store_folder
+from store.runs import CPU, FPS, START_NS, a_run, record
+
+TABLES = (schema.run, schema.series, schema.run_series, schema.sample, schema.function, schema.kernel)
+
+
+def counts(database: Database) -> dict[str, int]:
+    with database.transaction() as connection:
+        return {
+            table.name: connection.execute(select(func.count()).select_from(table)).scalar_one() for table in TABLES
+        }
+
+
+def test_a_run_comes_back_as_it_was(db: str, tmp_path: Path) -> None:
+    database = open_database(db, write=True)
+    stored = store_folder(database, record(tmp_path / "out", a_run(), tables=True))
+    assert (stored.outcome, stored.samples, stored.problems) == ("stored", 6, ())
+    with database.transaction() as connection:
+        run = connection.execute(select(schema.run)).one()
+        assert (run.run_id, run.app, run.target, run.branch, run.device) == (
+            "r1",
+            "objcounter",
+            "gpu",
+            "main",
+            "Jetson AGX Orin",
+        )
+        assert json.loads(run.document)["build"]["commit"] == "c0ffee" * 6
+        rows = connection.execute(
+            select(schema.series.c.name, schema.series.c.labels, schema.run_series)
+            .join(schema.run_series, schema.run_series.c.series_id == schema.series.c.id)
+            .order_by(schema.series.c.name)
+        ).all()
+        assert [(row.name, row.count) for row in rows] == [
+            ("container.cpu.util", 2),
+            ("fps", 3),
+            ("system.cpu.util", 1),
+        ]
+        assert rows[1].mean == 12.0 and rows[1].max == 14.0 and rows[2].labels == '{"core":"0"}'
+        samples = connection.execute(
+            select(schema.sample).where(schema.sample.c.run_series_id == rows[1].id).order_by(schema.sample.c.position)
+        ).all()
+        assert [(each.time_ns, each.value) for each in samples] == [
+            (START_NS + second * 1_000_000_000, value) for second, value in enumerate((10.0, 12.0, 14.0))
+        ]
+        function = connection.execute(select(schema.function)).one()
+        assert (function.name, function.group_name, function.calls, function.samples) == ("detect", "user", 3, None)
+        assert connection.execute(select(schema.kernel.c.name, schema.kernel.c.unit)).one() == ("gemm<float>", "s")
+
+
+def test_the_same_run_twice_is_one_run(db: str, tmp_path: Path) -> None:
+    database = open_database(db, write=True)
+    folder = record(tmp_path / "out", a_run(), tables=True)
+    store_folder(database, folder)
+    before = counts(database)
+    assert store_folder(database, folder).outcome == "already stored"
+    assert counts(database) == before
+
+
+def test_a_finished_run_takes_the_place_of_its_cut_copy(db: str, tmp_path: Path) -> None:
+    database = open_database(db, write=True)
+    cut = a_run(state="running", ended_ns=0, ending=None, repeats=())
+    folder = record(tmp_path / "out", cut, {FPS: [10.0]})
+    assert store_folder(database, folder).outcome == "stored"
+    assert store_folder(database, folder).outcome == "already stored"
+    assert store_folder(database, record(tmp_path / "out", a_run())).outcome == "replaced"
+    assert store_folder(database, record(tmp_path / "late", cut, {FPS: [10.0]})).outcome == "already stored"
+    assert counts(database) | {"series": 3, "function": 0, "kernel": 0} == {
+        "run": 1,
+        "series": 3,
+        "run_series": 3,
+        "sample": 6,
+        "function": 0,
+        "kernel": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"app": App("other")}, {"target": "cpu"}, {"started_ns": START_NS + 1}, {"agent": Agent(hostname="orin-2")}],
+    ids=["app", "target", "started", "host"],
+)
+def test_another_run_with_the_same_id_is_refused(db: str, tmp_path: Path, other: dict[str, object]) -> None:
+    database = open_database(db, write=True)
+    store_folder(database, record(tmp_path / "out", a_run()))
+    with pytest.raises(AgentError, match="another run with the id 'r1'"):
+        store_folder(database, record(tmp_path / "other", a_run(**other)))
+    assert counts(database)["run"] == 1
+
+
+def change(folder: Path, **changes: object) -> None:
+    path = folder / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def replace_by_link(folder: Path) -> None:
+    (folder / "run.json").rename(folder / "elsewhere")
+    (folder / "run.json").symlink_to(folder / "elsewhere")
+
+
+CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'profileapp'"
+HOSTILE = {
+    "script": "<script>alert(1)</script>",
+    "drop": "'; DROP TABLE run; --",
+    "up": "../../etc/passwd",
+    "right-to-left": "app\u202egnp.exe",
+    "ten-kilobytes": "x" * 10_240,
+    "nul": "a\0b",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_names_are_only_names(db: str, tmp_path: Path, name: str) -> None:
+    database = open_database(db, write=True)
+    hostile = Series(name, name, "custom", ((name, name),))
+    run = a_run(name, app=App(name, name), message=name)
+    folder = record(tmp_path / "out", run, {hostile: [1.0], FPS: [2.0]})
+    assert store_folder(database, folder).outcome == "stored"
+    assert store_folder(database, folder).outcome == "already stored"
+    with database.transaction() as connection:
+        app = connection.execute(select(schema.run.c.app)).scalar_one()
+    assert app == name if len(name) < 200 and "\0" not in name else len(app) <= 200
+    # Two long names that differ only in their end stay two.
+    assert store_folder(database, record(tmp_path / "b", a_run(name + "b", app=App(name)))).outcome == "stored"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda folder: (folder / "run.json").write_text("{"), "not a run of profileapp"),
+        (lambda folder: (folder / "run.json").unlink(), "run.json is missing"),
+        (lambda folder: change(folder, version=99), "version 99"),
+        (lambda folder: change(folder, started_ns=2**70), "out of range"),
+        (lambda folder: change(folder, started_ns=-5), "out of range"),
+        (replace_by_link, "cannot be read"),
+    ],
+    ids=["garbled", "missing", "newer", "huge-time", "negative-time", "symlink"],
+)
+def test_what_is_no_run_is_refused_with_a_word(
+    db: str, tmp_path: Path, spoil: Callable[[Path], None], told: str
+) -> None:
+    database = open_database(db, write=True)
+    folder = record(tmp_path / "out", a_run())
+    spoil(folder)
+    with pytest.raises(AgentError, match=told):
+        store_folder(database, folder)
+    assert counts(database)["run"] == 0
+
+
+def test_of_cut_metrics_what_is_whole_is_stored_and_the_rest_told(db: str, tmp_path: Path) -> None:
+    database = open_database(db, write=True)
+    folder = record(tmp_path / "out", a_run())
+    metrics = folder / "metrics.ndjson"
+    os.truncate(metrics, metrics.stat().st_size - 20)
+    stored = store_folder(database, folder)
+    assert stored.samples == 5 and "1 of 6 lines" in stored.problems[0]
+
+
+def test_parallel_stages_store_at_once(db: str, tmp_path: Path) -> None:
+    folders = [record(tmp_path / f"{number}", a_run(f"r{number}", target=f"t{number}")) for number in range(6)]
+    # Two have the same run, as when a stage is repeated.
+    folders.append(folders[0])
+    outcomes: list[str] = []
+    barrier = threading.Barrier(len(folders))
+
+    def store(folder: Path) -> None:
+        barrier.wait()
+        outcomes.append(store_folder(open_database(db, write=True), folder).outcome)
+
+    threads = [threading.Thread(target=store, args=(folder,)) for folder in folders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(outcomes) == ["already stored"] + ["stored"] * 6
+    assert counts(open_database(db, write=False)) == {
+        "run": 6,
+        "series": 3,
+        "run_series": 18,
+        "sample": 36,
+        "function": 0,
+        "kernel": 0,
+    }
+
+
+def test_a_failure_in_the_middle_leaves_nothing(db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = open_database(db, write=True)
+    folder = record(tmp_path / "out", a_run(), tables=True)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("in the middle")
+
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError):
+        patched.setattr("profileapp.store.ingest._store_tables", fail)
+        store_folder(database, folder)
+    assert counts(database)["sample"] == 0 and counts(database)["run"] == 0
+    assert store_folder(database, folder).outcome == "stored"
+
+
+def test_a_broken_connection_is_made_anew(postgres: PrivatePostgres, tmp_path: Path) -> None:
+    database = open_database(postgres.new_database(), write=True)
+    folder = record(tmp_path / "out", a_run())
+    notes: list[str] = []
+    postgres.stop()
+    try:
+        stored = store_folder(database, folder, note=notes.append, sleep=lambda _: postgres.start())
+    except BaseException:
+        postgres.start()
+        raise
+    assert stored.outcome == "stored" and len(notes) == 1 and "trying again" in notes[0]
+
+
+def test_a_server_that_cuts_the_transaction_loses_nothing(
+    postgres: PrivatePostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = open_database(postgres.new_database(), write=True)
+    folder = record(tmp_path / "out", a_run())
+    cut = iter([True])
+
+    def samples_then_cut(connection: object, parts: object) -> None:
+        write_samples(connection, parts)  # type: ignore[arg-type]
+        if next(cut, False):
+            postgres.sql(CUT, "postgres")
+
+    from profileapp.store.samples import write_samples
+
+    monkeypatch.setattr("profileapp.store.ingest.write_samples", samples_then_cut)
+    assert store_folder(database, folder, sleep=lambda _: None).outcome == "stored"
+    assert counts(database)["sample"] == 6
+
+
+def test_a_server_that_stays_away_is_given_up(postgres: PrivatePostgres, tmp_path: Path) -> None:
+    database = open_database(postgres.new_database(), write=True)
+    folder = record(tmp_path / "out", a_run())
+    postgres.stop()
+    try:
+        with pytest.raises(StoreError, match="connection"):
+            store_folder(database, folder, patience_s=0.0)
+    finally:
+        postgres.start()
+
+
+def test_a_full_disk_stores_nothing_and_says_so(tmp_path: Path) -> None:
+    database = open_database(str(tmp_path / "profiles.db"), write=True)
+    store_folder(database, record(tmp_path / "small", a_run("small")))
+    with database.transaction() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    from sqlalchemy import event
+
+    # SQLite's own bound of a file's size fails as a full disk does: with SQLITE_FULL.
+    event.listen(
+        database.engine, "connect", lambda connection, _: connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+    )
+    large = record(tmp_path / "large", a_run("large"), {CPU: [float(number) for number in range(20_000)]})
+    with pytest.raises(StoreError, match="the disk is full; nothing was changed"):
+        store_folder(database, large)
+    assert counts(database)["run"] == 1 and counts(database)["sample"] == 6

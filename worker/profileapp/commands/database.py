@@ -1,0 +1,63 @@
+"""What commands that use the database have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from profileapp.errors import StoreError
+
+if TYPE_CHECKING:
+    from profileapp.config.load import Overlay
+    from profileapp.store.database import Database
+
+Command = Callable[..., Any]
+
+DEFAULT_DATABASE = "profileapp.db"
+
+
+def db_option(command: Command) -> Command:
+    """`--db`, or the environment's PROFILEAPP_DB: a password on a command line can be read by everybody."""
+    return click.option(
+        "--db",
+        envvar="PROFILEAPP_DB",
+        default=DEFAULT_DATABASE,
+        show_default=True,
+        metavar="URL",
+        help="The database: an SQLite file's path, or postgresql://USER@HOST/NAME. Also by PROFILEAPP_DB.",
+    )(command)
+
+
+def saved_option(command: Command) -> Command:
+    """`--config`: a saved configuration, laid over the file."""
+    return click.option(
+        "--config",
+        "saved",
+        default="",
+        metavar="OWNER/APP/NAME",
+        help="Lay this saved configuration of the database over the file.",
+    )(command)
+
+
+def saved_overlay(name: str, db: str) -> Overlay | None:
+    """The saved configuration of `--config`; None where none is named. Raises ConfigError where it is not there."""
+    if not name:
+        return None
+    database = open_store(db, write=False)
+    from profileapp.config.load import Overlay  # noqa: PLC0415
+    from profileapp.store.configurations import load_saved  # noqa: PLC0415
+
+    saved = load_saved(database, name)
+    return Overlay(f"{saved.name} version {saved.version}", saved.content or "")
+
+
+def open_store(db: str, *, write: bool) -> Database:
+    """The database of `--db`. Raises StoreError without the store extra, and as `open_database` does."""
+    if find_spec("sqlalchemy") is None or find_spec("alembic") is None:
+        raise StoreError("the database needs the store extra: pip install 'profileapp[store]'")
+    from profileapp.store.database import open_database  # noqa: PLC0415
+
+    return open_database(db, write=write)

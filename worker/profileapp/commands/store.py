@@ -1,0 +1,94 @@
+"""`profileapp store`: what runs have left, into a database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from profileapp.commands.database import db_option, open_store
+from profileapp.errors import AgentError, ConfigError, ExitCode, ProfileappError, worst
+from profileapp.model.text import printable
+from profileapp.record.folder import RUN_FILE
+
+if TYPE_CHECKING:
+    from profileapp.store.ingest import Stored
+
+_EPILOG = """\b
+Examples:
+  profileapp store profile/
+  profileapp store profile/ --db sqlite:////srv/profiles.db
+  PROFILEAPP_DB=postgresql://ann@db.example/profiles profileapp store profile/
+"""
+
+
+class StoreOutcome(msgspec.Struct, frozen=True):
+    """The JSON of `store --json`."""
+
+    database: str
+    runs: tuple[Stored, ...]
+    errors: tuple[str, ...]
+    exit_code: int
+    version: int = 1
+
+
+@click.command("store", epilog=_EPILOG)
+@click.argument("folders", nargs=-1, metavar="[DIR]…", type=click.Path(path_type=Path))
+@db_option
+@click.option("--json", "as_json", is_flag=True, help="End with a line of JSON instead of text.")
+def command(folders: tuple[Path, ...], db: str, as_json: bool) -> int:
+    """Store the runs in each DIR, the --out of runs or the folder of one target.
+
+    A run is stored once, however often it is given, and whole or not at all. Without a DIR the database is made, or
+    its tables brought up to date.
+    """
+    targets = [target for folder in folders for target in run_folders(folder)]
+    database = open_store(db, write=True)
+    from profileapp.store.ingest import store_folder  # noqa: PLC0415
+
+    runs: list[Stored] = []
+    errors: list[ProfileappError] = []
+    for target in targets:
+        try:
+            stored = store_folder(database, target, note=_note)
+        except AgentError as refused:
+            # One that cannot be stored does not keep the others out.
+            errors.append(refused)
+            continue
+        runs.append(stored)
+        for problem in stored.problems:
+            _note(f"{target}: {problem}")
+        if not as_json:
+            click.echo(f"{stored.outcome}: {printable(stored.target, 64)}, {stored.samples} samples")
+    exit_code = worst([ExitCode.OK, *(error.exit_code for error in errors)])
+    for error in errors:
+        _note(str(error))
+    if as_json:
+        outcome = StoreOutcome(database.name, tuple(runs), tuple(map(str, errors)), exit_code)
+        click.echo(msgspec.json.encode(outcome))
+    elif not errors:
+        click.echo(f"{len(runs)} run{'s' if len(runs) != 1 else ''} in {database.name}")
+    return exit_code
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """The targets' folders in `folder`, or itself where it is one. Raises ConfigError where there is none."""
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: no such folder; name the --out of a run")
+    if _holds_a_run(folder):
+        return [folder]
+    found = [entry for entry in sorted(folder.iterdir()) if entry.is_dir() and _holds_a_run(entry)]
+    if not found:
+        raise ConfigError(f"{folder}: holds no target's folder with a {RUN_FILE}; name the --out of a run")
+    return [entry for entry in found if not entry.is_symlink()]
+
+
+def _holds_a_run(folder: Path) -> bool:
+    return (folder / RUN_FILE).is_file()
+
+
+def _note(text: str) -> None:
+    for line in text.splitlines():
+        click.echo(f"profileapp: {line}", err=True)

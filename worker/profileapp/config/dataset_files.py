@@ -1,0 +1,43 @@
+"""The files of a dataset, and those of them that only look like content."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+LFS_POINTER_START = b"version https://git-lfs.github.com/spec/v1\n"
+"""How a file begins that stands in the place of one that Git LFS keeps. Source: Git LFS, docs/spec.md."""
+LFS_POINTER_LIMIT_BYTES = 1024
+FILES_LOOKED_AT = 100_000
+
+
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether a file is not the content but Git LFS's word for it. Raises OSError."""
+    if not path.is_file() or path.stat().st_size > LFS_POINTER_LIMIT_BYTES:
+        return False
+    with path.open("rb") as stream:
+        return stream.read(len(LFS_POINTER_START)) == LFS_POINTER_START
+
+
+def lfs_pointer_in(path: Path) -> str:
+    """The first Git LFS pointer of a folder (or the file itself), relative to it; "" where there is none.
+
+    Raises OSError.
+    """
+    for each in islice(files_below(path), FILES_LOOKED_AT):
+        if not each.is_symlink() and is_lfs_pointer(each):
+            return str(each.relative_to(path)) if each != path else path.name
+    return ""
+
+
+def files_below(path: Path) -> Iterator[Path]:
+    """Files and links below a folder, none followed; or the file itself."""
+    if not path.is_dir():
+        yield path
+        return
+    for parent, folders, files in os.walk(path):
+        here = Path(parent)
+        yield from (here / name for name in files)
+        yield from (here / name for name in folders if (here / name).is_symlink())

@@ -1,0 +1,101 @@
+"""Two sides (runs, builds, commits) beside each other. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from profileapp.judge.headline import headlines
+from profileapp.model.budget import STATISTICS
+from profileapp.model.run import SeriesSummary
+
+
+class Side(msgspec.Struct, frozen=True):
+    """A value over the runs of one side: their mean, their sample standard deviation (0 for one run), how many."""
+
+    mean: float
+    sd: float
+    runs: int
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """One number of one target on one kind of device; None where a side does not have it."""
+
+    target: str
+    device: str
+    title: str
+    statistic: str
+    unit: str
+    first: Side | None
+    second: Side | None
+
+    @property
+    def ratio(self) -> float | None:
+        """The change from the first to the second as a part of the first; None where that cannot be told."""
+        if self.first is None or self.second is None or not self.first.mean:
+            return None
+        return (self.second.mean - self.first.mean) / abs(self.first.mean)
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """The summary of a run, with what decides whether it may be compared."""
+
+    target: str
+    device: str
+    summary: tuple[SeriesSummary, ...]
+
+
+def compare(first: Sequence[Measured], second: Sequence[Measured], metric: str = "") -> list[Difference]:
+    """What both sides measured, by target and device, in the order of the first.
+
+    `metric` is a series as in a budget, with a statistic (the mean where it has none); "" for the headline numbers.
+    """
+    groups = dict.fromkeys((each.target, each.device) for each in (*first, *second))
+    found = []
+    for target, device in groups:
+        sides = [[each for each in side if (each.target, each.device) == (target, device)] for side in (first, second)]
+        values = [[_values(run.summary, metric) for run in side] for side in sides]
+        for key in dict.fromkeys(key for side in values for run in side for key in run):
+            a, b = (_side(run[key] for run in side if key in run) for side in values)
+            found.append(Difference(target, device, *key, a, b))
+    return found
+
+
+def split_metric(metric: str) -> tuple[str, str]:
+    """The path and the statistic of `fps.p95`; the mean of `fps`."""
+    path, _, statistic = metric.rpartition(".")
+    return (path, statistic) if path and statistic in STATISTICS else (metric, "mean")
+
+
+def answers_to(path: str, name: str, labels: Mapping[str, str]) -> bool:
+    """Whether a series is meant by a path: its name alone, or with the values of its labels."""
+    return path in (name, ".".join((name, *(value for _, value in sorted(labels.items())))))
+
+
+def title_of(name: str, labels: Mapping[str, str]) -> str:
+    """`system.cpu.util[0]`."""
+    return f"{name}[{','.join(value for _, value in sorted(labels.items()))}]" if labels else name
+
+
+def _values(summary: Sequence[SeriesSummary], metric: str) -> dict[tuple[str, str, str], float]:
+    if not metric:
+        return {(each.series_title, each.statistic, each.unit): each.value for each in headlines(summary)}
+    path, statistic = split_metric(metric)
+    return {
+        (title_of(each.name, each.labels), statistic, each.unit if statistic != "count" else ""): float(
+            getattr(each, statistic)
+        )
+        for each in summary
+        if answers_to(path, each.name, each.labels)
+    }
+
+
+def _side(values: Iterable[float]) -> Side | None:
+    found = list(values)
+    if not found:
+        return None
+    mean = math.fsum(found) / len(found)
+    variance = math.fsum((value - mean) ** 2 for value in found) / (len(found) - 1) if len(found) > 1 else 0.0
+    return Side(mean, math.sqrt(variance), len(found))

@@ -1,0 +1,63 @@
+"""`python -m profileapp.playback ADDRESS PORT STREAMS`: serves until it is told to end (SIGTERM).
+
+STREAMS is JSON: a list of `{"name": …, "path": …, "rate": …}`. SIGUSR1 says that the app has been started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+from profileapp.client import flush
+from profileapp.playback.player import Clock, FileCache, Player
+from profileapp.playback.recordings import RecordingsError, find_recordings
+from profileapp.playback.server import Playback
+
+TELL_EVERY_S = 0.5
+
+
+async def serve(address: str, port: int, players: dict[str, Player], clock: Clock) -> None:
+    """Serves until SIGTERM or SIGINT."""
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    loop.add_signal_handler(signal.SIGUSR1, clock.begin)
+    connections: set[Playback] = set()
+    server = await loop.create_server(lambda: Playback(players, connections), address, port)
+    print(f"serves {', '.join(players)} on port {port}", flush=True)
+    while not stopped.is_set():
+        for player in players.values():
+            player.tell()
+        try:
+            await asyncio.wait_for(stopped.wait(), TELL_EVERY_S)
+        except asyncio.TimeoutError:
+            continue
+    server.close()
+    for player in players.values():
+        player.tell()
+    flush()
+
+
+def main(words: list[str]) -> int:
+    """The exit code."""
+    address, port, streams = words
+    clock, cache = Clock(), FileCache()
+    players: dict[str, Player] = {}
+    for stream in json.loads(streams):
+        try:
+            recordings = find_recordings(stream["name"], Path(stream["path"]), float(stream["rate"]))
+            players[recordings.name] = player = Player(recordings, clock, cache)
+        except (RecordingsError, OSError) as error:
+            print(error, file=sys.stderr)
+            return 2
+        print(f"{player.name}: {player.count} frames or files at {recordings.address}", flush=True)
+    asyncio.run(serve(address, int(port), players, clock))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

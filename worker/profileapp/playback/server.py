@@ -1,0 +1,231 @@
+"""The HTTP server: Waggle's playback addresses, and streams that go by the clock.
+
+    /NAME/live.mp4     a video without end, as fragments (video/mp4)
+    /NAME/live.mjpg    images at their rate, without end (multipart/x-mixed-replace)
+    /NAME/image.jpg    the image of now; image.png of PNGs
+    /NAME/audio.wav    the recording of now, under the suffix that it has
+    /ready             204, once there is something to play
+
+A client that cannot follow misses frames, as it would of a camera.
+Sources: Waggle, wes-playback-server (README); RFC 9112, "HTTP/1.1".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from pathlib import PurePosixPath
+
+from profileapp.playback.mp4 import fragment
+from profileapp.playback.player import Player
+from profileapp.playback.recordings import IMAGE_SUFFIXES, SOUND_SUFFIXES
+
+CONNECTION_LIMIT = 200
+REQUEST_LIMIT_BYTES = 16 * 1024
+IDLE_TIMEOUT_S = 60.0
+LATE_S = 1.0
+"""A client that is further behind goes on with what is shown now."""
+_BOUNDARY = b"profileapp-frame"
+_CUT = b"\r\n\r\n"
+
+
+class Playback(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, players: Mapping[str, Player], connections: set[Playback]) -> None:
+        self._players = players
+        self._connections = connections
+        self._transport: asyncio.Transport | None = None
+        self._received = b""
+        self._task: asyncio.Task[None] | None = None
+        self._may_write = asyncio.Event()
+        self._may_write.set()
+        self._timeout: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not isinstance(transport, asyncio.Transport) or len(self._connections) >= CONNECTION_LIMIT:
+            transport.close()
+            return
+        self._transport = transport
+        self._connections.add(self)
+        self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+        self._transport = None
+        self._may_write.set()
+        if self._timeout:
+            self._timeout.cancel()
+        if self._task:
+            self._task.cancel()
+
+    def pause_writing(self) -> None:
+        self._may_write.clear()
+
+    def resume_writing(self) -> None:
+        self._may_write.set()
+
+    def data_received(self, data: bytes) -> None:
+        if self._task:
+            return
+        self._received += data
+        while self._transport and not self._task:
+            head, cut, rest = self._received.partition(_CUT)
+            if not cut:
+                if len(self._received) > REQUEST_LIMIT_BYTES:
+                    self._answer(431, keep=False)
+                return
+            self._received = rest
+            self._expect()
+            self._handle(head)
+
+    def _expect(self) -> None:
+        """The next request must come in time."""
+        if self._timeout:
+            self._timeout.cancel()
+        self._timeout = asyncio.get_running_loop().call_later(IDLE_TIMEOUT_S, self._close)
+
+    def _handle(self, head: bytes) -> None:
+        line, _, fields = head.partition(b"\r\n")
+        words = line.split(b" ")
+        if len(words) != 3 or not words[2].startswith(b"HTTP/1."):
+            self._answer(400, keep=False)
+            return
+        fields = fields.lower()
+        keep = b"connection: close" not in fields and (words[2] != b"HTTP/1.0" or b"connection: keep-alive" in fields)
+        if words[0] not in (b"GET", b"HEAD"):
+            self._answer(405, keep=False)
+            return
+        target = words[1].partition(b"?")[0].decode("latin-1")
+        if target == "/ready":
+            self._answer(204, keep=keep)
+            return
+        self._serve(PurePosixPath(target), words[0] == b"HEAD", keep=keep)
+
+    def _serve(self, path: PurePosixPath, is_head: bool, *, keep: bool) -> None:
+        player = self._players.get(path.parts[1]) if len(path.parts) == 3 and path.parts[0] == "/" else None
+        if player is None:
+            self._answer(404, keep=keep)
+            return
+        kind = path.parts[2]
+        recordings = player.recordings
+        if kind == "live.mp4" and recordings.video:
+            self._stream(player, b"video/mp4", self._play_video, is_head)
+        elif kind == "live.mjpg" and recordings.files and not recordings.is_sound:
+            self._stream(player, b"multipart/x-mixed-replace;boundary=" + _BOUNDARY, self._play_images, is_head)
+        elif kind in ("image.jpg", "image.png", f"audio{path.suffix}") and recordings.files:
+            self._one_file(player, kind, is_head, keep)
+        else:
+            self._answer(404, keep=keep)
+
+    def _one_file(self, player: Player, kind: str, is_head: bool, keep: bool) -> None:
+        number = player.position()
+        suffix = player.recordings.files[number % player.count].suffix.lower()
+        media = {**IMAGE_SUFFIXES, **SOUND_SUFFIXES}[suffix]
+        wanted = {**IMAGE_SUFFIXES, **SOUND_SUFFIXES}.get(PurePosixPath(kind).suffix)
+        if player.recordings.is_sound != kind.startswith("audio") or media != wanted:
+            self._answer(404, keep=keep)
+            return
+        try:
+            content = player.file(number)
+        except OSError:
+            self._answer(500, keep=keep)
+            return
+        self._answer(200, keep=keep, media=media, content=content, is_head=is_head)
+        if not is_head:
+            player.count_served(len(content))
+
+    def _answer(
+        self, status: int, *, keep: bool, media: str = "text/plain", content: bytes = b"", is_head: bool = False
+    ) -> None:
+        if self._transport is None:
+            return
+        head = (
+            f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: {media}\r\nContent-Length: {len(content)}\r\n"
+            f"Cache-Control: no-store\r\nConnection: {'keep-alive' if keep else 'close'}\r\n\r\n"
+        ).encode()
+        self._transport.write(head if is_head else head + content)
+        if not keep:
+            self._close()
+
+    def _stream(self, player: Player, media: bytes, play: Callable[[Player], Awaitable[None]], is_head: bool) -> None:
+        if self._transport is None:
+            return
+        head = (
+            b"HTTP/1.1 200 OK\r\nContent-Type: " + media + b"\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
+        )
+        self._transport.write(head)
+        if is_head:
+            self._close()
+            return
+        if self._timeout:
+            self._timeout.cancel()
+        self._task = asyncio.get_running_loop().create_task(self._play(player, play))
+
+    async def _play(self, player: Player, play: Callable[[Player], Awaitable[None]]) -> None:
+        with suppress(OSError):
+            await play(player)
+        self._close()
+
+    async def _play_images(self, player: Player) -> None:
+        number = player.position()
+        while self._transport:
+            content = player.file(number)
+            self._transport.write(
+                b"--%s\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%s\r\n"
+                % (_BOUNDARY, len(content), content)
+            )
+            player.count_served(len(content))
+            number = await self._next(player, number)
+
+    async def _play_video(self, player: Player) -> None:
+        video = player.recordings.video
+        if video is None or self._transport is None:
+            return
+        self._transport.write(video.header)
+        # Whoever joins sees at once what leads to the frame of now, and time begins with the first that it gets.
+        number = first = player.sync_before(player.position())
+        sequence = 0
+        began = self._time_of(player, first)
+        while self._transport:
+            frame = video.frames[number % player.count]
+            content = player.frame(number)
+            sequence += 1
+            part = fragment(video, frame, content, sequence, self._time_of(player, number) - began)
+            self._transport.write(part)
+            player.count_served(len(content))
+            number = await self._next(player, number)
+
+    def _time_of(self, player: Player, number: int) -> int:
+        video = player.recordings.video
+        if video is None:
+            return 0
+        return number // player.count * video.duration + video.frames[number % player.count].time
+
+    async def _next(self, player: Player, number: int) -> int:
+        """The number of the frame that is sent next, when it is due and the client takes it."""
+        await self._may_write.wait()
+        wait_s = player.due_s(number + 1)
+        if wait_s < -LATE_S:
+            return max(number + 1, player.sync_before(player.position()))
+        while wait_s > 0 and self._transport:
+            # Until the app's start the clock stands, so that no wait can be told in advance.
+            await asyncio.sleep(min(wait_s, 0.1))
+            wait_s = player.due_s(number + 1)
+        return number + 1
+
+    def _close(self) -> None:
+        if self._transport:
+            self._transport.close()
+
+
+_REASONS = {
+    200: "OK",
+    204: "No Content",
+    400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+}

@@ -1,0 +1,234 @@
+"""Datasets that an agent got or unpacked, kept by their content until others need the room.
+
+    FOLDER/KEY/{content, size}   one dataset, whole; KEY is the checksum of what came, with `-unpacked` or its suffix
+    FOLDER/KEY.lock              shared while a run uses it, exclusive while it is made or removed; its time: last used
+    FOLDER/KEY.part[.unpacked]   on its way
+
+The folder is `datasets` in the home of the bridge script, ${PROFILEAPP_HOME:-${XDG_CACHE_HOME:-~/.cache}/profileapp}.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+
+from profileapp.config.dataset_files import files_below, is_lfs_pointer, lfs_pointer_in
+from profileapp.errors import AgentError, DatasetError
+from profileapp.model.target import Dataset
+from profileapp.model.text import printable
+from profileapp.run.dataset_fetch import Open, fetch, sha256_of
+from profileapp.run.unpack import unpack
+
+DEFAULT_LIMIT_BYTES = 20 * 10**9
+HOME_VARIABLE = "PROFILEAPP_HOME"
+LIMIT_VARIABLE = "PROFILEAPP_DATASETS_LIMIT"
+POLL_S = 0.1
+_LOCK_SUFFIX = ".lock"
+
+Told = Callable[[str, int, int], None]
+"""Told of a dataset on its way: its name, bytes here, bytes in all (0: not known). May raise to give up."""
+
+
+class DatasetCache:
+    """The datasets of one user on one agent; any number of processes may use it at once."""
+
+    def __init__(self, folder: Path, limit_bytes: int = DEFAULT_LIMIT_BYTES, open_url: Open | None = None) -> None:
+        self._folder = folder
+        self._limit_bytes = limit_bytes
+        self._open_url = open_url
+
+    @contextmanager
+    def held(self, dataset: Dataset, config_folder: Path, told: Told) -> Iterator[Path]:
+        """The dataset's file or folder, which stays for the block; got and unpacked where it is not here yet.
+
+        Raises DatasetError or AgentError, each with the dataset's name; nothing of a failed one can be used.
+        """
+        try:
+            sha256 = dataset.sha256
+            if dataset.path:
+                sha256 = sha256_of(_inside(config_folder, dataset.path))
+                if dataset.sha256 not in ("", sha256):
+                    raise DatasetError(f"dataset {dataset.path} has sha256 {sha256}, not {dataset.sha256}")
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            key = sha256 + ("-unpacked" if dataset.unpack else _suffix(dataset))
+            descriptor = self._lock(key, dataset, sha256, config_folder, told)
+        except OSError as error:
+            raise AgentError(f"dataset {dataset}: {self._folder} cannot be written ({error.strerror})") from error
+        try:
+            yield self._folder / key / _content_name(dataset)
+        finally:
+            os.close(descriptor)
+
+    def _lock(self, key: str, dataset: Dataset, sha256: str, config_folder: Path, told: Told) -> int:
+        """A descriptor that holds the entry `key`, which is whole."""
+        descriptor = self._open_lock(key)
+        try:
+            while True:
+                _wait_for(descriptor, fcntl.LOCK_SH, str(dataset), told)
+                if (self._folder / key / "size").exists():
+                    _touch(descriptor)
+                    return descriptor
+                # Let go first: two that both held it shared would wait for each other for ever.
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+                _wait_for(descriptor, fcntl.LOCK_EX, str(dataset), told)
+                if not (self._folder / key / "size").exists():
+                    self._make(key, dataset, sha256, config_folder, told)
+                _touch(descriptor)
+                self._make_room(key)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    def _make(self, key: str, dataset: Dataset, sha256: str, config_folder: Path, told: Told) -> None:
+        part = self._folder / f"{key}.part"
+        unpacked = self._folder / f"{key}.part.unpacked"
+        shutil.rmtree(unpacked, ignore_errors=True)
+        unpacked.mkdir(mode=0o700)
+        try:
+            if dataset.path:
+                source = _inside(config_folder, dataset.path)
+            else:
+                source = part
+                resumed = part.exists()
+                self._fetch(dataset, part, told)
+                if resumed and sha256_of(part) != sha256:
+                    # What was here of an earlier attempt may have been another file's.
+                    part.unlink()
+                    self._fetch(dataset, part, told)
+                _check(part, dataset, sha256)
+            content = unpacked / _content_name(dataset)
+            if dataset.unpack:
+                content.mkdir(mode=0o755)
+                _unpack(source, content, dataset, self._limit_bytes)
+            elif dataset.path:
+                shutil.copyfile(source, content)
+            else:
+                part.replace(content)
+            if content.is_file():
+                content.chmod(0o644)
+            size = sum(each.stat().st_size for each in files_below(content))
+            (unpacked / "size").write_text(str(size))
+            shutil.rmtree(self._folder / key, ignore_errors=True)
+            unpacked.replace(self._folder / key)
+        finally:
+            shutil.rmtree(unpacked, ignore_errors=True)
+        part.unlink(missing_ok=True)
+
+    def _fetch(self, dataset: Dataset, part: Path, told: Told) -> None:
+        fetch(
+            dataset.url,
+            part,
+            self._limit_bytes,
+            lambda done, total: told(dataset.url, done, total),
+            self._open_url,
+        )
+
+    def _make_room(self, kept: str) -> None:
+        """Removes what was used longest ago, and is not in use, until the rest fits."""
+        entries = []
+        for lock in self._folder.glob(f"*{_LOCK_SUFFIX}"):
+            key = lock.name.removesuffix(_LOCK_SUFFIX)
+            with suppress(OSError, ValueError):
+                size = sum(part.stat().st_size for part in self._folder.glob(f"{key}.part") if part.is_file())
+                if (self._folder / key).is_dir():
+                    size += int((self._folder / key / "size").read_text())
+                entries.append((lock.stat().st_mtime_ns, key, size))
+        total = sum(size for _, _, size in entries)
+        for _, key, size in sorted(entries):
+            if total <= self._limit_bytes:
+                return
+            if size and key != kept and self._remove(key):
+                total -= size
+
+    def _remove(self, key: str) -> bool:
+        descriptor = self._open_lock(key)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        else:
+            # The mark that it is whole goes first. The lock file stays: another process may wait for it.
+            (self._folder / key / "size").unlink(missing_ok=True)
+            shutil.rmtree(self._folder / key, ignore_errors=True)
+            (self._folder / f"{key}.part").unlink(missing_ok=True)
+            return True
+        finally:
+            os.close(descriptor)
+
+    def _open_lock(self, key: str) -> int:
+        path = self._folder / f"{key}{_LOCK_SUFFIX}"
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """Where this user's datasets are. Raises AgentError."""
+    base = environ.get("XDG_CACHE_HOME") or (f"{environ['HOME']}/.cache" if environ.get("HOME") else "")
+    home = environ.get(HOME_VARIABLE) or (f"{base}/profileapp" if base else "")
+    if not home.startswith("/"):
+        raise AgentError(f"no place for datasets: set {HOME_VARIABLE} to an absolute path")
+    return Path(home) / "datasets"
+
+
+def _suffix(dataset: Dataset) -> str:
+    """The end of a file's name, which tells what it is to those who play it; "" where it is nothing known."""
+    suffix = PurePosixPath((dataset.path or dataset.url).partition("?")[0]).suffix.lower()
+    return suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
+
+
+def _content_name(dataset: Dataset) -> str:
+    return "content" if dataset.unpack else f"content{_suffix(dataset)}"
+
+
+def _touch(descriptor: int) -> None:
+    # The kernel's own "now" is a tick old, and two datasets may be used within one.
+    now_ns = time.time_ns()
+    os.utime(descriptor, ns=(now_ns, now_ns))
+
+
+def _wait_for(descriptor: int, lock: int, name: str, told: Told) -> None:
+    """Waits for a lock; `told` may raise to give up."""
+    while True:
+        try:
+            fcntl.flock(descriptor, lock | fcntl.LOCK_NB)
+        except BlockingIOError:
+            told(name, 0, 0)
+            time.sleep(POLL_S)
+        else:
+            return
+
+
+def _inside(folder: Path, path: str) -> Path:
+    resolved = (folder / path).resolve()
+    if not resolved.is_relative_to(folder.resolve()) or not resolved.is_file():
+        raise DatasetError(f"dataset {path} is not here, or leads out of the folder of the sage.yaml")
+    return resolved
+
+
+def _check(part: Path, dataset: Dataset, sha256: str) -> None:
+    """Raises DatasetError where what came is not what was said; it is gone then."""
+    found = sha256_of(part)
+    if found == sha256:
+        return
+    pointer = is_lfs_pointer(part)
+    size = part.stat().st_size
+    part.unlink()
+    hint = "; it is a Git LFS pointer, so name the address of the content itself" if pointer else ""
+    raise DatasetError(
+        f"dataset {printable(str(dataset), 200)}: what came ({size} bytes) has sha256 {found}, not {sha256}{hint}"
+    )
+
+
+def _unpack(source: Path, folder: Path, dataset: Dataset, limit_bytes: int) -> None:
+    try:
+        unpack(source, folder, limit_bytes)
+    except DatasetError as error:
+        raise DatasetError(f"dataset {printable(str(dataset), 200)} {error}") from error
+    pointer = lfs_pointer_in(folder)
+    if pointer:
+        raise DatasetError(f"dataset {dataset} holds a Git LFS pointer in the place of {printable(pointer, 100)}")

@@ -1,0 +1,35 @@
+"""The datasets of one target, made ready on this machine for as long as it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from profileapp.errors import AgentError
+from profileapp.model.target import Dataset, Target
+
+if TYPE_CHECKING:
+    from profileapp.run.dataset_cache import DatasetCache, Told
+
+Paths = Mapping[str | Dataset, Path]
+"""Where each dataset is, absolute and with no link in it."""
+
+
+@contextmanager
+def ready_datasets(
+    target: Target, config_folder: Path, open_cache: Callable[[], DatasetCache], told: Told
+) -> Iterator[Paths]:
+    """The paths of a target's datasets, which stay for the block. Raises DatasetError or AgentError."""
+    paths: dict[str | Dataset, Path] = {}
+    with ExitStack() as held:
+        for dataset in target.datasets:
+            if isinstance(dataset, Dataset):
+                paths[dataset] = held.enter_context(open_cache().held(dataset, config_folder, told))
+                continue
+            path = (config_folder / dataset).resolve()
+            if not path.is_relative_to(config_folder.resolve()):
+                raise AgentError(f"dataset {dataset!r} leads out of the folder of the sage.yaml")
+            paths[dataset] = path
+        yield paths

@@ -1,0 +1,124 @@
+"""One container of a run, from its creation to its removal."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import docker
+from docker.errors import NotFound
+
+from profileapp.collect.seam import Subject
+from profileapp.run.docker_image import GONE, one_line, short
+from profileapp.run.runtime import Exit
+
+OUTPUT_END_TIMEOUT_S = 10.0
+DAEMON_CHECKS = 8
+DAEMON_CHECK_EVERY_S = 0.25
+_TINI_COMPLAINT = b"[FATAL tini"
+_COMPLAINT_LIMIT_BYTES = 400
+
+
+class Container:
+    """One container, from its creation to its removal."""
+
+    def __init__(
+        self,
+        api: docker.APIClient,
+        container_id: str,
+        output: Callable[[bytes], None],
+        exited: Callable[[], None],
+    ) -> None:
+        self.subject: Subject | None = None
+        self.exit: Exit | None = None
+        self._api = api
+        self._id = container_id
+        self._output = output
+        self._exited = exited
+        self._first_output = b""
+        self._ended_by_us = False
+        self._reader = threading.Thread(target=self._read, name="app-output", daemon=True)
+
+    def start(self) -> None:
+        # Attached before the start, so that not one line is lost.
+        self._stream = self._api.attach(self._id, stdout=True, stderr=True, stream=True, logs=False)
+        self._api.start(self._id)
+        self._reader.start()
+        threading.Thread(target=self._await_exit, name="app-exit", daemon=True).start()
+        with suppress(*GONE):
+            pid = self._api.inspect_container(self._id)["State"]["Pid"]
+            if pid:
+                self.subject = Subject(pid, self._id)
+
+    def refuse(self, reason: str) -> None:
+        """The app was created, but could not be started."""
+        self._end(Exit(refused=reason))
+
+    def terminate(self) -> None:
+        self._ended_by_us = True
+        with suppress(*GONE):
+            self._api.kill(self._id, signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._ended_by_us = True
+        with suppress(*GONE):
+            self._api.kill(self._id, signal.SIGKILL)
+
+    def remove(self) -> str:
+        try:
+            self._api.remove_container(self._id, force=True, v=True)
+        except NotFound:
+            pass
+        except GONE as error:
+            return f"container {self._id[:12]} could not be removed ({one_line(error)}); the next run will"
+        if self._reader.is_alive():
+            self._reader.join(OUTPUT_END_TIMEOUT_S)
+        return ""
+
+    def _read(self) -> None:
+        with suppress(*GONE):
+            for content in self._stream:
+                # A line of it may come in pieces.
+                self._first_output += content[: _COMPLAINT_LIMIT_BYTES - len(self._first_output)]
+                self._output(content)
+        # Left to the garbage collector, its parts may be closed in an order that Python 3.13 complains of on stderr.
+        with suppress(AttributeError, ValueError, *GONE):
+            self._stream._response.close()  # type: ignore[attr-defined]
+
+    def _await_exit(self) -> None:
+        try:
+            status = int(self._api.wait(self._id, timeout=None)["StatusCode"])
+            state = self._api.inspect_container(self._id)["State"]
+        except NotFound:
+            self._end(Exit(lost="the container was removed by somebody else while it ran"))
+            return
+        except GONE as error:
+            self._end(Exit(lost=f"the Docker daemon went away while the app ran ({one_line(error)})"))
+            return
+        self._reader.join(OUTPUT_END_TIMEOUT_S)
+        if status in (126, 127) and self._first_output.startswith(_TINI_COMPLAINT):
+            complaint = self._first_output.decode("utf-8", errors="replace").splitlines()[0]
+            self._end(Exit(exit_code=status, refused=f"the app could not be started: {short(complaint)}"))
+            return
+        number = status - 128 if 128 < status <= 128 + 64 else 0
+        if number in (signal.SIGTERM, signal.SIGKILL) and not self._ended_by_us and self._daemon_goes_away():
+            self._end(Exit(exit_code=status, signal=number, lost="the Docker daemon was stopped while the app ran"))
+            return
+        self._end(Exit(exit_code=status, signal=number, oom_killed=bool(state.get("OOMKilled"))))
+
+    def _daemon_goes_away(self) -> bool:
+        """A daemon that is stopped ends its containers first, and answers for a moment longer."""
+        for _ in range(DAEMON_CHECKS):
+            time.sleep(DAEMON_CHECK_EVERY_S)
+            try:
+                self._api.ping()
+            except GONE:
+                return True
+        return False
+
+    def _end(self, exit_: Exit) -> None:
+        self.exit = exit_
+        self._exited()

@@ -1,0 +1,90 @@
+"""Gets an image for this agent: the one that is here, or its registry's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound
+from docker.utils import parse_repository_tag
+
+from profileapp.errors import AgentError, ImageError
+from profileapp.model.text import printable
+from profileapp.run.progress import Progress
+
+GONE = (DockerException, requests.exceptions.RequestException, OSError)
+"""What the daemon's client raises where there is no daemon any more, or it refuses."""
+
+# As Docker calls an image's architecture, by what `uname -m` calls the machine's.
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386", "ppc64le": "ppc64le"}
+
+
+def get_image(api: docker.APIClient, name: str, machine: str, progress: Progress) -> dict[str, Any]:
+    """What the daemon tells of an image, which is pulled where it is not here. `machine` is what `uname -m` says.
+
+    Raises ImageError where it cannot be had or is made for another architecture, AgentError where the daemon fails.
+    """
+    shown = repr(printable(name, 200))
+    try:
+        found = _find(api, name, shown) or _pull(api, name, shown, progress)
+    except GONE as error:
+        raise AgentError(f"image {shown}: the daemon cannot get it ({one_line(error)})") from error
+    architecture = found.get("Architecture", "")
+    own = _ARCHITECTURES.get(machine, machine)
+    if architecture and own and architecture != own:
+        raise ImageError(
+            f"image {shown} is made for {architecture}, but this agent is {own}; "
+            f"build it for linux/{own} too, or name an agent of its architecture"
+        )
+    return found
+
+
+def one_line(error: BaseException) -> str:
+    """What the daemon says of an error, short."""
+    explanation = getattr(error, "explanation", None)
+    return short(str(explanation or error))
+
+
+def short(text: str) -> str:
+    """One line of at most 300 characters."""
+    return printable(" ".join(text.split()), 300)
+
+
+def _find(api: docker.APIClient, name: str, shown: str) -> dict[str, Any] | None:
+    try:
+        return _inspect(api, name)
+    except ImageNotFound:
+        return None
+    except APIError as error:
+        if error.is_client_error():
+            raise ImageError(f"image {shown} is no name of an image ({one_line(error)})") from error
+        raise
+
+
+def _inspect(api: docker.APIClient, name: str) -> dict[str, Any]:
+    inspect: Callable[[str], dict[str, Any]] = api.inspect_image
+    return inspect(name)
+
+
+def _pull(api: docker.APIClient, name: str, shown: str, progress: Progress) -> dict[str, Any]:
+    repository, tag = parse_repository_tag(name)
+    layers: dict[str, tuple[int, int]] = {}
+    try:
+        for event in cast(
+            "Iterator[dict[str, Any]]", api.pull(repository, tag=tag or "latest", stream=True, decode=True)
+        ):
+            if "error" in event:
+                raise ImageError(f"image {shown} is not here and cannot be pulled: {short(event['error'])}")
+            detail = event.get("progressDetail") or {}
+            if event.get("id") and detail.get("total"):
+                layers[event["id"]] = int(detail.get("current", 0)), int(detail["total"])
+                done = sum(current for current, _ in layers.values())
+                progress.pulling(name, done, sum(total for _, total in layers.values()))
+        return _inspect(api, name)
+    except APIError as error:
+        raise ImageError(
+            f"image {shown} is not here and cannot be pulled ({one_line(error)}); "
+            "build it on this agent, or name one that its registry has"
+        ) from error

@@ -1,0 +1,164 @@
+"""Services in containers, with the few rights that common images (databases, brokers) begin with and then give up.
+
+Source: Docker Engine API; docker-py's low-level client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import docker
+from docker.errors import NotFound
+from docker.types import Mount as DockerMount
+
+from profileapp.collect.seam import Subject
+from profileapp.errors import AgentError
+from profileapp.model.target import Service
+from profileapp.run.docker_container import Container
+from profileapp.run.docker_image import GONE, get_image, one_line
+from profileapp.run.docker_network import close_network, labels_of, network_settings, open_network
+from profileapp.run.docker_playback import make_image, playback_settings, python_mounts
+from profileapp.run.progress import Progress
+from profileapp.run.runtime import RUN_ID_VARIABLE, Exit, Limits
+from profileapp.run.surroundings import RunningService, ServiceLaunch
+
+# Entrypoints of official images chown their folders and become another user.
+_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "NET_BIND_SERVICE")
+
+
+class DockerSurroundings:
+    """Networks and services on one daemon. `machine` is the architecture that the daemon names as its own."""
+
+    def __init__(self, api: docker.APIClient, state: str, machine: str, limits: Limits) -> None:
+        self._api = api
+        self._state = state
+        self._machine = machine
+        self._limits = limits
+
+    def prepare(self, service: Service, progress: Progress) -> None:
+        if service.image:
+            get_image(self._api, service.image, self._machine, progress)
+            return
+        try:
+            make_image(self._api)
+        except GONE as error:
+            raise AgentError(f"service {service.name}: its empty image cannot be made ({one_line(error)})") from error
+
+    def open_network(self, run_id: str, *, internet: bool | None) -> str:
+        return open_network(self._api, run_id, self._state, internet=bool(internet))
+
+    def close_network(self, network: str) -> str:
+        return close_network(self._api, network)
+
+    def host_name(self, service: Service) -> str:
+        return service.name
+
+    def start(
+        self, launch: ServiceLaunch, output: Callable[[bytes], None], exited: Callable[[], None]
+    ) -> RunningService:
+        name = launch.service.name
+        try:
+            settings = self._settings(launch)
+            environment = {RUN_ID_VARIABLE: launch.run_id, **settings.pop("environment", {}), **launch.env}
+            created = self._api.create_container(
+                **settings,
+                environment=environment,
+                labels=labels_of(launch.run_id, self._state),
+                host_config=self._api.create_host_config(**self._host_config(launch)),
+                **network_settings(launch.network, name),
+            )
+        except GONE as error:
+            raise AgentError(f"service {name} cannot be made ({one_line(error)})") from error
+        container = DockerService(self._api, str(created["Id"]), output, exited, launch.network)
+        try:
+            container.start()
+        except GONE as error:
+            container.remove()
+            raise AgentError(f"service {name} cannot be started ({one_line(error)})") from error
+        return container
+
+    def _settings(self, launch: ServiceLaunch) -> dict[str, Any]:
+        service = launch.service
+        if not service.image:
+            return playback_settings(service)
+        return {"image": service.image, "command": list(service.args) or None}
+
+    def _host_config(self, launch: ServiceLaunch) -> dict[str, Any]:
+        is_own = not launch.service.image
+        return {
+            "mounts": [
+                DockerMount(mount.container_path, mount.host_path, type="bind", read_only=not mount.writable)
+                for mount in (*launch.mounts, *(python_mounts() if is_own else ()))
+            ],
+            "network_mode": launch.network,
+            "cap_drop": ["ALL"],
+            "cap_add": [] if is_own else list(_CAPABILITIES),
+            "security_opt": ["no-new-privileges"],
+            "pids_limit": self._limits.pids,
+            "mem_limit": self._limits.memory_bytes,
+            "memswap_limit": self._limits.memory_bytes,
+            "init": True,
+            "log_config": {"Type": "none", "Config": {}},
+        }
+
+
+class DockerService:
+    """One started service."""
+
+    def __init__(
+        self,
+        api: docker.APIClient,
+        container_id: str,
+        output: Callable[[bytes], None],
+        exited: Callable[[], None],
+        network: str,
+    ) -> None:
+        self._api = api
+        self._id = container_id
+        self._network = network
+        self._container = Container(api, container_id, output, exited)
+
+    @property
+    def subject(self) -> Subject | None:
+        return self._container.subject
+
+    @property
+    def exit(self) -> Exit | None:
+        return self._container.exit
+
+    @property
+    def address(self) -> str:
+        with suppress(*GONE):
+            for one in self._api.inspect_container(self._id)["NetworkSettings"]["Networks"].values():
+                if one.get("NetworkID") == self._network:
+                    return str(one.get("IPAddress") or "")
+        return ""
+
+    def start(self) -> None:
+        """Raises what the daemon's client raises."""
+        self._container.start()
+
+    def has_file(self, path: str) -> bool:
+        try:
+            content, _ = self._api.get_archive(self._id, path)
+        except NotFound:
+            return False
+        except GONE:
+            return False
+        content.close()
+        return True
+
+    def signal(self, number: int) -> None:
+        with suppress(*GONE):
+            self._api.kill(self._id, number)
+
+    def terminate(self) -> None:
+        self._container.terminate()
+
+    def kill(self) -> None:
+        self._container.kill()
+
+    def remove(self) -> str:
+        return self._container.remove()

@@ -1,0 +1,85 @@
+"""How recordings become an app's cameras: what the playback service is given, and where the app finds it.
+
+Sources: Waggle, wes-playback-server (README: /data/NAME/{live.mp4,images/}, port 8090); pywaggle, `waggle.data.vision`
+(data-config.json).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from profileapp.collect.seam import Mount
+from profileapp.errors import DatasetError
+from profileapp.model.target import Ready, Service, Target
+from profileapp.playback.recordings import Recordings, RecordingsError, find_recordings
+from profileapp.run.datasets import Paths
+
+PORT = 8090
+DATA_FOLDER = "/data"
+CONTAINER_DATA_CONFIG = "/run/waggle/data-config.json"
+DATA_CONFIG_VARIABLE = "WAGGLE_DATA_CONFIG_PATH"
+PLAYBACK_VARIABLE = "PROFILEAPP_PLAYBACK"
+READY = Ready(http=f"{PORT}/ready")
+
+
+def recordings_of(service: Service, datasets: Paths) -> tuple[Recordings, ...]:
+    """What a playback plays. Raises DatasetError where there is nothing to play."""
+    try:
+        return tuple(find_recordings(each.name, datasets[each.dataset], each.rate) for each in service.streams)
+    except RecordingsError as error:
+        raise DatasetError(f"{service.name}: {error}") from error
+
+
+def check_recordings(target: Target, datasets: Paths) -> None:
+    """Raises DatasetError where a playback of the target has nothing to play."""
+    for service in target.services:
+        recordings_of(service, datasets)
+
+
+def playback_mounts(recordings: Sequence[Recordings]) -> tuple[Mount, ...]:
+    """Each recording where a Waggle playback server looks for it."""
+    mounts = []
+    for one in recordings:
+        if one.video:
+            mounts.append(Mount(str(one.video.path), f"{DATA_FOLDER}/{one.name}/live.mp4"))
+        elif len(one.files) == 1:
+            mounts.append(Mount(str(one.files[0]), f"{DATA_FOLDER}/{one.name}/images/{one.files[0].name}"))
+        else:
+            mounts.append(Mount(str(one.files[0].parent), f"{DATA_FOLDER}/{one.name}/images"))
+    return tuple(mounts)
+
+
+def streams_text(service: Service, *, paths: dict[str, str] | None = None) -> str:
+    """The streams as `python -m profileapp.playback` takes them; `paths` by name, DATA_FOLDER/NAME where left out."""
+    where = paths or {}
+    return json.dumps(
+        [
+            {"name": each.name, "path": where.get(each.name, f"{DATA_FOLDER}/{each.name}"), "rate": each.rate}
+            for each in service.streams
+        ]
+    )
+
+
+def write_data_config(path: Path, url: str, service: Service, recordings: Sequence[Recordings]) -> None:
+    """What pywaggle reads to find a camera by its name. Raises OSError.
+
+    A playback image of the user's own has Waggle's addresses only: no stream of images.
+    """
+    sections = [
+        {
+            "match": {"id": one.name},
+            "handler": {
+                "type": "microphone" if one.is_sound else "video",
+                "args": {"url": url + _address(one, service)},
+            },
+        }
+        for one in recordings
+    ]
+    path.write_text(json.dumps(sections, indent=1) + "\n", encoding="utf-8")
+    path.chmod(0o644)
+
+
+def _address(one: Recordings, service: Service) -> str:
+    return one.address.replace("/live.mjpg", "/image.jpg") if service.image else one.address

@@ -1,0 +1,116 @@
+"""What an app that is a process of the host can have around it: a playback, on this machine's own loopback address."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import profileapp
+from profileapp.collect.seam import Subject
+from profileapp.errors import AgentError, ConfigError
+from profileapp.model.target import Service
+from profileapp.run.playback import DATA_FOLDER, PORT, streams_text
+from profileapp.run.progress import Progress
+from profileapp.run.runtime import RUN_ID_VARIABLE, Exit
+from profileapp.run.surroundings import RunningService, ServiceLaunch
+
+LOOPBACK = "127.0.0.1"
+_END_TIMEOUT_S = 2.0
+_READ_BYTES = 64 * 1024
+
+
+class ProcessSurroundings:
+    """Starts a playback; refuses what needs a container."""
+
+    def prepare(self, service: Service, progress: Progress) -> None:
+        if service.image:
+            raise ConfigError(f"service {service.name} needs a container; use the docker runtime")
+
+    def open_network(self, run_id: str, *, internet: bool | None) -> str:
+        if internet is False:
+            raise AgentError("`internet: false` needs a container; use the docker runtime")
+        return ""
+
+    def close_network(self, network: str) -> str:
+        return ""
+
+    def host_name(self, service: Service) -> str:
+        return LOOPBACK
+
+    def start(
+        self, launch: ServiceLaunch, output: Callable[[bytes], None], exited: Callable[[], None]
+    ) -> RunningService:
+        paths = {}
+        for mount in launch.mounts:
+            if mount.container_path.startswith(f"{DATA_FOLDER}/"):
+                name = mount.container_path.removeprefix(f"{DATA_FOLDER}/").split("/")[0]
+                paths[name] = mount.host_path
+        text = streams_text(launch.service, paths=paths)
+        package = Path(profileapp.__file__).resolve().parent
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-B", "-s", "-m", "profileapp.playback", LOOPBACK, str(PORT), text],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+                env={RUN_ID_VARIABLE: launch.run_id, "PYTHONPATH": str(package.parent), **launch.env},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise AgentError(f"service {launch.service.name} cannot be started ({error})") from error
+        return _Playback(process, output, exited)
+
+
+class _Playback:
+    """The playback as a process."""
+
+    address = LOOPBACK
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], output: Callable[[bytes], None], exited: Callable[[], None]
+    ) -> None:
+        self.subject: Subject | None = Subject(process.pid)
+        self.exit: Exit | None = None
+        self._process = process
+        self._exited = exited
+        self._reader = threading.Thread(target=self._read, args=(output,), name="service-output", daemon=True)
+        self._reader.start()
+
+    def has_file(self, path: str) -> bool:
+        return Path(path).exists()
+
+    def signal(self, number: int) -> None:
+        with suppress(OSError):
+            self._process.send_signal(number)
+
+    def terminate(self) -> None:
+        self.signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+
+    def remove(self) -> str:
+        self.terminate()
+        try:
+            self._process.wait(_END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._reader.join(_END_TIMEOUT_S)
+        return ""
+
+    def _read(self, output: Callable[[bytes], None]) -> None:
+        stream = self._process.stdout
+        if stream is not None:
+            with stream, suppress(OSError, ValueError):
+                while content := os.read(stream.fileno(), _READ_BYTES):
+                    output(content)
+        status = self._process.wait()
+        self.exit = Exit(exit_code=status if status >= 0 else 128 - status, signal=max(0, -status))
+        self._exited()

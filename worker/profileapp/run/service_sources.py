@@ -1,0 +1,63 @@
+"""What each service costs, measured as the app is, in series of its own: `service.cpu.util` with the service's name."""
+
+from __future__ import annotations
+
+from profileapp.collect.seam import Collector, Emit, RunContext
+from profileapp.model.series import Series
+from profileapp.run.sources import Find, MetricSource
+from profileapp.run.surroundings import RunningService
+
+_METRIC = "container"
+_PREFIX = "service."
+
+
+class ServiceEmit:
+    """Takes what a source of the metric `container` says of a service, and names it so."""
+
+    def __init__(self, emit: Emit, service: str) -> None:
+        self._emit = emit
+        self._service = service
+        self._named: dict[Series, Series] = {}
+
+    def __call__(self, series: Series, value: float, at_ns: int) -> None:
+        named = self._named.get(series)
+        if named is None:
+            name = _PREFIX + series.name.removeprefix(f"{_METRIC}.")
+            labels = tuple(sorted((*series.labels, ("service", self._service))))
+            named = self._named[series] = Series(name, series.unit, series.metric, labels, series.kind)
+        self._emit(named, value, at_ns)
+
+
+class ServiceSources:
+    """The sources of all services of a run; none where the target does not ask for `container`."""
+
+    def __init__(self, run: RunContext, emit: Emit, find: Find) -> None:
+        names = [service.name for service in run.target.services] if _METRIC in run.target.metrics else []
+        self._sources = {
+            name: MetricSource(_METRIC, "", _whole(find(_METRIC, run.warn)), run, ServiceEmit(emit, name))
+            for name in names
+        }
+        self._run = run
+
+    def attach(self, services: dict[str, RunningService]) -> None:
+        """The services run, and so does the app."""
+        for name, service in services.items():
+            if name in self._sources and service.subject and not service.exit:
+                self._sources[name].attach(service.subject)
+
+    def detach(self) -> None:
+        """The app has ended or will be ended next. May be called twice."""
+        for source in self._sources.values():
+            source.detach()
+
+    def close(self) -> None:
+        """Lets go of everything, and warns of each service that could not be measured."""
+        for name, source in self._sources.items():
+            source.close()
+            status = source.status(lambda _: 0)
+            if status.state != "measured":
+                self._run.warn(f"service {name} was not measured: {status.reason}")
+
+
+def _whole(collectors: list[Collector]) -> list[Collector]:
+    return [each for each in collectors if not each.part]

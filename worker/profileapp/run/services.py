@@ -1,0 +1,214 @@
+"""Starts what an app has around it, watches it while the app runs, and leaves nothing of it behind."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from profileapp.collect.custom import SOCKET_VARIABLE
+from profileapp.collect.seam import Emit, Mount, RunContext
+from profileapp.errors import AgentError
+from profileapp.model.target import Service
+from profileapp.playback.recordings import Recordings
+from profileapp.record.folder import SERVICES_FOLDER
+from profileapp.run.datasets import Paths
+from profileapp.run.ending import signal_name
+from profileapp.run.output import AppLog
+from profileapp.run.playback import (
+    CONTAINER_DATA_CONFIG,
+    DATA_CONFIG_VARIABLE,
+    PLAYBACK_VARIABLE,
+    PORT,
+    READY,
+    playback_mounts,
+    recordings_of,
+    write_data_config,
+)
+from profileapp.run.progress import Progress
+from profileapp.run.ready import SaidText, is_ready
+from profileapp.run.runtime import CONTAINER_DATASET, Exit
+from profileapp.run.service_sources import ServiceSources
+from profileapp.run.sources import Find, Sources
+from profileapp.run.stop import Stop, Wake
+from profileapp.run.surroundings import RunningService, ServiceLaunch, Surroundings
+
+LOOK_EVERY_S = 0.05
+
+
+class Around:
+    """What one start of the app has around it. `network` "": none of its own; `env` and `mounts` are the app's."""
+
+    def __init__(self, sources: ServiceSources, network: str = "") -> None:
+        self.network = network
+        self.env: dict[str, str] = {}
+        self.mounts: tuple[Mount, ...] = ()
+        self.running: dict[str, RunningService] = {}
+        self._sources = sources
+        self._failure = ""
+        self._may_end: set[str] = set()
+        self._players: list[RunningService] = []
+
+    @property
+    def failure(self) -> str:
+        """Which service ended, and how; "" while all run."""
+        if not self._failure:
+            ended = ((name, one.exit) for name, one in self.running.items())
+            found = (_told(name, exit_) for name, exit_ in ended if exit_ and not self._is_done(name, exit_))
+            self._failure = next(found, "")
+        return self._failure
+
+    def add(self, service: Service, running: RunningService) -> None:
+        """A service has been started."""
+        self.running[service.name] = running
+        if service.streams and not service.image:
+            self._players.append(running)
+        elif service.ready is None:
+            self._may_end.add(service.name)
+
+    def begin(self) -> None:
+        """The app runs: what is played begins."""
+        for player in self._players:
+            player.signal(signal.SIGUSR1)
+
+    def attach(self) -> None:
+        """The app is measured: its services are too."""
+        self._sources.attach(self.running)
+
+    def detach(self) -> None:
+        """The app has ended or will be ended next. May be called twice."""
+        self._sources.detach()
+
+    def _is_done(self, name: str, exit_: Exit) -> bool:
+        """A service that nobody waits for to be ready may do some work and end."""
+        return name in self._may_end and exit_.exit_code == 0
+
+
+class Services:
+    """The services of one run."""
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        context: RunContext,
+        datasets: Paths,
+        app_sources: Sources,
+        emit: Emit,
+        find_sources: Find,
+        progress: Progress,
+        stop: Stop,
+        wake: Wake,
+    ) -> None:
+        self._surroundings = surroundings
+        self._context = context
+        self._target = context.target
+        self._datasets = datasets
+        self._app_sources = app_sources
+        self._progress = progress
+        self._stop = stop
+        self._wake = wake
+        self._sources = ServiceSources(context, emit, find_sources)
+        self._logs: dict[str, AppLog] = {}
+        if self._target.services:
+            folder = context.artifacts / SERVICES_FOLDER
+            folder.mkdir(exist_ok=True)
+            self._logs = {service.name: AppLog(folder / f"{service.name}.log") for service in self._target.services}
+
+    @contextmanager
+    def around(self, repeat: int) -> Iterator[Around]:
+        """What the app has around it in one repeat; gone at the end of the block.
+
+        Raises AgentError where a service cannot be started, ends, is not ready in time, or we are told to stop.
+        """
+        wanted = bool(self._target.services) or self._target.internet is False
+        if not wanted:
+            yield Around(self._sources)
+            return
+        network = self._surroundings.open_network(self._context.run_id, internet=self._target.internet)
+        around = Around(self._sources, network)
+        try:
+            for service in self._target.services:
+                self._start(service, around, repeat)
+            yield around
+        finally:
+            around.detach()
+            left = [running.remove() for running in reversed(around.running.values())]
+            left.append(self._surroundings.close_network(network))
+            for line in filter(None, left):
+                self._context.warn(line)
+
+    def close(self) -> None:
+        """The run is over."""
+        self._sources.close()
+        for log in self._logs.values():
+            log.close()
+
+    def _start(self, service: Service, around: Around, repeat: int) -> None:
+        log = self._logs[service.name]
+        if self._target.repeat > 1 or repeat > 1:
+            log.write(b"[profileapp: repeat %d]\n" % repeat)
+        said = SaidText(service.ready.log if service.ready else "")
+
+        def output(content: bytes) -> None:
+            log.write(content)
+            said.feed(content)
+
+        began_s = time.monotonic()
+        running = self._surroundings.start(self._launch(service, around), output, self._wake.set)
+        around.add(service, running)
+        ready = service.ready or (READY if service.streams and not service.image else None)
+        if ready is None:
+            return
+        while not is_ready(ready, running, said):
+            if self._stop.signal:
+                raise AgentError("stopped while a service was started")
+            if around.failure:
+                raise AgentError(around.failure)
+            if time.monotonic() - began_s > ready.timeout_s:
+                raise AgentError(
+                    f"service {service.name} was not ready after {ready.timeout_s:g} s ({ready}); {_see(service.name)}"
+                )
+            self._wake.wait(LOOK_EVERY_S)
+        self._progress.note(f"service {service.name}: ready after {time.monotonic() - began_s:.1f} s")
+
+    def _launch(self, service: Service, around: Around) -> ServiceLaunch:
+        mounts: tuple[Mount, ...] = ()
+        if service.dataset:
+            mounts = (Mount(str(self._datasets[service.dataset]), CONTAINER_DATASET),)
+        env = service.env
+        if service.streams:
+            recordings = recordings_of(service, self._datasets)
+            mounts = (*mounts, *playback_mounts(recordings))
+            self._offer(service, recordings, around)
+            if not service.image:
+                socket = self._app_sources.env.get(SOCKET_VARIABLE, "")
+                env = {SOCKET_VARIABLE: socket} if socket else {}
+                mounts = (
+                    *mounts,
+                    *(each for each in self._app_sources.mounts if socket.startswith(each.container_path)),
+                )
+        return ServiceLaunch(self._context.run_id, service, env, mounts, around.network)
+
+    def _offer(self, service: Service, recordings: Sequence[Recordings], around: Around) -> None:
+        """Tells the app where its cameras are."""
+        url = f"http://{self._surroundings.host_name(service)}:{PORT}"
+        path = self._context.scratch / "data-config.json"
+        write_data_config(path, url, service, recordings)
+        around.env[PLAYBACK_VARIABLE] = url
+        around.mounts = (*around.mounts, Mount(str(path), CONTAINER_DATA_CONFIG))
+        if not self._context.contained:
+            around.env[DATA_CONFIG_VARIABLE] = str(path)
+
+
+def _told(name: str, exit_: Exit) -> str:
+    how = exit_.lost or exit_.refused
+    if exit_.oom_killed:
+        how = "it wanted more memory than the agent gives it"
+    elif exit_.signal:
+        how = f"ended by {signal_name(exit_.signal)}, which profileapp did not send"
+    return f"service {name} did not run on: {how or f'ended with exit code {exit_.exit_code}'}; {_see(name)}"
+
+
+def _see(name: str) -> str:
+    return f"see {SERVICES_FOLDER}/{name}.log"

@@ -1,0 +1,169 @@
+"""A database, open: transactions, and its errors in words."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from profileapp.errors import StoreError
+from profileapp.model.text import printable
+from profileapp.store.migrate import HEAD, check_revision, revision_of, upgrade
+from profileapp.store.url import parse_url, shown
+
+BUSY_TIMEOUT_S = 60.0
+"""How long one waits for another that writes to the same SQLite file."""
+CONNECT_TIMEOUT_S = 10
+
+# Class 08: the connection; 40: a transaction that the server gave up (serialisation, deadlock); 57P: it shuts down.
+_PASSING_STATES = ("08", "40", "57P")
+
+
+class Database:
+    """A database with the tables of this version. `name` is fit to be shown: it has no password."""
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        self.engine = engine
+        self.name = name
+
+    @property
+    def is_postgresql(self) -> bool:
+        return self.engine.dialect.name == "postgresql"
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """All that is done within, or nothing of it. Raises StoreError, LostConnection where trying again may help."""
+        with told(self.name), self.engine.begin() as connection:
+            yield connection
+
+
+class LostConnection(StoreError):
+    """The connection broke, or the server gave the transaction up: nothing of it was done; try again."""
+
+
+def open_database(text: str, *, write: bool) -> Database:
+    """Opens a database by its URL or path. To write, its tables are made or brought up to date.
+
+    Raises ConfigError for a bad URL, StoreError where it cannot be had, is newer, or (to read) older or empty.
+    """
+    url = parse_url(text)
+    name = shown(url)
+    if url.get_backend_name() == "sqlite":
+        _check_file(Path(str(url.database)), name, write=write)
+    with told(name):
+        database = Database(_engine(url, write=write), name)
+        with database.engine.begin() as connection:
+            revision = revision_of(connection)
+            check_revision(revision, name)
+            # Most of the time there is nothing to do: then nobody waits for a lock.
+            if write and revision != HEAD:
+                upgrade(connection, name)
+        if not write and revision != HEAD:
+            what = "holds no tables of profileapp" if revision is None else "has the tables of an older profileapp"
+            raise StoreError(f"{name}: {what}; `profileapp store --db …` without a folder brings it up to date")
+    return database
+
+
+@contextmanager
+def told(name: str) -> Iterator[None]:
+    """Turns an error of the driver into one clear line."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise StoreError(f"{name}: needs the driver: pip install 'profileapp[store,postgres]'") from error
+    except DBAPIError as error:
+        raise _said(name, error.orig, broken=error.connection_invalidated) from error
+    except SQLAlchemyError as error:
+        raise StoreError(f"{name}: {_one_line(str(error))}") from error
+    except Exception as error:
+        # Samples go to the driver without SQLAlchemy in between.
+        if not _is_of_driver(error):
+            raise
+        raise _said(name, error, broken=False) from error
+
+
+def _engine(url: URL, *, write: bool) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        arguments = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "profileapp"}
+        # What the URL itself says goes first.
+        given = {key: value for key, value in arguments.items() if key not in url.query}
+        return create_engine(url, poolclass=NullPool, connect_args=given, hide_parameters=True)
+    path = Path(str(url.database)).resolve()
+    # As a URI a file can be opened to read only; the name's own `?` and `%` are escaped by as_uri.
+    address = f"{path.as_uri()}?mode={'rwc' if write else 'ro'}"
+    engine = create_engine(
+        "sqlite+pysqlite://",
+        creator=lambda: sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None),
+        poolclass=NullPool,
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA cache_size = -65536")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # Who means to write says so at once: a transaction that turns from reading to writing may be refused.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+def _check_file(path: Path, name: str, *, write: bool) -> None:
+    try:
+        if path.is_dir():
+            raise StoreError(f"{name}: is a folder; name a file")
+        if not path.exists() and not write:
+            raise StoreError(f"{name}: no such database; `profileapp store DIR --db {name}` makes it")
+        if write and not path.parent.is_dir():
+            raise StoreError(f"{name}: the folder {path.parent} is not there; make it first")
+        # SQLite opens what it may not write all the same, and fails when it comes to that.
+        if write and not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise StoreError(f"{name}: it is read-only; nothing was changed")
+    except OSError as error:
+        raise StoreError(f"{name}: cannot be opened ({error.strerror})") from error
+
+
+def _said(name: str, error: BaseException | None, *, broken: bool) -> StoreError:
+    kind = LostConnection if broken or _may_pass(error) else StoreError
+    return kind(f"{name}: {_reason(error)}")
+
+
+def _is_of_driver(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.Error) or type(error).__module__.startswith("psycopg")
+
+
+def _may_pass(error: BaseException | None) -> bool:
+    state = getattr(error, "sqlstate", None) or ""
+    # An OperationalError of psycopg's without a state is one of the connection itself.
+    is_lost = type(error).__module__.startswith("psycopg") and type(error).__name__ == "OperationalError" and not state
+    return is_lost or state.startswith(_PASSING_STATES)
+
+
+def _reason(error: BaseException | None) -> str:
+    text = _one_line(str(error))
+    lower = text.lower()
+    if "locked" in lower and isinstance(error, sqlite3.Error):
+        return f"another process has been writing to it for {BUSY_TIMEOUT_S:g} s; try again"
+    if "disk is full" in lower or "no space left" in lower or "disk full" in lower:
+        return "the disk is full; nothing was changed"
+    if "readonly" in lower or "read-only" in lower:
+        return "it is read-only; nothing was changed"
+    if "unable to open database file" in lower:
+        return "cannot be opened; is its folder there, and may you write to it?"
+    if "not a database" in lower or "malformed" in lower:
+        return f"is no database, or a damaged one ({text})"
+    return text
+
+
+def _one_line(text: str) -> str:
+    return printable(" ".join(text.split()), 400)

@@ -1,0 +1,277 @@
+"""Stores a judged run: once, and whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import Connection, Row, Table, insert, select
+
+from profileapp.errors import AgentError
+from profileapp.judge.device import model_of
+from profileapp.judge.verdict import JudgedRun, judge_folder
+from profileapp.model.run import Run, SeriesSummary
+from profileapp.model.series import Series
+from profileapp.model.table import FunctionRow, KernelRow
+from profileapp.model.text import printable
+from profileapp.record.reader import read_run
+from profileapp.store import schema
+from profileapp.store.database import Database, LostConnection
+from profileapp.store.remove import remove_run
+from profileapp.store.samples import Part, write_samples
+from profileapp.store.text import stored_key, stored_text
+from profileapp.store.upsert import insert_new
+
+STATISTICS = ("mean", "sd", "min", "p50", "p90", "p95", "p99", "max", "last")
+LARGEST = 2**62
+"""Whole numbers in a run must be smaller: a database has 64 bits, one of them the sign."""
+PATIENCE_S = 60.0
+"""How long a broken connection is tried again."""
+
+Outcome = Literal["stored", "already stored", "replaced"]
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """What became of one run. `outcome` "replaced": an incomplete one was there before."""
+
+    run_id: str
+    target: str
+    outcome: Outcome
+    samples: int
+    problems: tuple[str, ...] = ()
+
+
+def store_folder(
+    database: Database,
+    folder: Path,
+    *,
+    patience_s: float = PATIENCE_S,
+    sleep: Callable[[float], None] = time.sleep,
+    note: Callable[[str], None] = lambda _: None,
+) -> Stored:
+    """Judges what is in a target's folder, and stores it in one transaction; a run that is there is left as it is.
+
+    A connection that breaks is made anew for `patience_s` seconds. Raises AgentError where the folder holds no run that
+    can be stored, or its id is another run's, and StoreError where the database fails.
+    """
+    judged: JudgedRun | None = None
+    began, pause_s = time.monotonic(), 0.5
+    while True:
+        try:
+            if judged is None:
+                # Its samples need not be read to find out that it is there.
+                known = _known_run(database, folder)
+                if known is not None:
+                    return known
+                judged = judge_folder(folder)
+                check_run(judged)
+            with database.transaction() as connection:
+                return _store(connection, judged)
+        except LostConnection as error:
+            if time.monotonic() - began + pause_s > patience_s:
+                raise
+            note(f"{error}; trying again in {pause_s:g} s")
+            sleep(pause_s)
+            pause_s = min(2 * pause_s, 8.0)
+
+
+def _known_run(database: Database, folder: Path) -> Stored | None:
+    """The run of a folder where the database has it already, and finished."""
+    try:
+        run = read_run(folder)
+    except (FileNotFoundError, AgentError):
+        return None
+    with database.transaction() as connection:
+        known = _row_of(connection, run.id)
+    if known is None or known.state != "finished" or _difference(known, run):
+        return None
+    return Stored(run.id, run.target.name, "already stored", known.sample_count)
+
+
+def check_run(judged: JudgedRun) -> None:
+    """Raises AgentError where what a folder holds cannot be stored."""
+    run = judged.run
+    if not run.id:
+        reason = judged.problems[0] if judged.problems else "no run"
+        raise AgentError(f"{judged.folder}: nothing was stored of it: {reason}")
+    numbers = (run.started_ns, run.ended_ns, run.clock.anchor_wall_ns, run.stop_signal)
+    if not all(0 <= number < LARGEST for number in numbers):
+        raise AgentError(f"{judged.folder}: nothing was stored of it: a time in run.json is out of range")
+
+
+def _store(connection: Connection, judged: JudgedRun) -> Stored:
+    run = judged.run
+    samples = sum(map(len, judged.series.values()))
+    row = _run_row(judged, samples)
+    outcome: Outcome = "stored"
+    key = insert_new(connection, schema.run, row)
+    if key is None:
+        known = _row_of(connection, run.id)
+        if known is None:
+            raise LostConnection("the run was being stored by another, who gave up")
+        difference = _difference(known, run)
+        if difference:
+            raise AgentError(
+                f"{judged.folder}: nothing was stored of it: the database holds another run with the id "
+                f"'{printable(run.id)}' (its {difference} differs)"
+            )
+        if known.state == "finished" or run.state != "finished":
+            return Stored(run.id, run.target.name, "already stored", samples, judged.problems)
+        # A copy made while it ran, or what a crash left: the finished run takes its place.
+        remove_run(connection, known.id)
+        outcome, key = "replaced", insert_new(connection, schema.run, row)
+    if key is None:
+        raise LostConnection("the run is being stored by another")
+    parts = _store_series(connection, key, judged)
+    write_samples(connection, parts)
+    _store_tables(connection, key, judged)
+    return Stored(run.id, run.target.name, outcome, samples, judged.problems)
+
+
+def _row_of(connection: Connection, run_id: str) -> Row[Any] | None:
+    names = ("id", "app", "target", "started_ns", "hostname", "state", "sample_count")
+    columns = [schema.run.c[name] for name in names]
+    return connection.execute(select(*columns).where(schema.run.c.run_id == stored_key(run_id))).one_or_none()
+
+
+def _difference(known: Row[Any], run: Run) -> str:
+    """What tells a stored run from another one with its id; "" where they are the same."""
+    facts: dict[str, str | int] = {
+        "app": stored_key(run.app.name),
+        "target": stored_key(run.target.name),
+        "started_ns": run.started_ns,
+        "hostname": stored_key(run.agent.hostname),
+    }
+    return next((name for name, fact in facts.items() if getattr(known, name) != fact), "")
+
+
+def _run_row(judged: JudgedRun, samples: int) -> dict[str, Any]:
+    run = judged.run
+    jetson = run.agent.jetson
+    keys = {
+        "run_id": run.id,
+        "app": run.app.name,
+        "target": run.target.name,
+        "git_commit": run.build.commit,
+        "branch": run.build.branch,
+        "job": run.build.job,
+        "build_number": run.build.number,
+        "hostname": run.agent.hostname,
+        "device": model_of(run),
+        "power_mode": jetson.power_mode if jetson else "",
+        "jetpack": (jetson.jetpack or jetson.l4t) if jetson else "",
+    }
+    texts = {
+        "app_version": run.app.version,
+        "state": run.state,
+        "ending": run.ending or "",
+        "verdict": judged.verdict,
+        "image": run.image.name if run.image else "",
+        "image_digest": (run.image.digest or run.image.id) if run.image else "",
+        "build_url": run.build.url,
+        "node": run.build.node,
+    }
+    document = msgspec.structs.replace(run, summary=())
+    return {
+        **{name: stored_key(value) for name, value in keys.items()},
+        **{name: stored_text(value) for name, value in texts.items()},
+        "exit_code": int(judged.exit_code),
+        "started_ns": run.started_ns,
+        "ended_ns": run.ended_ns,
+        "clocks_locked": jetson.clocks_locked if jetson else None,
+        "sample_count": samples,
+        "spacing_ns": 0,
+        "stored_ns": time.time_ns(),
+        "document": msgspec.json.encode(document).decode(),
+    }
+
+
+def _store_series(connection: Connection, run_key: int, judged: JudgedRun) -> list[Part]:
+    """The rows of `series` and `run_series`; the key of the latter with the samples of each."""
+    summaries = {_series_of(each): each for each in judged.run.summary}
+    # Derived series (energy per unit) have a summary and no samples of their own. In one order for all writers: two
+    # that insert the same series the other way round would wait for each other.
+    wanted = {digest_of(one): one for one in (*judged.series, *summaries)}
+    if not wanted:
+        return []
+    ids = _series_ids(connection, wanted)
+    rows = []
+    for digest, one in wanted.items():
+        summary = summaries.get(one)
+        statistics = {name: getattr(summary, name) if summary else None for name in STATISTICS}
+        rows.append(
+            {
+                "run_id": run_key,
+                "series_id": ids[digest],
+                "count": summary.count if summary else 0,
+                **statistics,
+            }
+        )
+    statement = insert(schema.run_series).returning(schema.run_series.c.id, sort_by_parameter_order=True)
+    keys = connection.execute(statement, rows).scalars().all()
+    return [(key, judged.series[one]) for key, one in zip(keys, wanted.values(), strict=True) if one in judged.series]
+
+
+def _series_ids(connection: Connection, wanted: dict[str, Series]) -> dict[str, int]:
+    found = _known_series(connection, list(wanted))
+    for digest in sorted(wanted.keys() - found.keys()):
+        one = wanted[digest]
+        row = {
+            "digest": digest,
+            "name": stored_key(one.name),
+            "unit": stored_key(one.unit),
+            "metric": stored_key(one.metric),
+            "kind": one.kind,
+            "labels": stored_text(msgspec.json.encode(dict(one.labels)).decode()),
+        }
+        insert_new(connection, schema.series, row)
+    return found | _known_series(connection, list(wanted.keys() - found.keys()))
+
+
+def _known_series(connection: Connection, digests: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    table = schema.series
+    for start in range(0, len(digests), 500):
+        part = digests[start : start + 500]
+        rows = connection.execute(select(table.c.digest, table.c.id).where(table.c.digest.in_(part)))
+        found.update((digest, key) for digest, key in rows)
+    return found
+
+
+def digest_of(one: Series) -> str:
+    """SHA-256, in hexadecimal, of all that makes a series what it is."""
+    content = msgspec.json.encode((one.name, one.unit, one.metric, one.kind, one.labels))
+    return hashlib.sha256(content).hexdigest()
+
+
+def _series_of(summary: SeriesSummary) -> Series:
+    return Series(summary.name, summary.unit, summary.metric, tuple(sorted(summary.labels.items())), summary.kind)  # type: ignore[arg-type]
+
+
+def _store_tables(connection: Connection, run_key: int, judged: JudgedRun) -> None:
+    functions = [
+        {"run_id": run_key, "position": position, **_cells(row, schema.function)}
+        for position, row in enumerate(judged.functions)
+    ]
+    kernels = [
+        {"run_id": run_key, "position": position, **_cells(row, schema.kernel)}
+        for position, row in enumerate(judged.kernels)
+    ]
+    for table, rows in ((schema.function, functions), (schema.kernel, kernels)):
+        if rows:
+            connection.execute(insert(table), rows)
+
+
+def _cells(row: FunctionRow | KernelRow, table: Table) -> dict[str, Any]:
+    """The columns of a row: those of its fields, `group` by a name that SQL does not use itself."""
+    cells = {name: getattr(row, "group" if name == "group_name" else name) for name in table.c.keys()[2:]}
+    for name, value in cells.items():
+        if isinstance(value, str):
+            cells[name] = stored_text(value)
+        elif isinstance(value, int) and abs(value) >= LARGEST:
+            cells[name] = 0
+    return cells

@@ -1,0 +1,52 @@
+"""Brings the tables of a database to the form that this version knows."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, inspect, text
+
+from profileapp.errors import StoreError
+
+HEAD = "0002"
+"""The newest step in `migrations/versions`."""
+KNOWN = ("0001", "0002")
+
+# One number for all: whoever holds it is the one that migrates. Any number that nobody else uses will do.
+_LOCK = 0x70726F66696C65
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The step that the tables are at; None where there are no tables of ours."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return str(found) if found is not None else None
+
+
+def check_revision(revision: str | None, name: str) -> None:
+    """Raises StoreError where the tables were made by a newer profileapp. `name` is the database's."""
+    if revision is not None and revision not in KNOWN:
+        raise StoreError(
+            f"{name}: was made by a newer profileapp (its tables are at step '{revision[:40]}', "
+            f"this one knows up to {HEAD}); update profileapp"
+        )
+
+
+def upgrade(connection: Connection, name: str, to: str = HEAD) -> None:
+    """Makes the tables, or takes the steps that are missing, all in the transaction that `connection` is in.
+
+    Who comes second waits, and then finds nothing to do. Raises StoreError where the tables are newer.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    revision = revision_of(connection)
+    check_revision(revision, name)
+    if revision == to:
+        return
+    # Takes longer to import than most commands take.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", "profileapp.store:migrations")
+    config.attributes["connection"] = connection
+    command.upgrade(config, to)

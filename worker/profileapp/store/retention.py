@@ -1,0 +1,112 @@
+"""Keeps a database small: old samples thinned or removed, old runs removed. Statistics stay as long as their run."""
+
+from __future__ import annotations
+
+from array import array
+
+import msgspec
+from sqlalchemy import Connection, select, update
+
+from profileapp.record.reader import SeriesData
+from profileapp.store import schema
+from profileapp.store.database import Database
+from profileapp.store.remove import remove_run, remove_samples
+from profileapp.store.samples import write_samples
+from profileapp.store.select import Selection
+from profileapp.store.thin import thin
+
+NO_SAMPLES = 2**62
+"""The spacing of a run whose samples have all been removed."""
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """What is kept of runs that began before a time (UTC nanoseconds since 1970; 0: of none).
+
+    Samples of runs before `thin_before_ns` are thinned to `spacing_ns`; those of runs before `drop_before_ns` are
+    removed; runs before `remove_before_ns` are removed with all they have.
+    """
+
+    thin_before_ns: int = 0
+    spacing_ns: int = 0
+    drop_before_ns: int = 0
+    remove_before_ns: int = 0
+
+
+class Pruned(msgspec.Struct, frozen=True):
+    """How many runs were thinned, lost their samples or were removed, and how many samples went."""
+
+    thinned: int = 0
+    dropped: int = 0
+    removed: int = 0
+    samples: int = 0
+
+
+def prune(database: Database, policy: Policy, selection: Selection, *, dry_run: bool = False) -> Pruned:
+    """Applies a policy to the runs of a selection, each run in a transaction of its own: one that is cut goes on later.
+
+    With `dry_run` nothing is changed, and `samples` counts only those that would be removed whole.
+    """
+    table = schema.run
+    columns = (table.c.id, table.c.started_ns, table.c.spacing_ns, table.c.sample_count)
+    with database.transaction() as connection:
+        runs = connection.execute(select(*columns).where(selection.runs()).order_by(table.c.started_ns)).all()
+    thinned = dropped = removed = samples = 0
+    for run in runs:
+        gone = 0 if run.spacing_ns == NO_SAMPLES else run.sample_count
+        if run.started_ns < policy.remove_before_ns:
+            removed += 1
+            samples += gone
+            if not dry_run:
+                with database.transaction() as connection:
+                    remove_run(connection, run.id)
+        elif run.started_ns < policy.drop_before_ns and run.spacing_ns < NO_SAMPLES:
+            dropped += 1
+            samples += gone
+            if not dry_run:
+                with database.transaction() as connection:
+                    remove_samples(connection, run.id)
+                    _note(connection, run.id, NO_SAMPLES, 0)
+        elif run.started_ns < policy.thin_before_ns and run.spacing_ns < policy.spacing_ns:
+            thinned += 1
+            if not dry_run:
+                with database.transaction() as connection:
+                    samples += _thin_run(connection, run.id, policy.spacing_ns, run.sample_count)
+    return Pruned(thinned, dropped, removed, samples)
+
+
+def _thin_run(connection: Connection, run_key: int, spacing_ns: int, before: int) -> int:
+    """How many samples went."""
+    keys = connection.execute(
+        select(schema.run_series.c.id).where(schema.run_series.c.run_id == run_key).order_by(schema.run_series.c.id)
+    ).scalars()
+    parts = [(key, _thinned(_samples(connection, key), spacing_ns)) for key in keys.all()]
+    remove_samples(connection, run_key)
+    write_samples(connection, parts)
+    left = sum(len(data) for _, data in parts)
+    _note(connection, run_key, spacing_ns, left)
+    return before - left
+
+
+def _note(connection: Connection, run_key: int, spacing_ns: int, samples: int) -> None:
+    changed = {"spacing_ns": spacing_ns, "sample_count": samples}
+    connection.execute(update(schema.run).where(schema.run.c.id == run_key).values(changed))
+
+
+def _samples(connection: Connection, key: int) -> SeriesData:
+    table = schema.sample
+    rows = connection.execute(
+        select(table.c.time_ns, table.c.value).where(table.c.run_series_id == key).order_by(table.c.position)
+    )
+    data = SeriesData()
+    for time_ns, value in rows:
+        data.times_ns.append(time_ns)
+        data.values.append(value)
+    return data
+
+
+def _thinned(data: SeriesData, spacing_ns: int) -> SeriesData:
+    kept = thin(data.times_ns, data.values, spacing_ns)
+    result = SeriesData()
+    result.times_ns = array("q", (data.times_ns[index] for index in kept))
+    result.values = array("d", (data.values[index] for index in kept))
+    return result

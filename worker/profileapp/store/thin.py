@@ -1,0 +1,27 @@
+"""Down-samples a series so that its peaks survive. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def thin(times_ns: Sequence[int], values: Sequence[float], spacing_ns: int) -> list[int]:
+    """Which samples to keep, ascending: of each span of `spacing_ns` the first, the least, the greatest and the last.
+
+    The spans are aligned to 1970, so that a second call with the same spacing keeps all that the first one kept. This
+    is M4 (Jugel et al., "M4: A Visualization-Oriented Time Series Data Aggregation", 2014). Samples out of order are
+    taken as they come: a span ends where the next sample lies in another.
+    """
+    kept: list[int] = []
+    start = 0
+    count = len(times_ns)
+    while start < count:
+        span = times_ns[start] // spacing_ns
+        end = start + 1
+        while end < count and times_ns[end] // spacing_ns == span:
+            end += 1
+        inside = range(start, end)
+        chosen = {start, min(inside, key=values.__getitem__), max(inside, key=values.__getitem__), end - 1}
+        kept.extend(sorted(chosen))
+        start = end
+    return kept
