@@ -147,11 +147,20 @@ private Map makePlan(Map config) {
 @NonCPS
 String notAllowed(Map plan, List allowed) {
     for (target in plan.get('targets')) {
-        for (secret in secretsOf(target)) {
-            if (!allowed.contains(secret.get('credential'))) {
-                return 'profileApp: ' + target.get('name') + " asks for the credential '" + secret.get('credential') +
-                    "'; allow it with credentials: ['" + secret.get('credential') + "']"
-            }
+        def problem = notAllowedIn(target, allowed)
+        if (problem) {
+            return problem
+        }
+    }
+    return ''
+}
+
+@NonCPS
+String notAllowedIn(Map target, List allowed) {
+    for (secret in secretsOf(target)) {
+        if (!allowed.contains(secret.get('credential'))) {
+            return 'profileApp: ' + target.get('name') + " asks for the credential '" + secret.get('credential') +
+                "'; allow it with credentials: ['" + secret.get('credential') + "']"
         }
     }
     return ''
@@ -160,14 +169,16 @@ String notAllowed(Map plan, List allowed) {
 /** The credentials of a target and of its services, each once. */
 @NonCPS
 List secretsOf(Map target) {
+    def wanted = target.get('secrets') ?: []
+    for (service in (target.get('services') ?: [])) {
+        wanted = wanted + (service.get('secrets') ?: [])
+    }
     def found = []
     def seen = []
-    for (owner in [target] + (target.get('services') ?: [])) {
-        for (secret in (owner.get('secrets') ?: [])) {
-            if (!seen.contains(secret.get('passed_as'))) {
-                seen.add(secret.get('passed_as'))
-                found.add(secret)
-            }
+    for (secret in wanted) {
+        if (!seen.contains(secret.get('passed_as'))) {
+            seen.add(secret.get('passed_as'))
+            found.add(secret)
         }
     }
     return found
