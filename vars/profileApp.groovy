@@ -34,6 +34,7 @@ Map defaults() {
         command      : '',         // what the process runtime runs
         onBudget     : 'unstable', // a broken budget makes the build: 'unstable', 'fail' or 'ignore'
         onAppFailure : 'fail',     // an app that fails makes the build: 'fail', 'unstable' or 'ignore'
+        credentials  : [],         // ids of the secret texts that the configuration may give to apps; []: none
         database     : '',         // id of a secret text: the URL of the database that runs are stored in; '': none
         wheels       : '',         // folder on the agents that the worker is installed from; '': an index
         index        : '',         // URL of that index; '': pip's own
@@ -76,6 +77,9 @@ String problemWith(Map given) {
     }
     if (!(config.get('targets') instanceof List)) {
         return "profileApp: targets is '" + config.get('targets') + "'; allowed: a list of names"
+    }
+    if (!(config.get('credentials') instanceof List)) {
+        return "profileApp: credentials is '" + config.get('credentials') + "'; allowed: a list of ids"
     }
     if (config.get('saved') && !config.get('database')) {
         return "profileApp: config is '" + config.get('saved') +
@@ -129,10 +133,69 @@ private Map makePlan(Map config) {
             if [ -n "$PROFILEAPP_IMAGE" ]; then set -- "$@" --image "$PROFILEAPP_IMAGE"; fi
             sh .profileapp/worker.sh plan "$PROFILEAPP_CONFIG" "$@" --check --json'''))
     }
+    def problem = notAllowed(plan, config.credentials)
+    if (problem) {
+        error(problem)
+    }
     dir(folderOf(config.config)) {
         stash name: 'profileapp-files', includes: plan.files.join(',')
     }
     return plan
+}
+
+/** What a target asks for that the Jenkinsfile does not allow; '' where there is nothing. */
+@NonCPS
+String notAllowed(Map plan, List allowed) {
+    for (target in plan.get('targets')) {
+        def problem = notAllowedIn(target, allowed)
+        if (problem) {
+            return problem
+        }
+    }
+    return ''
+}
+
+@NonCPS
+String notAllowedIn(Map target, List allowed) {
+    for (secret in secretsOf(target)) {
+        if (!allowed.contains(secret.get('credential'))) {
+            return 'profileApp: ' + target.get('name') + " asks for the credential '" + secret.get('credential') +
+                "'; allow it with credentials: ['" + secret.get('credential') + "']"
+        }
+    }
+    return ''
+}
+
+/** The credentials of a target and of its services, each once. */
+@NonCPS
+List secretsOf(Map target) {
+    def wanted = target.get('secrets') ?: []
+    for (service in (target.get('services') ?: [])) {
+        wanted = wanted + (service.get('secrets') ?: [])
+    }
+    def found = []
+    def seen = []
+    for (secret in wanted) {
+        if (!seen.contains(secret.get('passed_as'))) {
+            seen.add(secret.get('passed_as'))
+            found.add(secret)
+        }
+    }
+    return found
+}
+
+/** The values of a target's credentials are in the environment of what is done within, and nowhere else. */
+private withSecrets(Map target, Closure body) {
+    def secrets = secretsOf(target)
+    if (!secrets) {
+        body()
+        return
+    }
+    def bindings = []
+    for (int i = 0; i < secrets.size(); i++) {
+        bindings.add(string(credentialsId: secrets[i].credential, variable: secrets[i].passed_as))
+    }
+    withCredentials(bindings, body)
 }
 
 /** Writes what the sage.yaml and the saved configuration make, which all agents then go by: they need no database. */
@@ -179,15 +242,17 @@ private runTarget(Map config, Map target, Map outcomes) {
         withEnv(settingsEnv(config) + ['PROFILEAPP_FILE=' + fileOf(config.config), 'PROFILEAPP_NAME=' + target.name]) {
             unpackBridge()
             try {
-                // The lock tells whoever files the results that the worker has ended, also where a build is aborted.
-                code = sh(label: 'profileapp run', returnStatus: true, script: '''exec 9>.profileapp/lock
-                    flock 9
-                    set -- "$PROFILEAPP_FILE" --target "$PROFILEAPP_NAME" --out profile --no-report
-                    if [ -n "$PROFILEAPP_IMAGE" ]; then set -- "$@" --image "$PROFILEAPP_IMAGE"; fi
-                    if [ "$PROFILEAPP_RUNTIME" = process ]; then
-                        set -- "$@" --runtime process --command "$PROFILEAPP_COMMAND"
-                    fi
-                    exec sh .profileapp/worker.sh run "$@"''')
+                withSecrets(target) {
+                    // The lock tells whoever files the results that the worker has ended, also if a build is aborted.
+                    code = sh(label: 'profileapp run', returnStatus: true, script: '''exec 9>.profileapp/lock
+                        flock 9
+                        set -- "$PROFILEAPP_FILE" --target "$PROFILEAPP_NAME" --out profile --no-report
+                        if [ -n "$PROFILEAPP_IMAGE" ]; then set -- "$@" --image "$PROFILEAPP_IMAGE"; fi
+                        if [ "$PROFILEAPP_RUNTIME" = process ]; then
+                            set -- "$@" --runtime process --command "$PROFILEAPP_COMMAND"
+                        fi
+                        exec sh .profileapp/worker.sh run "$@"''')
+                }
                 outcomes[target.name] = [exitCode: code, stashed: false]
             } finally {
                 fileResults(target, outcomes)

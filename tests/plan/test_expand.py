@@ -270,3 +270,30 @@ def test_datasets_of_services_travel_too(tmp_path: Path) -> None:
 def test_services_that_are_refused(tmp_path: Path, services: str, message: str) -> None:
     (tmp_path / "here").mkdir()
     assert message in refused(tmp_path, f"name: app\nprofiling:\n  targets: [{{name: a}}]\n  services: {services}\n")
+
+
+def test_credentials_are_named_and_never_held(tmp_path: Path) -> None:
+    text = """    - {name: a, secrets: {KEY: weather-api}}
+  defaults: {secrets: {KEY: other, PIN: pin.1}}
+  services: [{name: db, image: db:1, secrets: {PASSWORD: weather-api}}]"""
+    (target,) = section(tmp_path, text).targets
+    assert [(each.variable, each.credential, each.passed_as) for each in target.all_secrets] == [
+        ("KEY", "weather-api", "PROFILEAPP_SECRET_weather_api"),
+        ("PIN", "pin.1", "PROFILEAPP_SECRET_pin_1"),
+        ("PASSWORD", "weather-api", "PROFILEAPP_SECRET_weather_api"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("{secrets: {KEY: a-b}, env: {KEY: x}}", "targets[1].env.KEY is a credential too"),
+        ("{secrets: {A: a-b, B: a_b}}", "targets[1].secrets.B is 'a_b', too like 'a-b'"),
+        ("{secrets: {PROFILEAPP_X: a}}", "targets[1].secrets.PROFILEAPP_X is a variable that profileapp itself sets"),
+        ("{secrets: {KEY: 'a b'}}", "targets[1].secrets.KEY is 'a b', but must be the id of a credential"),
+        ("{secrets: {KEY: {credential: a}}}", "targets[1].secrets.KEY is a mapping"),
+        ("{services: [{playback: {x: y}, secrets: {A: b}}]}", "services[1].secrets goes with an image"),
+    ],
+)
+def test_credentials_that_cannot_be_asked_for(tmp_path: Path, target: str, told: str) -> None:
+    assert told in refused(tmp_path, f"name: app\nprofiling:\n  targets:\n    - {target}\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -60,17 +61,18 @@ class Custom:
         waggle = _folder(run.scratch / "waggle", 0o777)
         seen = Path(CONTAINER_FOLDER) if run.contained else folder
         announced = {SOCKET_VARIABLE: str(seen / SOCKET_NAME)}
-        self._start(LineServer(folder / SOCKET_NAME, self._take_line, self._refuse), folder / SOCKET_NAME)
+        self._start(LineServer(folder / SOCKET_NAME, self._masked(self._take_line), self._refuse), folder / SOCKET_NAME)
         # Who names a place of their own in the sage.yaml means it.
         if STATSD_VARIABLE not in run.target.env:
             announced[STATSD_VARIABLE] = f"unix://{seen / STATSD_NAME}"
-            self._start(DatagramServer(folder / STATSD_NAME, self._take_datagram, self._refuse), folder / STATSD_NAME)
+            take = self._masked(self._take_datagram)
+            self._start(DatagramServer(folder / STATSD_NAME, take, self._refuse), folder / STATSD_NAME)
         mounts: tuple[Mount, ...] = (Mount(str(folder), CONTAINER_FOLDER),)
         if WAGGLE_VARIABLE not in run.target.env:
             # Made by us, it is ours to empty, whatever user of the container writes into it.
             _folder(waggle / UPLOADS_FOLDER, 0o777)
             announced[WAGGLE_VARIABLE] = WAGGLE_FOLDER if run.contained else str(waggle)
-            self._start(LogFollower(waggle, self._take_logged, self._refuse), waggle)
+            self._start(LogFollower(waggle, self._masked(self._take_logged), self._refuse), waggle)
             mounts = (*mounts, Mount(str(waggle), WAGGLE_FOLDER, writable=True))
         return Provision(announced, mounts if run.contained else ())
 
@@ -146,8 +148,13 @@ class Custom:
         except Refused as reason:
             self._intake.refuse(str(reason), repr(line[:80]))
 
+    def _masked(self, take: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        mask = self._run.mask
+        return take if mask is None else lambda line: take(mask(line))
+
     def _refuse(self, reason: str, example: str) -> None:
-        self._intake.note(reason, example)
+        # It may be cut in the midst of a secret, which would then not be known as one.
+        self._intake.note(reason, example if self._run.mask is None else "")
 
 
 def _folder(path: Path, mode: int) -> Path:

@@ -60,7 +60,7 @@ class RunContext(msgspec.Struct, frozen=True):
 
     `scratch` is a private folder of the run (mode 0700, short path, gone after the run); `artifacts` the target's
     artifact folder. `contained` is False under the process runtime: the app then sees host paths. `warn` puts one
-    line into the report.
+    line into the report. `mask` takes the app's secrets out of what it says; None where it has none.
     """
 
     run_id: str
@@ -70,6 +70,7 @@ class RunContext(msgspec.Struct, frozen=True):
     artifacts: Path
     contained: bool
     warn: Callable[[str], None]
+    mask: Callable[[bytes], bytes] | None = None
 
 
 class Subject(msgspec.Struct, frozen=True):

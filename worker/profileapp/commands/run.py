@@ -32,6 +32,7 @@ from profileapp.run.playback import check_recordings
 from profileapp.run.process_runtime import ProcessRuntime
 from profileapp.run.progress import Progress
 from profileapp.run.runtime import Limits, Runtime
+from profileapp.run.secrets import take_secrets
 from profileapp.run.session import Session, run_target
 from profileapp.run.state import State, open_state
 from profileapp.run.stop import Stop, Wake, stop_on_signals
@@ -112,10 +113,12 @@ def command(
         limits=limits,
         build=build_facts(os.environ),
         find_sources=sources,
+        secrets=take_secrets(plan.targets, os.environ),
         progress=progress,
         stop=stop,
         wake=wake,
     )
+    mask = session.secrets.mask
     judged: list[JudgedRun] = []
     errors: list[ProfileappError] = []
     with stop_on_signals(stop), progress:
@@ -130,7 +133,7 @@ def command(
                 raise
             except (AgentError, DatasetError) as error:
                 errors.append(error)
-                click.echo(f"profileapp: {target.name}: {error}", err=True)
+                click.echo(mask.text(f"profileapp: {target.name}: {error}"), err=True)
     index = None
     if judged and not no_report and not stop.signal:
         index = _make_report(out)

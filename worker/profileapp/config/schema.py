@@ -69,6 +69,31 @@ Env = Annotated[
         extra_json_schema={"maxProperties": 200},
     ),
 ]
+Secrets = Annotated[
+    dict[
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+                max_length=200,
+                extra_json_schema={"x-allowed": "letters, digits and '_', the first no digit"},
+            ),
+        ],
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[A-Za-z0-9_.-]{1,200}$",
+                extra_json_schema={"x-allowed": "the id of a credential: letters, digits, '_', '.' and '-'"},
+            ),
+        ],
+    ],
+    Meta(
+        description="Environment variables whose values are credentials of Jenkins (secret texts), by their ids; "
+        "profileApp() must allow them. The values are masked in all that is kept.",
+        examples=[{"API_KEY": "weather-api"}],
+        extra_json_schema={"maxProperties": 50},
+    ),
+]
 Sha256 = Annotated[
     str,
     Meta(
@@ -213,6 +238,7 @@ class ServiceSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ) = UNSET
     args: Annotated[Args, Meta(description="Its arguments, as those of a target.")] | UnsetType = UNSET
     env: Annotated[Env, Meta(description="Its environment variables.")] | UnsetType = UNSET
+    secrets: Annotated[Secrets, Meta(description="Its variables that are credentials.")] | UnsetType = UNSET
     dataset: Dataset | UnsetType = UNSET
     ready: (
         Annotated[
@@ -329,6 +355,7 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     agent: Agent | UnsetType = UNSET
     env: Env | UnsetType = UNSET
+    secrets: Secrets | UnsetType = UNSET
     dataset: Dataset | UnsetType = UNSET
     internet: Internet | UnsetType = UNSET
     timeout: Timeout | UnsetType = UNSET

@@ -65,6 +65,20 @@ class Stream(msgspec.Struct, frozen=True):
     rate: float = 1.0
 
 
+SECRET_PREFIX = "PROFILEAPP_SECRET_"  # noqa: S105  (the beginning of a name)
+
+
+class Secret(msgspec.Struct, frozen=True):
+    """A variable of the app's environment whose value is a credential; the value itself is in no record.
+
+    `credential` is its id in Jenkins, `passed_as` the variable in which the worker gets it.
+    """
+
+    variable: str
+    credential: str
+    passed_as: str
+
+
 class Service(msgspec.Struct, frozen=True):
     """What an app needs beside it: a container of `image`, or (with `streams`) a playback of recordings.
 
@@ -75,6 +89,7 @@ class Service(msgspec.Struct, frozen=True):
     image: str = ""
     args: tuple[str, ...] = ()
     env: dict[str, str] = {}
+    secrets: tuple[Secret, ...] = ()
     dataset: str | Dataset | None = None
     ready: Ready | None = None
     needs: tuple[str, ...] = ()
@@ -95,6 +110,7 @@ class Target(msgspec.Struct, frozen=True):
     args: tuple[str, ...] = ()
     agent: str = ""
     env: dict[str, str] = {}
+    secrets: tuple[Secret, ...] = ()
     dataset: str | Dataset | None = None
     services: tuple[Service, ...] = ()
     internet: bool | None = None
@@ -114,6 +130,11 @@ class Target(msgspec.Struct, frozen=True):
             each for one in self.services for each in (one.dataset, *(stream.dataset for stream in one.streams))
         ]
         return tuple(dict.fromkeys(each for each in (self.dataset, *services) if each))
+
+    @property
+    def all_secrets(self) -> tuple[Secret, ...]:
+        """Those of the app and of its services."""
+        return (*self.secrets, *(each for service in self.services for each in service.secrets))
 
 
 class Plan(msgspec.Struct, frozen=True):

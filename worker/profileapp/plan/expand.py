@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from typing import Any
@@ -11,13 +12,13 @@ from msgspec import UNSET, UnsetType
 
 from profileapp.config.load import SageYaml
 from profileapp.config.mistake import Mistake, raise_mistakes
-from profileapp.config.schema import Args, DatasetSection, Env, TargetSection
+from profileapp.config.schema import Args, DatasetSection, Env, Secrets, TargetSection
 from profileapp.config.source import Path_
 from profileapp.config.validate import did_you_mean, show
 from profileapp.errors import ConfigError
 from profileapp.model.budget import parse_budget
 from profileapp.model.quantity import parse_duration_s
-from profileapp.model.target import App, Dataset, Plan, Service, Target
+from profileapp.model.target import SECRET_PREFIX, App, Dataset, Plan, Secret, Service, Target
 from profileapp.plan.dataset import ant_patterns, check_dataset, check_url, is_archive
 from profileapp.plan.names import RESERVED, derived_name, first_free, slug, with_suffix
 from profileapp.plan.services import ServiceParts, expand_services
@@ -66,6 +67,7 @@ class _Expansion:
         self._sage = sage
         self._profiling = sage.profiling
         self._taken: set[str] = set()
+        self._credentials: dict[str, str] = {}
 
     def targets(self) -> tuple[Target, ...]:
         sections = self._profiling.targets
@@ -123,6 +125,7 @@ class _Expansion:
             args=args,
             agent=agent.strip(),
             env=self._env(index, section),
+            secrets=self._secrets(index, section),
             dataset=self._dataset(index, section),
             services=self._services(index, section),
             internet=self._given(index, section, "internet", _DEFAULT.internet)[1],
@@ -168,9 +171,32 @@ class _Expansion:
                 self._mistake((*where, key), "holds a NUL character, which no program can be given")
         return env
 
+    def _secrets(self, index: int, section: TargetSection) -> tuple[Secret, ...]:
+        """The defaults' credentials, and the target's own over them."""
+        secrets: dict[str, Secret] = {}
+        for where, scope in (self._defaults_scope(), (("targets", index), section)):
+            if scope is not None:
+                secrets |= self._one_secrets((*where, "secrets"), scope.secrets)
+        env = {} if isinstance(section.env, UnsetType) else section.env
+        for name in secrets.keys() & env.keys():
+            self._mistake(("targets", index, "env", name), "is a credential too, by `secrets`", of_key=True)
+        return tuple(secrets.values())
+
+    def _one_secrets(self, where: Path_, given: Secrets | UnsetType) -> dict[str, Secret]:
+        secrets: dict[str, Secret] = {}
+        for variable, credential in ({} if isinstance(given, UnsetType) else given).items():
+            if variable.startswith("PROFILEAPP_"):
+                self._mistake((*where, variable), "is a variable that profileapp itself sets", of_key=True)
+            passed_as = SECRET_PREFIX + re.sub("[^A-Za-z0-9]", "_", credential)
+            if self._credentials.setdefault(passed_as, credential) != credential:
+                other = self._credentials[passed_as]
+                self._mistake((*where, variable), f"is '{credential}', too like '{other}' to be told apart")
+            secrets[variable] = Secret(variable, credential, passed_as)
+        return secrets
+
     def _services(self, index: int, section: TargetSection) -> tuple[Service, ...]:
         lists = (("services",), self._profiling.services), (("targets", index, "services"), section.services)
-        parts = ServiceParts(self._one_dataset, self._args, self._one_env, self._mistake)
+        parts = ServiceParts(self._one_dataset, self._args, self._one_env, self._one_secrets, self._mistake)
         return expand_services([(where, given) for where, given in lists if not isinstance(given, UnsetType)], parts)
 
     def _dataset(self, index: int, section: TargetSection) -> str | Dataset | None:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from msgspec import UNSET, UnsetType
 
 from profileapp.config.schema import Args, DatasetSection, Env, ReadySection, ServiceSection
+from profileapp.config.schema import Secrets as SecretsSection
 from profileapp.config.source import Path_
 from profileapp.config.validate import did_you_mean
 from profileapp.model.quantity import parse_duration_s
-from profileapp.model.target import Dataset, Ready, Service, Stream
+from profileapp.model.target import Dataset, Ready, Secret, Service, Stream
 
 APP_NAME = "app"
 """The host name of the app itself."""
@@ -25,11 +26,13 @@ class ServiceParts:
         dataset: Callable[[Path_, str | DatasetSection], str | Dataset],
         args: Callable[[Path_, Args | UnsetType], tuple[str, ...]],
         env: Callable[[Path_, Env | UnsetType], dict[str, str]],
+        secrets: Callable[[Path_, SecretsSection | UnsetType], dict[str, Secret]],
         mistake: Callable[[Path_, str], None],
     ) -> None:
         self.dataset = dataset
         self.args = args
         self.env = env
+        self.secrets = secrets
         self.mistake = mistake
 
 
@@ -66,7 +69,7 @@ def _expand(where: Path_, section: ServiceSection, parts: ServiceParts) -> Servi
     if not image and section.playback is UNSET:
         parts.mistake(where, "has neither an image nor a playback")
     if not image:
-        for key in ("args", "env", "dataset", "ready"):
+        for key in ("args", "env", "secrets", "dataset", "ready"):
             if getattr(section, key) is not UNSET and section.playback is not UNSET:
                 parts.mistake((*where, key), "goes with an image; the playback that is built in needs none")
     return Service(
@@ -74,6 +77,7 @@ def _expand(where: Path_, section: ServiceSection, parts: ServiceParts) -> Servi
         image=image,
         args=parts.args((*where, "args"), section.args),
         env=parts.env((*where, "env"), section.env),
+        secrets=tuple(parts.secrets((*where, "secrets"), section.secrets).values()),
         dataset=None if section.dataset is UNSET else parts.dataset((*where, "dataset"), section.dataset),
         ready=_ready((*where, "ready"), section.ready, parts),
         needs=() if isinstance(section.needs, UnsetType) else tuple(dict.fromkeys(section.needs)),

@@ -7,6 +7,7 @@ from collections import deque
 from pathlib import Path
 
 from profileapp.record.files import create_new
+from profileapp.run.mask import MaskedStream
 
 HEAD_LIMIT_BYTES = 8 * 1024**2
 TAIL_LIMIT_BYTES = 64 * 1024
@@ -15,10 +16,18 @@ TAIL_LIMIT_BYTES = 64 * 1024
 class AppLog:
     """The first `head_limit` bytes as they come; of what comes after, the last `tail_limit` bytes, written at the end.
 
-    Raises OSError where the file cannot be created. A disk that fills up later ends the writing, not the run.
+    `masked` takes secrets out of it. Raises OSError where the file cannot be created. A disk that fills up later ends
+    the writing, not the run.
     """
 
-    def __init__(self, path: Path, head_limit: int = HEAD_LIMIT_BYTES, tail_limit: int = TAIL_LIMIT_BYTES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        head_limit: int = HEAD_LIMIT_BYTES,
+        tail_limit: int = TAIL_LIMIT_BYTES,
+        masked: MaskedStream | None = None,
+    ) -> None:
+        self._masked = masked
         self._stream = create_new(path)
         self._room = head_limit
         self._tail_limit = tail_limit
@@ -31,25 +40,16 @@ class AppLog:
     def write(self, content: bytes) -> None:
         """Takes what the app printed. Any thread; never raises."""
         with self._lock:
-            if self._closed:
-                return
-            head, rest = content[: self._room], content[self._room :]
-            if head:
-                self._room -= len(head)
-                self._put(head)
-            if rest:
-                self._tail.append(rest[-self._tail_limit :])
-                self._tail_bytes += len(self._tail[-1])
-                self._left_out_bytes += len(rest) - len(self._tail[-1])
-                while self._tail_bytes - len(self._tail[0]) >= self._tail_limit:
-                    self._tail_bytes -= len(self._tail[0])
-                    self._left_out_bytes += len(self._tail.popleft())
+            if not self._closed:
+                self._take(self._masked.feed(content) if self._masked else content)
 
     def close(self) -> None:
         """Writes the end of what was left out, and how much that was. May be called twice."""
         with self._lock:
             if self._closed:
                 return
+            if self._masked:
+                self._take(self._masked.end())
             self._closed = True
             tail = b"".join(self._tail)
             if tail:
@@ -57,6 +57,19 @@ class AppLog:
                     self._put(b"\n[profileapp: %d bytes left out here]\n" % self._left_out_bytes)
                 self._put(tail)
             self._stream.close()
+
+    def _take(self, content: bytes) -> None:
+        head, rest = content[: self._room], content[self._room :]
+        if head:
+            self._room -= len(head)
+            self._put(head)
+        if rest:
+            self._tail.append(rest[-self._tail_limit :])
+            self._tail_bytes += len(self._tail[-1])
+            self._left_out_bytes += len(rest) - len(self._tail[-1])
+            while self._tail_bytes - len(self._tail[0]) >= self._tail_limit:
+                self._tail_bytes -= len(self._tail[0])
+                self._left_out_bytes += len(self._tail.popleft())
 
     def _put(self, content: bytes) -> None:
         view = memoryview(content)

@@ -29,6 +29,7 @@ from profileapp.run.playback import (
 from profileapp.run.progress import Progress
 from profileapp.run.ready import SaidText, is_ready
 from profileapp.run.runtime import CONTAINER_DATASET, Exit
+from profileapp.run.secrets import Secrets
 from profileapp.run.service_sources import ServiceSources
 from profileapp.run.sources import Find, Sources
 from profileapp.run.stop import Stop, Wake
@@ -96,6 +97,7 @@ class Services:
         app_sources: Sources,
         emit: Emit,
         find_sources: Find,
+        secrets: Secrets,
         progress: Progress,
         stop: Stop,
         wake: Wake,
@@ -105,6 +107,7 @@ class Services:
         self._target = context.target
         self._datasets = datasets
         self._app_sources = app_sources
+        self._secrets = secrets
         self._progress = progress
         self._stop = stop
         self._wake = wake
@@ -113,7 +116,12 @@ class Services:
         if self._target.services:
             folder = context.artifacts / SERVICES_FOLDER
             folder.mkdir(exist_ok=True)
-            self._logs = {service.name: AppLog(folder / f"{service.name}.log") for service in self._target.services}
+            self._logs = {
+                service.name: AppLog(
+                    folder / f"{service.name}.log", masked=secrets.mask.stream() if secrets.mask else None
+                )
+                for service in self._target.services
+            }
 
     @contextmanager
     def around(self, repeat: int) -> Iterator[Around]:
@@ -176,7 +184,7 @@ class Services:
         mounts: tuple[Mount, ...] = ()
         if service.dataset:
             mounts = (Mount(str(self._datasets[service.dataset]), CONTAINER_DATASET),)
-        env = service.env
+        env = {**service.env, **self._secrets.env_of(service.secrets)}
         if service.streams:
             recordings = recordings_of(service, self._datasets)
             mounts = (*mounts, *playback_mounts(recordings))

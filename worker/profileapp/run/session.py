@@ -31,6 +31,7 @@ from profileapp.run.runtime import (
     RunningApp,
     Runtime,
 )
+from profileapp.run.secrets import Secrets
 from profileapp.run.services import Around, Services
 from profileapp.run.sources import Find, Sources, Warnings
 from profileapp.run.state import LiveRun
@@ -50,6 +51,7 @@ class Session(msgspec.Struct, frozen=True):
     limits: Limits
     build: Build
     find_sources: Find
+    secrets: Secrets
     progress: Progress
     stop: Stop
     wake: Wake
@@ -61,8 +63,9 @@ def run_target(session: Session, target: Target, datasets: Paths, folder: RunFol
     Raises AgentError where nothing can be recorded (no room for the files).
     """
     clock = Clock.now()
+    mask = session.secrets.mask
     try:
-        log = AppLog(folder.path / APP_LOG_FILE)
+        log = AppLog(folder.path / APP_LOG_FILE, masked=mask.stream() if mask else None)
         writer = folder.open_metrics(clock, on_failure=lambda _: session.wake.set())
     except OSError as error:
         raise AgentError(f"{folder.path}: cannot be written ({error.strerror})") from error
@@ -74,7 +77,8 @@ def run_target(session: Session, target: Target, datasets: Paths, folder: RunFol
         scratch=live.scratch,
         artifacts=folder.path,
         contained=session.runtime.contained,
-        warn=warnings.add,
+        warn=lambda line: warnings.add(mask.text(line)),
+        mask=mask.content if mask else None,
     )
     run = Run(
         id=live.id,
@@ -102,6 +106,7 @@ def run_target(session: Session, target: Target, datasets: Paths, folder: RunFol
             sources,
             writer.emit,
             session.find_sources,
+            session.secrets,
             session.progress,
             session.stop,
             session.wake,
@@ -233,7 +238,8 @@ class _Repeats:
         return self._ended(msgspec.structs.replace(repeat, ended_ns=ended_ns), exit_, cause)
 
     def _launch(self, around: Around) -> Launch:
-        env = {**around.env, **self._target.env, TARGET_VARIABLE: self._target.name, **self._sources.env}
+        secrets = self._session.secrets.env_of(self._target.secrets)
+        env = {**around.env, **self._target.env, **secrets, TARGET_VARIABLE: self._target.name, **self._sources.env}
         mounts = (*self._sources.mounts, *around.mounts)
         if self._target.dataset:
             path = self._datasets[self._target.dataset]
@@ -294,7 +300,7 @@ class _Repeats:
             exit_code=exit_.exit_code,
             signal=exit_.signal,
             killed=cause.killed,
-            message=message,
+            message=self._session.secrets.mask.text(message),
         )
 
 

@@ -11,7 +11,8 @@ plan)
     comma=
     for target in $FAKE_TARGETS; do
         rest=${target#*:}
-        printf '%s{"name":"%s","agent":"%s","budgets":{"a":"b"}}' "$comma" "${target%%:*}" "${rest%%:*}"
+        printf '%s{"name":"%s","agent":"%s","budgets":{"a":"b"},"services":[{"secrets":[%s]}]}' \
+            "$comma" "${target%%:*}" "${rest%%:*}" "${FAKE_SECRETS:-}"
         comma=,
     done
     printf ']}\n'
@@ -26,6 +27,7 @@ run)
         shift
     done
     echo "fake run image=<$image> wheels=<${PROFILEAPP_WHEELS:-}> file=<$file>"
+    [ -z "${FAKE_SECRETS:-}" ] || echo "fake key=<${PROFILEAPP_SECRET_the_key}>" | tee key.txt
     folder=profile/$name
     mkdir -p "$folder"
     echo "<testsuite name='app'><testcase name='run' classname='app.$name'/></testsuite>" >"$folder/junit.xml"

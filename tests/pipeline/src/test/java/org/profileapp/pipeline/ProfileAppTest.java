@@ -120,6 +120,7 @@ class ProfileAppTest {
             onBudget: 'explode'| onBudget is 'explode'; allowed: unstable, fail, ignore
             runtime: 'podman'  | runtime is 'podman'; allowed: docker, process
             config: 'a/b/c'    | a saved configuration, which needs the key database
+            credentials: 'key' | credentials is 'key'; allowed: a list of ids
             targets: 'gpu'     | targets is 'gpu'; allowed: a list of names
             """)
     void whatIsNotKnownIsRefusedBeforeAnythingRuns(String key, String told) throws Exception {
@@ -232,6 +233,32 @@ class ProfileAppTest {
         database("elsewhere");
         Build build = build("profileApp(image: 'app:1', config: 'alice/app/night', database: 'profiles-url')");
         assertEquals("FAILURE", build.result, build.log());
+        assertFalse(build.log().contains("fake run"), build.log());
+    }
+
+    /** What the fake worker plans for a service of each target. */
+    private void secret(String value) {
+        jenkins.credentials.put("the-key", value);
+        jenkins.environment.put("FAKE_SECRETS",
+                "{\"variable\":\"KEY\",\"credential\":\"the-key\",\"passed_as\":\"PROFILEAPP_SECRET_the_key\"}");
+    }
+
+    @Test
+    void aCredentialReachesTheWorkerAndNoLog() throws Exception {
+        secret("open sesame");
+        targets("gpu:jetson:0", "cpu::0");
+        Build build = build("profileApp(image: 'app:1', credentials: ['other', 'the-key'])");
+        assertEquals("SUCCESS", build.result, build.log());
+        assertEquals(2, build.log().split("fake key=<\\*\\*\\*\\*>", -1).length - 1, build.log());
+        assertFalse(build.log().contains("open sesame"), build.log());
+    }
+
+    @Test
+    void aCredentialThatTheJenkinsfileDoesNotAllowIsGivenToNobody() throws Exception {
+        secret("open sesame");
+        Build build = build("profileApp(image: 'app:1', credentials: ['other'])");
+        assertEquals("FAILURE", build.result, build.log());
+        assertTrue(build.log().contains("gpu asks for the credential 'the-key'; allow it with credentials: ['the-key']"));
         assertFalse(build.log().contains("fake run"), build.log());
     }
 

@@ -1,0 +1,104 @@
+"""Makes what must not be read unreadable, in whatever pieces and common writings it comes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
+
+MASK = b"****"
+LINE_LIMIT_BYTES = 8
+"""A line of a secret of several lines is one by itself from this length on: a log may show it alone."""
+
+
+class Mask:
+    """Puts `****` in the place of secrets: as they are, line by line, in JSON, in URLs and in base64.
+
+    A secret of digits alone is found where it stands by itself, so that longer numbers stay whole.
+    """
+
+    def __init__(self, values: Iterable[str]) -> None:
+        forms = {form for value in values for form in _forms(value)}
+        self._forms = sorted(forms, key=lambda form: (-len(form), form))
+        self._pattern = re.compile(b"|".join(map(_pattern, self._forms))) if forms else None
+
+    def __bool__(self) -> bool:
+        return self._pattern is not None
+
+    def content(self, content: bytes) -> bytes:
+        """What a file or a whole line may say of it."""
+        return self._pattern.sub(MASK, content) if self._pattern else content
+
+    def text(self, text: str) -> str:
+        """The same of text."""
+        return self.content(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+
+    def stream(self) -> MaskedStream:
+        """For what comes in pieces."""
+        return MaskedStream(self._pattern, self._forms)
+
+
+class MaskedStream:
+    """One stream: what may be the beginning of a secret is held back until it is known."""
+
+    def __init__(self, pattern: re.Pattern[bytes] | None, forms: list[bytes]) -> None:
+        self._pattern = pattern
+        self._forms = forms
+        self._held = b""
+
+    def feed(self, content: bytes) -> bytes:
+        """What can be written by now."""
+        if self._pattern is None:
+            return content
+        content = self._held + content
+        hold_at = min((_begins_at(content, form) for form in self._forms), default=len(content))
+        parts, at = [], 0
+        for match in self._pattern.finditer(content):
+            if match.start() >= hold_at:
+                break
+            parts += [content[at : match.start()], MASK]
+            at = match.end()
+        hold_at = max(hold_at, at)
+        self._held = content[hold_at:]
+        return b"".join([*parts, content[at:hold_at]])
+
+    def end(self) -> bytes:
+        """What was held back; nothing comes behind it."""
+        held, self._held = self._held, b""
+        return self._pattern.sub(MASK, held) if self._pattern else held
+
+
+def _forms(value: str) -> set[bytes]:
+    lines = [line.strip() for line in value.splitlines()]
+    texts = {value, value.strip(), *(line for line in lines if len(line) >= LINE_LIMIT_BYTES)} - {""}
+    forms: set[bytes] = set()
+    for text in texts:
+        raw = text.encode("utf-8", "surrogateescape")
+        forms |= {raw, quote(raw).encode(), quote(raw, safe="").encode(), quote_plus(raw).encode()}
+        forms |= {base64.b64encode(raw).rstrip(b"="), base64.urlsafe_b64encode(raw).rstrip(b"=")}
+        forms |= {
+            json.dumps(text, ensure_ascii=is_ascii)[1:-1].encode("utf-8", "replace") for is_ascii in (True, False)
+        }
+    return forms
+
+
+def _pattern(form: bytes) -> bytes:
+    escaped = re.escape(form)
+    return rb"(?<![\d.])" + escaped + rb"(?![\d.]\d|\d)" if form.isdigit() else escaped
+
+
+def _begins_at(content: bytes, form: bytes) -> int:
+    """Where the end of `content` begins that `form` may go on from; its length where there is none.
+
+    Of digits the whole may still turn out to be part of a longer number.
+    """
+    longest = len(form) + 2 if form.isdigit() else len(form) - 1
+    at = content.find(form[:1], max(0, len(content) - longest))
+    while at >= 0:
+        end = content[at:]
+        if form.startswith(end) or (form.isdigit() and end.startswith(form)):
+            return at
+        at = content.find(form[:1], at + 1)
+    return len(content)
