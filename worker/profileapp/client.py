@@ -76,7 +76,7 @@ class _Sender:
         try:
             key = (name, kind, unit, *labels.items()) if labels else (name, kind, unit)
             # Labels that are no texts may be no keys, or be equal though their texts are not.
-            is_cached = not labels or all([type(text) is str for text in labels.values()])
+            is_cached = not labels or set(map(type, labels.values())) == {str}
             head = self._heads.get(key) if is_cached else None
             if head is None:
                 head = self._head(name, kind, unit, labels)
