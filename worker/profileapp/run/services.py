@@ -13,6 +13,7 @@ from profileapp.errors import AgentError
 from profileapp.model.target import Service
 from profileapp.playback.recordings import Recordings
 from profileapp.record.folder import SERVICES_FOLDER
+from profileapp.run.broker import broker_env, write_broker_files
 from profileapp.run.datasets import Paths
 from profileapp.run.ending import signal_name
 from profileapp.run.output import AppLog
@@ -185,6 +186,9 @@ class Services:
         if service.dataset:
             mounts = (Mount(str(self._datasets[service.dataset]), CONTAINER_DATASET),)
         env = {**service.env, **self._secrets.env_of(service.secrets)}
+        if service.broker:
+            mounts = (*mounts, *write_broker_files(self._context.scratch))
+            around.env |= broker_env(self._surroundings.host_name(service))
         if service.streams:
             recordings = recordings_of(service, self._datasets)
             mounts = (*mounts, *playback_mounts(recordings))
