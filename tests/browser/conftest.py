@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from tests.report.history_samples import DIFFERENCES, TRENDS
 from tests.report.sample_runs import judged_samples
 from tests.report.test_pages import HOSTILE, hostile_run
 
+from profileapp.report.history_page import write_comparison, write_history
 from profileapp.report.write import write_data, write_overview, write_pages
 
 POLICY = "sandbox; default-src 'none'; img-src 'self'; style-src 'self';"
@@ -34,12 +36,14 @@ class _Artifacts(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a whole report over four targets and a hostile one."""
+    """The folder of a whole report over four targets and a hostile one, with a history and a comparison below it."""
     out = tmp_path_factory.mktemp("browser") / "profile"
     judged = [*judged_samples(out), hostile_run(out, HOSTILE)]
     write_data(judged)
     write_overview(out, judged)
     write_pages(out, judged)
+    write_history(out / "history", TRENDS)
+    write_comparison(out / "comparison", "main", HOSTILE, DIFFERENCES)
     return out
 
 

@@ -20,6 +20,7 @@ PAGES = (
     "night/report/index.html",
     "bad/report/index.html",
 )
+EVERY_PAGE = (*PAGES, "history/index.html", "comparison/index.html")
 Scheme = Literal["light", "dark"]
 
 
@@ -77,7 +78,7 @@ def test_a_plot_opened_by_itself_is_drawn_without_a_complaint(browser: Browser, 
         assert "system-ui" in evaluate(page, "getComputedStyle(document.querySelector('text')).fontFamily")
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", EVERY_PAGE)
 def test_no_page_is_wider_than_its_window(browser: Browser, address: str, path: str) -> None:
     with opened(browser, address + path) as (page, _):
         for width in (320, 390, 768, 1920):

@@ -186,6 +186,7 @@ for number in range(4):
         for value in range(100):
             client.gauge("child%d" % number, value)
         if number % 2:
+            client.flush()
             os._exit(0)
         sys.exit(0)
     children.append(child)
@@ -203,6 +204,29 @@ def test_a_fork_has_a_connection_of_its_own(run_app: RunApp, listener: Any, pyth
     for number in range(4):
         assert [one["value"] for one in said if one["name"] == f"child{number}"] == list(range(100))
     assert len(listener.streams) == 5
+
+
+WORKERS = """
+import multiprocessing
+import client
+def work(number):
+    for value in range(10):
+        client.gauge("w", value, worker=str(number))
+if __name__ == "__main__":
+    client.gauge("before", 1)
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=work, args=(number,)) for number in range(3)]
+    for each in workers: each.start()
+    for each in workers: each.join()
+"""
+
+
+def test_a_worker_of_multiprocessing_sends_what_is_left(run_app: RunApp, listener: Any, python: str) -> None:
+    listener.start()
+    run_app(WORKERS, listener.path, python)
+    said = listener.said()
+    for number in range(3):
+        assert [one["value"] for one in said if one["meta"].get("worker") == str(number)] == list(range(10))
 
 
 THREADS = """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from profileapp.judge.events import EVENTS_LIMIT, device_events
-from profileapp.model.run import Event
+from profileapp.model.run import Event, Repeat
 from profileapp.model.series import series
 from profileapp.record.reader import SeriesData
 
@@ -43,3 +43,8 @@ def test_an_app_cannot_make_them_up_nor_flood_them() -> None:
 def test_an_unknown_reason_is_named() -> None:
     other = series("gpu.throttled", "", "gpu-summary", reason="sync")
     assert device_events({other: data(1)})[0].text == "the GPU was slowed down sync"
+
+
+def test_what_happens_while_a_tool_traces_is_not_told() -> None:
+    repeats = (Repeat(1, 10, 10, 12), Repeat(2, 13, 13, 16, traced=True))
+    assert device_events({HEAT: data(1, 0, 0, 1)}, repeats) == (Event(10, 11, "the device was slowed down for heat"),)

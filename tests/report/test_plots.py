@@ -10,13 +10,14 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from tests.report.sample_runs import FPS, SECOND_NS, START_NS
 
 from profileapp.judge.verdict import JudgedRun
-from profileapp.model.run import Mark, Phase, Repeat
+from profileapp.model.run import Event, Mark, Phase, Repeat
 from profileapp.model.series import series
 from profileapp.record.reader import SeriesData
-from profileapp.report.plot_told import Told
+from profileapp.report.plot_told import Told, make_room
 from profileapp.report.plots import Plot, plot_target
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -233,3 +234,21 @@ def test_phases_and_events_stand_in_each_plot() -> None:
     assert "model loaded" in texts
     plain, _ = plot_target({FPS: data([1.0] * 100)}, one_repeat(100), ())
     assert len(list(drawn(plots[0]).iter(f"{SVG}path"))) == len(list(drawn(plain[0]).iter(f"{SVG}path"))) + 3
+
+
+def test_what_slows_the_device_down_is_shaded_and_named_once() -> None:
+    heat = "the device was slowed down for heat"
+    events = tuple(Event(START_NS + at * SECOND_NS, START_NS + (at + 9) * SECOND_NS, heat) for at in (10, 40))
+    [plot], _ = plot_target({FPS: data([1.0] * 100)}, one_repeat(100), (), Told(events=events))
+    texts = ["".join(each.itertext()) for each in drawn(plot).iter(f"{SVG}text")]
+    assert texts.count(heat) == 1
+    [plain], _ = plot_target({FPS: data([1.0] * 100)}, one_repeat(100), ())
+    assert len(list(drawn(plot).iter(f"{SVG}path"))) == len(list(drawn(plain).iter(f"{SVG}path"))) + 4
+
+
+def test_phases_lie_above_all_lines() -> None:
+    phases = tuple(Phase(name, ((START_NS, START_NS + 50 * SECOND_NS),)) for name in "abc")
+    axes = Figure().add_axes((0, 0, 1, 1))
+    axes.set_ylim(0, 64)
+    make_room(axes, Told(phases))
+    assert axes.get_ylim() == pytest.approx((0, 100))

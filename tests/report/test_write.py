@@ -41,7 +41,7 @@ def test_what_is_in_the_way_is_named_and_nothing_is_lost(name: str, own_samples:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     (folder / name).mkdir()
     with pytest.raises(AgentError, match=rf"{Path(name).name}: cannot be written .*what was measured is kept"):
-        command.callback(folder.parent, False)  # type: ignore[misc]
+        command.callback(folder.parent, "html", False)  # type: ignore[misc]
     assert (folder / name).is_dir()
     for file in ("metrics.ndjson", "app.log"):
         assert (folder / file).read_bytes() == before[file]
@@ -57,7 +57,7 @@ def test_a_full_disk_is_one_clear_line(own_samples: list[JudgedRun], monkeypatch
 
     monkeypatch.setattr("profileapp.record.folder.write_atomic", full)
     with pytest.raises(AgentError, match="No space left on device"):
-        command.callback(folder.parent, False)  # type: ignore[misc]
+        command.callback(folder.parent, "html", False)  # type: ignore[misc]
     assert (folder / "run.json").read_bytes() == before
 
 

@@ -20,10 +20,11 @@ import inspect
 import json
 import os
 import socket
+import sys
 import threading
 import time
 from collections import deque
-from typing import Any, Callable, Deque, Dict, List, Optional, TypeVar, cast
+from typing import Any, Callable, Deque, Dict, List, Optional, Tuple, TypeVar, cast
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -32,12 +33,17 @@ __all__ = ["counter", "event", "flush", "gauge", "phase", "timer"]
 SOCKET_VARIABLE = "PROFILEAPP_SOCKET"
 LINES_LIMIT = 2048
 """Values kept while the profiler is busy; those that come on top are lost."""
+BATCH_LINES = 64
+BATCH_S = 0.005
+"""Values that follow one that was sent within this time wait, until there are BATCH_LINES, or one comes later."""
+HEADS_LIMIT = 1000
 LINE_LIMIT_BYTES = 8 * 1024
 FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 5.0
 EXIT_FLUSH_S = 1.0
 
 _CHUNK_LINES = 256
+_HAS_FORK_HOOK = hasattr(os, "register_at_fork")
 _SEND_FLAGS = getattr(socket, "MSG_NOSIGNAL", 0)
 
 
@@ -48,7 +54,7 @@ class _Sender:
         self._path = path
         self._socket: Optional[socket.socket] = None
         self._begin()
-        if hasattr(os, "register_at_fork"):
+        if _HAS_FORK_HOOK:
             os.register_at_fork(after_in_child=self._begin)
 
     def _begin(self) -> None:
@@ -56,6 +62,9 @@ class _Sender:
         self._lock = threading.Lock()
         self._hang_up()
         self._lines: Deque[bytes] = deque()
+        self._heads: Dict[Tuple[Any, ...], bytes] = {}
+        self._ends_with_multiprocessing = False
+        self._pushed_s = 0.0
         self._unsent = b""
         self._is_line_cut = False
         self._retry_at_s = 0.0
@@ -65,20 +74,47 @@ class _Sender:
     def send(self, name: str, value: float, kind: str, unit: str, labels: Dict[str, Any]) -> None:
         """Never raises, whatever it is given: an app must not fail because it is measured."""
         try:
-            meta = {key: str(text) for key, text in labels.items()}
-            meta["kind"] = kind
-            if unit:
-                meta["unit"] = unit
+            key = (name, kind, unit, *labels.items()) if labels else (name, kind, unit)
+            # Labels that are no texts may be no keys, or be equal though their texts are not.
+            is_cached = not labels or set(map(type, labels.values())) == {str}
+            head = self._heads.get(key) if is_cached else None
+            if head is None:
+                head = self._head(name, kind, unit, labels)
+                if is_cached:
+                    self._keep_head(key, head)
+            now_s = time.time()
             # float() takes what NumPy and its like give; JSON knows no others.
-            said = {"name": name, "value": float(value), "timestamp": int(time.time() * 1e9), "meta": meta}
-            line = json.dumps(said).encode("ascii") + b"\n"
-            if os.getpid() != self._pid:
+            line = b'%b%b,"timestamp":%d}\n' % (head, repr(float(value)).encode("ascii"), now_s * 1e9)
+            if not _HAS_FORK_HOOK and os.getpid() != self._pid:
                 self._begin()
-            if len(line) <= LINE_LIMIT_BYTES and len(self._lines) < LINES_LIMIT:
-                self._lines.append(line)
-            self._push()
+            lines = self._lines
+            if len(line) <= LINE_LIMIT_BYTES and len(lines) < LINES_LIMIT:
+                lines.append(line)
+            # The first of a burst is sent at once; those that follow closely wait for each other, or for the end.
+            if len(lines) >= BATCH_LINES or not 0 <= now_s - self._pushed_s < BATCH_S:
+                self._pushed_s = now_s
+                self._push()
         except Exception:
             return
+
+    def _keep_head(self, key: Tuple[Any, ...], head: bytes) -> None:
+        if len(self._heads) >= HEADS_LIMIT:
+            self._heads.clear()
+        self._heads[key] = head
+        util = sys.modules.get("multiprocessing.util")
+        if util is not None and not self._ends_with_multiprocessing:
+            # A worker of multiprocessing ends without atexit, by its own finalizers.
+            self._ends_with_multiprocessing = True
+            util.Finalize(None, self.end, exitpriority=0)
+
+    @staticmethod
+    def _head(name: str, kind: str, unit: str, labels: Dict[str, Any]) -> bytes:
+        """A line up to its value."""
+        meta = {key: str(text) for key, text in labels.items()}
+        meta["kind"] = kind
+        if unit:
+            meta["unit"] = unit
+        return json.dumps({"name": name, "meta": meta, "value": 0}).encode("ascii")[:-2]
 
     def flush(self, timeout_s: float) -> None:
         """Sends what is left, for at most `timeout_s` seconds."""

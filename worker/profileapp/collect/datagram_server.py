@@ -78,12 +78,14 @@ class DatagramServer:
         deadline_s: float | None = None
         try:
             while True:
-                if deadline_s is None:
+                if deadline_s is None and not self._stopping.is_set():
                     reading = [self._wake, self._socket.fileno()] if self._socket else [self._wake]
                     select.select(reading, [], [], CHECK_INTERVAL_S)
+                # Asked before reading: what was sent before the stop must not lie unread behind it.
+                is_stopping = self._stopping.is_set()
                 is_idle = self._read()
                 now_s = time.monotonic()
-                if self._stopping.is_set():
+                if is_stopping:
                     deadline_s = deadline_s or now_s + DRAIN_LIMIT_S
                     if is_idle or now_s > deadline_s:
                         return

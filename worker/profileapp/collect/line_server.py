@@ -85,9 +85,11 @@ class LineServer:
         deadline_s: float | None = None
         try:
             while True:
-                events = self._selector.select(CHECK_INTERVAL_S if deadline_s is None else 0)
+                # Asked before looking: what was sent before the stop must not lie unread behind it.
+                is_stopping = self._stopping.is_set()
+                events = self._selector.select(0 if is_stopping else CHECK_INTERVAL_S)
                 now_s = time.monotonic()
-                if self._stopping.is_set():
+                if is_stopping:
                     deadline_s = deadline_s or now_s + DRAIN_LIMIT_S
                     idle = all(key.fileobj == self._wake for key, _ in events)
                     if idle or now_s > deadline_s:

@@ -7,21 +7,41 @@ from pathlib import Path
 import click
 
 from profileapp.commands.outcome import finish
-from profileapp.errors import AgentError, ConfigError
+from profileapp.errors import AgentError, ConfigError, worst
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.record.folder import METRICS_FILE, PACKED_METRICS_FILE, RUN_FILE, RunFolder
+from profileapp.report.digest import digest_json
+from profileapp.report.markdown import markdown
 from profileapp.report.write import write_data, write_overview, write_pages
 
+_EPILOG = """\b
+Examples:
+  profileapp report profile/
+  profileapp report profile/ --format markdown > comment.md
+  profileapp report profile/ --format json | jq '.targets[].headlines'
+"""
 
-@click.command("report", epilog="\b\nExamples:\n  profileapp report profile/\n  profileapp report profile/ --json")
+
+@click.command("report", epilog=_EPILOG)
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["html", "markdown", "json"]),
+    default="html",
+    show_default=True,
+    help="Pages and files in FOLDER; or, on standard output, a comment for a pull request, or all numbers.",
+)
 @click.option("--json", "as_json", is_flag=True, help="End with a line of JSON instead of a table.")
-def command(folder: Path, as_json: bool) -> int:
+def command(folder: Path, form: str, as_json: bool) -> int:
     """Make pages, junit.xml and CSV of all targets in FOLDER, the --out of one or many runs.
 
     Works from the recorded files alone, whole or cut by a crash. Its exit code is that of what was measured.
     """
     judged = judge_all(folder)
+    if form != "html":
+        click.echo(markdown(judged) if form == "markdown" else digest_json(judged), nl=form == "json")
+        return worst([each.exit_code for each in judged])
     for each in judged:
         if each.run.id:
             _write_run(each)

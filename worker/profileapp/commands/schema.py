@@ -11,6 +11,7 @@ from profileapp.config.schema import profiling_schema
 from profileapp.model.run import Run
 from profileapp.model.target import Plan
 from profileapp.record.reader import SampleLine
+from profileapp.report.digest import Digest
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -19,14 +20,14 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
     "schema",
     epilog="\b\nExamples:\n  profileapp schema > sage-profiling.schema.json\n  profileapp schema run",
 )
-@click.argument("of", type=click.Choice(["config", "run", "sample", "plan"]), default="config")
+@click.argument("of", type=click.Choice(["config", "run", "sample", "plan", "report"]), default="config")
 def command(of: str) -> None:
-    """Print the JSON Schema of the configuration, of run.json, of a line of metrics.ndjson, or of plan --json."""
+    """Print the JSON Schema of sage.yaml, run.json, a line of metrics.ndjson, plan --json or report --format json."""
     click.echo(msgspec.json.format(msgspec.json.encode(schema_of(of)), indent=2))
 
 
 def schema_of(what: str) -> dict[str, Any]:
-    """JSON Schema (2020-12) of `config`, `run`, `sample` or `plan`."""
+    """JSON Schema (2020-12) of `config`, `run`, `sample`, `plan` or `report`."""
     if what == "config":
         section = profiling_schema()
         return {
@@ -37,5 +38,5 @@ def schema_of(what: str) -> dict[str, Any]:
             "properties": {"profiling": {"$ref": section["$ref"]}},
             "$defs": section["$defs"],
         }
-    record = {"run": Run, "sample": SampleLine, "plan": Plan}[what]
+    record = {"run": Run, "sample": SampleLine, "plan": Plan, "report": Digest}[what]
     return {"$schema": _DIALECT, **msgspec.json.schema(record)}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from profileapp.model.run import Event
+from profileapp.model.run import Event, Repeat
 from profileapp.model.series import Series
 from profileapp.record.reader import SeriesData
 
@@ -15,8 +15,9 @@ _REASONS = {"heat": "for heat", "power": "for want of power", "hardware": "by it
 _POWER_MODE = "system.power-mode"
 
 
-def device_events(series: Mapping[Series, SeriesData]) -> tuple[Event, ...]:
-    """In the order in which they began, EVENTS_LIMIT of them at most."""
+def device_events(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat] = ()) -> tuple[Event, ...]:
+    """In the order in which they began, EVENTS_LIMIT at most, without those of traced repeats, which are the last."""
+    traced_ns = min((each.started_ns for each in repeats if each.traced), default=None)
     found: list[Event] = []
     for one, data in series.items():
         if one.name in _THROTTLED and one.metric != "custom":
@@ -25,6 +26,8 @@ def device_events(series: Mapping[Series, SeriesData]) -> tuple[Event, ...]:
             found += _spans(data, text)
         elif one.name == _POWER_MODE and one.metric != "custom":
             found += _changes(data)
+    if traced_ns is not None:
+        found = [event for event in found if event.started_ns < traced_ns]
     return tuple(sorted(found, key=lambda event: (event.started_ns, event.text))[:EVENTS_LIMIT])
 
 

@@ -31,18 +31,18 @@ def summarise(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) ->
 
     Where no repeat is on record (a crash before the first) every sample counts.
     """
-    return summarise_in(series, measured_spans(repeats))
+    return summarise_in(series, measured_spans(repeats) or [(0, None)])
 
 
 def summarise_in(series: Mapping[Series, SeriesData], spans: Sequence[Span]) -> tuple[SeriesSummary, ...]:
-    """A summary of every series that has a sample in one of `spans`, which are in order; of all, where there is none.
+    """A summary of every series that has a sample in one of `spans`, which are in order.
 
     Phases and events have none: they measure nothing.
     """
     summaries = []
     measuring = [one for one in series if one.kind not in MARKS]
     for one in sorted(measuring, key=lambda each: (each.name, each.labels)):
-        values = values_in(series[one], spans) if spans else series[one].values
+        values = values_in(series[one], spans)
         if len(values):
             summaries.append(summary_of(one, values))
     return tuple(summaries)

@@ -60,7 +60,7 @@ def judge_folder(folder: Path) -> JudgedRun:
         recorded,
         summary=summary,
         budgets=tuple(_judge(key, text, summary, phases) for key, text in recorded.target.budgets.items()),
-        events=device_events(series),
+        events=device_events(series, recorded.repeats),
         phases=phases.all(),
         marks=app_events(series),
     )

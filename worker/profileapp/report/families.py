@@ -133,7 +133,7 @@ def _concerns(budget: BudgetResult, group: Sequence[Series]) -> bool:
 def _limit(budget: BudgetResult, several: bool) -> Limit:
     key = split_key(budget.key)
     of = f"{key.statistic} of {key.path.rpartition('.')[2]}" if several else key.statistic
-    of += f" in {key.phase}" if key.phase else ""
+    of += f" outside {key.phase[1:]}" if key.phase.startswith("!") else f" in {key.phase}" if key.phase else ""
     return Limit(
         budget.limit or 0.0, one_line(f"budget: {of} {condition_text(budget.condition)}", 48), budget.state == "kept"
     )

@@ -110,7 +110,7 @@ def _write_target(templates: jinja2.Environment, judged: JudgedRun) -> TargetPag
         judged.series,
         page_data.measured_repeats(judged.run),
         judged.run.budgets,
-        Told(judged.run.phases, judged.run.marks),
+        Told(judged.run.phases, judged.run.marks, judged.run.events),
     )
     written = tuple(write_plot(folder, index, plot) for index, plot in enumerate(plots, start=1))
     flame_graph = _write_stacks(folder, judged)

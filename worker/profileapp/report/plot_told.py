@@ -1,13 +1,15 @@
-"""What the app told of its phases and events, drawn into a plot."""
+"""Phases and events of the app, and what happened to the device, drawn into a plot."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import msgspec
 from matplotlib.axes import Axes
 
-from profileapp.model.run import Mark, Phase
+from profileapp.model.run import Event, Mark, Phase
 from profileapp.report.clean import one_line
 
 PHASES_LIMIT = 6
@@ -16,51 +18,95 @@ SPANS_LIMIT = 200
 """Spans of a phase, and events, that are drawn."""
 LABELS_LIMIT = 4
 """Events whose name stands beside their line."""
-_STRIP = 0.05
-_LABEL_LETTERS = 20
+_STRIP = 0.03
+_ROW = 0.12
+_SHADE = 0.12
+_LABEL_LETTERS = 40
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What the app told of."""
+    """What the app told of, and what slowed the device down."""
 
     phases: tuple[Phase, ...] = ()
     marks: tuple[Mark, ...] = ()
+    events: tuple[Event, ...] = ()
 
 
-def draw_told(
-    axes: Axes,
-    told: Told,
-    at: Callable[[int], float],
-    end_ns: int,
-    colours: Sequence[str],
-    line_colour: str,
-    text_colour: str,
-) -> None:
-    """A strip at the top for each phase, with its name; a line for each event.
+class Colours(msgspec.Struct, frozen=True):
+    """`lines` are taken from the last on, as the lines of a plot begin with the first."""
 
-    `at` gives the place on the axis of a time (UTC ns since 1970); `end_ns` is where a phase without an end is cut.
+    lines: Sequence[str]
+    mark: str
+    text: str
+    event: str
+
+
+def make_room(axes: Axes, told: Told) -> None:
+    """Lifts the upper end of the axis, so that the strips of the phases lie above all lines."""
+    rows = max(_rows(told.phases[:PHASES_LIMIT]), default=-1) + 1
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(bottom, bottom + (top - bottom) / (1 - rows * _ROW))
+
+
+def draw_told(axes: Axes, told: Told, at: Callable[[int], float], end_ns: int, colours: Colours) -> None:
+    """A strip at the top for each phase, with its name; a line for each event; shade while the device was slowed down.
+
+    `at` gives the place on the axis of a time (UTC ns since 1970); `end_ns` is where what has no end is cut.
     """
-    for number, phase in enumerate(told.phases[:PHASES_LIMIT]):
-        top = 1 - number * 2 * _STRIP
-        # From the last colour on, as the lines begin with the first.
-        colour = colours[-1 - number % len(colours)]
+    phases = told.phases[:PHASES_LIMIT]
+    for number, (phase, row) in enumerate(zip(phases, _rows(phases), strict=True)):
+        top = 1 - row * _ROW
+        colour = colours.lines[-1 - number % len(colours.lines)]
         for from_ns, to_ns in phase.spans[:SPANS_LIMIT]:
             axes.axvspan(at(from_ns), at(to_ns or end_ns), ymin=top - _STRIP, ymax=top, color=colour, linewidth=0)
-        _write(axes, phase.name, at(phase.spans[0][0]), top - _STRIP / 2, colour)
-    for number, mark in enumerate(told.marks[:SPANS_LIMIT]):
-        axes.axvline(at(mark.at_ns), color=line_colour, linewidth=0.7, linestyle=(0, (1, 2)))
-        if number < LABELS_LIMIT:
-            _write(axes, mark.name, at(mark.at_ns), 0.06 + number * 2 * _STRIP, text_colour)
+        _write(axes, phase.name, at(phase.spans[0][0]), top - _STRIP, colour, "top")
+    for event in told.events[:SPANS_LIMIT]:
+        begin, end = at(event.started_ns), at(event.ended_ns or end_ns)
+        if begin < end:
+            axes.axvspan(begin, end, color=colours.event, alpha=_SHADE, linewidth=0, zorder=0)
+        axes.axvline(begin, color=colours.event, linewidth=0.7, linestyle=(0, (4, 1, 1, 1)))
+    for number, (name, at_ns) in enumerate(_labels(told)):
+        _write(axes, name, at(at_ns), 0.06 + number * _ROW, colours.text, "center")
+    for mark in told.marks[:SPANS_LIMIT]:
+        axes.axvline(at(mark.at_ns), color=colours.mark, linewidth=0.7, linestyle=(0, (1, 2)))
 
 
-def _write(axes: Axes, name: str, at: float, height: float, colour: str) -> None:
+def _labels(told: Told) -> list[tuple[str, int]]:
+    """What stands beside the first lines: once what happened to the device, then the app's own events."""
+    of_device = {event.text: event.started_ns for event in reversed(told.events)}
+    labels = [*of_device.items(), *((mark.name, mark.at_ns) for mark in told.marks)]
+    return labels[:LABELS_LIMIT]
+
+
+def _rows(phases: Sequence[Phase]) -> list[int]:
+    """For each phase the first row, from the top, in which no other is in its way from its beginning to its end."""
+    rows: list[list[tuple[int, float]]] = []
+    places = []
+    for phase in phases:
+        first_ns, last_ns = phase.spans[0][0], phase.spans[-1][1] or math.inf
+        place = next(
+            (
+                number
+                for number, taken in enumerate(rows)
+                if all(first_ns >= end or last_ns <= start for start, end in taken)
+            ),
+            len(rows),
+        )
+        if place == len(rows):
+            rows.append([])
+        rows[place].append((first_ns, last_ns))
+        places.append(place)
+    return places
+
+
+def _write(axes: Axes, name: str, at: float, height: float, colour: str, below: Literal["top", "center"]) -> None:
     axes.annotate(
         one_line(name, _LABEL_LETTERS),
         (at, height),
         (2, 0),
         xycoords=("data", "axes fraction"),
         textcoords="offset points",
-        va="top" if height > 0.5 else "center",
+        va=below,
         color=colour,
         fontsize=6,
         annotation_clip=True,

@@ -22,7 +22,7 @@ from profileapp.report.clean import one_line
 from profileapp.report.decimate import decimate
 from profileapp.report.families import Family, families
 from profileapp.report.format import quantity, scale_of
-from profileapp.report.plot_told import Told, draw_told
+from profileapp.report.plot_told import Colours, Told, draw_told, make_room
 from profileapp.report.svg import plain_svg, recoloured
 
 POINT_LIMIT = 1600
@@ -96,7 +96,7 @@ def plot_target(
 ) -> tuple[list[Plot], int]:
     """The plots of a target, the app's own first, and how many more there would be beyond what a page bears.
 
-    `told`: the phases and events of the app, which are drawn in each.
+    `told`: the phases and events of the app and of the device, which are drawn in each.
     """
     filled = {one: data for one, data in series.items() if len(data) and one.kind not in MARKS}
     if not filled:
@@ -146,8 +146,9 @@ def _plot(
     _mark_repeats(axes, repeats, time)
     _dress(axes, one_line(unit, 24), time)
     _scale(axes, family, factor, low, high)
+    make_room(axes, told)
     _mark_limits(axes, family, factor)
-    draw_told(axes, told, time.at, time.end_ns, _LINES, _AXIS, _TEXT)
+    draw_told(axes, told, time.at, time.end_ns, Colours(_LINES, _AXIS, _TEXT, _BROKEN))
     if len(shown) > 1:
         _legend(axes, columns)
     description = _describe(family, low, high, time)

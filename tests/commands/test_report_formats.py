@@ -1,0 +1,37 @@
+"""`profileapp report --format …` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.report.sample_runs import write_samples
+
+
+def report(folder: Path, form: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "profileapp", "report", str(folder), "--format", form]
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of four targets that nothing was made of yet."""
+    folder = tmp_path_factory.mktemp("formats")
+    write_samples(folder)
+    return folder
+
+
+@pytest.mark.parametrize("form", ["markdown", "json"])
+def test_it_writes_to_standard_output_alone_and_ends_as_the_run_did(recorded: Path, form: str) -> None:
+    before = {path: path.stat().st_mtime_ns for path in recorded.rglob("*")}
+    done = report(recorded, form)
+    assert done.returncode == 4 and done.stderr == ""
+    assert {path: path.stat().st_mtime_ns for path in recorded.rglob("*")} == before
+    if form == "json":
+        verdicts = {each["verdict"] for each in json.loads(done.stdout)["targets"]}
+        assert verdicts == {"passed", "over budget", "app failed", "incomplete"}
+    else:
+        assert done.stdout.startswith("### Profile of <code>object-counter") and done.stdout.endswith("\n")

@@ -1,0 +1,28 @@
+"""All targets as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import msgspec
+
+from profileapp.commands.schema import schema_of
+from profileapp.judge.verdict import JudgedRun
+from profileapp.report.digest import Digest, digest_json
+
+
+def test_it_is_of_the_published_shape(samples: list[JudgedRun]) -> None:
+    said = json.loads(digest_json(samples))
+    jsonschema.validate(said, schema_of("report"))
+    assert said["exit_code"] == 4 and said["version"] == 1 and said["app"] == "object-counter"
+    target = said["targets"][1]
+    assert (target["verdict"], target["repeats"], target["duration_s"]) == ("over budget", 2, 120.0)
+    assert [each["state"] for each in target["budgets"]] == ["kept", "broken", "kept"]
+    assert {each["name"] for each in target["statistics"]} >= {"fps", "container.cpu.util"}
+    assert msgspec.json.decode(digest_json(samples), type=Digest).targets[0].headlines == samples[0].headline
+
+
+def test_of_nothing_it_is_whole_too() -> None:
+    said = json.loads(digest_json([]))
+    assert said["targets"] == [] and said["exit_code"] == 0

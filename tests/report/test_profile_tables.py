@@ -1,0 +1,93 @@
+"""The tables of functions and kernels, their numbers in words, and their pages under hostile names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.report.sample_runs import FPS, SECOND_NS, START_NS, sample_run, wave, write_target
+from tests.report.test_pages import HOSTILE, check, pages_of, report
+
+from profileapp.judge.verdict import judge_folder
+from profileapp.model.run import Event, Repeat, Run
+from profileapp.model.series import series
+from profileapp.model.table import FunctionRow, KernelRow
+from profileapp.record.files import write_atomic
+from profileapp.record.table_files import STACKS_FILE, write_functions, write_kernels
+from profileapp.report.page_data import event_lines
+from profileapp.report.profile_tables import ROWS_SHOWN, function_tables, kernel_tables, tracing_cost
+
+SEEN = FunctionRow("functions", "infer", 0.25, 0.75, "app.py", 4, samples=300)
+TIMED = FunctionRow("tau", "main", 0.5, 1.0, group="TAU_USER", calls=1200, exclusive_s=0.0105, inclusive_s=2.5)
+KERNEL = KernelRow("kernel", "gemm", 1200, 3.21, 0.0027, 0.0021, 0.0041, 0.64)
+COPY = KernelRow("memory size", "[CUDA memcpy HtoD]", 4, 8 * 1024.0**2, 2 * 1024.0**2, 1024.0**2, 4 * 1024.0**2, 1.0)
+
+
+def traced_run(lasted_s: float, with_tool_s: float, ending: str = "completed") -> Run:
+    first = Repeat(1, START_NS, START_NS, START_NS + round(lasted_s * SECOND_NS), "completed")
+    begin_ns = first.ended_ns + SECOND_NS
+    traced = Repeat(2, begin_ns, begin_ns, begin_ns + round(with_tool_s * SECOND_NS), ending, traced=True)
+    return msgspec.structs.replace(sample_run("gpu"), repeats=(first, traced))
+
+
+def test_what_was_seen_and_what_was_timed_are_two_tables() -> None:
+    seen, timed = function_tables((SEEN, TIMED), sample_run("gpu"), "functions.csv")
+    assert seen.rows == (("infer", "app.py:4", "25 %", "75 %", "300"),)
+    assert timed.rows == (("main", "–", "TAU_USER", "50 %", "10.5 ms", "2.5 s", "1 200"),)
+    assert [len(table.head) for table in (seen, timed)] == [len(table.rows[0]) for table in (seen, timed)]
+    assert function_tables((), sample_run("gpu"), "functions.csv") == ()
+
+
+def test_a_kind_a_table_and_bytes_where_it_is_size() -> None:
+    kernels, copies = kernel_tables((KERNEL, COPY), traced_run(10, 12), "kernels.csv")
+    assert kernels.rows == (("gemm", "64 %", "3.21 s", "1 200", "2.7 ms", "2.1 ms", "4.1 ms"),)
+    assert copies.rows[0][2:] == ("8 MiB", "4", "2 MiB", "1 MiB", "4 MiB")
+    assert "(+20 %)" in kernels.note and not copies.note
+
+
+def test_what_is_not_shown_is_counted() -> None:
+    rows = [msgspec.structs.replace(SEEN, name=f"f{number}") for number in range(ROWS_SHOWN + 12)]
+    [table] = function_tables(rows, sample_run("gpu"), "functions.csv")
+    assert (len(table.rows), table.left_out) == (ROWS_SHOWN, 12)
+
+
+def test_what_tracing_costs_is_said_only_where_it_is_known() -> None:
+    assert "took 15 s against 10 s untraced (+50 %)" in tracing_cost(traced_run(10, 15))
+    assert "is not known" in tracing_cost(traced_run(10, 15, "timeout"))
+    assert tracing_cost(sample_run("gpu")) == ""
+
+
+def test_events_of_a_kind_are_one_line() -> None:
+    run = msgspec.structs.replace(
+        traced_run(60, 1),
+        started_ns=START_NS,
+        events=(
+            Event(START_NS + 5 * SECOND_NS, START_NS + 8 * SECOND_NS, "the device was slowed down for heat"),
+            Event(START_NS + 20 * SECOND_NS, START_NS + 20 * SECOND_NS, "the power mode changed from 2 to 0"),
+            Event(START_NS + 50 * SECOND_NS, START_NS + 54 * SECOND_NS, "the device was slowed down for heat"),
+        ),
+    )
+    assert event_lines(run) == (
+        "the device was slowed down for heat: 2 times, 7 s in all, first after 5 s",
+        "the power mode changed from 2 to 0, after 20 s",
+    )
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "A" * 10_000, "物" * 3000])
+def test_hostile_names_are_text_on_the_page(text: str, tmp_path: Path) -> None:
+    throttled = series("system.throttled", "", "system", reason="heat")
+    shapes = {FPS: wave(10, 1, 1), throttled: lambda at_s, _: float(3 < at_s < 9)}
+    folder = write_target(tmp_path, traced_run(12, 15), shapes)
+    write_functions(folder.path, [msgspec.structs.replace(SEEN, name=text, file=text)])
+    write_kernels(folder.path, [msgspec.structs.replace(KERNEL, name=text)])
+    write_atomic(folder.path / STACKS_FILE, f"{text.replace(';', ',')};{text.replace(';', ',')} 17\n".encode())
+    index = report(tmp_path, [judge_folder(folder.path)])
+    pages = pages_of(index)
+    assert len(pages) == 2
+    for page in pages:
+        check(page)
+    target = pages[1]
+    assert "Hot functions" in target.text and "Kernels" in target.text and "Flame graph" in target.text
+    assert "the device was slowed down for heat: once, 5 s in all, first after" in target.text
+    assert max(len(word) for word in target.words) < 3000
