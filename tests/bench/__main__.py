@@ -1,7 +1,8 @@
 """`python -m tests.bench [WORD…]`: measures, prints one table, and exits with 1 where a measure is missed.
 
-Words pick some of: sample, run, start, tegrastats, jetson, functions, slowdown, store, history. It needs a Docker
-daemon, PostgreSQL's programs and sqlite3, the peers of the extra `bench`, and a machine that does nothing else.
+Words pick some of: sample, run, start, tegrastats, jetson, functions, slowdown, services, playback, left, store,
+history. It needs a Docker daemon, PostgreSQL's programs and sqlite3, the peers of the extra `bench`, and a machine that
+does nothing else. PROFILEAPP_BENCH_CYCLES=200 makes `left` kill as many runs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import docker
-from tests.bench import database, functions, jetson, parsing, runs, sampling, startup
+from tests.bench import database, functions, jetson, parsing, runs, sampling, services, startup
 from tests.bench.measure import Measure, show
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +36,9 @@ def main(words: list[str]) -> int:
         "tegrastats": lambda: list(parsing.tegrastats()),
         "jetson": lambda: list(jetson.kernel_files()),
         "functions": lambda: [functions.slowdown()],
+        "services": lambda: [services.starting(busybox)],
+        "playback": lambda: list(services.serving()),
+        "left": lambda: [services.leaving(client, busybox)],
         "store": database.ingest,
         "history": database.history,
         "slowdown": lambda: [runs.slowdown(client, image("scripts/base-image"))],

@@ -297,3 +297,18 @@ def test_credentials_are_named_and_never_held(tmp_path: Path) -> None:
 )
 def test_credentials_that_cannot_be_asked_for(tmp_path: Path, target: str, told: str) -> None:
     assert told in refused(tmp_path, f"name: app\nprofiling:\n  targets:\n    - {target}\n")
+
+
+def test_a_broker_is_ready_made(tmp_path: Path) -> None:
+    text = "    - {name: a, services: [{broker: rabbitmq, image: 'mirror.example/rabbitmq:3.12'}]}\n"
+    first = section(tmp_path, text).targets[0].services[0]
+    second = section(tmp_path, "    - {name: a}", "  services: [{broker: rabbitmq, name: mq}]").targets[0].services[0]
+    assert (first.name, first.image, second.name, second.image) == (
+        "rabbitmq",
+        "mirror.example/rabbitmq:3.12",
+        "mq",
+        "rabbitmq:3",
+    )
+    assert first.ready == Ready(tcp=5672, timeout_s=120) and first.broker == "rabbitmq"
+    told = refused(tmp_path, "name: a\nprofiling:\n  targets: [{}]\n  services: [{broker: rabbitmq, args: -x}]\n")
+    assert "services[1].args does not go with a broker" in told

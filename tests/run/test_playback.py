@@ -14,8 +14,9 @@ from typing import Any
 import docker
 import pytest
 
+from helpers.leftovers import left_of
 from helpers.tiny_mp4 import tiny_mp4
-from helpers.worker_process import Outcome, configure, run
+from helpers.worker_process import Outcome, configure, run, start, wait_until
 
 # pywaggle's `vision` extra names an OpenCV that needs a display's libraries: the one without is taken in its place.
 PYWAGGLE = ("pywaggle", "pywagglemsg", "pika", "ffmpeg-python", "future", "numpy", "opencv-python-headless")
@@ -172,7 +173,26 @@ def test_nothing_to_play_is_told_before_anything_runs(tmp_path: Path) -> None:
     assert not (tmp_path / "profile/a").exists()
 
 
+@pytest.mark.docker
+def test_nothing_is_left_of_runs_killed_at_any_moment(
+    recordings: Path, docker_client: docker.DockerClient, busybox_image: str, state: Path
+) -> None:
+    script = "while :; do sleep 0.1; done"
+    configure(recordings, [{"name": "a", "args": ["sh", "-c", script]}], services=PLAYED, metrics=["container"])
+    # The network, the playback and the app are made one after the other; the next run sweeps up before.
+    for count in (1, 2, 3):
+        worker = start(recordings, "--image", busybox_image)
+        earlier = left_of(docker_client, state)
+        wait_until(lambda: len(left_of(docker_client, state) - earlier) >= count)  # noqa: B023
+        worker.kill()
+        worker.wait()
+    assert left_of(docker_client, state)
+    configure(recordings, [{"name": "b", "args": ["true"]}])
+    assert run(recordings, "--image", busybox_image).code == 0
+    assert left_of(docker_client, state) == set()
+
+
 @pytest.fixture(autouse=True)
-def no_container_of_ours_is_left(state: Path) -> Iterator[None]:
+def nothing_of_the_state_is_left(state: Path) -> Iterator[None]:
     yield
     assert [path.name for path in state.iterdir() if path.suffix != ".lock"] == []

@@ -10,18 +10,12 @@ from typing import Any
 import docker
 import pytest
 
+from helpers.leftovers import left_of
 from helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
 
 pytestmark = pytest.mark.docker
 
 SERVE = "mkdir -p /tmp/www && echo hello > /tmp/www/index.html && exec httpd -f -p 8000 -h /tmp/www"
-
-
-def left_of(docker_client: docker.DockerClient, state: Path) -> set[str]:
-    """Containers and networks of a state folder. The lists alone: others' come and go meanwhile."""
-    api = docker_client.api
-    listed = [*api.containers(all=True), *api.networks(filters={"label": "profileapp.state"})]
-    return {each["Id"] for each in listed if str(state) in str(each["Labels"])}
 
 
 @pytest.fixture(autouse=True)

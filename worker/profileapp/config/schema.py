@@ -221,7 +221,10 @@ class ServiceSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     name: (
         Annotated[
             ServiceName,
-            Meta(description="The host name under which the app reaches it. Left out with `playback`: that."),
+            Meta(
+                description="The host name under which the app reaches it. Left out with `playback`: that; with "
+                "`broker`: rabbitmq."
+            ),
         ]
         | UnsetType
     ) = UNSET
@@ -230,7 +233,7 @@ class ServiceSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             str,
             Meta(
                 max_length=300,
-                description="Its image. With `playback` left out: the one that is built in.",
+                description="Its image. Left out with `playback`: the one that is built in; with `broker`: rabbitmq:3.",
                 examples=["redis:7"],
             ),
         ]
@@ -258,6 +261,16 @@ class ServiceSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
                 description="Cameras and microphones by name, and the recordings each plays; see docs/cookbook.md.",
                 examples=[{"camera-left": "traffic/"}],
                 extra_json_schema={"maxProperties": 50, "x-allowed": "a mapping of names to datasets"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    broker: (
+        Annotated[
+            Literal["rabbitmq"],
+            Meta(
+                description="A message broker as a Waggle node has it, with the user and the exchanges that pywaggle's "
+                "Plugin knows."
             ),
         ]
         | UnsetType

@@ -82,7 +82,8 @@ class Secret(msgspec.Struct, frozen=True):
 class Service(msgspec.Struct, frozen=True):
     """What an app needs beside it: a container of `image`, or (with `streams`) a playback of recordings.
 
-    `needs` names the services that must be ready before it starts. With `streams` and no `image` it is our own.
+    `needs` names the services that must be ready before it starts. With `streams` and no `image` it is our own. With
+    `broker` it is the message broker that pywaggle knows, made ready by us.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Service(msgspec.Struct, frozen=True):
     ready: Ready | None = None
     needs: tuple[str, ...] = ()
     streams: tuple[Stream, ...] = ()
+    broker: str = ""
 
 
 class Target(msgspec.Struct, frozen=True):

@@ -16,6 +16,8 @@ from profileapp.model.target import Dataset, Ready, Secret, Service, Stream
 APP_NAME = "app"
 """The host name of the app itself."""
 PLAYBACK_NAME = "playback"
+BROKER_IMAGE = "rabbitmq:3"
+_BROKER_READY = Ready(tcp=5672, timeout_s=120.0)
 
 
 class ServiceParts:
@@ -59,15 +61,21 @@ def _expand(where: Path_, section: ServiceSection, parts: ServiceParts) -> Servi
     streams = () if isinstance(section.playback, UnsetType) else section.playback
     if not streams and not isinstance(section.playback, UnsetType):
         parts.mistake((*where, "playback"), "is empty, but must name what it plays")
-    given_name = PLAYBACK_NAME if streams else ""
+    broker = "" if isinstance(section.broker, UnsetType) else section.broker
+    given_name = PLAYBACK_NAME if streams else broker
     name = section.name if section.name is not UNSET else given_name
     image = "" if isinstance(section.image, UnsetType) else section.image.strip()
+    if broker:
+        image = image or BROKER_IMAGE
+        for key in ("playback", "args", "dataset", "ready"):
+            if getattr(section, key) is not UNSET:
+                parts.mistake((*where, key), "does not go with a broker, which is ready-made")
     if not name and not isinstance(section.playback, dict):
         parts.mistake(where, "has no name, under which the app would reach it")
     if name == APP_NAME:
         parts.mistake((*where, "name"), "is 'app', the name of the app itself")
     if not image and section.playback is UNSET:
-        parts.mistake(where, "has neither an image nor a playback")
+        parts.mistake(where, "has neither an image nor a playback nor a broker")
     if not image:
         for key in ("args", "env", "secrets", "dataset", "ready"):
             if getattr(section, key) is not UNSET and section.playback is not UNSET:
@@ -79,7 +87,7 @@ def _expand(where: Path_, section: ServiceSection, parts: ServiceParts) -> Servi
         env=parts.env((*where, "env"), section.env),
         secrets=tuple(parts.secrets((*where, "secrets"), section.secrets).values()),
         dataset=None if section.dataset is UNSET else parts.dataset((*where, "dataset"), section.dataset),
-        ready=_ready((*where, "ready"), section.ready, parts),
+        ready=_BROKER_READY if broker else _ready((*where, "ready"), section.ready, parts),
         needs=() if isinstance(section.needs, UnsetType) else tuple(dict.fromkeys(section.needs)),
         streams=tuple(
             Stream(
@@ -89,6 +97,7 @@ def _expand(where: Path_, section: ServiceSection, parts: ServiceParts) -> Servi
             )
             for stream, given in (section.playback.items() if isinstance(section.playback, dict) else ())
         ),
+        broker=broker,
     )
 
 

@@ -104,9 +104,13 @@ class Container:
             self._end(Exit(exit_code=status, refused=f"the app could not be started: {short(complaint)}"))
             return
         number = status - 128 if 128 < status <= 128 + 64 else 0
-        if number in (signal.SIGTERM, signal.SIGKILL) and not self._ended_by_us and self._daemon_goes_away():
-            self._end(Exit(exit_code=status, signal=number, lost="the Docker daemon was stopped while the app ran"))
-            return
+        if number in (signal.SIGTERM, signal.SIGKILL) and not self._ended_by_us:
+            if self._daemon_goes_away():
+                self._end(Exit(exit_code=status, signal=number, lost="the Docker daemon was stopped while the app ran"))
+                return
+            # A busy daemon hears later that the memory was at its end than that the container was.
+            with suppress(*GONE):
+                state = self._api.inspect_container(self._id)["State"]
         self._end(Exit(exit_code=status, signal=number, oom_killed=bool(state.get("OOMKilled"))))
 
     def _daemon_goes_away(self) -> bool:

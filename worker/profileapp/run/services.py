@@ -13,6 +13,7 @@ from profileapp.errors import AgentError
 from profileapp.model.target import Service
 from profileapp.playback.recordings import Recordings
 from profileapp.record.folder import SERVICES_FOLDER
+from profileapp.run.broker import broker_env, write_broker_files
 from profileapp.run.datasets import Paths
 from profileapp.run.ending import signal_name
 from profileapp.run.output import AppLog
@@ -36,6 +37,7 @@ from profileapp.run.stop import Stop, Wake
 from profileapp.run.surroundings import RunningService, ServiceLaunch, Surroundings
 
 LOOK_EVERY_S = 0.05
+TELL_TIMEOUT_S = 2.0
 
 
 class Around:
@@ -49,7 +51,7 @@ class Around:
         self._sources = sources
         self._failure = ""
         self._may_end: set[str] = set()
-        self._players: list[RunningService] = []
+        self.players: list[RunningService] = []
 
     @property
     def failure(self) -> str:
@@ -64,13 +66,13 @@ class Around:
         """A service has been started."""
         self.running[service.name] = running
         if service.streams and not service.image:
-            self._players.append(running)
+            self.players.append(running)
         elif service.ready is None:
             self._may_end.add(service.name)
 
     def begin(self) -> None:
         """The app runs: what is played begins."""
-        for player in self._players:
+        for player in self.players:
             player.signal(signal.SIGUSR1)
 
     def attach(self) -> None:
@@ -141,6 +143,7 @@ class Services:
             yield around
         finally:
             around.detach()
+            self._end_players(around.players)
             left = [running.remove() for running in reversed(around.running.values())]
             left.append(self._surroundings.close_network(network))
             for line in filter(None, left):
@@ -151,6 +154,14 @@ class Services:
         self._sources.close()
         for log in self._logs.values():
             log.close()
+
+    def _end_players(self, players: Sequence[RunningService]) -> None:
+        """Ends what plays in order, so that it tells what it served to the last frame."""
+        for player in players:
+            player.terminate()
+        deadline_s = time.monotonic() + TELL_TIMEOUT_S
+        while any(player.exit is None for player in players) and time.monotonic() < deadline_s:
+            self._wake.wait(LOOK_EVERY_S)
 
     def _start(self, service: Service, around: Around, repeat: int) -> None:
         log = self._logs[service.name]
@@ -185,6 +196,9 @@ class Services:
         if service.dataset:
             mounts = (Mount(str(self._datasets[service.dataset]), CONTAINER_DATASET),)
         env = {**service.env, **self._secrets.env_of(service.secrets)}
+        if service.broker:
+            mounts = (*mounts, *write_broker_files(self._context.scratch))
+            around.env |= broker_env(self._surroundings.host_name(service))
         if service.streams:
             recordings = recordings_of(service, self._datasets)
             mounts = (*mounts, *playback_mounts(recordings))

@@ -1,0 +1,176 @@
+"""What runs beside an app: what it costs to start, how much a playback serves, and that kill -9 leaves nothing."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import random
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import docker
+from tests.bench.measure import Measure
+from tests.bench.process import PROFILEAPP, run
+
+ROUNDS = 7
+REQUESTS = 4000
+IMAGE_BYTES = 50_000
+CYCLES = int(os.environ.get("PROFILEAPP_BENCH_CYCLES", "20"))
+
+
+def starting(image: str) -> Measure:
+    """Network, playback and app, started and stopped, over a bare `docker run` of the app; in pairs."""
+    with _app(image, "true") as (folder, environment):
+        words = _words(folder, image)
+        pairs = []
+        for _ in range(ROUNDS):
+            ours = run(words, env=environment)
+            bare = run(["docker", "run", "--rm", "--init", image, "true"])
+            if ours.exit_code or bare.exit_code:
+                raise SystemExit(f"starting ended with {ours.exit_code}:\n{ours.output}{bare.output}")
+            pairs.append((ours.wall_s, bare.wall_s))
+    more = [ours - bare for ours, bare in pairs]
+    return Measure(
+        "starting and stopping network, playback and app, over the app alone",
+        f"{statistics.median(ours for ours, _ in pairs):.2f} s, {min(more):.2f} … {max(more):.2f} s more",
+        f"docker run: {statistics.median(bare for _, bare in pairs):.2f} s",
+        statistics.median(more),
+        3,
+        " s",
+    )
+
+
+def serving() -> Iterator[Measure]:
+    """Image requests a second of a server held to one core, each beside `python -m http.server` in turn."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "image.jpg").write_bytes(os.urandom(IMAGE_BYTES))
+        streams = json.dumps([{"name": "left", "path": str(folder / "image.jpg"), "rate": 1}])
+        ours = [sys.executable, "-m", "profileapp.playback", "127.0.0.1", "PORT", streams]
+        peer = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", name, "PORT"]
+        rates = [(_rate(ours, "/left/image.jpg"), _rate(peer, "/image.jpg")) for _ in range(3)]
+    ours_per_s, peer_per_s = (statistics.median(each[index] for each in rates) for index in (0, 1))
+    told = f"{ours_per_s:.0f} requests/s", f"http.server: {peer_per_s:.0f} requests/s"
+    yield Measure("1,000 image requests to the playback on one core", *told, 1000 / ours_per_s, 1, " s")
+    yield Measure("the same, beside http.server", *told, peer_per_s / ours_per_s, 0.5, "×")
+
+
+def leaving(client: docker.DockerClient, image: str) -> Measure:
+    """Runs with a playback and a service, each killed at some moment, the last one not: what is left."""
+    moments = random.Random(6)  # noqa: S311
+    with _app(image, "while :; do sleep 0.1; done") as (folder, environment):
+        state = environment["PROFILEAPP_STATE"]
+        words = _words(folder, image)
+        before, made = _machine(), set()
+        for _ in range(CYCLES):
+            worker = subprocess.Popen(
+                words, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            time.sleep(moments.uniform(0.1, 4))
+            made |= _ours(client, state)
+            worker.send_signal(signal.SIGKILL)
+            worker.wait()
+            made |= _ours(client, state)
+        (folder / "sage.yaml").write_text(json.dumps({"name": "b", "profiling": {"targets": [{"args": ["true"]}]}}))
+        last = run(words, env=environment)
+        if last.exit_code:
+            raise SystemExit(f"the last run ended with {last.exit_code}:\n{last.output}")
+        ours = _ours(client, state)
+        after = _machine()
+        files = [path.name for path in Path(state).iterdir() if path.suffix != ".lock"]
+        traces = sum(one[:64] in line for one in made for line in (*after["mounts"], *after["sockets"]))
+    counts = ", ".join(f"{word} {len(before[word])} → {len(after[word])}" for word in before)
+    return Measure(
+        f"left after {CYCLES} runs ended by kill -9 ({len(made)} containers and networks were seen)",
+        f"of ours: {len(ours)} containers and networks, {len(files)} state files, {traces} mounts or sockets",
+        f"the whole machine: {counts}",
+        len(ours) + len(files) + traces,
+        0,
+    )
+
+
+def _ours(client: docker.DockerClient, state: str) -> set[str]:
+    """Ids of the containers and networks of a state folder."""
+    listed = [*client.api.containers(all=True), *client.api.networks(filters={"label": "profileapp.state"})]
+    return {each["Id"] for each in listed if state in str(each["Labels"])}
+
+
+def _machine() -> dict[str, list[str]]:
+    """What there is, whoever made it: others may be at work too."""
+
+    def lines(*words: str) -> list[str]:
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    return {
+        "containers": lines("docker", "ps", "-aq"),
+        "networks": lines("docker", "network", "ls", "-q"),
+        "volumes": lines("docker", "volume", "ls", "-q"),
+        "mounts": Path("/proc/self/mountinfo").read_text().splitlines(),
+        "sockets": Path("/proc/net/unix").read_text().splitlines(),
+    }
+
+
+@contextmanager
+def _app(image: str, script: str) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A workspace whose app has a playback, and a state of its own."""
+    with tempfile.TemporaryDirectory(prefix="pa-") as name, tempfile.TemporaryDirectory(prefix="pa-") as state:
+        folder = Path(name)
+        (folder / "cam").mkdir()
+        (folder / "cam/1.jpg").write_bytes(b"\xff\xd8")
+        target = {"name": "a", "args": ["sh", "-c", script]}
+        services = [{"playback": {"left": "cam"}}]
+        (folder / "sage.yaml").write_text(
+            json.dumps(
+                {"name": "b", "profiling": {"targets": [target], "services": services, "metrics": ["container"]}}
+            )
+        )
+        yield folder, {"PROFILEAPP_STATE": state}
+
+
+def _words(folder: Path, image: str) -> list[str]:
+    config, out = str(folder / "sage.yaml"), str(folder / "profile")
+    return [PROFILEAPP, "run", config, "--image", image, "--out", out, "--no-report"]
+
+
+def _rate(words: list[str], path: str) -> float:
+    """Requests a second of one client that keeps its connection where the server lets it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [str(port) if word == "PORT" else word for word in words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: os.sched_setaffinity(0, {0}),  # noqa: PLW1509
+    )
+    try:
+        while not _is_up(port):
+            time.sleep(0.05)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        began = time.perf_counter()
+        for _ in range(REQUESTS):
+            connection.request("GET", path)
+            content = connection.getresponse().read()
+            if len(content) != IMAGE_BYTES:
+                raise SystemExit(f"{words}: {content[:80]!r}")
+        return REQUESTS / (time.perf_counter() - began)
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _is_up(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1):
+            return True
+    except OSError:
+        return False

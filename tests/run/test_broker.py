@@ -1,0 +1,32 @@
+"""The broker's files, and where the app is told that it is. The broker itself is no part of the tests' images."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from helpers.worker_process import configure, run
+from profileapp.run.broker import PASSWORD, write_broker_files
+
+
+def test_the_definitions_hold_what_pywaggle_uses(tmp_path: Path) -> None:
+    conf, definitions = write_broker_files(tmp_path)
+    assert Path(conf.host_path).read_text() == f"load_definitions = {definitions.container_path}\n"
+    held = json.loads(Path(definitions.host_path).read_text())
+    assert [(each["name"], each["type"]) for each in held["exchanges"]] == [
+        ("to-validator", "fanout"),
+        ("data.topic", "topic"),
+    ]
+    hashed = base64.b64decode(held["users"][0]["password_hash"])
+    assert hashed[4:] == hashlib.sha256(hashed[:4] + PASSWORD.encode()).digest()
+
+
+@pytest.mark.docker
+def test_an_image_that_is_no_broker_is_named(tmp_path: Path, busybox_image: str) -> None:
+    configure(tmp_path, [{"name": "a"}], services=[{"broker": "rabbitmq", "image": busybox_image}])
+    outcome = run(tmp_path, "--image", busybox_image)
+    assert outcome.code == 4 and "service rabbitmq did not run on" in outcome.run("a")["message"]
