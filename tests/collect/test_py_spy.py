@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.collect.conftest import Taken
 
@@ -88,6 +89,19 @@ def test_the_hot_function_is_found(
     assert own["hot"] + own.get("<genexpr>", 0) + own.get("hot.<locals>.<genexpr>", 0) > 0.3
     assert (context.artifacts / STACKS_FILE).stat().st_size > 0
     assert not list(context.scratch.iterdir()), "what py-spy wrote and said is taken away"
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_frames_of_c_are_there_where_asked_for(
+    native: bool, app: Callable[..., subprocess.Popen[bytes]], run: Callable[..., RunContext]
+) -> None:
+    context = run()
+    context = msgspec.structs.replace(context, target=msgspec.structs.replace(context.target, native_frames=native))
+    source = PySpy()
+    measured(source, context, app(sys.executable, "-c", "while True: sorted(range(100_000), key=str)"), 1.5)
+    source.close()
+    files = {row.file for row in read_functions(context.artifacts, []) if row.file}
+    assert any(not file.endswith((".py", "<string>")) for file in files) == native
 
 
 def test_repeats_add_up(app: Callable[..., subprocess.Popen[bytes]], run: Callable[..., RunContext]) -> None:

@@ -125,7 +125,9 @@ class PySpy:
         if sum(spy.is_at_work for spy in self._spies.values()) >= PROCESSES_LIMIT:
             self._run.warn(f"functions: of the app's Python processes only {PROCESSES_LIMIT} at a time are looked into")
             return
-        self._spies[pid] = PySpyProcess(self._program, pid, RATE_HZ, self._run.scratch, self._proc)
+        self._spies[pid] = PySpyProcess(
+            self._program, pid, RATE_HZ, self._run.scratch, self._proc, native=self._run.target.native_frames
+        )
 
     def _end(self) -> None:
         """Ends every py-spy, and adds what each saw to what earlier repeats gave."""

@@ -21,14 +21,18 @@ _POLL_S = 0.02
 
 
 class PySpyProcess:
-    """py-spy on the process `pid`, from now on. It writes into `scratch`, and what it says is kept there too."""
+    """py-spy on the process `pid`, from now on. It writes into `scratch`, and what it says is kept there too.
 
-    def __init__(self, program: Path, pid: int, rate_hz: int, scratch: Path, proc: Path) -> None:
+    `native`: frames of C and C++ too, for which the process is stopped at each look.
+    """
+
+    def __init__(self, program: Path, pid: int, rate_hz: int, scratch: Path, proc: Path, *, native: bool) -> None:
         self.said = ""
         """What it said last; of use where it saw nothing."""
         self._program = program
         self._pid = pid
         self._rate_hz = rate_hz
+        self._native = native
         self._output = scratch / f"py-spy-{pid}.folded"
         self._log = scratch / f"py-spy-{pid}.log"
         self._proc = proc
@@ -79,8 +83,9 @@ class PySpyProcess:
         self._starts += 1
         words = [str(self._program), "record", "--pid", str(self._pid), "--rate", str(self._rate_hz)]
         words += ["--format", "raw", "--output", str(self._output)]
-        # Frames of C and C++ too, where py-spy can have them.
-        words += ["--native"] if self._starts <= STARTS_LIMIT // 2 else []
+        # Where py-spy fails so, it is asked for less: Python's frames, with the process stopped at each look.
+        if self._starts <= STARTS_LIMIT // 2:
+            words += ["--native" if self._native else "--nonblocking"]
         self._process = None
         with suppress(OSError), self._log.open("wb") as log:
             self._process = subprocess.Popen(

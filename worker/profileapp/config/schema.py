@@ -343,6 +343,14 @@ Metrics = Annotated[
     list[Metric],
     Meta(description="What is measured. " + "; ".join(f"`{word}`: {text}" for word, text in METRICS.items()) + "."),
 ]
+NativeFrames = Annotated[
+    bool,
+    Meta(
+        description="Of `functions`: the frames of C, C++ and Rust too. The app is stopped for each look, "
+        "which slows it down by some percent; without, it runs on while py-spy reads its memory.",
+        extra_json_schema={"default": False},
+    ),
+]
 Budgets = Annotated[
     dict[Annotated[str, Meta(max_length=300)], Annotated[str, Meta(max_length=100)]],
     Meta(
@@ -378,6 +386,7 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     repeat: RepeatCount | UnsetType = UNSET
     interval: Interval | UnsetType = UNSET
     metrics: Metrics | UnsetType = UNSET
+    native_frames: NativeFrames | UnsetType = UNSET
     budgets: Budgets | UnsetType = UNSET
 
 

@@ -104,8 +104,8 @@ class Target(msgspec.Struct, frozen=True):
     `name` matches `[a-z0-9][a-z0-9._-]{0,62}`. `agent` is a Jenkins label expression, "" for any. `timeout_s` 0: the
     app ends by itself. `dataset` is a path relative to the folder of the configuration file, taken as it is, or one
     that the agent makes ready. `services` stand in the order in which they start. `internet`: whether the app reaches
-    what is outside the agent; None: only where it has no services. `budgets` maps a statistic of a series to a
-    condition, in the text of the YAML.
+    what is outside the agent; None: only where it has no services. `native_frames`: whether `functions` has those of C
+    and C++. `budgets` maps a statistic of a series to a condition, in the text of the YAML.
     """
 
     name: str
@@ -123,6 +123,7 @@ class Target(msgspec.Struct, frozen=True):
     repeat: int = 1
     interval_s: float = 1.0
     metrics: tuple[str, ...] = ()
+    native_frames: bool = False
     budgets: dict[str, str] = {}
 
     @property

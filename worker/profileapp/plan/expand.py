@@ -136,6 +136,7 @@ class _Expansion:
             repeat=self._given(index, section, "repeat", _DEFAULT.repeat)[1],
             interval_s=self._interval(index, section),
             metrics=tuple(dict.fromkeys(metrics)),
+            native_frames=self._given(index, section, "native_frames", _DEFAULT.native_frames)[1],
             budgets=self._budgets(index, section),
         )
 
