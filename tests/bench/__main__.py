@@ -1,8 +1,9 @@
 """`python -m tests.bench [WORD…]`: measures, prints one table, and exits with 1 where a measure is missed.
 
-Words pick some of: sample, run, start, tegrastats, jetson, functions, slowdown, services, playback, left, store,
-history. It needs a Docker daemon, PostgreSQL's programs and sqlite3, the peers of the extra `bench`, and a machine that
-does nothing else. PROFILEAPP_BENCH_CYCLES=200 makes `left` kill as many runs.
+Words pick some of: sample, run, start, tegrastats, jetson, functions, slowdown, ingest, million, client, services,
+playback, left, store, history. It needs a Docker daemon, PostgreSQL's programs and sqlite3, the peers of the extra
+`bench`, statsd_exporter on PATH where `ingest` shall be compared with it, and a machine that does nothing else.
+PROFILEAPP_BENCH_CYCLES=200 makes `left` kill as many runs.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import docker
-from tests.bench import database, functions, jetson, parsing, runs, sampling, services, startup
+from tests.bench import client as app_client
+from tests.bench import database, functions, ingest, jetson, parsing, runs, sampling, services, startup
 from tests.bench.measure import Measure, show
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +38,9 @@ def main(words: list[str]) -> int:
         "tegrastats": lambda: list(parsing.tegrastats()),
         "jetson": lambda: list(jetson.kernel_files()),
         "functions": lambda: [functions.slowdown()],
+        "ingest": ingest.ingest,
+        "million": ingest.million,
+        "client": app_client.calls,
         "services": lambda: [services.starting(busybox)],
         "playback": lambda: list(services.serving()),
         "left": lambda: [services.leaving(client, busybox)],

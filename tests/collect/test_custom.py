@@ -220,9 +220,13 @@ def test_a_deleted_socket_is_made_again(
     monkeypatch.setattr(line_server, "CHECK_INTERVAL_S", 0.02)
     path = Path(opened.path)
     with opened.connect() as connected:
-        path.unlink()
-        if instead == "a file":
-            path.write_text("")
+        if instead == "nothing":
+            path.unlink()
+        elif instead == "a file":
+            # The socket may be made again at any moment: in one step, the file takes its place.
+            other = path.with_name("other")
+            other.write_text("")
+            other.rename(path)
         elif instead == "a folder":
             while not path.is_dir():
                 # The socket may be made again just in between.

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from profileapp.collect.custom_line import RESERVED_PREFIXES, CustomSample, Refused, parse_line, wall_ns_of
+from profileapp.collect.custom_line import (
+    RESERVED_PREFIXES,
+    CustomSample,
+    LineParser,
+    Refused,
+    parse_line,
+    wall_ns_of,
+)
 from profileapp.model.series import series
 
 
@@ -146,3 +153,35 @@ def test_any_json_is_a_sample_or_refused(name: Any, value: Any, timestamp: Any, 
     assert sample.series.name.isprintable()
     assert not isinstance(value, bool | str)
     assert sample.value == value
+
+
+def outcome(parse: Any, text: bytes) -> Any:
+    try:
+        return parse(text)
+    except Refused as reason:
+        return str(reason)
+
+
+VALUES = st.sampled_from([0, 1, -1, 2.5, 1e308, "1", None, True]) | st.integers() | st.floats()
+TIMES = st.sampled_from([None, 0, 10**17 - 1, 10**17, 10**20, "2026-11-23T12:00:00Z", "soon", True, [], -1, 1.7e9])
+META = st.dictionaries(st.sampled_from(["kind", "unit", "a"]), st.sampled_from(["gauge", "counter", "event", 1, None]))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["fps", "system.x", "", "\x00"]), VALUES, TIMES, META), max_size=20))
+def test_what_was_seen_before_is_parsed_as_if_it_were_new(said: list[tuple[Any, ...]]) -> None:
+    parser = LineParser()
+    for name, value, timestamp, meta in said * 2:
+        text = json.dumps({"name": name, "value": value, "timestamp": timestamp, "meta": meta}).encode()
+        assert outcome(parser.parse, text) == outcome(parse_line, text)
+
+
+def test_what_is_kept_of_lines_is_bounded() -> None:
+    parser = LineParser()
+    parser.KNOWN_LIMIT = 10
+    for number in range(25):
+        parser.parse(line(name=f"n{number}"))
+        parser.parse(
+            line(name="long", padding="x", meta={"a": "b", "unit": " " * 0, **{f"k{i}": "v" * 190 for i in range(9)}})
+        )
+    assert 0 < len(parser._known) <= 10
+    assert not any(name == "long" for name, _ in parser._known)

@@ -33,7 +33,7 @@ __all__ = ["counter", "event", "flush", "gauge", "phase", "timer"]
 SOCKET_VARIABLE = "PROFILEAPP_SOCKET"
 LINES_LIMIT = 2048
 """Values kept while the profiler is busy; those that come on top are lost."""
-BATCH_LINES = 64
+BATCH_LINES = 128
 BATCH_S = 0.005
 """Values that follow one that was sent within this time wait, until there are BATCH_LINES, or one comes later."""
 HEADS_LIMIT = 1000

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from profileapp.collect.custom_intake import Intake
-from profileapp.collect.custom_line import Refused, parse_line
+from profileapp.collect.custom_line import CustomSample, LineParser, Refused
 from profileapp.collect.datagram_server import DatagramServer
 from profileapp.collect.line_server import LineServer
 from profileapp.collect.pywaggle_log import UPLOADS_FOLDER, LogFollower, PywaggleParser
@@ -49,6 +49,7 @@ class Custom:
 
     def __init__(self) -> None:
         self._ways: list[_Way] = []
+        self._json = LineParser()
         self._dogstatsd = StatsdParser(signed_gauge_is_change=False)
         self._statsd = StatsdParser(signed_gauge_is_change=True)
         self._waggle = PywaggleParser()
@@ -121,7 +122,7 @@ class Custom:
     def _take_json(self, line: bytes) -> None:
         now_ns = time.monotonic_ns()
         try:
-            sample = parse_line(line)
+            sample = self._json.parse(line)
             if sample.series.kind in MARKS:
                 self._intake.take_mark(sample.series, sample.value, sample.wall_ns, now_ns)
             else:
@@ -133,7 +134,9 @@ class Custom:
         now_ns = time.monotonic_ns()
         try:
             said = parser.parse(line)
-            if isinstance(said, StatsdEvent):
+            if isinstance(said, CustomSample):
+                self._intake.take(said, now_ns)
+            elif isinstance(said, StatsdEvent):
                 self._intake.take_mark(Series(said.title, "", "custom", (), "event"), 1.0, None, now_ns)
             elif said is not None:
                 self._intake.take_statsd(said, now_ns)

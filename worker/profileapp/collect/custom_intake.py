@@ -49,12 +49,12 @@ class Intake:
         self._sketches: dict[Series, QuantileSketch] = {}
         self._grown: set[Series] = set()
         self._sets: dict[Series, set[bytes]] = {}
-        self._second = 0
+        self._second_ends_ns = 0
         self._in_second = 0
         self._marks = 0
         self._own_times = 0
         self._least_lag_ns = 0
-        self._ahead_ns = 0
+        self._earliest_ns = clock.anchor_monotonic_ns - PLAUSIBLE_NS
 
     def take(self, sample: CustomSample, now_ns: int) -> None:
         """One value; `now_ns` of the monotonic clock is when it came. Raises Refused."""
@@ -157,11 +157,11 @@ class Intake:
         sketch.add(value)
 
     def _turn(self, now_ns: int) -> None:
-        second = now_ns // _SECOND_NS
-        if second != self._second:
+        if now_ns >= self._second_ends_ns:
             if self._sketches or self._grown or self._sets:
-                self._tell(min(now_ns, (self._second + 1) * _SECOND_NS))
-            self._second, self._in_second = second, 0
+                self._tell(min(now_ns, self._second_ends_ns))
+            self._second_ends_ns = (now_ns // _SECOND_NS + 1) * _SECOND_NS
+            self._in_second = 0
 
     def _tell(self, at_ns: int) -> None:
         for series in self._grown:
@@ -181,14 +181,13 @@ class Intake:
 
     def _at_ns(self, series: Series, wall_ns: int, now_ns: int, *, whole_seconds: bool = False) -> int:
         """The app's own time where it is plausible, else the time of arrival; both on the monotonic clock."""
-        clock = self._clock
-        at_ns = clock.monotonic_ns(wall_ns)
+        at_ns = self._clock.monotonic_ns(wall_ns)
         if not whole_seconds:
             lag_ns = now_ns - at_ns
-            self._least_lag_ns = min(self._least_lag_ns, lag_ns) if self._own_times else lag_ns
-            self._ahead_ns = max(self._ahead_ns, -lag_ns)
+            if lag_ns < self._least_lag_ns or not self._own_times:
+                self._least_lag_ns = lag_ns
             self._own_times += 1
-        if clock.anchor_monotonic_ns - PLAUSIBLE_NS <= at_ns <= now_ns + PLAUSIBLE_NS:
+        if self._earliest_ns <= at_ns <= now_ns + PLAUSIBLE_NS:
             return at_ns
         self._note(
             "a timestamp more than an hour before the run or after now; the time of arrival was taken",
@@ -203,8 +202,8 @@ class Intake:
         if self._least_lag_ns > CLOCK_TOLERANCE_NS:
             return (f"custom: all values came {self._least_lag_ns / 1e9:.3g} s or more after the time they bear: "
                     "the app's clock is behind that of the agent, or they were held back",)  # fmt: skip
-        if self._ahead_ns > CLOCK_TOLERANCE_NS:
-            return (f"custom: values came up to {self._ahead_ns / 1e9:.3g} s before the time they bear: "
+        if -self._least_lag_ns > CLOCK_TOLERANCE_NS:
+            return (f"custom: values came up to {-self._least_lag_ns / 1e9:.3g} s before the time they bear: "
                     "the app's clock is ahead of that of the agent",)  # fmt: skip
         return ()
 

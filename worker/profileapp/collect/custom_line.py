@@ -21,13 +21,14 @@ _KINDS = ("gauge", "counter", "timer", "phase", "event")
 
 # Up to each limit a timestamp is in seconds, ms, µs, ns: of the years 1973 to 5138 each is in a range of its own.
 _TIMESTAMP_UNITS = ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17, 1_000), (1e20, 1))
+_NANOSECONDS_FROM, _TIMESTAMPS_END = 10**17, 10**20
 
 
 class Refused(ValueError):
     """A line that gives no sample; the text is the reason, one of a few, without anything the app said."""
 
 
-class CustomSample(msgspec.Struct, frozen=True):
+class CustomSample(msgspec.Struct, frozen=True, gc=False):
     """What an app says: `wall_ns` is its own timestamp in UTC nanoseconds since 1970, None where it gave none.
 
     `timestamp_fault` says why a timestamp that it gave is none; the value is good all the same.
@@ -46,8 +47,49 @@ class _Line(msgspec.Struct):
     meta: dict[str, str | int | float | bool | None] = {}
 
 
+class _Usual(msgspec.Struct, gc=False):
+    """A line of which `meta`, which repeats, is left as it is written."""
+
+    name: str
+    value: float
+    timestamp: int | float | str | None = None
+    meta: msgspec.Raw = msgspec.Raw(b"{}")
+
+
 _decode = msgspec.json.Decoder(_Line).decode
+_decode_usual = msgspec.json.Decoder(_Usual).decode
 _decode_any = msgspec.json.Decoder().decode
+
+
+class LineParser:
+    """Parses lines as `parse_line` does; what names the series, which repeats, is parsed once."""
+
+    KNOWN_LIMIT = 4096
+    KNOWN_META_BYTES = 1024
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, bytes], Series] = {}
+
+    def parse(self, line: bytes) -> CustomSample:
+        """A line of the socket. Raises Refused."""
+        try:
+            said = _decode_usual(line)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            # It says what is wrong, and takes a value whose timestamp is none.
+            return parse_line(line)
+        key = (said.name, bytes(said.meta))
+        series = self._known.get(key)
+        value, timestamp = said.value, said.timestamp
+        if series is None or not math.isfinite(value) or (value < 0 and series.kind != "gauge"):
+            sample = parse_line(line)
+            if sample.series.kind not in MARKS and len(key[1]) <= self.KNOWN_META_BYTES:
+                if len(self._known) >= self.KNOWN_LIMIT:
+                    self._known.clear()
+                self._known[key] = sample.series
+            return sample
+        if timestamp is None or (type(timestamp) is int and _NANOSECONDS_FROM <= timestamp < _TIMESTAMPS_END):
+            return CustomSample(series, value, timestamp)
+        return parse_line(line)
 
 
 def parse_line(line: bytes) -> CustomSample:

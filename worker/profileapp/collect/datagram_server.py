@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import select
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 DATAGRAM_LIMIT_BYTES = 256 * 1024
@@ -34,35 +34,31 @@ class DatagramServer:
         self._note = note
         self._buffer = bytearray(DATAGRAM_LIMIT_BYTES)
         self._stopping = threading.Event()
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._socket: socket.socket | None = None
         self._file_id = (0, 0)
         self._thread = threading.Thread(target=self._serve, name="datagram-server", daemon=True)
 
     def start(self) -> None:
         """Listens from now on. Raises OSError where the socket cannot be made."""
-        try:
-            self._socket = self._bound()
-        except OSError:
-            os.close(self._wake)
-            raise
+        self._socket = self._bound()
         self._thread.start()
 
     def stop(self) -> bool:
         """Reads what was sent until now, then closes all. False where the thread did not come to its end."""
         self._stopping.set()
-        os.eventfd_write(self._wake, 1)
+        # An empty datagram wakes the thread; where the socket's file is gone or its queue full, it wakes by itself.
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as waker:
+            waker.setblocking(False)
+            waker.sendto(b"", str(self._path))
         self._thread.join(DRAIN_LIMIT_S + 3)
-        if self._thread.is_alive():
-            return False
-        os.close(self._wake)
-        return True
+        return not self._thread.is_alive()
 
     def _bound(self) -> socket.socket:
         self._path.unlink(missing_ok=True)
         made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
-            made.setblocking(False)
+            # Not by Python's own timeout, which asks before each call whether there is something to read.
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, round(CHECK_INTERVAL_S * 1e6)))
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
             made.bind(str(self._path))
             # The app may run as any user of its container.
@@ -78,12 +74,9 @@ class DatagramServer:
         deadline_s: float | None = None
         try:
             while True:
-                if deadline_s is None and not self._stopping.is_set():
-                    reading = [self._wake, self._socket.fileno()] if self._socket else [self._wake]
-                    select.select(reading, [], [], CHECK_INTERVAL_S)
                 # Asked before reading: what was sent before the stop must not lie unread behind it.
                 is_stopping = self._stopping.is_set()
-                is_idle = self._read()
+                is_idle = self._read(wait=not is_stopping)
                 now_s = time.monotonic()
                 if is_stopping:
                     deadline_s = deadline_s or now_s + DRAIN_LIMIT_S
@@ -98,20 +91,25 @@ class DatagramServer:
             if self._file_id == self._file_id_now():
                 self._path.unlink(missing_ok=True)
 
-    def _read(self) -> bool:
-        """Takes a number of datagrams; whether there are no more."""
+    def _read(self, *, wait: bool) -> bool:
+        """Takes a number of datagrams; whether there are no more for now. `wait`: for the first, and the next ones."""
         if self._socket is None:
+            if wait:
+                self._stopping.wait(CHECK_INTERVAL_S)
             return True
-        buffer = self._buffer
+        buffer, flags = self._buffer, socket.MSG_TRUNC | (0 if wait else socket.MSG_DONTWAIT)
         receive = self._socket.recv_into
         for _ in range(_READ_AT_ONCE):
             try:
-                size = receive(buffer, 0, socket.MSG_TRUNC)
+                # It waits in the kernel: one call a datagram. The kernel holds ten, a client that finds no room loses.
+                size = receive(buffer, 0, flags)
             except BlockingIOError:
                 return True
             except OSError as error:
                 self._note("a datagram could not be read", error.strerror or "")
                 return True
+            if not size:
+                return False
             if size > DATAGRAM_LIMIT_BYTES:
                 self._note(f"a datagram of more than {DATAGRAM_LIMIT_BYTES // 1024} KiB", repr(bytes(buffer[:40])))
                 continue
@@ -132,7 +130,7 @@ class DatagramServer:
         if self._socket is not None and self._file_id == self._file_id_now():
             return
         if self._socket is not None:
-            self._read()
+            self._read(wait=False)
             self._socket.close()
             self._socket = None
             self._note("the socket was deleted, and a new one made", str(self._path))

@@ -35,8 +35,11 @@ class QuantileSketch:
         """Takes one finite value."""
         self.count += 1
         self.sum += value
-        self.min = min(self.min, value)
-        self.max = max(self.max, value)
+        # No calls of min() and max(): it is called for each value that comes beyond the rate.
+        if value < self.min:  # noqa: PLR1730
+            self.min = value
+        if value > self.max:  # noqa: PLR1730
+            self.max = value
         size = abs(value)
         if size < _SMALLEST:
             self.zeros += 1

@@ -15,6 +15,7 @@ from profileapp.collect.custom_line import (
     LABEL_TEXT_LIMIT,
     NAME_LIMIT,
     RESERVED_PREFIXES,
+    CustomSample,
     Refused,
     check_text,
 )
@@ -34,9 +35,10 @@ _KINDS: dict[bytes, Kind] = {
     b"s": "gauge",
 }
 _KNOWN_LIMIT = 4096
+_KNOWN_BYTES = 1024
 
 
-class StatsdSample(msgspec.Struct, frozen=True):
+class StatsdSample(msgspec.Struct, frozen=True, gc=False):
     """The values of one line, as they are to be taken.
 
     Values of a timer are in seconds, those of a counter have the sample rate worked in. `members` are those of a set,
@@ -66,10 +68,15 @@ class StatsdParser:
 
     def __init__(self, *, signed_gauge_is_change: bool) -> None:
         self._signed_gauge_is_change = signed_gauge_is_change
+        # A value of these is all there is to take: neither a change, nor what a change is of.
+        self._plain = {b"c", b"ms", b"h", b"d"} | ({b"g"} if not signed_gauge_is_change else set())
         self._known: dict[tuple[bytes, bytes], tuple[Series, bytes, float, int | None]] = {}
 
-    def parse(self, line: bytes) -> StatsdSample | StatsdEvent | None:
-        """A line without its end; None where it is none of the app's metrics. Raises Refused."""
+    def parse(self, line: bytes) -> CustomSample | StatsdSample | StatsdEvent | None:
+        """A line without its end; None where it is none of the app's metrics. Raises Refused.
+
+        Of one value that nothing else is to be said of, as most are, a CustomSample.
+        """
         if line.startswith(b"_"):
             special = _special(line)
             if special is not None or line.startswith(b"_sc|"):
@@ -86,9 +93,11 @@ class StatsdParser:
                 return None
             if len(self._known) >= _KNOWN_LIMIT:
                 self._known.clear()
-            if known[3] is None:
+            if known[3] is None and len(about) <= _KNOWN_BYTES:
                 self._known[name, about] = known
         series, word, factor, wall_ns = known
+        if word in self._plain and wall_ns is None and b":" not in texts:
+            return CustomSample(series, _number(texts, factor, series.kind), None)
         values = texts.split(b":", VALUES_LIMIT)
         if len(values) > VALUES_LIMIT:
             raise Refused(f"more than {VALUES_LIMIT} values in one line")

@@ -74,7 +74,8 @@ class MetricsWriter:
         while not closing:
             closing = self._closing.wait(FLUSH_INTERVAL_S)
             while self._queue:
-                self._write(self._encode(limit=20_000))
+                # Few at a time: who reads the app's datagrams, of which the kernel holds ten, must get its turn.
+                self._write(self._encode(limit=100))
 
     def _write(self, content: bytes) -> None:
         self._room_bytes -= len(content)

@@ -1,0 +1,254 @@
+"""(g) Taking what apps say, beside statsd_exporter and a plain receiver of JSON lines; what does not come through."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from tests.bench.measure import Measure
+from tests.bench.process import on_cpu_s
+
+from profileapp.record.reader import read_series
+
+MESSAGES = 400_000
+"""Sent as fast as they are taken."""
+MILLION = 1_000_000
+MEMORY_LIMIT_BYTES = 150_000_000
+RATES_PER_S = (10_000, 50_000, 100_000)
+PACED_S = 3.0
+NAMES = 20
+_WRITE_LINES = 32
+_NEEDED_RATIO = 1 / 3
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """A process that listens; `counts` is what it said at its end."""
+
+    name: str
+    process: subprocess.Popen[str]
+    stream_path: str
+    datagram_path: str
+
+
+def ingest() -> list[Measure]:
+    """CPU time for each message, of one receiver on one core; the sender has the other."""
+    ours_json_s, _ = _flood("ours", datagrams=False)
+    plain_json_s, _ = _flood("plain", datagrams=False)
+    measures = [
+        Measure(
+            "CPU time of one JSON line over a stream socket, file included",
+            f"{ours_json_s * 1e6:.2f} µs: {1 / ours_json_s:,.0f}/s of one core",
+            f"asyncio and json, kept in memory: {plain_json_s * 1e6:.2f} µs",
+            ours_json_s / plain_json_s,
+            _NEEDED_RATIO,
+        )
+    ]
+    if shutil.which("statsd_exporter"):
+        ours_statsd_s, _ = _flood("ours", datagrams=True)
+        exporter_s, _ = _flood("statsd_exporter", datagrams=True)
+        measures.append(
+            Measure(
+                "CPU time of one statsd datagram, file included",
+                f"{ours_statsd_s * 1e6:.2f} µs: {1 / ours_statsd_s:,.0f}/s of one core",
+                f"statsd_exporter: {exporter_s * 1e6:.2f} µs",
+                ours_statsd_s / exporter_s,
+                _NEEDED_RATIO,
+            )
+        )
+    else:
+        print("statsd_exporter is not on PATH: not compared with it", file=sys.stderr)
+    return [*measures, *(_paced(rate) for rate in RATES_PER_S)]
+
+
+def million() -> list[Measure]:
+    """A million values in one go: the receiver's memory, and where each of them went."""
+    with _receiver("ours") as receiver, tempfile.TemporaryDirectory():
+        _send_stream(receiver, MILLION)
+        peak_bytes = _peak_bytes(receiver.process.pid)
+        counts = _end(receiver)
+        folder = Path(receiver.stream_path).parents[1] / "profile/bench"
+        found = sum(len(data) for data in read_series(folder, []).values())
+    whole = counts["kept"] + counts["aggregated"] + counts["refused"]
+    lost = MILLION - whole + counts["dropped"] + counts["written"] - found
+    return [
+        Measure(
+            "memory of the worker with a million values in one go",
+            f"{peak_bytes / 1e6:.0f} MB",
+            f"{counts['kept']:,} kept, {counts['aggregated']:,} aggregated, {counts['refused']:,} refused",
+            peak_bytes / 1e6,
+            MEMORY_LIMIT_BYTES / 1e6,
+            " MB",
+        ),
+        Measure("values of that million that are not accounted for", str(lost), "", abs(lost), 0),
+    ]
+
+
+def _paced(rate_per_s: int) -> Measure:
+    """Loss at a rate, from a client that never waits, over the datagram socket."""
+    with _receiver("ours") as receiver:
+        began_cpu_s, began_s = on_cpu_s([receiver.process.pid]), time.perf_counter()
+        refused = _send_paced(receiver.datagram_path, rate_per_s)
+        took_s = time.perf_counter() - began_s
+        time.sleep(0.3)
+        cpu = (on_cpu_s([receiver.process.pid]) - began_cpu_s) / took_s
+        counts = _end(receiver)
+    sent = round(rate_per_s * PACED_S)
+    came = counts["kept"] + counts["aggregated"]
+    lost = (sent - came) / sent * 100
+    return Measure(
+        f"datagrams lost at {rate_per_s:,} a second ({sent / took_s:,.0f} reached)",
+        f"{lost:.2f} %, {cpu * 100:.0f} % of a core",
+        f"{refused:,} the kernel's queue had no room for",
+        lost,
+        0.0 if rate_per_s <= RATES_PER_S[1] else 100.0,
+        " %",
+    )
+
+
+def _flood(name: str, *, datagrams: bool) -> tuple[float, dict[str, int]]:
+    """CPU time a message, and what came; sent as fast as they are taken, none is lost."""
+    with _receiver(name) as receiver:
+        began_s = on_cpu_s([receiver.process.pid])
+        if datagrams:
+            _send_datagrams(receiver)
+        else:
+            _send_stream(receiver, MESSAGES)
+        counts = _end(receiver, began_s)
+    came = counts["kept"] + counts.get("aggregated", 0)
+    assert came == MESSAGES, (name, counts)
+    return counts["cpu_ns"] / 1e9 / MESSAGES, counts
+
+
+def _send_stream(receiver: Receiver, messages: int) -> None:
+    now_ns = time.time_ns()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(receiver.stream_path)
+        for start in range(0, messages, _WRITE_LINES):
+            lines = (
+                b'{"name": "series.%d", "meta": {"kind": "gauge", "unit": "ms"}, "value": %d.25,"timestamp":%d}\n'
+                % (number % NAMES, number, now_ns + number)
+                for number in range(start, min(start + _WRITE_LINES, messages))
+            )
+            client.sendall(b"".join(lines))
+
+
+def _send_datagrams(receiver: Receiver) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+        client.connect(receiver.datagram_path)
+        for number in range(MESSAGES):
+            client.send(b"series.%d:%d.25|g|#camera:left" % (number % NAMES, number))
+
+
+def _send_paced(path: str, rate_per_s: int) -> int:
+    """How many the kernel refused: as most clients do, this one does not wait."""
+    refused = 0
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+        client.connect(path)
+        client.setblocking(False)
+        began_s = time.perf_counter()
+        for number in range(round(rate_per_s * PACED_S)):
+            while time.perf_counter() - began_s < number / rate_per_s:
+                pass
+            try:
+                client.send(b"series.%d:%d.25|g|#camera:left" % (number % NAMES, number))
+            except BlockingIOError:
+                refused += 1
+    return refused
+
+
+@contextmanager
+def _receiver(name: str) -> Iterator[Receiver]:
+    """A receiver on the last core; the sender, which is us, on the first."""
+    cores = sorted(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as folder:
+        os.sched_setaffinity(0, {cores[-1]})
+        if name == "statsd_exporter":
+            process, paths = _exporter(folder)
+        else:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.bench.receivers", name, folder],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            paths = process.stdout.readline().split() if process.stdout else []
+        os.sched_setaffinity(0, {cores[0]})
+        try:
+            yield Receiver(name, process, *paths)
+        finally:
+            process.kill()
+            process.wait()
+            os.sched_setaffinity(0, set(cores))
+
+
+def _exporter(folder: str) -> tuple[subprocess.Popen[str], list[str]]:
+    path = Path(folder, "exporter.sock")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [
+            "statsd_exporter",
+            "--statsd.listen-udp=",
+            "--statsd.listen-tcp=",
+            f"--statsd.listen-unixgram={path}",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"GOMAXPROCS": "1"},
+        text=True,
+    )
+    deadline_s = time.monotonic() + 10
+    while not path.exists() and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    return process, [f"http://127.0.0.1:{port}/metrics", str(path)]
+
+
+def _end(receiver: Receiver, cpu_from_s: float = 0.0) -> dict[str, int]:
+    """What the receiver counted, and its CPU time (ns) until it had taken all."""
+    process = receiver.process
+    if receiver.name == "statsd_exporter":
+        deadline_s = time.monotonic() + 20
+        came = 0
+        while came < MESSAGES and time.monotonic() < deadline_s:
+            time.sleep(0.2)
+            cpu_s = on_cpu_s([process.pid])
+            with urllib.request.urlopen(receiver.stream_path) as page:  # noqa: S310 (our own)
+                lines = page.read().decode().splitlines()
+            counts = [line.split()[1] for line in lines if line.startswith("statsd_exporter_samples_total")]
+            came = sum(int(float(count)) for count in counts)
+        return {"kept": came, "cpu_ns": round((cpu_s - cpu_from_s) * 1e9)}
+    assert process.stdin and process.stdout
+    # What is still in the sockets is read before its end, at which only schedstat's reader is too late.
+    before_s = -1.0
+    while (now_s := on_cpu_s([process.pid])) - before_s > 0.002:
+        before_s = now_s
+        time.sleep(0.7)
+    process.stdin.close()
+    counts: dict[str, int] = msgspec.json.decode(process.stdout.readline(), type=dict[str, int])
+    return counts | {"cpu_ns": round((now_s - cpu_from_s) * 1e9)}
+
+
+def _peak_bytes(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+if __name__ == "__main__":
+    print(json.dumps([one.ours for one in ingest()]))

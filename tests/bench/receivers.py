@@ -1,0 +1,71 @@
+"""Who takes what an app says: ours, and a plain receiver of JSON lines as one writes it in Python.
+
+`python -m tests.bench.receivers ours|plain FOLDER`: prints the paths of its sockets; at the end of its input it closes
+and prints how many values came, and what became of them, as JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+from collections import defaultdict
+from pathlib import Path
+
+from profileapp.collect.custom import Custom
+from profileapp.collect.seam import RunContext
+from profileapp.model.clock import Clock
+from profileapp.model.target import Target
+from profileapp.record.folder import RunFolder
+from profileapp.run.sources import Warnings
+
+
+def ours(folder: Path) -> None:
+    """The metric `custom` and the writer of metrics.ndjson, as in a run."""
+    clock, warnings = Clock.now(), Warnings()
+    writer = RunFolder.create(folder / "profile", "bench").open_metrics(clock)
+    collector = Custom()
+    collector.open(RunContext("bench", Target("bench"), clock, folder, folder, False, warnings.add), writer.emit)
+    # Aggregated values are told once a second, as the schedule of a run has it.
+    ended = threading.Event()
+    ticker = threading.Thread(target=lambda: [collector.sample(clock.now().anchor_monotonic_ns) for _ in _ticks(ended)])
+    ticker.start()
+    print(folder / "app/metrics.sock", folder / "app/statsd.sock", flush=True)
+    sys.stdin.read()
+    ended.set()
+    ticker.join()
+    collector.close()
+    writer.close()
+    intake = collector._intake
+    counts = {"kept": intake.kept, "aggregated": intake.aggregated, "refused": intake.refused}
+    print(json.dumps(counts | {"dropped": writer.dropped, "written": writer.samples_of("custom")}))
+
+
+def _ticks(ended: threading.Event) -> object:
+    while not ended.wait(1):
+        yield None
+
+
+def plain(folder: Path) -> None:
+    """Each line parsed, and its value kept in memory under its name."""
+    values: dict[str, list[tuple[int, float]]] = defaultdict(list)
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async for line in reader:
+            said = json.loads(line)
+            values[said["name"]].append((said["timestamp"], said["value"]))
+        writer.close()
+
+    async def serve() -> None:
+        path = folder / "plain.sock"
+        async with await asyncio.start_unix_server(take, path):
+            print(path, "-", flush=True)
+            await asyncio.to_thread(sys.stdin.read)
+
+    asyncio.run(serve())
+    print(json.dumps({"kept": sum(map(len, values.values()))}))
+
+
+if __name__ == "__main__":
+    {"ours": ours, "plain": plain}[sys.argv[1]](Path(sys.argv[2]))
