@@ -29,6 +29,17 @@ def test_images_go_by_the_clock_in_the_order_of_their_numbers(tmp_path: Path) ->
     assert one.file(7) == b"2.jpg" and one.recordings.address == "/left/live.mjpg"
 
 
+def test_any_name_has_its_place(tmp_path: Path) -> None:
+    one = player(images(tmp_path / "a", "\u00b2.jpg", "2.jpg", "\u0663.jpg", "x.jpg"))
+    assert sorted(path.name for path in one.recordings.files) == sorted(["².jpg", "2.jpg", "٣.jpg", "x.jpg"])
+
+
+def test_a_large_video_is_one_however_its_suffix_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("profileapp.playback.recordings.FILE_LIMIT_BYTES", 100)
+    (tmp_path / "V.MP4").write_bytes(tiny_mp4([b"x" * 200]))
+    assert player(tmp_path).recordings.address == "/left/live.mp4"
+
+
 def test_a_video_goes_by_its_own_times_and_begins_anew(tmp_path: Path) -> None:
     (tmp_path / "v.mp4").write_bytes(tiny_mp4([b"a", b"b", b"c", b"d", b"e"], scale=10, syncs=[1, 4]))
     one = player(tmp_path / "v.mp4")

@@ -154,3 +154,11 @@ def test_whoever_does_not_read_holds_nobody_up(server: Server) -> None:
         idle.sendall(b"GET /right/live.mjpg HTTP/1.1\r\n\r\n")
         assert server.get("/right/image.jpg")[0] == 200
     os.kill(server.process.pid, 0)
+
+
+def test_a_port_that_is_taken_is_said(server: Server, tmp_path: Path) -> None:
+    streams = json.dumps([{"name": "ear", "path": str(tmp_path / "sound.wav"), "rate": 1}])
+    words = [sys.executable, "-m", "profileapp.playback", "127.0.0.1", str(server.port), streams]
+    second = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
+    assert second.returncode == 2
+    assert second.stderr == f"port {server.port} of 127.0.0.1 cannot be had: Address already in use\n", second.stderr

@@ -16,6 +16,7 @@ from typing import Any
 import docker
 import pytest
 
+from helpers.leftovers import left_of
 from helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
 
 pytestmark = pytest.mark.docker
@@ -35,11 +36,9 @@ def containers_of(docker_client: docker.DockerClient, state: Path) -> set[str]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(docker_client: docker.DockerClient, state: Path) -> Iterator[None]:
-    def left() -> tuple[set[str], set[str], list[str], list[str]]:
-        containers = containers_of(docker_client, state)
-        networks = {each.id for each in docker_client.networks.list()}
+    def left() -> tuple[set[str], list[str], list[str]]:
         mounts = [line for line in Path("/proc/mounts").read_text().splitlines() if str(state) in line]
-        return containers, networks, mounts, [path.name for path in state.iterdir() if path.suffix != ".lock"]
+        return left_of(docker_client, state), mounts, [path.name for path in state.iterdir() if path.suffix != ".lock"]
 
     before = left()
     yield

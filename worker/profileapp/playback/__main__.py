@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -55,7 +56,11 @@ def main(words: list[str]) -> int:
             print(error, file=sys.stderr)
             return 2
         print(f"{player.name}: {player.count} frames or files at {recordings.address}", flush=True)
-    asyncio.run(serve(address, int(port), players, clock))
+    try:
+        asyncio.run(serve(address, int(port), players, clock))
+    except OSError as error:
+        print(f"port {port} of {address} cannot be had: {os.strerror(error.errno or 0)}", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -73,10 +73,12 @@ def _files(path: Path) -> list[Path]:
     found = [each for each in found if each.suffix.lower() in known and each.is_file() and not each.is_symlink()]
     if len(found) > FILE_LIMIT:
         raise RecordingsError(f"{path.name} holds more than {FILE_LIMIT} files")
-    found = [each for each in found if 0 < each.stat().st_size <= FILE_LIMIT_BYTES or each.suffix in VIDEO_SUFFIXES]
+    found = [
+        each for each in found if 0 < each.stat().st_size <= FILE_LIMIT_BYTES or each.suffix.lower() in VIDEO_SUFFIXES
+    ]
     return sorted(found, key=lambda each: _in_order(each.name))
 
 
 def _in_order(name: str) -> list[tuple[int, str]]:
     """Numbers by their value: 2.jpg before 10.jpg."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"([0-9]+)", name)]
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"([0-9]+)", name)]

@@ -12,7 +12,7 @@ from profileapp.model.target import SECRET_PREFIX, Secret, Target
 from profileapp.run.mask import Mask
 
 SHORTEST = 4
-LONGEST_BYTES = 64 * 1024
+LONGEST_BYTES = 16 * 1024
 
 
 class Secrets:
