@@ -89,5 +89,6 @@ def test_hostile_names_are_text_on_the_page(text: str, tmp_path: Path) -> None:
         check(page)
     target = pages[1]
     assert "Hot functions" in target.text and "Kernels" in target.text and "Flame graph" in target.text
+    assert "the device was slowed down for heat: once, 5 s in all" in pages[0].text
     assert "the device was slowed down for heat: once, 5 s in all, first after" in target.text
     assert max(len(word) for word in target.words) < 3000
