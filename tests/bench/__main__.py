@@ -1,8 +1,8 @@
 """`python -m tests.bench [WORD…]`: measures, prints one table, and exits with 1 where a measure is missed.
 
 Words pick some of: sample, run, start, tegrastats, jetson, functions, slowdown, ingest, million, client, services,
-playback, left, store, history. It needs a Docker daemon, PostgreSQL's programs and sqlite3, the peers of the extra
-`bench`, statsd_exporter on PATH where `ingest` shall be compared with it, and a machine that does nothing else.
+playback, left, store, history, noise. It needs a Docker daemon, PostgreSQL's programs and sqlite3, the peers of the
+extra `bench`, statsd_exporter on PATH where `ingest` shall be compared with it, and a machine that does nothing else.
 PROFILEAPP_BENCH_CYCLES=200 makes `left` kill as many runs.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import docker
 from tests.bench import client as app_client
-from tests.bench import database, functions, ingest, jetson, parsing, runs, sampling, services, startup
+from tests.bench import database, functions, ingest, jetson, noise, parsing, runs, sampling, services, startup
 from tests.bench.measure import Measure, show
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +46,7 @@ def main(words: list[str]) -> int:
         "left": lambda: [services.leaving(client, busybox)],
         "store": database.ingest,
         "history": database.history,
+        "noise": noise.alarms,
         "slowdown": lambda: [runs.slowdown(client, image("scripts/base-image"))],
     }
     unknown = set(words) - set(every)

@@ -22,6 +22,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "store": ("profileapp.commands.store", "Store what was measured in a database."),
     "history": ("profileapp.commands.history", "Show numbers of an app over its runs, and where they changed."),
     "compare": ("profileapp.commands.compare", "Compare two runs, folders, builds or commits."),
+    "baseline": ("profileapp.commands.baseline", "Hold runs against earlier ones: worse, or only noise?"),
     "export": ("profileapp.commands.export", "Write samples of the database as CSV, JSON lines or Parquet."),
     "prune": ("profileapp.commands.prune", "Thin or remove what is old in the database."),
     "config": ("profileapp.commands.config", "Keep configurations in the database."),

@@ -17,3 +17,48 @@ def device_of(run: Run) -> str:
     """The model with its power mode, where it has one."""
     mode = run.agent.jetson.power_mode if run.agent.jetson else ""
     return f"{model_of(run)} {mode}".strip()
+
+
+def unlike(run: Run, other: Run) -> tuple[str, ...]:
+    """Why numbers of `other` say nothing of `run`: `JetPack was '5.1.2', is '6.0'`. Empty: they are comparable."""
+    facts = zip(_KIND, _kind_of(run), _kind_of(other), strict=True)
+    return tuple(_told(name, here, there) for name, here, there in facts if here != there)
+
+
+def differences(run: Run, other: Run) -> tuple[str, ...]:
+    """What else is not the same in two comparable runs, in the words of `unlike`."""
+    a, b = run.agent, other.agent
+    here, there = run.target, other.target
+    pairs = (
+        ("host", a.hostname, b.hostname),
+        ("operating system", a.os, b.os),
+        ("kernel", a.kernel, b.kernel),
+        ("CPU cores", a.cpu_count, b.cpu_count),
+        ("runtime", a.runtime, b.runtime),
+        ("CUDA", a.cuda, b.cuda),
+        ("GPU driver", a.gpu_driver, b.gpu_driver),
+        ("arguments", " ".join(here.args), " ".join(there.args)),
+        ("dataset", str(here.dataset or ""), str(there.dataset or "")),
+        ("timeout", f"{here.timeout_s:g} s", f"{there.timeout_s:g} s"),
+        ("warm-up", f"{here.warmup_s:g} s", f"{there.warmup_s:g} s"),
+        ("repeats", here.repeat, there.repeat),
+    )
+    told = [_told(name, one, another) for name, one, another in pairs if one != another]
+    # Values may be secrets; the names of what differs are enough.
+    names = sorted(name for name in {*here.env, *there.env} if here.env.get(name) != there.env.get(name))
+    return (*told, *([f"environment differs in {', '.join(names)}"] if names else []))
+
+
+_KIND = ("device", "JetPack", "power mode", "jetson_clocks")
+
+
+def _kind_of(run: Run) -> tuple[str, str, str, str]:
+    jetson = run.agent.jetson
+    if jetson is None:
+        return model_of(run), "", "", ""
+    clocks = {None: "unknown", True: "on", False: "off"}[jetson.clocks_locked]
+    return model_of(run), jetson.jetpack or jetson.l4t, jetson.power_mode, clocks
+
+
+def _told(name: str, here: object, there: object) -> str:
+    return f"{name} was '{there}', is '{here}'"

@@ -9,11 +9,13 @@ from typing import Literal
 import msgspec
 
 from profileapp.errors import ExitCode, worst
+from profileapp.judge.baseline import is_worse
 from profileapp.judge.budget import judge_budget
 from profileapp.judge.derived import derived
 from profileapp.judge.energy import energy_per_unit
 from profileapp.judge.events import device_events
 from profileapp.judge.headline import Headline, headlines
+from profileapp.judge.numbers import numbers_of
 from profileapp.judge.phases import Phases, app_events
 from profileapp.judge.summary import summarise
 from profileapp.model.budget import parse_budget
@@ -25,7 +27,7 @@ from profileapp.model.target import App, Target
 from profileapp.record.reader import SeriesData, read_log_tail, read_recording
 from profileapp.record.table_files import read_functions, read_kernels
 
-Verdict = Literal["passed", "over budget", "app failed", "not measured", "aborted", "incomplete"]
+Verdict = Literal["passed", "over budget", "worse", "app failed", "not measured", "aborted", "incomplete"]
 
 
 class JudgedRun(msgspec.Struct, frozen=True):
@@ -56,6 +58,7 @@ def judge_folder(folder: Path) -> JudgedRun:
         *energy_per_unit(series, recorded.repeats),
     )
     phases = Phases(series, recorded.repeats)
+    headline = headlines(summary)
     run = msgspec.structs.replace(
         recorded,
         summary=summary,
@@ -63,12 +66,13 @@ def judge_folder(folder: Path) -> JudgedRun:
         events=device_events(series, recorded.repeats),
         phases=phases.all(),
         marks=app_events(series),
+        numbers=numbers_of(headline, series, recorded.repeats),
     )
     return JudgedRun(
         run=run,
         verdict=verdict_of(run),
         exit_code=exit_code_of(run),
-        headline=headlines(summary),
+        headline=headline,
         folder=folder,
         series=series,
         app_log_tail=read_log_tail(folder),
@@ -88,7 +92,9 @@ def verdict_of(run: Run) -> Verdict:
         return "app failed"
     if run.ending == "not-measured" or any(metric.state == "failed" for metric in run.metrics):
         return "not measured"
-    return "passed" if all(budget.state == "kept" for budget in run.budgets) else "over budget"
+    if any(budget.state != "kept" for budget in run.budgets):
+        return "over budget"
+    return "worse" if is_worse(run.baseline) else "passed"
 
 
 def exit_code_of(run: Run) -> ExitCode:
@@ -100,7 +106,7 @@ def exit_code_of(run: Run) -> ExitCode:
         codes.append(ExitCode.APP_FAILED)
     elif verdict_of(run) in ("incomplete", "not measured"):
         codes.append(ExitCode.NOT_MEASURED)
-    if any(budget.state != "kept" for budget in run.budgets):
+    if is_worse(run.baseline) or any(budget.state != "kept" for budget in run.budgets):
         codes.append(ExitCode.BUDGET_BROKEN)
     return worst(codes)
 

@@ -196,6 +196,58 @@ class BudgetResult(msgspec.Struct, frozen=True):
     message: str = ""
 
 
+class Number(msgspec.Struct, frozen=True):
+    """One headline number: `statistic` of the series `title` over all that counts, in `unit`.
+
+    `repeats` is the same of each repeat that has it, in order.
+    """
+
+    title: str
+    statistic: str
+    unit: str
+    value: float
+    repeats: tuple[float, ...] = ()
+
+
+HeldState = Literal["same", "worse", "better", "changed", "not enough data"]
+"""`changed`: significant, but nobody has said which way is worse."""
+
+
+class Held(msgspec.Struct, frozen=True):
+    """One headline number held against earlier runs; `note` says why there is not enough data.
+
+    `mean` is that of `runs` earlier runs, `margin` how far from it a number may be before it counts as changed, both in
+    `unit`; `change` is a part of the mean (0.1: 10 % more); `p_value` is that of the test, two-sided.
+    """
+
+    title: str
+    statistic: str
+    unit: str
+    state: HeldState
+    value: float
+    runs: int
+    mean: float | None = None
+    margin: float | None = None
+    change: float | None = None
+    p_value: float | None = None
+    note: str = ""
+
+
+class Baseline(msgspec.Struct, frozen=True):
+    """What a run was held against: earlier runs, the newest of them `run_id`, of `commit` and `build` (JOB#NUMBER).
+
+    `remarks` say what differs between that one and this, and which runs were left out, and why.
+    """
+
+    branch: str
+    numbers: tuple[Held, ...]
+    run_id: str = ""
+    commit: str = ""
+    build: str = ""
+    build_url: str = ""
+    remarks: tuple[str, ...] = ()
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One target on one agent, alone on that agent. Times are UTC nanoseconds since 1970.
 
@@ -224,5 +276,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     phases: tuple[Phase, ...] = ()
     marks: tuple[Mark, ...] = ()
     budgets: tuple[BudgetResult, ...] = ()
+    numbers: tuple[Number, ...] = ()
+    baseline: Baseline | None = None
     version: int = RUN_VERSION
     profileapp: str = ""

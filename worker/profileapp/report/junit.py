@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
 from profileapp.judge.verdict import JudgedRun
-from profileapp.model.run import BudgetResult, MetricStatus, Run
+from profileapp.model.run import BudgetResult, Held, MetricStatus, Run
 from profileapp.report.clean import clean
 from profileapp.report.format import ABSENT, moment, quantity
+from profileapp.report.held_text import baseline_text, held_text
 from profileapp.report.page_data import budget_text, duration_s, remarks
 
 LOG_LIMIT = 16 * 1024
@@ -23,23 +24,57 @@ def junit_xml(judged: Sequence[JudgedRun]) -> str:
 
 def _suite(judged: JudgedRun) -> TestSuite:
     run = judged.run
-    # Jenkins takes what stands before the last dot for the package: the app, and nothing of the target's name.
-    classname = _name(f"{run.app.name or 'app'}.{run.target.name.replace('.', '_')}")
+    classname = _classname(run)
     known = {metric.metric for metric in run.metrics}
     cases = [_run_case(judged, classname)]
     cases += [_metric_case(metric, classname) for metric in run.metrics]
     cases += [_unknown_metric_case(metric, classname) for metric in run.target.metrics if metric not in known]
     cases += [_budget_case(budget, classname) for budget in run.budgets]
+    cases += _held_cases(run, classname)
+    return _suite_of(run, cases)
+
+
+def _suite_of(run: Run, cases: list[TestCase], suffix: str = "") -> TestSuite:
     return TestSuite(
         _name(run.app.name or "app"),
         cases,
         hostname=_name(run.agent.hostname) or None,
         # Jenkins' junit plugin merges suites of one name unless their ids differ.
-        id=_name(run.target.name),
+        id=_name(run.target.name + suffix),
         package=_name(run.target.name),
         timestamp=_timestamp(run.started_ns),
         properties=_properties(run),
     )
+
+
+def baseline_xml(judged: Sequence[JudgedRun]) -> str:
+    """One suite a target, of the cases of its baseline alone: the others were published before that was known."""
+    suites = [_suite_of(each.run, _held_cases(each.run, _classname(each.run)), " baseline") for each in judged]
+    return str(to_xml_report_string(suites, prettyprint=False))
+
+
+def _classname(run: Run) -> str:
+    """Jenkins takes what stands before the last dot for the package: the app, and nothing of the target's name."""
+    return _name(f"{run.app.name or 'app'}.{run.target.name.replace('.', '_')}")
+
+
+def _held_cases(run: Run, classname: str) -> list[TestCase]:
+    if run.baseline is None:
+        return []
+    about = "\n".join((f"held against {baseline_text(run.baseline)}", *run.baseline.remarks))
+    return [_held_case(held, about, classname) for held in run.baseline.numbers]
+
+
+def _held_case(held: Held, about: str, classname: str) -> TestCase:
+    text = clean(held_text(held), NAME_LIMIT * 5)
+    case = TestCase(
+        _name(f"baseline {held.title} {held.statistic}"), classname, stdout=clean(f"{text}\n{about}", LOG_LIMIT)
+    )
+    if held.state == "worse":
+        case.add_failure_info(text, failure_type=held.state)
+    elif held.state == "not enough data":
+        case.add_skipped_info(text)
+    return case
 
 
 def _run_case(judged: JudgedRun, classname: str) -> TestCase:

@@ -15,6 +15,11 @@ from profileapp.report.format import ABSENT, moment, number, quantity, scale_of
 SYMBOLS = {
     "passed": "✔",
     "over budget": "▲",
+    "worse": "▼",
+    "same": "=",
+    "better": "✔",
+    "changed": "▲",
+    "not enough data": "…",
     "app failed": "✘",
     "not measured": "✘",
     "aborted": "■",

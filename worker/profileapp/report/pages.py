@@ -24,7 +24,7 @@ from profileapp.model.stacks import read_folded
 from profileapp.record.files import open_regular, write_atomic
 from profileapp.record.folder import APP_LOG_FILE, METRICS_FILE, PACKED_METRICS_FILE, RUN_FILE
 from profileapp.record.table_files import FUNCTIONS_FILE, KERNELS_FILE, STACKS_FILE
-from profileapp.report import families, page_data
+from profileapp.report import families, held_text, page_data
 from profileapp.report.clean import clean, one_line
 from profileapp.report.flame_graph import flame_graph_svg
 from profileapp.report.format import ABSENT, duration, moment, quantity
@@ -200,7 +200,7 @@ def page_templates() -> jinja2.Environment:
         "dotted": _dotted,
         "condition": families.condition_text,
     }
-    environment.globals |= {"ABSENT": ABSENT, "SERIES_LIMIT": SERIES_LIMIT, "of": page_data}
+    environment.globals |= {"ABSENT": ABSENT, "SERIES_LIMIT": SERIES_LIMIT, "of": page_data, "earlier": held_text}
     return environment
 
 

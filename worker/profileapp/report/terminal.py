@@ -13,7 +13,7 @@ from profileapp.model.text import printable
 from profileapp.report.format import ABSENT, duration, quantity
 from profileapp.report.page_data import count_kept, duration_s, headline_labels
 
-_STYLES = {"passed": "green", "over budget": "yellow", "aborted": "magenta"}
+_STYLES = {"passed": "green", "over budget": "yellow", "worse": "yellow", "aborted": "magenta"}
 PLAIN_WIDTH = 160
 
 

@@ -20,7 +20,7 @@ from profileapp.store.select import Selection
 from profileapp.store.text import stored_key
 
 RUNS_LIMIT = 20_000
-GOOD = ("passed", "over budget")
+GOOD = ("passed", "worse", "over budget")
 """Verdicts of runs that came to their end: the others' numbers are of something else."""
 
 _COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")

@@ -1,0 +1,132 @@
+"""`profileapp baseline` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from tests.store.runs import CPU, FPS, SECOND_NS, START_NS, a_run, record
+
+from profileapp.model.run import Agent, Build, Repeat
+from profileapp.store.database import open_database
+from profileapp.store.ingest import store_folder
+
+BUILDS = 12
+REPEATS = 5
+
+
+def baseline(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "profileapp", "baseline", *args]
+    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False, env=dict(os.environ), timeout=60)
+
+
+def a_build(out: Path, run_id: str, build: int, fps: float, **changes: object) -> Path:
+    """A run of some repeats, a second and a sample each, of which FPS scatters a little about `fps`."""
+    started_ns = START_NS + build * 1000 * SECOND_NS
+    starts = [started_ns + number * SECOND_NS for number in range(REPEATS)]
+    repeats = tuple(
+        Repeat(number, start, start, start + SECOND_NS - 1, "timeout") for number, start in enumerate(starts, start=1)
+    )
+    told = {"build": Build(job="objcounter/main", number=str(build), branch="main")} | changes
+    run = a_run(run_id, started_ns=started_ns, seconds=REPEATS, repeats=repeats, **told)
+    values = [fps * (1 + 0.004 * ((number * 7 + build * 3) % 5 - 2)) for number in range(REPEATS)]
+    return record(out, run, {FPS: values, CPU: [50.0 + (number + build) % 3 for number in range(REPEATS)]})
+
+
+def _cases(folder: Path) -> list[ElementTree.Element]:
+    written = ElementTree.parse(folder / "profile/baseline.xml")  # noqa: S314 (our own)
+    return list(written.iter("testcase"))
+
+
+@pytest.fixture
+def builds(tmp_path: Path) -> Path:
+    """Twelve builds of about 10 frames/s, one of another board, and one of which the app failed."""
+    for number in range(BUILDS):
+        a_build(tmp_path / "builds" / str(number) / "profile", f"r{number}", number, 10.0)
+    a_build(tmp_path / "builds/nano/profile", "nano", 3, 2.0, agent=Agent(hostname="n", board="Nano"))
+    a_build(tmp_path / "builds/bad/profile", "bad", 4, 1.0, ending="failed", message="exit code 1")
+    return tmp_path
+
+
+@pytest.fixture(params=["folders", "database"])
+def earlier(request: pytest.FixtureRequest, builds: Path) -> list[str]:
+    """The words that name the earlier runs."""
+    if request.param == "folders":
+        return ["--against", "builds"]
+    database = open_database(str(builds / "profileapp.db"), write=True)
+    for folder in sorted(builds.glob("builds/*/profile/gpu")):
+        store_folder(database, folder)
+    return []
+
+
+def test_worse_and_the_same(builds: Path, earlier: list[str]) -> None:
+    a_build(builds / "profile", "now", 50, 8.5)
+    done = baseline("profile", "--branch", "main", *earlier, cwd=builds)
+    assert done.returncode == 1, done.stderr
+    assert "worse" in done.stdout and "1 run left out: device was 'Nano', is 'Jetson AGX Orin'" in done.stdout
+    cases = {each.get("name"): each for each in _cases(builds)}
+    assert set(cases) == {"baseline container.cpu.util mean", "baseline fps mean"}
+    failure = cases["baseline fps mean"].find("failure")
+    assert failure is not None and (failure.get("message") or "").startswith("worse: 8.5 frames/s, before 10 frames/s")
+    assert cases["baseline container.cpu.util mean"].find("failure") is None
+
+    a_build(builds / "profile", "now", 50, 10.1)
+    said = json.loads(baseline("profile", "--json", *earlier, cwd=builds).stdout)
+    assert said["exit_code"] == 0
+    numbers = said["targets"]["gpu"]["numbers"]
+    assert [(one["title"], one["state"], one["runs"]) for one in numbers] == [
+        ("container.cpu.util", "same", BUILDS),
+        ("fps", "same", BUILDS),
+    ]
+    assert said["targets"]["gpu"]["build"] == "objcounter/main#11"
+
+
+def test_nothing_to_hold_it_against_is_a_result_of_its_own(builds: Path, earlier: list[str]) -> None:
+    a_build(builds / "profile", "now", 50, 8.5)
+    done = baseline("profile", "--branch", "other", *earlier, cwd=builds)
+    assert done.returncode == 0 and "not enough data" in done.stdout
+    cases = _cases(builds)
+    assert len(cases) == 2 and all(each.find("skipped") is not None for each in cases)
+
+
+def test_the_report_shows_it_and_its_exit_code_is_that_of_a_budget(builds: Path) -> None:
+    a_build(builds / "profile", "now", 50, 8.5)
+    baseline("profile", "--against", "builds", cwd=builds)
+    words = [sys.executable, "-m", "profileapp", "report", "profile"]
+    done = subprocess.run(words, cwd=builds, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 1 and "1 target: 1 worse" in done.stdout, done.stderr
+    page = (builds / "profile/gpu/report/index.html").read_text()
+    assert "Against earlier runs" in page and "objcounter/main#11" in page
+    assert "baseline fps mean" in (builds / "profile/gpu/junit.xml").read_text()
+
+
+def test_a_run_that_is_stored_is_not_held_against_itself_and_a_worse_one_is_no_baseline(builds: Path) -> None:
+    database = open_database(str(builds / "profileapp.db"), write=True)
+    for folder in sorted(builds.glob("builds/*/profile/gpu")):
+        store_folder(database, folder)
+    folder = a_build(builds / "profile", "now", 50, 8.5)
+    baseline("profile", cwd=builds)
+    store_folder(database, folder)
+    said = json.loads(baseline("profile", "--json", cwd=builds).stdout)
+    assert said["exit_code"] == 1 and said["targets"]["gpu"]["numbers"][1]["runs"] == BUILDS
+    a_build(builds / "next", "next", 51, 8.5)
+    said = json.loads(baseline("next", "--json", cwd=builds).stdout)
+    assert said["targets"]["gpu"]["numbers"][1]["runs"] == BUILDS
+
+
+def test_a_failed_run_is_not_compared(builds: Path) -> None:
+    a_build(builds / "profile", "now", 50, 1.0, ending="failed", message="exit code 1")
+    done = baseline("profile", "--against", "builds", cwd=builds)
+    assert done.returncode == 0 and "its numbers are not compared" in done.stdout
+
+
+def test_a_folder_that_is_not_there_is_named(builds: Path) -> None:
+    a_build(builds / "profile", "now", 50, 8.5)
+    done = baseline("profile", "--against", "nowhere", cwd=builds)
+    assert done.returncode == 3 and "nowhere: no such folder" in done.stderr
+    assert "Traceback" not in done.stderr

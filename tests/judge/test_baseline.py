@@ -1,0 +1,148 @@
+"""Worse, better, the same, or not enough to tell."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import t as student
+from tests.store.runs import START_NS, a_run
+
+from profileapp.judge.baseline import MIN_EFFECT, hold, is_worse
+from profileapp.judge.noise import HISTORY_RUNS, t_quantile, t_two_sided, weigh
+from profileapp.model.run import Agent, Baseline, BudgetResult, Held, Jetson, Number, Run
+
+FPS = ("fps", "mean", "frames/s")
+CPU = ("container.cpu.util", "mean", "%")
+OTHER = ("objects", "mean", "")
+REPEATS = 5
+
+
+def noise(count: int, seed: int, spread: float = 0.02, mean: float = 10.0) -> list[float]:
+    chance = random.Random(seed)  # noqa: S311
+    return [chance.gauss(mean, mean * spread) for _ in range(count)]
+
+
+def run_of(key: tuple[str, str, str], values: list[float], number: int = 0, **changes: object) -> Run:
+    """A run whose repeats gave these values."""
+    one = Number(*key, math.fsum(values) / len(values), tuple(values))
+    return a_run(f"r{number}", started_ns=START_NS + number, **({"numbers": (one,)} | changes))
+
+
+def history(key: tuple[str, str, str], runs: int, spread: float = 0.02, **changes: object) -> list[Run]:
+    return [run_of(key, noise(REPEATS, number, spread), number, **changes) for number in range(runs)]
+
+
+def held(
+    key: tuple[str, str, str], values: list[float], earlier: list[Run], numbers_in_build: int = 1, **changes: object
+) -> Held:
+    (one,) = hold(run_of(key, values, 1000, **changes), earlier, "main", numbers_in_build).numbers
+    return one
+
+
+@pytest.mark.parametrize(
+    ("t", "degrees", "p_value"),
+    # Student's table: two-sided 5 %, 1 % and 0.1 %.
+    [(12.706, 1, 0.05), (4.303, 2, 0.05), (3.182, 3, 0.05), (2.776, 4, 0.05), (2.086, 20, 0.05), (1.960, 100_000, 0.05),
+     (2.845, 20, 0.01), (3.659, 29, 0.001), (4.604, 4, 0.01)],
+)  # fmt: skip
+def test_the_tables_of_student(t: float, degrees: int, p_value: float) -> None:
+    assert t_two_sided(t, degrees) == pytest.approx(p_value, rel=0.003)
+    assert t_two_sided(-t, degrees) == t_two_sided(t, degrees)
+    assert t_quantile(p_value, degrees) == pytest.approx(t, rel=0.003)
+
+
+@given(st.floats(-1e6, 1e6), st.integers(1, 60))
+def test_as_scipy_has_it(t: float, degrees: int) -> None:
+    assert t_two_sided(t, degrees) == pytest.approx(2 * student.sf(abs(t), degrees), rel=1e-6, abs=1e-12)
+
+
+@pytest.mark.parametrize("runs", [1, HISTORY_RUNS, 20])
+def test_a_tenth_and_more_is_worse_or_better(runs: int) -> None:
+    low, high = noise(REPEATS, 77, mean=8.6), noise(REPEATS, 78, mean=11.4)
+    assert held(FPS, low, history(FPS, runs)).state == "worse"
+    assert held(FPS, high, history(FPS, runs)).state == "better"
+    assert held(CPU, high, history(CPU, runs)).state == "worse"
+    assert held(CPU, low, history(CPU, runs)).state == "better"
+    assert held(OTHER, high, history(OTHER, runs)).state == "changed"
+
+
+def test_what_is_told_of_it() -> None:
+    one = held(FPS, noise(REPEATS, 77, mean=8.6), history(FPS, 20))
+    assert one.mean == pytest.approx(10, rel=0.02) and one.change == pytest.approx(-0.14, abs=0.03)
+    assert one.margin is not None and one.margin >= MIN_EFFECT * one.mean * 0.999
+    assert one.p_value is not None and one.p_value < 0.001 and not one.note
+
+
+@pytest.mark.parametrize("runs", [1, HISTORY_RUNS, 20])
+def test_noise_is_the_same(runs: int) -> None:
+    assert held(FPS, noise(REPEATS, 99), history(FPS, runs)).state == "same"
+    assert held(FPS, noise(REPEATS, 98, spread=0.15, mean=9.2), history(FPS, runs, spread=0.15)).state == "same"
+
+
+def test_what_is_significant_but_small_is_the_same() -> None:
+    steady = history(FPS, 20, spread=0.0)
+    assert held(FPS, [9.7] * REPEATS, steady).state == "same"
+    assert held(FPS, [9.3] * REPEATS, steady).state == "worse"
+
+
+def test_too_little_to_tell_is_told() -> None:
+    alone = held(FPS, [5.0], [run_of(FPS, [10.0], number) for number in range(HISTORY_RUNS - 1)])
+    assert alone.state == "not enough data" and "5 earlier runs with 5 repeats, 1 repeats now" in alone.note
+    assert held(FPS, [5.0], []).state == "not enough data"
+    assert held(FPS, [5.0], history(CPU, 20)).state == "not enough data"
+
+
+def test_more_numbers_ask_for_more_evidence() -> None:
+    earlier = history(FPS, 10, spread=0.03)
+    values = [9.0] * REPEATS
+    alone, among = (held(FPS, values, earlier, count) for count in (1, 1000))
+    assert alone.state == "worse" and among.state == "same"
+    assert among.margin is not None and alone.margin is not None and among.margin > alone.margin
+
+
+def test_a_budget_says_which_way_is_worse() -> None:
+    budget = BudgetResult(key="objects.mean", condition=">= 1", state="kept")
+    low = noise(REPEATS, 77, mean=8.0)
+    assert held(OTHER, low, history(OTHER, 20), budgets=(budget,)).state == "worse"
+
+
+def board(power_mode: str, hostname: str = "orin-1") -> Agent:
+    return Agent(hostname=hostname, board="Orin", jetson=Jetson(module="Orin", jetpack="6.0", power_mode=power_mode))
+
+
+def test_a_device_that_is_not_comparable_is_left_out_and_told() -> None:
+    earlier = history(FPS, 8, agent=board("MAXN")) + history(FPS, 12, agent=board("MODE_15W"))
+    found = hold(run_of(FPS, [3.0] * REPEATS, 1000, agent=board("MODE_15W", "orin-2")), earlier, "main", 1)
+    assert found.numbers[0].runs == 12
+    assert "8 runs left out: power mode was 'MAXN', is 'MODE_15W'" in found.remarks
+    assert "host was 'orin-1', is 'orin-2'" in found.remarks
+    nothing = hold(run_of(FPS, [3.0] * REPEATS, 1000), earlier, "main", 1)
+    assert nothing.numbers[0].state == "not enough data" and not nothing.run_id and nothing.remarks
+
+
+def test_it_names_the_last_of_them_and_never_itself() -> None:
+    earlier = history(FPS, 8)
+    now = run_of(FPS, [10.0] * REPEATS, 1000)
+    found = hold(now, [now, *reversed(earlier)], "main", 1)
+    assert (found.run_id, found.build, found.branch) == ("r7", "objcounter/main#7", "main")
+    assert found.numbers[0].runs == 8 and not is_worse(found) and not is_worse(None)
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Baseline) == found
+
+
+@given(
+    st.floats(-1e12, 1e12),
+    st.lists(st.floats(-1e12, 1e12), max_size=8),
+    st.lists(st.tuples(st.floats(-1e12, 1e12), st.lists(st.floats(-1e12, 1e12), max_size=6)), max_size=20),
+    st.sampled_from([0.01, 1e-4]),
+)
+def test_any_numbers_have_a_verdict(
+    value: float, repeats: list[float], earlier: list[tuple[float, list[float]]], alpha: float
+) -> None:
+    evidence = weigh(value, repeats, earlier, alpha)
+    if evidence is not None:
+        assert 0 <= evidence.p_value <= 1 and math.isfinite(evidence.mean) and evidence.margin >= 0

@@ -1,0 +1,172 @@
+"""`profileapp baseline`: is what was measured worse than before, or is it noise?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from profileapp.commands.database import db_option, open_store
+from profileapp.commands.store import run_folders
+from profileapp.errors import AgentError, ConfigError, ExitCode
+from profileapp.judge.baseline import GOOD, hold, is_worse
+from profileapp.judge.verdict import JudgedRun, judge_folder
+from profileapp.model.run import Baseline, Run
+from profileapp.model.text import printable
+from profileapp.record.files import write_atomic
+from profileapp.record.folder import RUN_FILE, RunFolder
+from profileapp.report.format import ABSENT, quantity
+from profileapp.report.held_text import earlier_text
+from profileapp.report.junit import baseline_xml
+
+BASELINE_FILE = "baseline.xml"
+DEPTH = 4
+"""So far below a folder given by `--against` runs are looked for."""
+_EPILOG = """\b
+Examples:
+  profileapp baseline profile/ --branch main
+  profileapp baseline profile/ --branch main --db postgresql://ann@db.example/profiles
+  profileapp baseline profile/ --against builds/
+
+\b
+Exit codes: 0 nothing is worse, 1 something is worse.
+"""
+_STYLES = {"worse": "red", "better": "green", "changed": "yellow", "not enough data": "dim"}
+
+Find = Callable[[Run], Sequence[Run]]
+"""Good runs of the app and target of a run, from before it."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The JSON of `baseline --json`."""
+
+    targets: dict[str, Baseline]
+    exit_code: int
+    version: int = 1
+
+
+@click.command("baseline", epilog=_EPILOG)
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--branch", default="", help="Earlier runs of this branch; left out, of all.")
+@click.option(
+    "--against",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Earlier runs in this folder, such as the archived artifacts of builds, in place of the database's.",
+)
+@db_option
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON instead of a table.")
+def command(folder: Path, branch: str, against: tuple[Path, ...], db: str, as_json: bool) -> int:
+    """Hold the headline numbers of the runs in DIR against earlier good runs of the same app, target and device.
+
+    Writes what it finds into each run.json, from which `profileapp report` shows it, and DIR/baseline.xml for Jenkins.
+    """
+    judged = [judge_folder(each) for each in run_folders(folder)]
+    find = _in_folders(against, branch) if against else _in_database(db, branch)
+    count = sum(len(each.run.numbers) for each in judged)
+    held = [_hold(each, find, branch, count) for each in judged]
+    for each in held:
+        _write(each)
+    _write_cases(folder, held)
+    exit_code = ExitCode.BUDGET_BROKEN if any(is_worse(each.run.baseline) for each in held) else ExitCode.OK
+    found = {each.run.target.name: each.run.baseline for each in held if each.run.baseline}
+    if as_json:
+        click.echo(msgspec.json.encode(Outcome(found, exit_code)))
+    else:
+        _print(found)
+    return exit_code
+
+
+def _hold(judged: JudgedRun, find: Find, branch: str, numbers: int) -> JudgedRun:
+    run = judged.run
+    if judged.verdict not in (*GOOD, "worse"):
+        baseline = Baseline(branch, (), remarks=("the run did not come to its end, so its numbers are not compared",))
+    else:
+        baseline = hold(run, find(run), branch, numbers)
+    return msgspec.structs.replace(judged, run=msgspec.structs.replace(run, baseline=baseline))
+
+
+def _in_database(db: str, branch: str) -> Find:
+    database = open_store(db, write=False)
+    from profileapp.store.earlier import earlier_runs  # noqa: PLC0415
+    from profileapp.store.select import Selection  # noqa: PLC0415
+
+    def find(run: Run) -> Sequence[Run]:
+        selection = Selection(app=run.app.name, target=run.target.name, branch=branch, until_ns=max(1, run.started_ns))
+        return earlier_runs(database, selection, GOOD)
+
+    return find
+
+
+def _in_folders(folders: Sequence[Path], branch: str) -> Find:
+    judged = [judge_folder(each) for folder in folders for each in _runs_below(folder)]
+    good = [each.run for each in judged if each.verdict in GOOD]
+
+    def find(run: Run) -> Sequence[Run]:
+        return [
+            each
+            for each in good
+            if (each.app.name, each.target.name) == (run.app.name, run.target.name)
+            and each.started_ns < run.started_ns
+            and branch in ("", each.build.branch)
+        ]
+
+    return find
+
+
+def _runs_below(folder: Path) -> list[Path]:
+    """The targets' folders in a folder and some levels below; symbolic links are not followed."""
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: no such folder; name one that holds earlier runs")
+    found = []
+    for place, names, files in os.walk(folder):
+        if RUN_FILE in files:
+            found.append(Path(place))
+            names.clear()
+        elif len(Path(place).relative_to(folder).parts) >= DEPTH:
+            names.clear()
+        names.sort()
+    return found
+
+
+def _write(judged: JudgedRun) -> None:
+    try:
+        RunFolder(judged.folder).write_run(judged.run)
+    except OSError as error:
+        raise AgentError(f"{judged.folder}: cannot be written ({error.strerror}); what was measured is kept") from error
+
+
+def _write_cases(folder: Path, held: list[JudgedRun]) -> None:
+    try:
+        write_atomic(folder / BASELINE_FILE, baseline_xml(held).encode())
+    except OSError as error:
+        raise AgentError(f"{folder / BASELINE_FILE}: cannot be written ({error.strerror})") from error
+
+
+def _print(found: dict[str, Baseline]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("target", "metric", "verdict", "now", "before", "change", "runs"):
+        table.add_column(title, overflow="fold")
+    for target, baseline in found.items():
+        for one in baseline.numbers:
+            table.add_row(
+                Text(printable(target, 64)),
+                Text(printable(f"{one.title} {one.statistic}", 60)),
+                Text(one.state, style=_STYLES.get(one.state, "")),
+                Text(printable(quantity(one.value, one.unit), 40)),
+                Text(printable(earlier_text(one), 60)),
+                ABSENT if one.change is None else f"{100 * one.change:+.3g} %",
+                str(one.runs),
+            )
+    console = Console()
+    (console if console.is_terminal else Console(width=160, color_system=None)).print(table)
+    for target, baseline in found.items():
+        for remark in dict.fromkeys((*baseline.remarks, *(one.note for one in baseline.numbers if one.note))):
+            click.echo(f"{target}: {printable(remark, 400)}")

@@ -1,0 +1,110 @@
+"""Is a number worse than it was before, or is it noise? Pure.
+
+With a history of earlier runs, their spread is the noise, that from build to build included, and the number is held
+against the prediction interval for one more observation of a normal sample (Montgomery and Runger, "Applied Statistics
+and Probability for Engineers", section 8-6). With fewer runs, the spread of the repeats within runs is the noise (the
+pooled t-test, section 10-2), with an allowance for what differs from build to build, which repeats do not show.
+`python -m tests.bench baseline` measures how often either is wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+HISTORY_RUNS = 6
+"""From so many earlier runs on, their own spread is taken for the noise."""
+REPEATS = 3
+"""So many repeats on both sides, where there are fewer earlier runs."""
+BUILD_SPREAD = 0.01
+"""The standard deviation from build to build, as a part of the mean, where too few runs show it."""
+LEAST_SPREAD = 0.005
+"""No number is taken to be steadier than this, whatever a few runs show."""
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """The earlier mean, how far a number may be from it before it is significant, and the test's two-sided p-value."""
+
+    mean: float
+    margin: float
+    p_value: float
+
+
+def weigh(
+    value: float, repeats: Sequence[float], earlier: Sequence[tuple[float, Sequence[float]]], alpha: float
+) -> Evidence | None:
+    """A number and its repeats held against those of earlier runs; None where there is not enough data.
+
+    `alpha` is how often noise alone may be called significant.
+    """
+    within, degrees_within = _within([repeats, *(each for _, each in earlier)])
+    if len(earlier) >= HISTORY_RUNS:
+        values = [one for one, _ in earlier]
+        count = len(values)
+        mean = _mean(values)
+        between = max(_variance(values), (LEAST_SPREAD * mean) ** 2)
+        # A run of fewer repeats than the earlier ones scatters more.
+        now = max(between, within / len(repeats)) if repeats else between
+        return _evidence(value, mean, now + between / count, count - 1, alpha)
+    before = [one for _, each in earlier for one in each]
+    if len(repeats) < REPEATS or len(before) < REPEATS:
+        return None
+    mean = _mean(before)
+    allowance = (BUILD_SPREAD * mean) ** 2 * (1 + 1 / len(earlier))
+    variance = within * (1 / len(repeats) + 1 / len(before)) + allowance
+    return _evidence(_mean(repeats), mean, variance, degrees_within, alpha)
+
+
+def _evidence(value: float, mean: float, variance: float, degrees: int, alpha: float) -> Evidence:
+    error = math.sqrt(variance)
+    difference = value - mean
+    if not error:
+        return Evidence(mean, 0.0, 0.0 if difference else 1.0)
+    return Evidence(mean, error * t_quantile(alpha, degrees), t_two_sided(difference / error, degrees))
+
+
+def _within(groups: Sequence[Sequence[float]]) -> tuple[float, int]:
+    """The pooled variance of the repeats within runs, and its degrees of freedom."""
+    degrees = sum(len(each) - 1 for each in groups if each)
+    squares = math.fsum((len(each) - 1) * _variance(each) for each in groups if len(each) > 1)
+    return (squares / degrees if degrees else 0.0), degrees
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _variance(values: Sequence[float]) -> float:
+    mean = _mean(values)
+    return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+
+
+def t_quantile(alpha: float, degrees: int) -> float:
+    """The t that is passed, either way, with the probability `alpha`; by bisection, to nine digits."""
+    low, high = 0.0, 1.0
+    while t_two_sided(high, degrees) > alpha and high < 1e12:
+        low, high = high, 2 * high
+    while high - low > 1e-9 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if t_two_sided(middle, degrees) > alpha else (low, middle)
+    return high
+
+
+def t_two_sided(t: float, degrees: int) -> float:
+    """The probability that Student's t of so many whole degrees of freedom is farther from 0 than `t`.
+
+    Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.7.3 and 26.7.4: finite sums, exact but for rounding,
+    so that far out, below about 1e-15, nothing but 0 is left.
+    """
+    theta = math.atan2(abs(t), math.sqrt(degrees))
+    cosine, sine = math.cos(theta), math.sin(theta)
+    odd = degrees % 2
+    term = cosine if odd else 1.0
+    total = 0.0
+    for step in range(2 + odd, degrees + 1, 2):
+        total += term
+        term *= cosine * cosine * (step - 1) / step
+    inside = 2 / math.pi * (theta + sine * total) if odd else sine * total
+    return min(1.0, max(0.0, 1.0 - inside))

@@ -1,0 +1,44 @@
+"""The headline numbers of each repeat: how far they scatter is the noise of one build."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from profileapp.judge.energy import energy_per_unit
+from profileapp.judge.headline import Headline
+from profileapp.judge.summary import summarise_in
+from profileapp.model.run import Number, Repeat, SeriesSummary
+from profileapp.model.series import Series
+from profileapp.record.reader import SeriesData
+
+
+def numbers_of(
+    headline: Sequence[Headline], series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]
+) -> tuple[Number, ...]:
+    """Each headline number over all repeats, and in each repeat that counts and has it."""
+    meant = {each.series_title for each in headline}
+    chosen = {one: data for one, data in series.items() if _title(one.name, dict(one.labels)) in meant}
+    spans = [((repeat.measured_from_ns, repeat.ended_ns or None), repeat) for repeat in repeats if not repeat.traced]
+    # Energy for each unit is made of two series, and has no samples of its own.
+    found = [_titled((*summarise_in(chosen, [span]), *energy_per_unit(series, [repeat]))) for span, repeat in spans]
+    return tuple(
+        Number(
+            title=each.series_title,
+            statistic=each.statistic,
+            unit=each.unit,
+            value=each.value,
+            repeats=tuple(
+                float(getattr(one[each.series_title], each.statistic)) for one in found if each.series_title in one
+            ),
+        )
+        for each in headline
+    )
+
+
+def _titled(summaries: Iterable[SeriesSummary]) -> dict[str, SeriesSummary]:
+    return {_title(one.name, one.labels): one for one in summaries}
+
+
+def _title(name: str, labels: Mapping[str, str]) -> str:
+    """As `headlines` has it."""
+    return f"{name}[{','.join(labels.values())}]" if labels else name

@@ -1,0 +1,26 @@
+"""Reads earlier runs of an app's target, as `run.json` has them."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import select
+
+from profileapp.model.run import Run
+from profileapp.store import schema
+from profileapp.store.database import Database
+from profileapp.store.select import Selection
+
+RUNS_LIMIT = 200
+
+
+def earlier_runs(database: Database, selection: Selection, verdicts: tuple[str, ...]) -> list[Run]:
+    """Those that ended with one of `verdicts`, oldest first; the last RUNS_LIMIT at most. They have no summary."""
+    run = schema.run
+    with database.transaction() as connection:
+        documents = connection.execute(
+            select(run.c.document)
+            .where(selection.runs(), run.c.verdict.in_(verdicts))
+            .order_by(run.c.started_ns.desc(), run.c.id.desc())
+            .limit(RUNS_LIMIT)
+        ).scalars()
+        return [msgspec.json.decode(document, type=Run) for document in reversed(documents.all())]
