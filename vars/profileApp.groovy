@@ -36,6 +36,8 @@ Map defaults() {
         onAppFailure : 'fail',     // an app that fails makes the build: 'fail', 'unstable' or 'ignore'
         credentials  : [],         // ids of the secret texts that the configuration may give to apps; []: none
         database     : '',         // id of a secret text: the URL of the database that runs are stored in; '': none
+        baseline     : '',         // branch whose earlier runs the numbers are held against; '': none
+        earlier      : '',         // folder of the workspace that holds those runs; '': the database does
         wheels       : '',         // folder on the agents that the worker is installed from; '': an index
         index        : '',         // URL of that index; '': pip's own
     ]
@@ -84,6 +86,9 @@ String problemWith(Map given) {
     if (config.get('saved') && !config.get('database')) {
         return "profileApp: config is '" + config.get('saved') +
             "', a saved configuration, which needs the key database"
+    }
+    if (config.get('baseline') && !config.get('database') && !config.get('earlier')) {
+        return "profileApp: baseline is '" + config.get('baseline') + "', which needs the key database or earlier"
     }
     if (!['docker', 'process'].contains(config.get('runtime'))) {
         return "profileApp: runtime is '" + config.get('runtime') + "'; allowed: docker, process"
@@ -308,8 +313,10 @@ private Map summarise(Map config, Map plan, Map outcomes) {
         if (!found) {
             error('profileApp: nothing was measured')
         }
+        unpackBridge()
+        // Before the report, which shows it.
+        def held = config.baseline ? holdBaseline(config) : 0
         withEnv(settingsEnv(config) + ['PROFILEAPP_EXTRAS=report']) {
-            unpackBridge()
             // The exit code is that of what was measured, which each target's stage has told already.
             sh(label: 'profileapp report', returnStatus: true, script: '''[ -d profile ] || mkdir profile
                 sh .profileapp/worker.sh report profile --json > report.json''')
@@ -324,8 +331,46 @@ private Map summarise(Map config, Map plan, Map outcomes) {
         if (config.database) {
             storeRuns(config)
         }
+        tellBaseline(config, held)
     }
     return summary
+}
+
+/** Holds the numbers against earlier runs; the worker's exit code. */
+private Integer holdBaseline(Map config) {
+    def code = null
+    def hold = {
+        code = sh(label: 'profileapp baseline', returnStatus: true, script: '''
+            set -- profile --branch "$PROFILEAPP_BASELINE"
+            if [ -n "$PROFILEAPP_EARLIER" ]; then set -- "$@" --against "$PROFILEAPP_EARLIER"; fi
+            sh .profileapp/worker.sh baseline "$@"''')
+    }
+    def earlier = config.earlier && !config.earlier.startsWith('/') ? env.WORKSPACE + '/' + config.earlier : config.earlier
+    withEnv(['PROFILEAPP_BASELINE=' + config.baseline, 'PROFILEAPP_EARLIER=' + earlier]) {
+        if (config.earlier) {
+            withEnv(settingsEnv(config), hold)
+        } else {
+            withDatabase(config, hold)
+        }
+    }
+    junit(testResults: 'profile/baseline.xml', allowEmptyResults: true, skipMarkingBuildUnstable: true)
+    return code
+}
+
+/** After all is filed and stored. */
+private tellBaseline(Map config, Integer held) {
+    def text = 'profileApp: a number is worse than on ' + config.baseline
+    if (held == 0) {
+        return
+    } else if (held == 1 && config.onBudget == 'fail') {
+        error(text)
+    } else if (held == 1 && config.onBudget == 'ignore') {
+        echo(text)
+    } else if (held == 1) {
+        unstable(text)
+    } else {
+        unstable('profileApp: the numbers could not be held against earlier runs (exit code ' + held + ')')
+    }
 }
 
 /** Once a build, after all else is filed: where the database fails, the artifacts can be stored later. */

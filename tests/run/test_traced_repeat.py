@@ -78,7 +78,7 @@ def image_of_words(docker_client: docker.DockerClient, busybox_image: str, tmp_p
     (folder / "Dockerfile").write_text(
         f'FROM {busybox_image}\nCOPY words /words\nUSER 4711\nENTRYPOINT ["/words", "first"]\nCMD ["by default"]\n'
     )
-    image, _ = docker_client.images.build(path=str(folder), tag="profileapp/test-words:1")
+    image, _ = docker_client.images.build(path=str(folder), tag="profileapp/test-words:1", rm=True, forcerm=True)
     yield "profileapp/test-words:1"
     docker_client.images.remove(image.id, force=True)
 

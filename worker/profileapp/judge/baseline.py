@@ -8,12 +8,13 @@ from collections.abc import Sequence
 import msgspec
 
 from profileapp.judge.device import differences, unlike
-from profileapp.judge.noise import HISTORY_RUNS, REPEATS, weigh
+from profileapp.judge.noise import HISTORY_RUNS, weigh
 from profileapp.model.budget import parse_budget
 from profileapp.model.run import Baseline, BudgetResult, Held, HeldState, Number, Run
 
-ALPHA_PER_BUILD = 0.01
-"""How often a build may have any number called worse or better though nothing changed."""
+ALPHA_PER_BUILD = 0.005
+"""How often a build may have any number called worse or better though nothing changed, were noise normal. It is not:
+recorded noise has longer tails, and this keeps such builds below one in a hundred."""
 MIN_EFFECT = 0.05
 """Of the earlier mean; a smaller change is not called worse or better. `profileapp history` finds smaller ones."""
 LAST_RUNS = 15
@@ -70,8 +71,8 @@ def _hold(number: Number, comparable: Sequence[Run], budgets: Sequence[BudgetRes
     held = Held(*key, "not enough data", number.value, len(earlier))
     evidence = weigh(number.value, number.repeats, earlier, alpha)
     if evidence is None:
-        counts = (len(number.repeats), sum(len(repeats) for _, repeats in earlier))
-        return msgspec.structs.replace(held, note=_too_few(len(earlier), *counts))
+        note = f"{len(earlier)} comparable earlier runs; it takes {HISTORY_RUNS} to tell what is noise"
+        return msgspec.structs.replace(held, note=note)
     margin = max(evidence.margin, MIN_EFFECT * abs(evidence.mean))
     difference = number.value - evidence.mean
     state: HeldState = "same"
@@ -84,13 +85,6 @@ def _hold(number: Number, comparable: Sequence[Run], budgets: Sequence[BudgetRes
         margin=margin,
         change=difference / abs(evidence.mean) if evidence.mean else None,
         p_value=evidence.p_value,
-    )
-
-
-def _too_few(runs: int, repeats_now: int, repeats_before: int) -> str:
-    return (
-        f"{runs} earlier runs with {repeats_before} repeats, {repeats_now} repeats now; "
-        f"it takes {HISTORY_RUNS} earlier runs, or {REPEATS} repeats before and now"
     )
 
 

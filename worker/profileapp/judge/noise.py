@@ -1,10 +1,10 @@
 """Is a number worse than it was before, or is it noise? Pure.
 
-With a history of earlier runs, their spread is the noise, that from build to build included, and the number is held
-against the prediction interval for one more observation of a normal sample (Montgomery and Runger, "Applied Statistics
-and Probability for Engineers", section 8-6). With fewer runs, the spread of the repeats within runs is the noise (the
-pooled t-test, section 10-2), with an allowance for what differs from build to build, which repeats do not show.
-`python -m tests.bench baseline` measures how often either is wrong.
+The spread of earlier runs is the noise, that from build to build included, and the number is held against the
+prediction interval for one more observation of a normal sample (Montgomery and Runger, "Applied Statistics and
+Probability for Engineers", section 8-6). The spread of the repeats within a run takes its part where this run has fewer
+of them. On its own it would not do: it does not show what differs from build to build, and on recorded noise called one
+build in ten worse or better that was neither. `python -m tests.bench noise` measures how often it is wrong.
 """
 
 from __future__ import annotations
@@ -15,11 +15,7 @@ from collections.abc import Sequence
 import msgspec
 
 HISTORY_RUNS = 6
-"""From so many earlier runs on, their own spread is taken for the noise."""
-REPEATS = 3
-"""So many repeats on both sides, where there are fewer earlier runs."""
-BUILD_SPREAD = 0.01
-"""The standard deviation from build to build, as a part of the mean, where too few runs show it."""
+"""Fewer earlier runs do not tell what is noise."""
 LEAST_SPREAD = 0.005
 """No number is taken to be steadier than this, whatever a few runs show."""
 
@@ -39,22 +35,15 @@ def weigh(
 
     `alpha` is how often noise alone may be called significant.
     """
-    within, degrees_within = _within([repeats, *(each for _, each in earlier)])
-    if len(earlier) >= HISTORY_RUNS:
-        values = [one for one, _ in earlier]
-        count = len(values)
-        mean = _mean(values)
-        between = max(_variance(values), (LEAST_SPREAD * mean) ** 2)
-        # A run of fewer repeats than the earlier ones scatters more.
-        now = max(between, within / len(repeats)) if repeats else between
-        return _evidence(value, mean, now + between / count, count - 1, alpha)
-    before = [one for _, each in earlier for one in each]
-    if len(repeats) < REPEATS or len(before) < REPEATS:
+    if len(earlier) < HISTORY_RUNS:
         return None
-    mean = _mean(before)
-    allowance = (BUILD_SPREAD * mean) ** 2 * (1 + 1 / len(earlier))
-    variance = within * (1 / len(repeats) + 1 / len(before)) + allowance
-    return _evidence(_mean(repeats), mean, variance, degrees_within, alpha)
+    values = [one for one, _ in earlier]
+    count = len(values)
+    mean = _mean(values)
+    between = max(_variance(values), (LEAST_SPREAD * mean) ** 2)
+    # A run of fewer repeats than the earlier ones scatters more.
+    now = max(between, _within([repeats, *(each for _, each in earlier)]) / len(repeats)) if repeats else between
+    return _evidence(value, mean, now + between / count, count - 1, alpha)
 
 
 def _evidence(value: float, mean: float, variance: float, degrees: int, alpha: float) -> Evidence:
@@ -65,11 +54,11 @@ def _evidence(value: float, mean: float, variance: float, degrees: int, alpha: f
     return Evidence(mean, error * t_quantile(alpha, degrees), t_two_sided(difference / error, degrees))
 
 
-def _within(groups: Sequence[Sequence[float]]) -> tuple[float, int]:
-    """The pooled variance of the repeats within runs, and its degrees of freedom."""
+def _within(groups: Sequence[Sequence[float]]) -> float:
+    """The pooled variance of the repeats within runs; 0 where none has two."""
     degrees = sum(len(each) - 1 for each in groups if each)
     squares = math.fsum((len(each) - 1) * _variance(each) for each in groups if len(each) > 1)
-    return (squares / degrees if degrees else 0.0), degrees
+    return squares / degrees if degrees else 0.0
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -45,6 +45,15 @@ config)
     [ "$FAKE_DB" = "$PROFILEAPP_DB" ] || exit 4
     echo "# $3 over $4"
     ;;
+baseline)
+    shift
+    echo "fake baseline <$*>"
+    [ -f profile/gpu/run.json ] || exit 3
+    case $* in *--against*) ;; *) [ "$FAKE_DB" = "$PROFILEAPP_DB" ] || exit 4 ;; esac
+    echo "<testsuite name='app'><testcase name='baseline fps mean' classname='app.gpu'/></testsuite>" \
+        >profile/baseline.xml
+    exit "${FAKE_HELD:-0}"
+    ;;
 store)
     echo "fake store $2: $(ls "$2")"
     [ "$FAKE_DB" = "$PROFILEAPP_DB" ] || { echo "profileapp: cannot be reached" >&2; exit 4; }

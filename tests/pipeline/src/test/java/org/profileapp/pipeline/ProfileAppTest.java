@@ -120,6 +120,7 @@ class ProfileAppTest {
             onBudget: 'explode'| onBudget is 'explode'; allowed: unstable, fail, ignore
             runtime: 'podman'  | runtime is 'podman'; allowed: docker, process
             config: 'a/b/c'    | a saved configuration, which needs the key database
+            baseline: 'main'   | which needs the key database or earlier
             credentials: 'key' | credentials is 'key'; allowed: a list of ids
             targets: 'gpu'     | targets is 'gpu'; allowed: a list of names
             """)
@@ -209,6 +210,34 @@ class ProfileAppTest {
         assertTrue(Files.exists(build.artifacts.resolve("profile/index.html")));
         assertTrue(Files.exists(build.artifacts.resolve("profile/gpu/run.json")));
         assertTrue(build.description.contains("fake summary"));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "0, '',                 SUCCESS,  fake summary",
+        "1, '',                 UNSTABLE, a number is worse than on main",
+        "1, onBudget: 'fail',   FAILURE,  a number is worse than on main",
+        "1, onBudget: 'ignore', SUCCESS,  a number is worse than on main",
+        "4, '',                 UNSTABLE, could not be held against earlier runs (exit code 4)",
+    })
+    void numbersAreHeldAgainstEarlierRuns(int code, String key, String result, String told) throws Exception {
+        database(URL);
+        jenkins.environment.put("FAKE_HELD", String.valueOf(code));
+        String more = key == null || key.isEmpty() ? "" : ", " + key;
+        Build build = build("profileApp(image: 'app:1', baseline: 'main', database: 'profiles-url'" + more + ")");
+        assertEquals(result, build.result, build.log());
+        assertTrue((build.log() + build.description).contains(told), build.log());
+        assertTrue(build.log().contains("fake baseline <profile --branch main>"), build.log());
+        assertEquals(3, build.testsPassed, "two runs and the number");
+        assertTrue(build.log().indexOf("fake baseline") < build.log().indexOf("fake store"), build.log());
+        assertTrue(Files.exists(build.artifacts.resolve("profile/index.html")));
+    }
+
+    @Test
+    void earlierRunsMayLieInAFolderOfTheWorkspace() throws Exception {
+        Build build = build("profileApp(image: 'app:1', baseline: 'main', earlier: 'builds of main')");
+        assertEquals("SUCCESS", build.result, build.log());
+        assertTrue(build.log().contains("/builds of main>"), build.log());
     }
 
     @Test
