@@ -164,6 +164,19 @@ def test_facts_of_a_build() -> None:
     assert (build.job, build.number, len(build.commit), build.url) == ("app", "7", 500, "")
 
 
+@pytest.mark.parametrize(
+    ("environ", "branch"),
+    [
+        ({"GIT_BRANCH": "origin/main"}, "main"),
+        ({"GIT_BRANCH": "feature/origin/x"}, "feature/origin/x"),
+        ({"BRANCH_NAME": "PR-3", "GIT_BRANCH": "origin/main"}, "PR-3"),
+        ({}, ""),
+    ],
+)
+def test_a_branch_has_one_name_in_every_kind_of_job(environ: dict[str, str], branch: str) -> None:
+    assert build_facts(environ).branch == branch
+
+
 def test_signals_ask_to_stop_and_the_old_handlers_come_back() -> None:
     wake = Wake()
     stop = Stop(wake)

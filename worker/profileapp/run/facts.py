@@ -39,7 +39,8 @@ def agent_facts(runtime: str, root: Path = Path("/")) -> Agent:
 def build_facts(environ: Mapping[str, str]) -> Build:
     """What Jenkins says in the environment of a build; empty elsewhere.
 
-    Source: Jenkins documentation, "Using environment variables"; the Git plugin's GIT_COMMIT and GIT_BRANCH.
+    Source: Jenkins documentation, "Using environment variables"; the Git plugin's GIT_COMMIT and GIT_BRANCH, and
+    BRANCH_NAME of multibranch projects. The Git plugin puts the remote's name in front of a branch.
     """
 
     def get(name: str) -> str:
@@ -50,7 +51,7 @@ def build_facts(environ: Mapping[str, str]) -> Build:
         number=get("BUILD_NUMBER"),
         url=get("BUILD_URL"),
         commit=get("GIT_COMMIT"),
-        branch=get("GIT_BRANCH"),
+        branch=get("BRANCH_NAME") or get("GIT_BRANCH").removeprefix("origin/"),
         node=get("NODE_NAME"),
     )
 
