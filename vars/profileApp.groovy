@@ -100,6 +100,7 @@ String problemWith(Map given) {
 private Map profile(Map config) {
     def plan = null
     stage('Profile: plan') {
+        config.commit = env.GIT_COMMIT ?: commitHere()
         plan = makePlan(config)
     }
     def outcomes = [:]
@@ -120,6 +121,11 @@ private Map profile(Map config) {
         }
     }
     return [targets: outcomes, exitCode: summary.exit_code, summary: summary.summary, report: reportUrl()]
+}
+
+/** A scripted pipeline's checkout leaves no GIT_COMMIT; '' where this is no clone. */
+private String commitHere() {
+    return sh(label: 'commit', returnStdout: true, script: 'git rev-parse --verify -q HEAD 2>/dev/null || true').trim()
 }
 
 private Map makePlan(Map config) {
@@ -345,7 +351,8 @@ private Integer holdBaseline(Map config) {
             if [ -n "$PROFILEAPP_EARLIER" ]; then set -- "$@" --against "$PROFILEAPP_EARLIER"; fi
             sh .profileapp/worker.sh baseline "$@"''')
     }
-    def earlier = config.earlier && !config.earlier.startsWith('/') ? env.WORKSPACE + '/' + config.earlier : config.earlier
+    def isRelative = config.earlier && !config.earlier.startsWith('/')
+    def earlier = isRelative ? env.WORKSPACE + '/' + config.earlier : config.earlier
     withEnv(['PROFILEAPP_BASELINE=' + config.baseline, 'PROFILEAPP_EARLIER=' + earlier]) {
         if (config.earlier) {
             withEnv(settingsEnv(config), hold)
@@ -407,6 +414,9 @@ List settingsEnv(Map config) {
         'PROFILEAPP_COMMAND=' + config.command,
         'PROFILEAPP_EXTRAS=',
     ]
+    if (config.commit) {
+        variables.add('GIT_COMMIT=' + config.commit)
+    }
     // Left out, what an administrator has set on the agent holds.
     if (config.wheels) {
         variables.add('PROFILEAPP_WHEELS=' + config.wheels)

@@ -10,7 +10,8 @@ from profileapp.store import schema
 from profileapp.store.database import Database
 from profileapp.store.select import Selection
 
-RUNS_LIMIT = 200
+RUNS_LIMIT = 1000
+"""Most may be of other devices, which are left out, and counted, only then."""
 
 
 def earlier_runs(database: Database, selection: Selection, verdicts: tuple[str, ...]) -> list[Run]:

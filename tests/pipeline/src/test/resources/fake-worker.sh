@@ -26,8 +26,9 @@ run)
         esac
         shift
     done
+    echo "fake commit=<${GIT_COMMIT:-}>"
     echo "fake run image=<$image> wheels=<${PROFILEAPP_WHEELS:-}> file=<$file>"
-    [ -z "${FAKE_SECRETS:-}" ] || echo "fake key=<${PROFILEAPP_SECRET_the_key}>" | tee key.txt
+    [ -z "${FAKE_SECRETS:-}" ] || echo "fake key=<${PROFILEAPP_SECRET_the_key:-}>" | tee key.txt
     folder=profile/$name
     mkdir -p "$folder"
     echo "<testsuite name='app'><testcase name='run' classname='app.$name'/></testsuite>" >"$folder/junit.xml"

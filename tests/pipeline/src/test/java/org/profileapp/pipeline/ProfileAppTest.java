@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -231,6 +233,17 @@ class ProfileAppTest {
         assertEquals(3, build.testsPassed, "two runs and the number");
         assertTrue(build.log().indexOf("fake baseline") < build.log().indexOf("fake store"), build.log());
         assertTrue(Files.exists(build.artifacts.resolve("profile/index.html")));
+    }
+
+    @Test
+    void theCommitOfTheCheckoutReachesEveryTargetAlsoInAScriptedPipeline() throws Exception {
+        targets("gpu:jetson:0", "cpu::0");
+        Build build = build("node { checkout scm; sh 'git init -q . && git -c user.name=a -c user.email=a@b "
+                + "commit -q --allow-empty -m first && git rev-parse HEAD'; profileApp(image: 'app:1') }");
+        assertEquals("SUCCESS", build.result, build.log());
+        Matcher commit = Pattern.compile("(?m)^([0-9a-f]{40})$").matcher(build.log());
+        assertTrue(commit.find(), build.log());
+        assertEquals(2, build.log().split("fake commit=<" + commit.group(1) + ">", -1).length - 1, build.log());
     }
 
     @Test
