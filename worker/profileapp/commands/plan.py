@@ -13,6 +13,7 @@ from profileapp.commands.database import db_option, saved_option, saved_overlay
 from profileapp.config.load import Overlay, load
 from profileapp.model.target import Plan
 from profileapp.model.text import printable
+from profileapp.plan.drawing import plan_drawing
 from profileapp.plan.expand import make_plan, select
 from profileapp.plan.table import plan_table
 
@@ -40,7 +41,7 @@ def command(
     if as_json:
         click.echo(msgspec.json.encode(plan))
     else:
-        click.echo(plan_table(plan), nl=False)
+        click.echo(f"{plan_table(plan)}\n{plan_drawing(plan)}", nl=False)
 
 
 def _warnings(plan: Plan, environ: Mapping[str, str]) -> tuple[str, ...]:
