@@ -33,6 +33,20 @@ def energy_per_unit(series: Mapping[Series, SeriesData], repeats: Sequence[Repea
     return tuple(found)
 
 
+def mean_power_w(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> float | None:
+    """Mean power, in W, while the app was measured; None where no energy was. Of several GPUs that of all."""
+    totals = [data for one, data in series.items() if one.name == "energy.total"]
+    used_j, lasted_s = 0.0, 0.0
+    for data in totals:
+        for from_ns, to_ns in measured_spans(repeats):
+            first = bisect_left(data.times_ns, from_ns)
+            last = (len(data.times_ns) if to_ns is None else bisect_right(data.times_ns, to_ns)) - 1
+            if last > first:
+                used_j += data.values[last] - data.values[first]
+                lasted_s += (data.times_ns[last] - data.times_ns[first]) / 1e9
+    return used_j / lasted_s * len(totals) if lasted_s > 0 else None
+
+
 def _values(energy: SeriesData, counter: SeriesData, repeats: Sequence[Repeat]) -> list[float]:
     values = []
     for from_ns, to_ns in measured_spans(repeats):

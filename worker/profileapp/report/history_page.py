@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 
-import matplotlib
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from profileapp.errors import AgentError
@@ -20,12 +16,11 @@ from profileapp.record.files import write_atomic
 from profileapp.report.clean import one_line
 from profileapp.report.format import quantity, scale_of
 from profileapp.report.pages import REPORT_FOLDER, page_templates, write_plot
-from profileapp.report.plots import Plot, dark
-from profileapp.report.svg import plain_svg
+from profileapp.report.plain_plot import BLUE, ORANGE, TEXT, dress, finished, plot_style
+from profileapp.report.plots import Plot
 
 PLOTS_LIMIT = 40
 _BARS_LIMIT = 40
-_BLUE, _ORANGE, _TEXT = "#0072b2", "#c95500", "#3b4046"
 
 
 def write_history(out: Path, trends: Sequence[Trend]) -> Path:
@@ -59,22 +54,22 @@ def _trend_plot(number: int, trend: Trend) -> Plot:
     values = [point.value for point in trend.points]
     factor, unit = scale_of(trend.unit, max(map(abs, values)))
     figure = Figure(figsize=(5.0, 1.9))
-    with _style():
+    with plot_style():
         axes = figure.add_axes((0.11, 0.2, 0.86, 0.76))
-        axes.plot([value / factor for value in values], color=_BLUE, linewidth=0.8, marker=".", markersize=2.5)
+        axes.plot([value / factor for value in values], color=BLUE, linewidth=0.8, marker=".", markersize=2.5)
         edges = [0, *(change.index for change in trend.changes), len(values)]
         for start, end in pairwise(edges):
             mean = sum(values[start:end]) / (end - start) / factor
-            axes.plot([start, end - 1], [mean, mean], color=_TEXT, linewidth=1.0, linestyle=(0, (5, 1.5)))
+            axes.plot([start, end - 1], [mean, mean], color=TEXT, linewidth=1.0, linestyle=(0, (5, 1.5)))
         for change in trend.changes:
-            axes.axvline(change.index, color=_ORANGE, linewidth=1.0)
-        _dress(axes, one_line(unit, 24))
-        axes.set_xlabel("run", fontsize=8, color=_TEXT, labelpad=1)
+            axes.axvline(change.index, color=ORANGE, linewidth=1.0)
+        dress(axes, one_line(unit, 24))
+        axes.set_xlabel("run", fontsize=8, color=TEXT, labelpad=1)
         title = f"{trend.title} {trend.statistic}"
         span = f"between {quantity(min(values), trend.unit)} and {quantity(max(values), trend.unit)}"
         runs = f"{len(values)} runs: {span}, {len(trend.changes)} changes of level"
         description = f"{title} of {trend.target} over {runs}"
-        return _plot(figure, f"trend-{number}", one_line(title, 100), one_line(description, 300))
+        return finished(figure, f"trend-{number}", one_line(title, 100), one_line(description, 300))
 
 
 def _bars_plot(differences: Sequence[Difference]) -> Plot:
@@ -82,38 +77,14 @@ def _bars_plot(differences: Sequence[Difference]) -> Plot:
     # A change of a thousandfold would leave nothing to see of the others.
     shown = [max(-200.0, min(200.0, ratio)) for ratio in ratios]
     figure = Figure(figsize=(5.0, 0.5 + 0.22 * len(shown)))
-    with _style():
+    with plot_style():
         axes = figure.add_axes((0.42, 0.3 / (0.5 + 0.22 * len(shown)), 0.54, 1 - 0.4 / (0.5 + 0.22 * len(shown))))
-        colours = [_ORANGE if ratio > 0 else _BLUE for ratio in ratios]
+        colours = [ORANGE if ratio > 0 else BLUE for ratio in ratios]
         axes.barh(range(len(shown)), shown, color=colours, height=0.6)
         labels = [one_line(f"{each.target} {each.title}", 34) for each in differences]
         axes.set_yticks(range(len(shown)), labels)
         axes.invert_yaxis()
-        axes.axvline(0, color=_TEXT, linewidth=0.8)
-        _dress(axes, "")
+        axes.axvline(0, color=TEXT, linewidth=0.8)
+        dress(axes, "")
         description = f"Relative change of {len(shown)} numbers in percent, cut at 200"
-        return _plot(figure, "changes", "Relative change [%]", description)
-
-
-def _style() -> AbstractContextManager[None]:
-    # Text of the app is text, never formulas.
-    return matplotlib.rc_context(
-        {"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "profileapp", "font.size": 8.0}
-    )
-
-
-def _dress(axes: Axes, unit: str) -> None:
-    axes.set_ylabel(unit, fontsize=8, color=_TEXT)
-    axes.tick_params(labelsize=7, colors=_TEXT)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(_TEXT)
-
-
-def _plot(figure: Figure, key: str, title: str, description: str) -> Plot:
-    stream = io.StringIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(stream, format="svg", transparent=True, metadata=nothing)
-    svg = plain_svg(stream.getvalue(), title, description)
-    return Plot(key, title, "", description, svg.encode(), dark(svg).encode())
+        return finished(figure, "changes", "Relative change [%]", description)

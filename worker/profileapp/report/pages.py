@@ -33,6 +33,7 @@ from profileapp.report.plot_told import Told
 from profileapp.report.plots import Plot, plot_target
 from profileapp.report.profile_tables import Table, function_tables, kernel_tables
 from profileapp.report.speedscope import speedscope_json
+from profileapp.report.target_plots import target_plots
 
 TEXT_LIMIT = 20_000
 SERIES_LIMIT = 500
@@ -91,11 +92,15 @@ def write_all_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
         style = files("profileapp.report").joinpath("static/style.css").read_bytes()
         write_atomic(out / REPORT_FOLDER / "style.css", style)
         pages = [_write_target(templates, each) for each in judged]
+        plots = [
+            write_plot(out / REPORT_FOLDER, index, plot) for index, plot in enumerate(target_plots(judged), start=1)
+        ]
         html = templates.get_template("index.html").render(
             pages=pages,
             judged=judged,
             summary=summary_line(judged),
             labels=page_data.headline_labels(judged),
+            plots=plots,
         )
         write_atomic(index, html.encode())
     except OSError as error:

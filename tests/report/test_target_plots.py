@@ -1,0 +1,96 @@
+"""Targets beside each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.report.sample_runs import FPS, SECOND_NS, START_NS, sample_run, wave, write_target
+from tests.report.test_pages import HOSTILE, pages_of, report
+from tests.report.test_plots import SVG, drawn
+
+from profileapp.collect import container_series as container
+from profileapp.judge.energy import mean_power_w
+from profileapp.judge.verdict import JudgedRun, judge_folder
+from profileapp.model.run import Number, Repeat
+from profileapp.model.series import series
+from profileapp.record.reader import SeriesData
+from profileapp.report.target_plots import _Point, pareto, target_plots
+
+ENERGY = series("energy.total", "J", "energy", "counter")
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> JudgedRun:
+    out = tmp_path_factory.mktemp("targets")
+    shapes = {FPS: wave(10, 1, 0), container.CPU: wave(50, 1, 0), ENERGY: lambda at_s, _: 7.0 * at_s}
+    return judge_folder(write_target(out, sample_run("gpu", seconds=20), shapes).path)
+
+
+def target(one: JudgedRun, name: str, numbers: tuple[Number, ...], **changes: Any) -> JudgedRun:
+    run = msgspec.structs.replace(one.run, target=msgspec.structs.replace(one.run.target, name=name), numbers=numbers)
+    return msgspec.structs.replace(one, run=run, **changes)
+
+
+def numbers(fps: float, cpu: float) -> tuple[Number, ...]:
+    return (
+        Number("container.cpu.util", "mean", "%", cpu, (cpu - 1, cpu + 1)),
+        Number("fps", "mean", "frames/s", fps, (fps,)),
+    )
+
+
+def test_a_bar_for_each_number_that_targets_share_and_speed_against_watts(one: JudgedRun) -> None:
+    plots = target_plots([target(one, "a", numbers(10, 50)), target(one, "b", numbers(20, 90))])
+    assert [plot.title for plot in plots] == ["Frames per second against power", "container.cpu.util mean", "fps mean"]
+    assert "a 10 frames/s for 7 W; b 20 frames/s for 7 W. None is better than: b" in plots[0].description
+    texts = ["".join(each.itertext()) for each in drawn(plots[1]).iter(f"{SVG}text")]
+    assert {"a", "b"} <= set(texts)
+    assert plots[1].description.endswith("a 50 %; b 90 %")
+
+
+def test_without_energy_it_is_speed_against_cpu(one: JudgedRun) -> None:
+    plots = target_plots([target(one, name, numbers(10, 50), series={}) for name in "ab"])
+    assert plots[0].title == "Frames per second against CPU"
+
+
+def test_one_target_has_none(one: JudgedRun) -> None:
+    assert target_plots([one]) == []
+    assert target_plots([]) == []
+    assert target_plots([target(one, "a", numbers(1, 2)), target(one, "b", ())]) == []
+
+
+def test_the_best_are_those_that_nothing_beats() -> None:
+    points = [_Point("slow", 1, 5), _Point("bad", 2, 4), _Point("fast", 3, 9), _Point("dear", 4, 9)]
+    assert [each.target for each in pareto(points)] == ["slow", "fast"]
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=30)), min_size=2, max_size=5)
+)
+def test_any_numbers_and_names_can_be_drawn(one: JudgedRun, found: list[tuple[float, str]]) -> None:
+    for plot in target_plots([target(one, name, numbers(value, value)) for value, name in found]):
+        drawn(plot)
+
+
+def test_mean_power_counts_only_what_is_measured() -> None:
+    data = SeriesData()
+    for second in range(21):
+        data.times_ns.append(START_NS + second * SECOND_NS)
+        data.values.append(second * (5.0 if second <= 10 else 9.0))
+    repeats = (Repeat(1, START_NS, START_NS + 2 * SECOND_NS, START_NS + 10 * SECOND_NS, "completed"),)
+    assert mean_power_w({ENERGY: data}, repeats) == pytest.approx(5.0)
+    assert mean_power_w({ENERGY: SeriesData()}, repeats) is None and mean_power_w({}, repeats) is None
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "A" * 5000])
+def test_a_hostile_name_is_text_on_the_overview(text: str, tmp_path: Path) -> None:
+    shapes = {series(text[:200], "frames/s", "custom"): wave(10, 1, 0), container.CPU: wave(50, 1, 0)}
+    judged = [judge_folder(write_target(tmp_path, sample_run(name, seconds=5), shapes).path) for name in ("a", "b")]
+    index = report(tmp_path, judged)
+    assert len(pages_of(index)) == 3
+    assert len(list((tmp_path / "report").glob("*bars*.svg"))) >= 4

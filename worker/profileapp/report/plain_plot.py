@@ -1,0 +1,45 @@
+"""What plots that are not of series over time have in common."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from profileapp.report.plots import Plot, dark
+from profileapp.report.svg import plain_svg
+
+BLUE, ORANGE, TEXT = "#0072b2", "#c95500", "#3b4046"
+
+
+@contextmanager
+def plot_style() -> Iterator[None]:
+    """How all of a plot is drawn. Text of the app is text, never formulas; its letters may be none of the font's."""
+    fixed = {"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "profileapp", "font.size": 8.0}
+    with matplotlib.rc_context(fixed), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def dress(axes: Axes, unit: str) -> None:
+    """Axes with as little ink as will do; `unit` stands beside the upright one."""
+    axes.set_ylabel(unit, fontsize=8, color=TEXT)
+    axes.tick_params(labelsize=7, colors=TEXT)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(TEXT)
+
+
+def finished(figure: Figure, key: str, title: str, description: str) -> Plot:
+    """The figure as SVG for light and for dark pages; `description` says in words what it shows."""
+    stream = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(stream, format="svg", transparent=True, metadata=nothing)
+    svg = plain_svg(stream.getvalue(), title, description)
+    return Plot(key, title, "", description, svg.encode(), dark(svg).encode())
