@@ -20,8 +20,12 @@ BLUE, ORANGE, TEXT = "#0072b2", "#c95500", "#3b4046"
 @contextmanager
 def plot_style() -> Iterator[None]:
     """How all of a plot is drawn. Text of the app is text, never formulas; its letters may be none of the font's."""
-    fixed = {"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "profileapp", "font.size": 8.0}
-    with matplotlib.rc_context(fixed), warnings.catch_warnings():
+    with (
+        matplotlib.rc_context(
+            {"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "profileapp", "font.size": 8.0}
+        ),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")
         yield
 
