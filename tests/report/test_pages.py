@@ -127,7 +127,7 @@ def test_a_targets_page_has_it_all(pages: dict[str, Page]) -> None:
         "frame 1785: 0 objects",
     ):
         assert words in page.text
-    assert len(page.all("img")) == 16
+    assert len(page.all("img")) == 18
     assert {attributes["media"] for attributes in page.all("source")} == {"(prefers-color-scheme: dark)"}
 
 

@@ -26,6 +26,7 @@ from profileapp.record.folder import APP_LOG_FILE, METRICS_FILE, PACKED_METRICS_
 from profileapp.record.table_files import FUNCTIONS_FILE, KERNELS_FILE, STACKS_FILE
 from profileapp.report import families, held_text, page_data
 from profileapp.report.clean import clean, one_line
+from profileapp.report.distributions import distributions
 from profileapp.report.flame_graph import flame_graph_svg
 from profileapp.report.format import ABSENT, duration, moment, quantity
 from profileapp.report.one_line import summary_line
@@ -77,6 +78,7 @@ class TargetPage(msgspec.Struct, frozen=True):
     address: str
     plots: tuple[PlotFile, ...]
     plots_left_out: int
+    distributions: tuple[PlotFile, ...]
     thumbnails: tuple[PlotFile, ...]
     tables: tuple[Table, ...]
     flame_graph: str
@@ -124,6 +126,10 @@ def _write_target(templates: jinja2.Environment, judged: JudgedRun) -> TargetPag
         address=_address(judged.folder.name),
         plots=written,
         plots_left_out=left_out,
+        distributions=tuple(
+            write_plot(folder, index, plot)
+            for index, plot in enumerate(distributions(judged.series, judged.run.repeats), start=len(written) + 1)
+        ),
         thumbnails=_thumbnails(written),
         tables=(
             *function_tables(judged.functions, judged.run, FUNCTIONS_FILE),

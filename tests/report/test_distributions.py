@@ -1,0 +1,70 @@
+"""Histograms of what the app says."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.report.sample_runs import FPS, INFERENCE, OBJECTS, SECOND_NS, START_NS
+from tests.report.test_plots import SVG, drawn
+
+from profileapp.collect import container_series as container
+from profileapp.model.run import Repeat
+from profileapp.model.series import Series, series
+from profileapp.record.reader import SeriesData
+from profileapp.report.distributions import DISTRIBUTIONS_LIMIT, FEWEST_VALUES, distributions
+
+
+def data(values: list[float]) -> SeriesData:
+    found = SeriesData()
+    for second, value in enumerate(values):
+        found.times_ns.append(START_NS + second * SECOND_NS)
+        found.values.append(value)
+    return found
+
+
+def test_gauges_and_timers_of_the_app_and_nothing_else() -> None:
+    many = [float(number) for number in range(100)]
+    found: dict[Series, SeriesData] = {
+        FPS: data(many),
+        INFERENCE: data([value / 1000 for value in many]),
+        OBJECTS: data(many),
+        container.CPU: data(many),
+        series("objects.rate", "1/s", "custom"): data(many),
+        series("steady", "", "custom"): data([5.0] * 100),
+        series("few", "", "custom"): data(many[: FEWEST_VALUES - 1]),
+    }
+    plots = distributions(found, ())
+    assert [plot.title for plot in plots] == ["fps", "inference"]
+    assert plots[0].description == (
+        "100 values of fps between 0 frames/s and 99 frames/s, p50 49.5 frames/s, p95 94 frames/s"
+    )
+    texts = ["".join(each.itertext()) for each in drawn(plots[1]).iter(f"{SVG}text")]
+    assert {"p50", "p95", "ms"} <= set(texts)
+
+
+def test_only_what_is_measured_counts() -> None:
+    start_ns = START_NS + 50 * SECOND_NS
+    repeats = (Repeat(1, START_NS, start_ns, START_NS + 200 * SECOND_NS, "completed"),)
+    [plot] = distributions({FPS: data([float(number) for number in range(100)])}, repeats)
+    assert plot.description.startswith("50 values of fps between 50 frames/s")
+
+
+def test_no_more_than_a_page_bears() -> None:
+    many = {series(f"s{number}", "", "custom"): data([1.0, 2.0] * 20) for number in range(30)}
+    assert len(distributions(many, ())) == DISTRIBUTIONS_LIMIT
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(FINITE, min_size=FEWEST_VALUES, max_size=60), st.text(max_size=20))
+def test_any_values_can_be_drawn(values: list[float], name: str) -> None:
+    for plot in distributions({series(name, "s", "custom"): data(values)}, ()):
+        drawn(plot)
+
+
+def test_nothing_said_is_nothing_drawn() -> None:
+    assert distributions({}, ()) == []
+    assert distributions({FPS: SeriesData()}, ()) == []
+    assert distributions({FPS: data([1.0])}, ()) == []

@@ -1,0 +1,59 @@
+"""How the app's own values are distributed: a histogram of each gauge and timer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+from profileapp.judge.summary import measured_spans, percentile, values_in
+from profileapp.model.run import Repeat
+from profileapp.model.series import Series
+from profileapp.record.reader import SeriesData
+from profileapp.report.clean import one_line
+from profileapp.report.format import quantity, scale_of
+from profileapp.report.plain_plot import BLUE, ORANGE, TEXT, dress, finished, plot_style
+from profileapp.report.plots import SAFE_MAGNITUDE, Plot
+
+DISTRIBUTIONS_LIMIT = 8
+FEWEST_VALUES = 20
+"""Of fewer a histogram shows nothing."""
+_BINS = 40
+_DERIVED = (".rate", ".percentile")
+
+
+def distributions(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> list[Plot]:
+    """A plot of each series of the app whose values differ, by name; what is made of others (rates) is left out."""
+    own = [one for one in series if one.metric == "custom" and one.kind in ("gauge", "timer")]
+    spans = measured_spans(repeats) or [(0, None)]
+    plots: list[Plot] = []
+    for one in sorted(own, key=lambda each: (each.name, each.labels)):
+        if one.name.endswith(_DERIVED) or len(plots) >= DISTRIBUTIONS_LIMIT:
+            continue
+        values = [max(-SAFE_MAGNITUDE, min(SAFE_MAGNITUDE, value)) for value in values_in(series[one], spans)]
+        if len(values) >= FEWEST_VALUES and min(values) < max(values):
+            plots.append(_histogram(f"distribution-{len(plots) + 1}", one, sorted(values)))
+    return plots
+
+
+def _histogram(key: str, one: Series, ranked: Sequence[float]) -> Plot:
+    factor, unit = scale_of(one.unit, max(abs(ranked[0]), abs(ranked[-1])))
+    figure = Figure(figsize=(5.0, 1.9))
+    with plot_style():
+        axes = figure.add_axes((0.11, 0.2, 0.86, 0.7))
+        axes.hist([value / factor for value in ranked], bins=_BINS, color=BLUE)
+        marks = [(name, percentile(ranked, percent)) for name, percent in (("p50", 50), ("p95", 95))]
+        for (name, value), dashes in zip(marks, ((5, 1.5), (1, 1.2)), strict=True):
+            axes.axvline(value / factor, color=ORANGE, linewidth=1.0, linestyle=(0, dashes))
+            # To the two sides, where they are near each other.
+            side, at = ("right", -2) if name == "p50" else ("left", 2)
+            axes.annotate(
+                name, (value / factor, 1), (at, 1), xycoords=("data", "axes fraction"), textcoords="offset points",
+                ha=side, fontsize=7, color=TEXT,
+            )  # fmt: skip
+        dress(axes, "values")
+        axes.set_xlabel(one_line(unit, 24), fontsize=8, color=TEXT, labelpad=1)
+        told = ", ".join(f"{name} {quantity(value, one.unit)}" for name, value in marks)
+        span = f"between {quantity(ranked[0], one.unit)} and {quantity(ranked[-1], one.unit)}"
+        description = f"{len(ranked)} values of {one.title} {span}, {told}"
+        return finished(figure, key, one_line(one.title, 80), one_line(description, 300))
