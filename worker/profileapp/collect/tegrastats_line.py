@@ -97,7 +97,10 @@ class _Watts(dict[str, float]):
     def __missing__(self, text: str) -> float:
         if len(self) >= self.TEXTS_LIMIT:
             self.clear()
-        self[text] = watts = _number(text[:-2] if text[-2:] == "mW" else text) / 1000
+        milliwatts = float(text[:-2] if text[-2:] == "mW" else text)
+        if not -NUMBER_LIMIT < milliwatts < NUMBER_LIMIT:
+            raise ValueError(text)
+        self[text] = watts = milliwatts / 1000
         return watts
 
 
@@ -241,9 +244,11 @@ class TegrastatsParser:
             for made, text in zip(known, value.split("/"), strict=False):
                 if text[-1:] != "C":
                     return None
-                degrees = _number(text[:-1])
-                if degrees > SENSOR_OFF_C:
+                degrees = float(text[:-1])
+                if SENSOR_OFF_C < degrees < NUMBER_LIMIT:
                     found.append((made, degrees))
+                elif not degrees <= SENSOR_OFF_C:
+                    return None
         except ValueError:
             return None
         self._sensors[sensor] = known
