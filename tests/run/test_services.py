@@ -199,3 +199,15 @@ def test_a_stopped_worker_ends_its_services(
     worker.terminate()
     assert worker.wait(60) == 143
     assert json.loads((tmp_path / "profile/a/run.json").read_text())["ending"] == "aborted"
+
+
+def test_an_image_that_a_later_target_lacks_does_not_lose_what_was_measured(tmp_path: Path, busybox_image: str) -> None:
+    missing = service("web", "profileapp-test/no-such-image:1", SERVE)
+    app = {"args": ["sh", "-c", "sleep 0.3"]}
+    configure(
+        tmp_path, [{"name": "first", **app}, {"name": "second", **app, "services": [missing]}, {"name": "third", **app}]
+    )
+    outcome = run(tmp_path, "--image", busybox_image, "--json")
+    assert outcome.code == 3 and "second: image 'profileapp-test/no-such-image:1'" in outcome.err
+    assert outcome.run("first")["ending"] == outcome.run("third")["ending"] == "completed"
+    assert '"exit_code":3' in outcome.out

@@ -129,9 +129,10 @@ def command(
                 judged.append(_run_alone(session, target, config.resolve().parent, out, state, progress))
             except _StoppedWhileWaitingError:
                 break
-            except (ConfigError, ImageError):
-                raise
-            except (AgentError, DatasetError) as error:
+            except (ConfigError, ImageError, AgentError, DatasetError) as error:
+                # What is wrong with the first target mostly is so with all: nothing was measured that could be lost.
+                if isinstance(error, ConfigError | ImageError) and not judged:
+                    raise
                 errors.append(error)
                 click.echo(mask.text(f"profileapp: {target.name}: {error}"), err=True)
     index = None
