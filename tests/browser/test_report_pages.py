@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -144,4 +145,9 @@ def test_print_has_no_dark_page_and_no_cut_table(browser: Browser, address: str)
         page.emulate_media(media="print", color_scheme="light")
         assert evaluate(page, "getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert evaluate(page, "getComputedStyle(document.querySelector('.scroll')).overflowX") == "visible"
-        assert evaluate(page, "[...document.images].every(i => !i.currentSrc.endsWith('.dark.svg'))")
+        light = "[...document.images].every(i => !i.currentSrc.endsWith('.dark.svg'))"
+        # The pictures are chosen anew some time after the colours.
+        until_s = time.monotonic() + 10
+        while not evaluate(page, light) and time.monotonic() < until_s:
+            page.wait_for_timeout(50)
+        assert evaluate(page, light)
