@@ -133,6 +133,25 @@ def test_garbage_costs_nothing_but_itself(opened: Opened, taken: Any, warnings: 
     assert all("\n" not in text and text.isprintable() for text in warnings)
 
 
+def test_every_line_is_kept_aggregated_or_refused(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, warnings: list[str]
+) -> None:
+    """Lines and datagrams that are sound, too long, cut off, of no sense, and too many: they add up."""
+    monkeypatch.setattr(custom_intake, "RATE_LIMIT_PER_S", 100)
+    usual = [line(value=number) for number in range(300)]
+    opened.say(*usual, line("x" * 70_000), b"nonsense\n", line(value="text"), b'{"name":"cut')
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as app:
+        app.connect(opened.provision.env["DD_DOGSTATSD_URL"].removeprefix("unix://"))
+        for text in (b"a:1|g\nb:2|c\n", b"a:1:2:3|ms", b"who:x:y|s", b"a:1|?", b"a:1:x|g", b"{}"):
+            app.send(text)
+    opened.collector.close()
+    intake = opened.collector._intake
+    assert intake.kept + intake.aggregated + intake.refused == 304 + 2 + 3 + 2 + 1 + 2 + 1
+    assert intake.refused == 4 + 1 + 2 + 1
+    assert intake.aggregated > 100
+    assert f"of {304 + 11} values {intake.kept} were kept" in "\n".join(warnings)
+
+
 def test_a_last_line_without_its_end_is_taken(opened: Opened, taken: Any) -> None:
     opened.say(line(value=7).rstrip())
     opened.collector.close()

@@ -151,8 +151,17 @@ class Followed:
     def __init__(self, folder: Path) -> None:
         self.lines: list[bytes] = []
         self.notes: list[str] = []
+        self.refused = 0
         self.path = folder / "data.ndjson"
-        self.follower = LogFollower(folder, self.lines.append, lambda reason, _: self.notes.append(reason))
+        self.follower = LogFollower(
+            folder,
+            lambda block: self.lines.extend(block.splitlines()),
+            self._refuse,
+            lambda reason, _: self.notes.append(reason),
+        )
+
+    def _refuse(self, reason: str, example: str, lines: int) -> None:
+        self.refused += lines
 
     def write(self, content: bytes) -> None:
         with self.path.open("ab") as stream:
@@ -178,7 +187,11 @@ def test_half_lines_rotation_and_a_cut_file_are_followed(tmp_path: Path) -> None
     read()
     assert followed.lines[4:] == [b"{}"]
     assert followed.notes == ["pywaggle's log was cut off, and is read anew"]
+    followed.write(b'{"half"')
+    read()
+    assert followed.refused == 0
     followed.follower._end_file()
+    assert followed.refused == 1
 
 
 def test_what_is_no_ordinary_file_is_not_read(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from profileapp.collect.custom_line import (
     RESERVED_PREFIXES,
     CustomSample,
-    LineParser,
     Refused,
     parse_line,
     wall_ns_of,
@@ -110,17 +109,33 @@ def test_units_of_timestamps_are_told_apart(timestamp: Any, wall_ns: int | None)
 
 
 @pytest.mark.parametrize(
-    "timestamp", ["yesterday", "2023-11-14", "2023-11-14T22:13:20", "", True, -5, 1e30, 10**25, [1], {}, "9" * 5000]
+    ("timestamp", "fault"),
+    [
+        *((text, "RFC 3339") for text in ("yesterday", "2023-11-14", "2023-11-14T22:13:20", "", "9" * 5000)),
+        *((other, "neither a number") for other in (True, [1], {})),
+        *((below, "below 0") for below in (-5, -1e-9, -(10**25))),
+        *((beyond, "beyond the year 5138") for beyond in (1e30, 10**25)),
+    ],
 )
-def test_a_bad_timestamp_does_not_cost_the_value(timestamp: Any) -> None:
+def test_a_bad_timestamp_does_not_cost_the_value(timestamp: Any, fault: str) -> None:
     sample = parse_line(line(timestamp=timestamp))
     assert (sample.value, sample.wall_ns) == (12.5, None)
-    assert "RFC 3339" in sample.timestamp_fault
+    assert fault in sample.timestamp_fault
+
+
+def test_a_timestamp_of_lists_in_lists_does_not_cost_the_value() -> None:
+    nested = b"[" * 5000 + b"]" * 5000
+    try:
+        sample = parse_line(b'{"name": "fps", "value": 12.5, "timestamp": ' + nested + b"}")
+    except Refused:
+        # Where the decoder itself goes no deeper, the line is none.
+        return
+    assert (sample.value, sample.wall_ns) == (12.5, None)
 
 
 @given(st.integers(100_000_000, 4_000_000_000), st.sampled_from([10**0, 10**3, 10**6, 10**9]))
 def test_every_moment_from_1973_to_2096_is_the_same_in_each_unit(second: int, per_second: int) -> None:
-    assert wall_ns_of(b"%d" % (second * per_second)) == second * 10**9
+    assert wall_ns_of(second * per_second) == second * 10**9
 
 
 @given(st.binary())
@@ -153,35 +168,3 @@ def test_any_json_is_a_sample_or_refused(name: Any, value: Any, timestamp: Any, 
     assert sample.series.name.isprintable()
     assert not isinstance(value, bool | str)
     assert sample.value == value
-
-
-def outcome(parse: Any, text: bytes) -> Any:
-    try:
-        return parse(text)
-    except Refused as reason:
-        return str(reason)
-
-
-VALUES = st.sampled_from([0, 1, -1, 2.5, 1e308, "1", None, True]) | st.integers() | st.floats()
-TIMES = st.sampled_from([None, 0, 10**17 - 1, 10**17, 10**20, "2026-11-23T12:00:00Z", "soon", True, [], -1, 1.7e9])
-META = st.dictionaries(st.sampled_from(["kind", "unit", "a"]), st.sampled_from(["gauge", "counter", "event", 1, None]))
-
-
-@given(st.lists(st.tuples(st.sampled_from(["fps", "system.x", "", "\x00"]), VALUES, TIMES, META), max_size=20))
-def test_what_was_seen_before_is_parsed_as_if_it_were_new(said: list[tuple[Any, ...]]) -> None:
-    parser = LineParser()
-    for name, value, timestamp, meta in said * 2:
-        text = json.dumps({"name": name, "value": value, "timestamp": timestamp, "meta": meta}).encode()
-        assert outcome(parser.parse, text) == outcome(parse_line, text)
-
-
-def test_what_is_kept_of_lines_is_bounded() -> None:
-    parser = LineParser()
-    parser.KNOWN_LIMIT = 10
-    for number in range(25):
-        parser.parse(line(name=f"n{number}"))
-        parser.parse(
-            line(name="long", padding="x", meta={"a": "b", "unit": " " * 0, **{f"k{i}": "v" * 190 for i in range(9)}})
-        )
-    assert 0 < len(parser._known) <= 10
-    assert not any(name == "long" for name, _ in parser._known)

@@ -12,7 +12,7 @@ from profileapp.collect.quantile_sketch import BUCKET_LIMIT, RELATIVE_ERROR, Qua
 def test_quantiles_are_within_the_relative_error(values: list[float]) -> None:
     sketch = QuantileSketch()
     for value in values:
-        sketch.add(value)
+        sketch.add_all([value])
     ranked = sorted(values)
     assert (sketch.count, sketch.min, sketch.max) == (len(values), ranked[0], ranked[-1])
     for share in (0.0, 0.25, 0.5, 0.95, 0.99, 1.0):
@@ -24,7 +24,7 @@ def test_quantiles_are_within_the_relative_error(values: list[float]) -> None:
 def test_any_finite_values_are_taken(values: list[float]) -> None:
     sketch = QuantileSketch()
     for value in values:
-        sketch.add(value)
+        sketch.add_all([value])
     assert min(values) <= sketch.quantile(0.5) <= max(values)
     assert min(values) <= sketch.mean <= max(values)
 
@@ -32,7 +32,8 @@ def test_any_finite_values_are_taken(values: list[float]) -> None:
 def test_buckets_are_bounded_and_count_all() -> None:
     sketch = QuantileSketch()
     for exponent in range(-290, 300):
-        sketch.add(10.0**exponent)
-        sketch.add(-(10.0**exponent))
+        sketch.add_all([10.0**exponent])
+        sketch.add_all([-(10.0**exponent)])
+    assert sketch.count == 1180
     assert max(len(sketch._above), len(sketch._below)) <= BUCKET_LIMIT
-    assert sum(sketch._above.values()) + sum(sketch._below.values()) == sketch.count == 1180
+    assert sum(sketch._above.values()) + sum(sketch._below.values()) == 1180

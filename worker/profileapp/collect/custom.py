@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Protocol
 
+from profileapp.collect.custom_block import LineParser
 from profileapp.collect.custom_intake import Intake
-from profileapp.collect.custom_line import CustomSample, LineParser, Refused
+from profileapp.collect.custom_line import Refused
 from profileapp.collect.datagram_server import DatagramServer
+from profileapp.collect.line_cutter import lines_of
 from profileapp.collect.line_server import LineServer
 from profileapp.collect.pywaggle_log import UPLOADS_FOLDER, LogFollower, PywaggleParser
 from profileapp.collect.seam import Emit, Mount, Provision, RunContext, Subject
-from profileapp.collect.statsd_line import StatsdEvent, StatsdParser
+from profileapp.collect.statsd_line import StatsdEvent, StatsdParser, StatsdSample
+from profileapp.collect.way_in import Take, WayIn
 from profileapp.errors import Unavailable
 from profileapp.model.series import MARKS, Series
 
@@ -25,13 +28,6 @@ STATSD_VARIABLE = "DD_DOGSTATSD_URL"
 """Read by Datadog's clients. What other clients read is a host and a port, which would be open to others too."""
 WAGGLE_FOLDER = "/run/profileapp-waggle"
 WAGGLE_VARIABLE = "PYWAGGLE_LOG_DIR"
-
-
-class _Way(Protocol):
-    """A way in: a server or a follower."""
-
-    def start(self) -> None: ...
-    def stop(self) -> bool: ...
 
 
 class Custom:
@@ -48,7 +44,7 @@ class Custom:
     fastest_s = 0.01
 
     def __init__(self) -> None:
-        self._ways: list[_Way] = []
+        self._ways: list[WayIn] = []
         self._json = LineParser()
         self._dogstatsd = StatsdParser(signed_gauge_is_change=False)
         self._statsd = StatsdParser(signed_gauge_is_change=True)
@@ -62,18 +58,19 @@ class Custom:
         waggle = _folder(run.scratch / "waggle", 0o777)
         seen = Path(CONTAINER_FOLDER) if run.contained else folder
         announced = {SOCKET_VARIABLE: str(seen / SOCKET_NAME)}
-        self._start(LineServer(folder / SOCKET_NAME, self._masked(self._take_line), self._refuse), folder / SOCKET_NAME)
+        path = folder / SOCKET_NAME
+        self._start(LineServer(path, self._masked(self._take_stream), self._refuse, self._note), path)
         # Who names a place of their own in the sage.yaml means it.
         if STATSD_VARIABLE not in run.target.env:
             announced[STATSD_VARIABLE] = f"unix://{seen / STATSD_NAME}"
-            take = self._masked(self._take_datagram)
-            self._start(DatagramServer(folder / STATSD_NAME, take, self._refuse), folder / STATSD_NAME)
+            path = folder / STATSD_NAME
+            self._start(DatagramServer(path, self._masked(self._take_datagrams), self._refuse, self._note), path)
         mounts: tuple[Mount, ...] = (Mount(str(folder), CONTAINER_FOLDER),)
         if WAGGLE_VARIABLE not in run.target.env:
             # Made by us, it is ours to empty, whatever user of the container writes into it.
             _folder(waggle / UPLOADS_FOLDER, 0o777)
             announced[WAGGLE_VARIABLE] = WAGGLE_FOLDER if run.contained else str(waggle)
-            self._start(LogFollower(waggle, self._masked(self._take_logged), self._refuse), waggle)
+            self._start(LogFollower(waggle, self._masked(self._take_logged), self._refuse, self._note), waggle)
             mounts = (*mounts, Mount(str(waggle), WAGGLE_FOLDER, writable=True))
         return Provision(announced, mounts if run.contained else ())
 
@@ -97,67 +94,75 @@ class Custom:
         for line in self._intake.close(time.monotonic_ns()):
             self._run.warn(line)
 
-    def _start(self, way: _Way, path: Path) -> None:
+    def _start(self, way: WayIn, path: Path) -> None:
         try:
             way.start()
         except OSError as error:
             raise Unavailable(f"no socket can be made at {path} ({error.strerror or error})") from error
         self._ways.append(way)
 
-    def _take_line(self, line: bytes) -> None:
-        """JSON, or statsd as its own clients send it over a stream."""
-        if line[:1] == b"{":
-            self._take_json(line)
-        elif b"|" in line:
-            self._take_statsd(self._statsd, line)
-        else:
-            self._take_json(line)
+    def _take_stream(self, block: bytes) -> None:
+        self._take(block, self._statsd)
 
-    def _take_datagram(self, line: bytes) -> None:
-        if line[:1] == b"{":
-            self._take_json(line)
-        else:
-            self._take_statsd(self._dogstatsd, line)
+    def _take_datagrams(self, block: bytes) -> None:
+        self._take(block, self._dogstatsd)
 
-    def _take_json(self, line: bytes) -> None:
-        now_ns = time.monotonic_ns()
-        try:
-            sample = self._json.parse(line)
-            if sample.series.kind in MARKS:
-                self._intake.take_mark(sample.series, sample.value, sample.wall_ns, now_ns)
+    def _take(self, block: bytes, statsd: StatsdParser) -> None:
+        """Lines of JSON or of statsd; where both are mixed, they are taken one by one."""
+        parser = self._json if block.startswith(b"{") else statsd
+        for part in parser.gather(block):
+            if isinstance(part, bytes):
+                self._guarded(partial(self._take_line, part, statsd), part)
             else:
-                self._intake.take(sample, now_ns)
-        except Refused as reason:
-            self._intake.refuse(str(reason), repr(line[:80]))
+                self._guarded(partial(self._intake.take_all, part, time.monotonic_ns()), b"")
 
-    def _take_statsd(self, parser: StatsdParser, line: bytes) -> None:
+    def _take_line(self, line: bytes, statsd: StatsdParser) -> None:
         now_ns = time.monotonic_ns()
-        try:
-            said = parser.parse(line)
-            if isinstance(said, CustomSample):
-                self._intake.take(said, now_ns)
-            elif isinstance(said, StatsdEvent):
-                self._intake.take_mark(Series(said.title, "", "custom", (), "event"), 1.0, None, now_ns)
-            elif said is not None:
-                self._intake.take_statsd(said, now_ns)
-        except Refused as reason:
-            values = max(1, line.partition(b"|")[0].count(b":"))
-            self._intake.refuse(str(reason), repr(line[:80]), values)
+        said = self._json.parse(line) if line.lstrip().startswith(b"{") else statsd.parse(line)
+        if isinstance(said, StatsdSample):
+            self._intake.take_statsd(said, now_ns)
+        elif isinstance(said, StatsdEvent):
+            self._intake.take_mark(Series(said.title, "", "custom", (), "event"), 1.0, None, now_ns)
+        elif said is not None and said.series.kind in MARKS:
+            self._intake.take_mark(said.series, said.value, said.wall_ns, now_ns)
+        elif said is not None:
+            self._intake.take(said, now_ns)
 
-    def _take_logged(self, line: bytes) -> None:
+    def _take_logged(self, block: bytes) -> None:
+        for line in lines_of(block):
+            self._guarded(partial(self._take_logged_line, line), line)
+
+    def _take_logged_line(self, line: bytes) -> None:
         now_ns = time.monotonic_ns()
-        try:
-            self._intake.take(self._waggle.parse(line, self._run.clock.wall_ns(now_ns)), now_ns)
-        except Refused as reason:
-            self._intake.refuse(str(reason), repr(line[:80]))
+        self._intake.take(self._waggle.parse(line, self._run.clock.wall_ns(now_ns)), now_ns)
 
-    def _masked(self, take: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    def _guarded(self, take: Callable[[], None], line: bytes) -> None:
+        try:
+            take()
+        except Refused as reason:
+            self._intake.refuse(str(reason), repr(line[:80]), _values_in(line))
+        except Exception as error:
+            # It must not end the service for all others.
+            self._intake.refuse(f"profileapp failed on it ({type(error).__name__})", repr(line[:80]), _values_in(line))
+
+    def _masked(self, take: Take) -> Take:
         mask = self._run.mask
-        return take if mask is None else lambda line: take(mask(line))
+        return take if mask is None else lambda block: take(mask(block))
 
-    def _refuse(self, reason: str, example: str) -> None:
+    def _refuse(self, reason: str, example: str, lines: int) -> None:
+        self._intake.refuse(reason, self._shown(example), lines)
+
+    def _note(self, reason: str, example: str) -> None:
+        self._intake.note(reason, self._shown(example))
+
+    def _shown(self, example: str) -> str:
         # It may be cut in the midst of a secret, which would then not be known as one.
-        self._intake.note(reason, example if self._run.mask is None else "")
+        return example if self._run.mask is None else ""
+
+
+def _values_in(line: bytes) -> int:
+    """How many values are lost with a line: of statsd it may hold several."""
+    return 1 if line.lstrip().startswith(b"{") else max(1, line.partition(b"|")[0].count(b":"))
 
 
 def _folder(path: Path, mode: int) -> Path:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
+from collections.abc import Sequence
+from itertools import accumulate, zip_longest
 
-from profileapp.collect.custom_line import CustomSample, Refused
+from profileapp.collect.custom_line import CustomSample, Refused, all_wall_ns_of, sample_of
+from profileapp.collect.gathered import Gathered
 from profileapp.collect.quantile_sketch import QuantileSketch
 from profileapp.collect.seam import Emit
 from profileapp.collect.statsd_line import StatsdSample
@@ -61,10 +64,14 @@ class Intake:
         with self._lock:
             self._turn(now_ns)
             self._check_known(sample.series)
-            if sample.timestamp_fault:
-                self._note(f"{sample.timestamp_fault}; the time of arrival was taken", repr(sample.series.name))
-            at_ns = now_ns if sample.wall_ns is None else self._at_ns(sample.series, sample.wall_ns, now_ns)
-            self._value(sample.series, sample.value, at_ns)
+            self._take(sample, now_ns)
+
+    def take_all(self, waiting: list[Gathered], now_ns: int) -> None:
+        """Values of several series, many at once; `now_ns` of the monotonic clock is when they came."""
+        with self._lock:
+            self._turn(now_ns)
+            for gathered in waiting:
+                self._take_gathered(gathered, now_ns)
 
     def take_statsd(self, sample: StatsdSample, now_ns: int) -> None:
         """All values of a line, or none. Raises Refused."""
@@ -84,7 +91,7 @@ class Intake:
                 return
             for number in sample.values:
                 value = number + self._levels.get(series, 0.0) if sample.is_change else number
-                if series.kind == "gauge":
+                if sample.is_level:
                     self._levels[series] = value
                 self._value(series, value, at_ns)
 
@@ -101,8 +108,7 @@ class Intake:
     def refuse(self, reason: str, example: str, values: int = 1) -> None:
         """So many values are not taken, and why: one of a few reasons, with an example."""
         with self._lock:
-            self.refused += values
-            self._note(f"refused: {reason}", example)
+            self._refuse(reason, example, values)
 
     def note(self, reason: str, example: str) -> None:
         """Something of which the report shall tell, though no whole value is lost."""
@@ -128,6 +134,32 @@ class Intake:
                 )
             return (*lines, *self._clock_lines())
 
+    def _take(self, sample: CustomSample, now_ns: int) -> None:
+        if sample.timestamp_fault:
+            self._note(f"{sample.timestamp_fault}; the time of arrival was taken", repr(sample.series.name))
+        at_ns = now_ns if sample.wall_ns is None else self._at_ns(sample.series, sample.wall_ns, now_ns)
+        self._value(sample.series, sample.value, at_ns)
+
+    def _take_gathered(self, gathered: Gathered, now_ns: int) -> None:
+        series, values, timestamps = gathered.series, gathered.values, gathered.timestamps
+        try:
+            self._check_known(series)
+        except Refused as reason:
+            self._refuse(str(reason), repr(series.name), len(values))
+            return
+        at_ns = self._all_at_ns(series, timestamps, len(values), now_ns)
+        if at_ns is None or not gathered.is_sound or not self._values(series, values, at_ns):
+            for value, timestamp in zip_longest(values, timestamps):
+                try:
+                    sample = sample_of(series, value, timestamp, may_be_below_0=gathered.may_be_below_0)
+                    self._take(sample, now_ns)
+                except Refused as reason:
+                    self._refuse(str(reason), repr(series.name), 1)
+
+    def _refuse(self, reason: str, example: str, values: int) -> None:
+        self.refused += values
+        self._note(f"refused: {reason}", example, values)
+
     def _check_known(self, series: Series) -> None:
         if series not in self._known:
             if len(self._known) >= SERIES_LIMIT:
@@ -141,12 +173,35 @@ class Intake:
             if not math.isfinite(value):
                 raise Refused("a counter that grew beyond all numbers")
             self._totals[series] = value
-        if self._in_second < RATE_LIMIT_PER_S:
-            self._in_second += 1
-            self.kept += 1
-            self._emit(series, value, at_ns)
-            return
-        self.aggregated += 1
+        self._keep_or_aggregate(series, (value,), (at_ns,))
+
+    def _values(self, series: Series, values: list[float], at_ns: list[int]) -> bool:
+        """As `_value`, of as many moments. False where not all of them may be taken; then none is."""
+        if series.kind == "counter":
+            totals = list(accumulate(values, initial=self._totals.get(series, 0.0)))
+            # What once is infinite stays so.
+            if not math.isfinite(totals[-1]):
+                return False
+            self._totals[series] = totals[-1]
+            values = totals[1:]
+        self._keep_or_aggregate(series, values, at_ns)
+        return True
+
+    def _keep_or_aggregate(self, series: Series, values: Sequence[float], at_ns: Sequence[int]) -> None:
+        room = RATE_LIMIT_PER_S - self._in_second
+        if room >= len(values):
+            kept = len(values)
+        else:
+            kept = max(room, 0)
+            self._aggregate(series, values[kept:])
+        self._in_second += kept
+        self.kept += kept
+        emit = self._emit
+        for value, at in zip(values[:kept], at_ns, strict=False):
+            emit(series, value, at)
+
+    def _aggregate(self, series: Series, values: Sequence[float]) -> None:
+        self.aggregated += len(values)
         if series.kind == "counter":
             # A total loses nothing by being told later.
             self._grown.add(series)
@@ -154,7 +209,7 @@ class Intake:
         sketch = self._sketches.get(series)
         if sketch is None:
             sketch = self._sketches[series] = QuantileSketch()
-        sketch.add(value)
+        sketch.add_all(values)
 
     def _turn(self, now_ns: int) -> None:
         if now_ns >= self._second_ends_ns:
@@ -183,10 +238,7 @@ class Intake:
         """The app's own time where it is plausible, else the time of arrival; both on the monotonic clock."""
         at_ns = self._clock.monotonic_ns(wall_ns)
         if not whole_seconds:
-            lag_ns = now_ns - at_ns
-            if lag_ns < self._least_lag_ns or not self._own_times:
-                self._least_lag_ns = lag_ns
-            self._own_times += 1
+            self._see_lag(now_ns - at_ns, 1)
         if self._earliest_ns <= at_ns <= now_ns + PLAUSIBLE_NS:
             return at_ns
         self._note(
@@ -194,6 +246,26 @@ class Intake:
             f"{wall_ns} ns since 1970 for {series.name!r}",
         )
         return now_ns
+
+    def _all_at_ns(self, series: Series, timestamps: list[object], count: int, now_ns: int) -> list[int] | None:
+        """As `_at_ns`, of several moments at once; None where not all of them are numbers, or none."""
+        if timestamps.count(None) == len(timestamps):
+            return [now_ns] * count
+        wall_ns = all_wall_ns_of(timestamps)
+        if wall_ns is None:
+            return None
+        offset_ns = self._clock.monotonic_ns(0)
+        first_ns, last_ns = min(wall_ns) + offset_ns, max(wall_ns) + offset_ns
+        if not self._earliest_ns <= first_ns <= last_ns <= now_ns + PLAUSIBLE_NS:
+            return [self._at_ns(series, one_ns, now_ns) for one_ns in wall_ns]
+        self._see_lag(now_ns - last_ns, len(wall_ns))
+        return [one_ns + offset_ns for one_ns in wall_ns]
+
+    def _see_lag(self, lag_ns: int, times: int) -> None:
+        """The least, at which so many values came after the time they bear."""
+        if lag_ns < self._least_lag_ns or not self._own_times:
+            self._least_lag_ns = lag_ns
+        self._own_times += times
 
     def _clock_lines(self) -> tuple[str, ...]:
         """A value may come late, but not before it was measured: the least lag is the least that a clock is off."""
@@ -207,10 +279,10 @@ class Intake:
                     "the app's clock is ahead of that of the agent",)  # fmt: skip
         return ()
 
-    def _note(self, reason: str, example: str) -> None:
+    def _note(self, reason: str, example: str, times: int = 1) -> None:
         if reason not in self._noted and len(self._noted) >= _REASONS_LIMIT:
             return
-        self._noted[reason] += 1
+        self._noted[reason] += times
         self._examples.setdefault(reason, example)
 
     def _line(self, reason: str, count: int) -> str:

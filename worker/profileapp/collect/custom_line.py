@@ -20,8 +20,10 @@ RESERVED_PREFIXES = ("system.", "container.", "gpu.", "energy.", "tau.", "functi
 _KINDS = ("gauge", "counter", "timer", "phase", "event")
 
 # Up to each limit a timestamp is in seconds, ms, µs, ns: of the years 1973 to 5138 each is in a range of its own.
+_NO_TIMESTAMP = "a timestamp that is neither a number nor RFC 3339 with a time zone"
 _TIMESTAMP_UNITS = ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17, 1_000), (1e20, 1))
-_NANOSECONDS_FROM, _TIMESTAMPS_END = 10**17, 10**20
+NANOSECONDS_FROM, TIMESTAMPS_END = 10**17, 10**20
+"""A whole number from the first and below the second is a timestamp in nanoseconds."""
 
 
 class Refused(ValueError):
@@ -47,49 +49,8 @@ class _Line(msgspec.Struct):
     meta: dict[str, str | int | float | bool | None] = {}
 
 
-class _Usual(msgspec.Struct, gc=False):
-    """A line of which `meta`, which repeats, is left as it is written."""
-
-    name: str
-    value: float
-    timestamp: int | float | str | None = None
-    meta: msgspec.Raw = msgspec.Raw(b"{}")
-
-
 _decode = msgspec.json.Decoder(_Line).decode
-_decode_usual = msgspec.json.Decoder(_Usual).decode
 _decode_any = msgspec.json.Decoder().decode
-
-
-class LineParser:
-    """Parses lines as `parse_line` does; what names the series, which repeats, is parsed once."""
-
-    KNOWN_LIMIT = 4096
-    KNOWN_META_BYTES = 1024
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, bytes], Series] = {}
-
-    def parse(self, line: bytes) -> CustomSample:
-        """A line of the socket. Raises Refused."""
-        try:
-            said = _decode_usual(line)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            # It says what is wrong, and takes a value whose timestamp is none.
-            return parse_line(line)
-        key = (said.name, bytes(said.meta))
-        series = self._known.get(key)
-        value, timestamp = said.value, said.timestamp
-        if series is None or not math.isfinite(value) or (value < 0 and series.kind != "gauge"):
-            sample = parse_line(line)
-            if sample.series.kind not in MARKS and len(key[1]) <= self.KNOWN_META_BYTES:
-                if len(self._known) >= self.KNOWN_LIMIT:
-                    self._known.clear()
-                self._known[key] = sample.series
-            return sample
-        if timestamp is None or (type(timestamp) is int and _NANOSECONDS_FROM <= timestamp < _TIMESTAMPS_END):
-            return CustomSample(series, value, timestamp)
-        return parse_line(line)
 
 
 def parse_line(line: bytes) -> CustomSample:
@@ -101,8 +62,6 @@ def parse_line(line: bytes) -> CustomSample:
         said = _decode(line)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise Refused(_fault(line)) from error
-    if not math.isfinite(said.value):
-        raise Refused("a value that is not finite")
     check_text(said.name, "a name", NAME_LIMIT)
     if not said.name:
         raise Refused("an empty name")
@@ -110,33 +69,67 @@ def parse_line(line: bytes) -> CustomSample:
         raise Refused(f"a name that begins with {', '.join(RESERVED_PREFIXES[:-1])} or {RESERVED_PREFIXES[-1]}")
     series = _series(said)
     try:
-        return CustomSample(series, said.value, wall_ns_of(bytes(said.timestamp)))
-    except ValueError:
-        return CustomSample(
-            series, said.value, None, "a timestamp that is neither a number nor RFC 3339 with a time zone"
-        )
+        timestamp = _decode_any(said.timestamp)
+    except (msgspec.DecodeError, RecursionError):
+        # Such as a list in a list in a list …
+        timestamp = ()
+    return sample_of(series, said.value, timestamp)
 
 
-def wall_ns_of(timestamp: bytes) -> int | None:
-    """UTC nanoseconds since 1970 of a JSON number (s, ms, µs or ns, told apart by magnitude) or RFC 3339 text.
+def sample_of(series: Series, value: float, timestamp: object, *, may_be_below_0: bool = False) -> CustomSample:
+    """A value of a series that is known, with the timestamp as the app wrote it. Raises Refused.
 
-    None for `null`. Raises ValueError for anything else.
+    `may_be_below_0`: not only of a gauge, which always may.
     """
+    if not math.isfinite(value):
+        raise Refused("a value that is not finite")
+    if value < 0 and series.kind != "gauge" and not may_be_below_0:
+        raise Refused(f"a {series.kind} below 0")
     try:
-        said = _decode_any(timestamp)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ValueError("no JSON") from error
-    if said is None:
+        return CustomSample(series, value, wall_ns_of(timestamp))
+    except ValueError as fault:
+        return CustomSample(series, value, None, str(fault))
+
+
+def wall_ns_of(timestamp: object) -> int | None:
+    """UTC nanoseconds since 1970 of a number (s, ms, µs or ns, told apart by magnitude) or an RFC 3339 text.
+
+    None for None. Raises ValueError for anything else; its text says what it is, one of a few.
+    """
+    if timestamp is None:
         return None
-    if isinstance(said, str):
+    if isinstance(timestamp, str):
         try:
-            return parse_utc(said)
-        except OverflowError as error:
-            raise ValueError("no such year") from error
-    if isinstance(said, bool) or not isinstance(said, int | float) or not 0 <= said < _TIMESTAMP_UNITS[-1][0]:
-        raise ValueError("no timestamp")
-    factor = next(factor for limit, factor in _TIMESTAMP_UNITS if said < limit)
-    return said * factor if isinstance(said, int) else int(said * factor)
+            return parse_utc(timestamp)
+        except (ValueError, OverflowError) as error:
+            raise ValueError(_NO_TIMESTAMP) from error
+    if isinstance(timestamp, bool) or not isinstance(timestamp, int | float):
+        raise ValueError(_NO_TIMESTAMP)
+    if timestamp < 0:
+        raise ValueError("a timestamp below 0, which would be before 1970")
+    if not timestamp < TIMESTAMPS_END:
+        raise ValueError("a timestamp beyond the year 5138, whatever its unit")
+    return number_ns(timestamp)
+
+
+def all_wall_ns_of(timestamps: list[object]) -> list[int] | None:
+    """As `wall_ns_of`, of several numbers; None where one of them is no timestamp, or no number."""
+    kinds = set(map(type, timestamps))
+    if not kinds <= {int, float}:
+        return None
+    numbers = cast(list[float], timestamps)
+    first, last = min(numbers), max(numbers)
+    if not 0 <= first <= last < TIMESTAMPS_END:
+        return None
+    if first >= NANOSECONDS_FROM and float not in kinds:
+        return cast(list[int], timestamps)
+    return [number_ns(number) for number in numbers]
+
+
+def number_ns(timestamp: float) -> int:
+    """UTC nanoseconds since 1970 of a number from 0 to below TIMESTAMPS_END: s, ms, µs or ns, by its magnitude."""
+    factor = next(factor for limit, factor in _TIMESTAMP_UNITS if timestamp < limit)
+    return timestamp * factor if isinstance(timestamp, int) else int(timestamp * factor)
 
 
 def _series(said: _Line) -> Series:
@@ -159,8 +152,6 @@ def _series(said: _Line) -> Series:
         raise Refused(f"a kind that is not {', '.join(_KINDS[:-1])} or {_KINDS[-1]}")
     if len(labels) > LABEL_LIMIT:
         raise Refused(f"more than {LABEL_LIMIT} labels")
-    if kind != "gauge" and said.value < 0:
-        raise Refused(f"a {kind} below 0")
     if kind in MARKS:
         if said.value not in ((0, 1) if kind == "phase" else (1,)):
             raise Refused("a phase whose value is not 1 (begins) or 0 (ends), or an event whose value is not 1")

@@ -6,9 +6,11 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+
+from profileapp.collect.roomy_socket import roomy_socket
+from profileapp.collect.way_in import Note, Refuse, Take
 
 DATAGRAM_LIMIT_BYTES = 256 * 1024
 """More than Linux lets a process send at once, unless it was told to."""
@@ -16,23 +18,32 @@ CHECK_INTERVAL_S = 0.5
 """How soon it is seen that the socket's file is gone."""
 DRAIN_LIMIT_S = 2.0
 """How long what was sent before `stop` is still read."""
+GATHER_S = 0.001
+"""How long is waited for more where one came right behind another, and the queue has room."""
 
 _RECEIVE_BUFFER_BYTES = 4 * 1024**2
-_READ_AT_ONCE = 1000
+_READ_BYTES = 256 * 1024
+_READ_AT_ONCE = 4096
+# While they are taken the queue fills, and a client that finds it full loses what it says.
+_READ_AT_ONCE_FROM_FEW = 32
+_ROOMY_DATAGRAMS = 256
 
 
 class DatagramServer:
     """Listens on `path`, whose folder must be there; anybody who gets to it may write.
 
-    `take_line` is given each line of each datagram; `note` a reason and an example for all that is refused. Both are
-    called by the one thread of the server.
+    `take` is given the datagrams that were there, as lines in one piece; `refuse` a reason, an example and how many are
+    lost; `note` what else the report shall tell. All are called by the one thread of the server.
     """
 
-    def __init__(self, path: Path, take_line: Callable[[bytes], None], note: Callable[[str, str], None]) -> None:
+    def __init__(self, path: Path, take: Take, refuse: Refuse, note: Note) -> None:
         self._path = path
-        self._take_line = take_line
+        self._take = take
+        self._refuse = refuse
         self._note = note
-        self._buffer = bytearray(DATAGRAM_LIMIT_BYTES)
+        self._buffer = memoryview(bytearray(DATAGRAM_LIMIT_BYTES))
+        self._is_roomy = False
+        self._busy_until_s = 0.0
         self._stopping = threading.Event()
         self._socket: socket.socket | None = None
         self._file_id = (0, 0)
@@ -55,7 +66,8 @@ class DatagramServer:
 
     def _bound(self) -> socket.socket:
         self._path.unlink(missing_ok=True)
-        made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        made, queue_datagrams = roomy_socket()
+        self._is_roomy = queue_datagrams >= _ROOMY_DATAGRAMS
         try:
             # Not by Python's own timeout, which asks before each call whether there is something to read.
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, round(CHECK_INTERVAL_S * 1e6)))
@@ -97,33 +109,40 @@ class DatagramServer:
             if wait:
                 self._stopping.wait(CHECK_INTERVAL_S)
             return True
-        buffer, flags = self._buffer, socket.MSG_TRUNC | (0 if wait else socket.MSG_DONTWAIT)
-        receive = self._socket.recv_into
-        for _ in range(_READ_AT_ONCE):
+        receive, buffer = self._socket.recv_into, self._buffer
+        flags = socket.MSG_TRUNC | (0 if wait else socket.MSG_DONTWAIT)
+        datagrams: list[bytes] = []
+        room_bytes = _READ_BYTES
+        limit = _READ_AT_ONCE if self._is_roomy else _READ_AT_ONCE_FROM_FEW
+        is_idle = False
+        while room_bytes > 0 and len(datagrams) < limit:
             try:
-                # It waits in the kernel: one call a datagram. The kernel holds ten, a client that finds no room loses.
                 size = receive(buffer, 0, flags)
             except BlockingIOError:
-                return True
+                is_idle = not datagrams
+                break
             except OSError as error:
                 self._note("a datagram could not be read", error.strerror or "")
-                return True
-            if not size:
-                return False
+                is_idle = not datagrams
+                break
+            if not datagrams and wait:
+                flags |= socket.MSG_DONTWAIT
+                self._gather()
             if size > DATAGRAM_LIMIT_BYTES:
-                self._note(f"a datagram of more than {DATAGRAM_LIMIT_BYTES // 1024} KiB", repr(bytes(buffer[:40])))
-                continue
-            for line in bytes(buffer[:size]).split(b"\n"):
-                if line:
-                    self._take(line)
-        return False
+                reason = f"a datagram of more than {DATAGRAM_LIMIT_BYTES // 1024} KiB"
+                self._refuse(reason, repr(bytes(buffer[:40])), 1)
+                size = 0
+            datagrams.append(buffer[:size].tobytes())
+            room_bytes -= size
+        self._take(b"\n".join(datagrams))
+        return is_idle
 
-    def _take(self, line: bytes) -> None:
-        try:
-            self._take_line(line)
-        except Exception as error:
-            # One line must not end the service for all others.
-            self._note(f"a line that profileapp failed on ({type(error).__name__})", repr(line[:40]))
+    def _gather(self) -> None:
+        """Waits for more where one came right behind another: a waking for each costs more than what they say."""
+        now_s = time.monotonic()
+        if self._is_roomy and now_s < self._busy_until_s:
+            time.sleep(GATHER_S)
+        self._busy_until_s = now_s + 2 * GATHER_S
 
     def _renew_if_gone(self) -> None:
         """Makes the socket anew where the app, which has the rights to under the process runtime, deleted it."""

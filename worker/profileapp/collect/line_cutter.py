@@ -11,39 +11,46 @@ class LineCutter:
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
-        self._held = bytearray()
+        self._held = b""
         self._skipping = False
 
     def feed(self, content: bytes) -> tuple[list[bytes], list[bytes]]:
         """The whole lines there are now, without their ends and the empty ones left out; and the too long ones."""
-        lines: list[bytes] = []
+        block, too_long = self.feed_block(content)
+        return lines_of(block), too_long
+
+    def feed_block(self, content: bytes) -> tuple[bytes, list[bytes]]:
+        """The whole lines there are now, in one piece, each with its end; and the too long ones."""
         too_long: list[bytes] = []
-        *ended, rest = content.split(b"\n")
-        for piece in ended:
-            line = self._whole(piece)
-            if len(line) > self._limit_bytes:
-                too_long.append(line[: self._limit_bytes])
-            elif line.strip():
-                lines.append(line)
+        end = content.rfind(b"\n") + 1
+        block, rest = content[:end], content[end:]
+        if end and self._skipping:
+            self._skipping = False
+            block = block[block.index(b"\n") + 1 :]
+        elif end and self._held:
+            block, self._held = self._held + block, b""
+        if len(block) > self._limit_bytes:
+            block = self._without_too_long(block, too_long)
         if not self._skipping:
             self._held += rest
             if len(self._held) > self._limit_bytes:
-                too_long.append(bytes(self._held[: self._limit_bytes]))
-                self._held, self._skipping = bytearray(), True
-        return lines, too_long
+                too_long.append(self._held[: self._limit_bytes])
+                self._held, self._skipping = b"", True
+        return block, too_long
 
     def end(self) -> bytes:
         """What the stream ended with that had no line end."""
-        left, self._held = bytes(self._held), bytearray()
+        left, self._held = self._held, b""
         return left.strip()
 
-    def _whole(self, piece: bytes) -> bytes:
-        """A line of which `piece` is the end; empty where its beginning was too long already."""
-        if self._skipping:
-            self._skipping = False
-            return b""
-        if not self._held:
-            return piece
-        line = bytes(self._held) + piece
-        self._held = bytearray()
-        return line
+    def _without_too_long(self, block: bytes, too_long: list[bytes]) -> bytes:
+        lines = block.split(b"\n")
+        if max(map(len, lines)) <= self._limit_bytes:
+            return block
+        too_long += [line[: self._limit_bytes] for line in lines if len(line) > self._limit_bytes]
+        return b"\n".join(line for line in lines if len(line) <= self._limit_bytes)
+
+
+def lines_of(block: bytes) -> list[bytes]:
+    """Lines in one piece, one by one, without their ends; the empty ones are left out."""
+    return [line for line in block.split(b"\n") if line.strip()]

@@ -7,10 +7,10 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from profileapp.collect.line_cutter import LineCutter
+from profileapp.collect.way_in import Note, Refuse, Take
 
 CONNECTION_LIMIT = 256
 """Connections served at a time; those that come on top are closed at once, so that descriptors never run out."""
@@ -19,6 +19,8 @@ CHECK_INTERVAL_S = 0.5
 """How soon it is seen that the socket's file is gone."""
 DRAIN_LIMIT_S = 2.0
 """How long what was sent before `stop` is still read."""
+GATHER_S = 0.001
+"""How long is waited for more where one thing was said right behind another."""
 
 _READ_BYTES = 64 * 1024
 _ACCEPTED_AT_ONCE = 64
@@ -27,13 +29,14 @@ _ACCEPTED_AT_ONCE = 64
 class LineServer:
     """Listens on `path`, whose folder must be there; anybody who gets to it may write.
 
-    `take_line` is given each line; `note` a reason (one of a few) and an example for all that is refused. Both are
-    called by the one thread of the server.
+    `take` is given lines in one piece, each with its end; `refuse` a reason (one of a few), an example, and of how many
+    lines it tells; `note` what else the report shall tell. All are called by the one thread of the server.
     """
 
-    def __init__(self, path: Path, take_line: Callable[[bytes], None], note: Callable[[str, str], None]) -> None:
+    def __init__(self, path: Path, take: Take, refuse: Refuse, note: Note) -> None:
         self._path = path
-        self._take_line = take_line
+        self._take = take
+        self._refuse = refuse
         self._note = note
         self._stopping = threading.Event()
         self._selector = selectors.DefaultSelector()
@@ -83,6 +86,7 @@ class LineServer:
 
     def _serve(self) -> None:
         deadline_s: float | None = None
+        gather_until_s = 0.0
         try:
             while True:
                 # Asked before looking: what was sent before the stop must not lie unread behind it.
@@ -97,11 +101,15 @@ class LineServer:
                 elif now_s >= self._check_at_s:
                     self._check_at_s = now_s + CHECK_INTERVAL_S
                     self._renew_if_gone()
+                elif events and now_s < gather_until_s:
+                    # A waking of this thread for each few lines costs more than the lines do.
+                    time.sleep(GATHER_S)
+                gather_until_s = now_s + 2 * GATHER_S
                 for key, _ in events:
                     if key.fileobj is self._listener:
                         self._accept()
-                    elif isinstance(key.fileobj, socket.socket):
-                        self._read(key.fileobj)
+                    elif isinstance(key.fileobj, socket.socket) and self._read(key.fileobj):
+                        gather_until_s = 0.0
         finally:
             self._shut()
 
@@ -126,24 +134,26 @@ class LineServer:
             self._connections[client] = LineCutter(LINE_LIMIT_BYTES)
             self._selector.register(client, selectors.EVENT_READ)
 
-    def _read(self, client: socket.socket) -> None:
+    def _read(self, client: socket.socket) -> bool:
+        """Whether there may be more to read."""
         cutter = self._connections.get(client)
         if cutter is None:
-            return
+            return False
         try:
             content = client.recv(_READ_BYTES)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             content = b""
         if not content:
             self._end(client, cutter)
-            return
-        lines, too_long = cutter.feed(content)
+            return False
+        block, too_long = cutter.feed_block(content)
         for start in too_long:
-            self._note(f"a line of more than {LINE_LIMIT_BYTES // 1024} KiB", repr(start[:40]))
-        for line in lines:
-            self._take(line)
+            self._refuse(f"a line of more than {LINE_LIMIT_BYTES // 1024} KiB", repr(start[:40]), 1)
+        if block:
+            self._take(block)
+        return len(content) == _READ_BYTES
 
     def _end(self, client: socket.socket, cutter: LineCutter) -> None:
         self._selector.unregister(client)
@@ -152,16 +162,9 @@ class LineServer:
         left = cutter.end()
         if left.endswith(b"}"):
             # Such as `printf '{…}' | nc -U`, which sends no line end.
-            self._take(left)
+            self._take(left + b"\n")
         elif left:
-            self._note("half a line at the end of a connection", repr(left[:40]))
-
-    def _take(self, line: bytes) -> None:
-        try:
-            self._take_line(line)
-        except Exception as error:
-            # One line must not end the service for all others.
-            self._note(f"a line that profileapp failed on ({type(error).__name__})", repr(line[:40]))
+            self._refuse("half a line at the end of a connection", repr(left[:40]), 1)
 
     def _renew_if_gone(self) -> None:
         """Makes the socket anew where the app, which has the rights to under the process runtime, deleted it."""

@@ -12,7 +12,6 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from profileapp.collect.custom_line import (
@@ -26,6 +25,7 @@ from profileapp.collect.custom_line import (
     check_text,
 )
 from profileapp.collect.line_cutter import LineCutter
+from profileapp.collect.way_in import Note, Refuse, Take
 from profileapp.errors import AgentError
 from profileapp.model.clock import parse_utc
 from profileapp.model.series import Series
@@ -132,13 +132,14 @@ def _local_ns(timestamp: object) -> int | None:
 class LogFollower:
     """Follows `data.ndjson` in a folder that the app may write to: half lines, another file of that name, one cut off.
 
-    `take_line` is given each line; `note` a reason and an example for what cannot be read. Both are called by the one
-    thread of the follower.
+    `take` is given lines in one piece; `refuse` and `note` what is not read. All are called by the one thread of the
+    follower.
     """
 
-    def __init__(self, folder: Path, take_line: Callable[[bytes], None], note: Callable[[str, str], None]) -> None:
+    def __init__(self, folder: Path, take: Take, refuse: Refuse, note: Note) -> None:
         self._path = folder / DATA_FILE
-        self._take_line = take_line
+        self._take = take
+        self._refuse = refuse
         self._note = note
         self._file_id = (0, 0)
         self._read_bytes = 0
@@ -205,11 +206,12 @@ class LogFollower:
             if not content:
                 return
             self._read_bytes += len(content)
-            lines, too_long = self._cutter.feed(content)
+            block, too_long = self._cutter.feed_block(content)
             for start in too_long:
-                self._note(f"a line of pywaggle's log of more than {LINE_LIMIT_BYTES // 1024} KiB", repr(start[:40]))
-            for line in lines:
-                self._take(line)
+                reason = f"a line of pywaggle's log of more than {LINE_LIMIT_BYTES // 1024} KiB"
+                self._refuse(reason, repr(start[:40]), 1)
+            if block:
+                self._take(block)
             if self._stopping.is_set() and deadline_s == math.inf:
                 return
 
@@ -219,14 +221,7 @@ class LogFollower:
         if left.endswith(b"}"):
             self._take(left)
         elif left:
-            self._note("half a line at the end of pywaggle's log", repr(left[:40]))
+            self._refuse("half a line at the end of pywaggle's log", repr(left[:40]), 1)
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-
-    def _take(self, line: bytes) -> None:
-        try:
-            self._take_line(line)
-        except Exception as error:
-            # One line must not end the service for all others.
-            self._note(f"a line that profileapp failed on ({type(error).__name__})", repr(line[:40]))

@@ -7,6 +7,9 @@ guarantees" (VLDB 2019): values are counted in buckets whose bounds grow by a co
 from __future__ import annotations
 
 import math
+import sys
+from collections import Counter
+from collections.abc import Sequence
 
 RELATIVE_ERROR = 0.02
 BUCKET_LIMIT = 256
@@ -15,64 +18,100 @@ BUCKET_LIMIT = 256
 _GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 _LOG_GAMMA = math.log(_GAMMA)
 _SMALLEST = 1e-300
+_COUNTED_AT_ONCE = 256
 
 
 class QuantileSketch:
-    """Count, sum, least, greatest and quantiles of finite values; quantiles within RELATIVE_ERROR."""
+    """Count, least, greatest, mean and quantiles of finite values; quantiles within RELATIVE_ERROR.
 
-    __slots__ = ("_above", "_below", "count", "max", "min", "sum", "zeros")
+    All but the count are of at least one value. Values are counted into buckets many at a time.
+    """
+
+    __slots__ = ("_above", "_below", "_count", "_max", "_min", "_sum", "_uncounted", "_zeros")
 
     def __init__(self) -> None:
-        self.count = 0
-        self.zeros = 0
-        self.sum = 0.0
-        self.min = math.inf
-        self.max = -math.inf
-        self._above: dict[int, int] = {}
-        self._below: dict[int, int] = {}
+        self._uncounted: list[float] = []
+        self._count = 0
+        self._zeros = 0
+        self._sum = 0.0
+        self._min = math.inf
+        self._max = -math.inf
+        self._above: Counter[int] = Counter()
+        self._below: Counter[int] = Counter()
 
-    def add(self, value: float) -> None:
-        """Takes one finite value."""
-        self.count += 1
-        self.sum += value
-        # No calls of min() and max(): it is called for each value that comes beyond the rate.
-        if value < self.min:  # noqa: PLR1730
-            self.min = value
-        if value > self.max:  # noqa: PLR1730
-            self.max = value
-        size = abs(value)
-        if size < _SMALLEST:
-            self.zeros += 1
-            return
-        buckets = self._above if value > 0 else self._below
-        key = math.ceil(math.log(size) / _LOG_GAMMA)
-        if key in buckets:
-            buckets[key] += 1
-            return
-        buckets[key] = 1
-        if len(buckets) > BUCKET_LIMIT:
-            lowest = min(buckets)
-            count = buckets.pop(lowest)
-            buckets[min(buckets)] += count
+    def add_all(self, values: Sequence[float]) -> None:
+        """Takes finite values, any number of them."""
+        self._uncounted.extend(values)
+        if len(self._uncounted) >= _COUNTED_AT_ONCE:
+            self._settle()
+
+    @property
+    def count(self) -> int:
+        self._settle()
+        return self._count
+
+    @property
+    def min(self) -> float:
+        self._settle()
+        return self._min
+
+    @property
+    def max(self) -> float:
+        self._settle()
+        return self._max
 
     @property
     def mean(self) -> float:
-        """Of at least one value; within the range of a float whatever their sum."""
-        return min(max(self.sum / self.count, self.min), self.max)
+        """Within the range of a float whatever their sum."""
+        self._settle()
+        return min(max(self._sum / self._count, self._min), self._max)
 
     def quantile(self, share: float) -> float:
-        """The value below which `share` (0 to 1) of all lie; of at least one value."""
-        rank = share * (self.count - 1)
+        """The value below which `share` (0 to 1) of all lie."""
+        self._settle()
+        rank = share * (self._count - 1)
         for representative, count in self._ascending():
             rank -= count
             if rank < 0:
-                return min(max(representative, self.min), self.max)
-        return self.max
+                return min(max(representative, self._min), self._max)
+        return self._max
+
+    def _settle(self) -> None:
+        values, self._uncounted = self._uncounted, []
+        if not values:
+            return
+        self._count += len(values)
+        # Within what a float can hold, so that it never becomes infinite, nor then none at all.
+        self._sum = _bounded(self._sum + _bounded(sum(values)))
+        least = min(values)
+        self._min = min(self._min, least)
+        self._max = max(self._max, max(values))  # noqa: PLW3301 (a tuple of all of them would be made)
+        if least >= _SMALLEST:
+            _count(self._above, values)
+            return
+        above = [value for value in values if value >= _SMALLEST]
+        below = [-value for value in values if value <= -_SMALLEST]
+        self._zeros += len(values) - len(above) - len(below)
+        _count(self._above, above)
+        _count(self._below, below)
 
     def _ascending(self) -> list[tuple[float, int]]:
         below = [(-_middle(key), self._below[key]) for key in sorted(self._below, reverse=True)]
         above = [(_middle(key), self._above[key]) for key in sorted(self._above)]
-        return [*below, (0.0, self.zeros), *above]
+        return [*below, (0.0, self._zeros), *above]
+
+
+def _bounded(number: float) -> float:
+    return min(max(number, -sys.float_info.max), sys.float_info.max)
+
+
+def _count(buckets: Counter[int], sizes: Sequence[float]) -> None:
+    """Each size, above 0, in its bucket; there are never more than BUCKET_LIMIT when it is done."""
+    log, ceil, scale = math.log, math.ceil, 1 / _LOG_GAMMA
+    buckets.update([ceil(log(size) * scale) for size in sizes])
+    while len(buckets) > BUCKET_LIMIT:
+        count = buckets.pop(min(buckets))
+        buckets[min(buckets)] += count
 
 
 def _middle(key: int) -> float:

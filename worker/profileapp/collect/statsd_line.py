@@ -7,6 +7,7 @@ Sources: "Metric Types" of etsy/statsd (docs/metric_types.md) and Datadog's "Dog
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import msgspec
 
@@ -15,10 +16,10 @@ from profileapp.collect.custom_line import (
     LABEL_TEXT_LIMIT,
     NAME_LIMIT,
     RESERVED_PREFIXES,
-    CustomSample,
     Refused,
     check_text,
 )
+from profileapp.collect.gathered import Gathered, clear
 from profileapp.model.series import Kind, Series
 
 VALUES_LIMIT = 10_000
@@ -43,13 +44,14 @@ class StatsdSample(msgspec.Struct, frozen=True, gc=False):
 
     Values of a timer are in seconds, those of a counter have the sample rate worked in. `members` are those of a set,
     which has no values. `wall_ns` is the client's own time in UTC nanoseconds since 1970, None where it gave none.
-    `is_change`: the values are added to what the gauge was.
+    `is_level`: the gauge is at this value until it is said to change; `is_change`: the values are added to what it was.
     """
 
     series: Series
     values: tuple[float, ...]
     wall_ns: int | None = None
     members: tuple[bytes, ...] = ()
+    is_level: bool = False
     is_change: bool = False
 
 
@@ -60,7 +62,7 @@ class StatsdEvent(msgspec.Struct, frozen=True):
 
 
 class StatsdParser:
-    """Parses lines; what stands around the values, which repeats, is parsed once.
+    """Parses lines, many at once where they are the usual ones; what stands around the values is parsed once.
 
     `signed_gauge_is_change`: as statsd has it, `+5|g` and `-5|g` change a gauge by so much. DogStatsD knows no changes,
     its `-5|g` is a value below 0.
@@ -70,43 +72,74 @@ class StatsdParser:
         self._signed_gauge_is_change = signed_gauge_is_change
         # A value of these is all there is to take: neither a change, nor what a change is of.
         self._plain = {b"c", b"ms", b"h", b"d"} | ({b"g"} if not signed_gauge_is_change else set())
-        self._known: dict[tuple[bytes, bytes], tuple[Series, bytes, float, int | None]] = {}
+        self._known: dict[tuple[bytes, bytes], Gathered] = {}
 
-    def parse(self, line: bytes) -> CustomSample | StatsdSample | StatsdEvent | None:
-        """A line without its end; None where it is none of the app's metrics. Raises Refused.
+    def gather(self, block: bytes) -> Iterator[list[Gathered] | bytes]:
+        """What lines in one piece say; nothing overtakes a line that is given as it is.
 
-        Of one value that nothing else is to be said of, as most are, a CustomSample.
+        Values of series that are known come gathered, to be taken before the next is asked for. Any other line is given
+        as it is, for `parse`.
         """
+        waiting: list[Gathered] = []
+        known = self._known
+        try:
+            for line in block.split(b"\n"):
+                # A name may hold no colon; a tag may hold several.
+                name, _, rest = line.partition(b":")
+                text, _, about = rest.partition(b"|")
+                gathered = known.get((name, about))
+                if gathered is not None:
+                    # float() also takes 1_000.
+                    if b"_" not in text:
+                        try:
+                            value = float(text)
+                        except ValueError:
+                            pass
+                        else:
+                            if not gathered.values:
+                                waiting.append(gathered)
+                            gathered.values.append(value * gathered.factor)
+                            continue
+                elif not line:
+                    continue
+                if waiting:
+                    yield waiting
+                    clear(waiting)
+                yield line
+            if waiting:
+                yield waiting
+        finally:
+            clear(waiting)
+
+    def parse(self, line: bytes) -> StatsdSample | StatsdEvent | None:
+        """A line without its end; None where it is none of the app's metrics. Raises Refused."""
         if line.startswith(b"_"):
             special = _special(line)
             if special is not None or line.startswith(b"_sc|"):
                 return special
-        # A name may hold no colon; a tag may hold several.
         name, colon, rest = line.partition(b":")
         texts, bar, about = rest.partition(b"|")
         if not colon or not bar:
             raise Refused("neither a line of JSON nor one of statsd (name:value|type)")
-        known = self._known.get((name, about))
+        known = self._about(name, about)
         if known is None:
-            known = self._about(name, about)
-            if known is None:
-                return None
+            return None
+        series, word, factor, wall_ns = known
+        if word in self._plain and wall_ns is None and len(about) <= _KNOWN_BYTES:
             if len(self._known) >= _KNOWN_LIMIT:
                 self._known.clear()
-            if known[3] is None and len(about) <= _KNOWN_BYTES:
-                self._known[name, about] = known
-        series, word, factor, wall_ns = known
-        if word in self._plain and wall_ns is None and b":" not in texts:
-            return CustomSample(series, _number(texts, factor, series.kind), None)
+            # A counter of statsd may also be told to go down.
+            gathered = Gathered(series, factor, may_be_below_0=series.kind == "counter")
+            self._known.setdefault((name, about), gathered)
         values = texts.split(b":", VALUES_LIMIT)
         if len(values) > VALUES_LIMIT:
             raise Refused(f"more than {VALUES_LIMIT} values in one line")
         if word == b"s":
             return StatsdSample(series, (), wall_ns, tuple(values))
-        is_change = word == b"g" and self._signed_gauge_is_change and texts[:1] in (b"+", b"-")
-        return StatsdSample(
-            series, tuple(_number(value, factor, series.kind) for value in values), wall_ns, (), is_change
-        )
+        is_level = word == b"g" and self._signed_gauge_is_change
+        is_change = is_level and texts[:1] in (b"+", b"-")
+        numbers = tuple(_number(value, factor, series.kind) for value in values)
+        return StatsdSample(series, numbers, wall_ns, (), is_level, is_change)
 
     def _about(self, name_bytes: bytes, about: bytes) -> tuple[Series, bytes, float, int | None] | None:
         """The series, the word of its type, what a value is multiplied by, and the client's time."""

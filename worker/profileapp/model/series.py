@@ -23,7 +23,7 @@ METRICS: dict[str, str] = {
 """Every metric a developer may list, with what it measures."""
 
 
-class Series(msgspec.Struct, frozen=True):
+class Series(msgspec.Struct, frozen=True, cache_hash=True):
     """One stream of samples.
 
     `name` is dotted (`container.cpu.util`), `unit` as it is written after a number (`%`, `bytes`, `s`), `metric` the

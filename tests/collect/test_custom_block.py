@@ -1,0 +1,179 @@
+"""Many lines at once mean what they mean one by one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from profileapp.collect.custom_block import LineParser
+from profileapp.collect.custom_intake import Intake
+from profileapp.collect.custom_line import Refused, parse_line
+from profileapp.collect.gathered import Gathered
+from profileapp.collect.statsd_line import StatsdParser, StatsdSample
+from profileapp.model.clock import Clock
+
+CLOCK = Clock(1_700_000_000 * 10**9, 10**12)
+NOW_NS = 10**12 + 10**9
+
+NAMES = st.sampled_from(["fps", "system.x", "", "\x00", "n"])
+VALUES = st.sampled_from([0, 1, -1, 2.5, 1e308, "1", None, True]) | st.integers(-(10**30), 10**30) | st.floats()
+TIMES = st.sampled_from(
+    [None, 0, 10**17 - 1, 10**17, 10**20, "2023-11-14T22:13:20Z", "soon", True, [], -1, 1.7e9, 1_700_000_000_500,
+     1_700_000_000 * 10**9 + 5]
+)  # fmt: skip
+META = st.dictionaries(st.sampled_from(["kind", "unit", "a"]), st.sampled_from(["gauge", "counter", "event", 1, None]))
+LINES = st.tuples(NAMES, VALUES, TIMES, META).map(
+    lambda said: json.dumps(dict(zip(("name", "value", "timestamp", "meta"), said, strict=True))).encode()
+)
+GARBAGE = st.sampled_from(
+    [b"", b" ", b"{", b"}", b'{"name":"fps","value":1}{"name":"fps","value":2}', b'{"name":"fps",', b'"value":1}',
+     b"[1]", b'{"name":"fps","value":1}', b"\xff"]
+)  # fmt: skip
+STATSD = st.tuples(
+    st.sampled_from(["a", "b", "_c"]),
+    st.sampled_from(["1", "-2", "+3", "1e400", "nan", "1_0", "", "x", "1:2", " 4", "7.5"]),
+    st.sampled_from(["g", "c", "ms", "h", "s", "g|#x:y", "c|@0.5", "g|T1700000000", "?", "g|@0"]),
+).map(lambda said: "{}:{}|{}".format(*said).encode())
+
+
+class Account:
+    """An intake, and all that came out of it."""
+
+    def __init__(self) -> None:
+        self.samples: list[tuple[str, float, int]] = []
+        self.intake = Intake(CLOCK, lambda series, value, at_ns: self.samples.append((series.title, value, at_ns)))
+
+    def take(self, parser: Any, line: bytes) -> None:
+        try:
+            said = parser.parse(line)
+            if isinstance(said, StatsdSample):
+                self.intake.take_statsd(said, NOW_NS)
+            elif said is not None and said.series.kind == "event":
+                self.intake.take_mark(said.series, said.value, said.wall_ns, NOW_NS)
+            elif said is not None:
+                self.intake.take(said, NOW_NS)
+        except Refused as reason:
+            self.intake.refuse(str(reason), "")
+
+    def take_block(self, parser: Any, block: bytes) -> None:
+        for part in parser.gather(block):
+            if isinstance(part, bytes):
+                self.take(parser, part)
+            else:
+                self.intake.take_all(part, NOW_NS)
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        return self.intake.kept, self.intake.aggregated, self.intake.refused
+
+    @property
+    def by_series(self) -> dict[str, list[tuple[float, int]]]:
+        """Series stand in any order, the samples of each in theirs."""
+        found: dict[str, list[tuple[float, int]]] = {}
+        for title, value, at_ns in self.samples:
+            found.setdefault(title, []).append((value, at_ns))
+        return found
+
+
+@given(st.lists(st.lists(LINES, max_size=12), max_size=5))
+def test_json_at_once_is_json_one_by_one(blocks: list[list[bytes]]) -> None:
+    at_once, one_by_one = Account(), Account()
+    parser = LineParser()
+    # Twice: the second time the series are known.
+    for lines in blocks * 2:
+        at_once.take_block(parser, b"".join(line + b"\n" for line in lines))
+        for line in lines:
+            one_by_one.take(LineParser(), line)
+    assert at_once.by_series == one_by_one.by_series
+    assert at_once.counts == one_by_one.counts
+    assert sum(at_once.counts) == 2 * sum(map(len, blocks))
+
+
+@given(st.lists(st.lists(LINES | GARBAGE, max_size=8), max_size=5))
+def test_garbage_raises_nothing_and_loses_no_line(blocks: list[list[bytes]]) -> None:
+    account, parser = Account(), LineParser()
+    account.take_block(parser, b'{"name":"fps","value":1}\n')
+    for lines in blocks:
+        before = sum(account.counts)
+        account.take_block(parser, b"".join(line + b"\n" for line in lines))
+        came, said = sum(account.counts) - before, len([line for line in lines if line.strip()])
+        # Two objects of known series in one line are two values; over two lines, one.
+        assert came == said or b"}{" in b"".join(lines) or b'"fps",' in b"".join(lines)
+        assert all(not gathered.values for gathered in parser._known.values())
+
+
+@given(st.lists(STATSD, max_size=30), st.booleans())
+def test_statsd_at_once_is_statsd_one_by_one(lines: list[bytes], plain: bool) -> None:
+    at_once, one_by_one = Account(), Account()
+    parser = StatsdParser(signed_gauge_is_change=plain)
+    for _ in range(2):
+        at_once.take_block(parser, b"\n".join(lines))
+        for line in lines:
+            one_by_one.take(StatsdParser(signed_gauge_is_change=plain), line)
+    assert at_once.by_series == one_by_one.by_series
+    assert at_once.counts == one_by_one.counts
+
+
+def test_what_comes_beyond_the_rate_is_aggregated_whichever_way_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("profileapp.collect.custom_intake.RATE_LIMIT_PER_S", 5)
+    account, parser = Account(), LineParser()
+    lines = [b'{"name":"fps","value":%d}' % number for number in range(10)]
+    lines += [b'{"name":"frames","value":2,"meta":{"kind":"counter"}}'] * 3
+    for _ in range(2):
+        account.take_block(parser, b"".join(line + b"\n" for line in lines))
+    account.intake.close(NOW_NS)
+    assert account.counts == (5, 21, 0)
+    found = account.by_series
+    assert [value for value, _ in found["fps"]] == [0, 1, 2, 3, 4]
+    assert found["fps.aggregated.count"][-1][0] == 15
+    assert found["fps.aggregated[max]"][-1][0] == 9
+    assert found["frames"][-1][0] == 12
+
+
+def test_a_mark_stands_behind_what_was_said_before_it() -> None:
+    parser = LineParser()
+    usual, mark = b'{"name":"fps","value":1}', b'{"name":"warm-up","value":1,"meta":{"kind":"phase"}}'
+    list(parser.gather(usual + b"\n"))
+    parser.parse(usual)
+    parts: list[Any] = []
+    for part in parser.gather(b"".join(line + b"\n" for line in (usual, usual, mark, usual))):
+        parts.append(part if isinstance(part, bytes) else [(one.series.name, list(one.values)) for one in part])
+    assert parts == [[("fps", [1, 1])], mark, [("fps", [1])]]
+
+
+def test_nothing_is_taken_twice_where_taking_it_failed() -> None:
+    parser = LineParser()
+    usual = b'{"name":"fps","value":1}\n'
+    parser.parse(usual)
+
+    def fails(_: list[Gathered]) -> None:
+        raise RuntimeError
+
+    parts = parser.gather(usual * 3)
+    with pytest.raises(RuntimeError):
+        fails(next(parts))  # type: ignore[arg-type]
+    parts.close()  # type: ignore[attr-defined]
+    assert [[len(one.values) for one in part] for part in parser.gather(usual) if not isinstance(part, bytes)] == [[1]]
+
+
+def test_what_is_kept_of_lines_is_bounded() -> None:
+    parser = LineParser()
+    parser.KNOWN_LIMIT = 10
+    for number in range(25):
+        line = json.dumps({"name": f"n{number}", "value": 1}).encode()
+        parser.parse(line)
+        assert all(not isinstance(part, bytes) for part in parser.gather(line + b"\n"))
+        parser.parse(json.dumps({"name": "long", "value": 1, "meta": {f"k{i}": "v" * 190 for i in range(9)}}).encode())
+    assert 0 < len(parser._known) <= 10
+    assert len(parser._last) <= 10
+    assert not any(name == "long" for name, _ in parser._known)
+
+
+def test_parse_is_that_of_a_line_alone() -> None:
+    parser = LineParser()
+    line = b'{"name":"fps","value":1,"timestamp":-1}'
+    assert parser.parse(line) == parser.parse(line) == parse_line(line)

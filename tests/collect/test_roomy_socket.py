@@ -1,0 +1,38 @@
+"""A queue for more than ten datagrams, without a change to the machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from profileapp.collect.roomy_socket import QUEUE_DATAGRAMS, roomy_socket
+
+QUEUE_FILE = Path("/proc/sys/net/unix/max_dgram_qlen")
+
+
+def test_it_holds_as_many_as_it_says_and_the_machine_is_as_it_was(tmp_path: Path) -> None:
+    before = (QUEUE_FILE.read_text(), Path("/proc/self/ns/net").readlink())
+    receiver, holds = roomy_socket()
+    path = str(tmp_path / "s")
+    sent = 0
+    with receiver, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        receiver.bind(path)
+        sender.setblocking(False)
+        sender.connect(path)
+        with pytest.raises(BlockingIOError):
+            while sent <= QUEUE_DATAGRAMS:
+                sender.send(b"x")
+                sent += 1
+    # A sender's own buffer holds some two hundred.
+    assert sent >= min(holds, 100)
+    assert (QUEUE_FILE.read_text(), Path("/proc/self/ns/net").readlink()) == before
+
+
+def test_who_may_not_have_more_gets_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    receiver, holds = roomy_socket()
+    receiver.close()
+    assert holds == int(QUEUE_FILE.read_text())
