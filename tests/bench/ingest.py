@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +74,8 @@ def ingest() -> list[Measure]:
             )
     else:
         print("statsd_exporter is not on PATH: not compared with it", file=sys.stderr)
-    return [*measures, *(_paced(rate) for rate in RATES_PER_S)]
+    paced = [_paced_beside(rate, datagrams=datagrams) for datagrams in (False, True) for rate in RATES_PER_S]
+    return [*measures, *paced]
 
 
 def million() -> list[Measure]:
@@ -100,26 +101,51 @@ def million() -> list[Measure]:
     ]
 
 
-def _paced(rate_per_s: int) -> Measure:
-    """Loss at a rate, from a client that never waits, over the datagram socket."""
-    with _receiver("ours") as receiver:
+@dataclass(frozen=True)
+class Paced:
+    """What became of messages that were sent at a rate, by a client that never waits for room."""
+
+    reached_per_s: float
+    lost_percent: float
+    cpu_percent: float
+    """Of one core."""
+
+    def __str__(self) -> str:
+        return f"{self.lost_percent:.2f} % lost, {self.cpu_percent:.0f} % of a core"
+
+
+def _paced_beside(rate_per_s: int, *, datagrams: bool) -> Measure:
+    """Loss and CPU at a rate, beside the peer that speaks the same."""
+    peer = "statsd_exporter" if datagrams else "plain"
+    ours = _paced("ours", rate_per_s, datagrams=datagrams)
+    has_peer = peer == "plain" or shutil.which(peer)
+    beside = f"{peer}: {_paced(peer, rate_per_s, datagrams=datagrams)}" if has_peer else ""
+    what = "datagrams" if datagrams else "lines of JSON"
+    return Measure(
+        f"{what} lost at {rate_per_s:,} a second ({ours.reached_per_s:,.0f} reached)",
+        str(ours),
+        beside,
+        ours.lost_percent,
+        0.0 if rate_per_s <= RATES_PER_S[1] else 100.0,
+        " %",
+    )
+
+
+def _paced(name: str, rate_per_s: int, *, datagrams: bool) -> Paced:
+    with _receiver(name) as receiver:
         began_cpu_s, began_s = on_cpu_s([receiver.process.pid]), time.perf_counter()
-        refused = _send_paced(receiver.datagram_path, rate_per_s)
+        sent = round(rate_per_s * PACED_S)
+        if datagrams:
+            _send_paced(receiver.datagram_path, socket.SOCK_DGRAM, b"series.%d:%d.25|g|#camera:left", sent, rate_per_s)
+        else:
+            line = b'{"name": "series.%d", "value": %d.25}\n'
+            _send_paced(receiver.stream_path, socket.SOCK_STREAM, line, sent, rate_per_s)
         took_s = time.perf_counter() - began_s
         time.sleep(0.3)
         cpu = (on_cpu_s([receiver.process.pid]) - began_cpu_s) / took_s
         counts = _end(receiver)
-    sent = round(rate_per_s * PACED_S)
-    came = counts["kept"] + counts["aggregated"]
-    lost = (sent - came) / sent * 100
-    return Measure(
-        f"datagrams lost at {rate_per_s:,} a second ({sent / took_s:,.0f} reached)",
-        f"{lost:.2f} %, {cpu * 100:.0f} % of a core",
-        f"{refused:,} the kernel's queue had no room for",
-        lost,
-        0.0 if rate_per_s <= RATES_PER_S[1] else 100.0,
-        " %",
-    )
+    came = counts["kept"] + counts.get("aggregated", 0)
+    return Paced(sent / took_s, (sent - came) / sent * 100, cpu * 100)
 
 
 def _flood(name: str, *, datagram_lines: int = 0) -> tuple[float, dict[str, int]]:
@@ -160,21 +186,17 @@ def _send_datagrams(receiver: Receiver, lines_each: int) -> None:
             client.send(writes[number % len(writes)])
 
 
-def _send_paced(path: str, rate_per_s: int) -> int:
-    """How many the kernel refused: as most clients do, this one does not wait."""
-    refused = 0
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+def _send_paced(path: str, kind: socket.SocketKind, form: bytes, messages: int, rate_per_s: int) -> None:
+    """Each at its time, and what finds no room is lost, as with most clients; but of a stream no half line."""
+    with socket.socket(socket.AF_UNIX, kind) as client:
         client.connect(path)
-        client.setblocking(False)
+        client.setblocking(kind == socket.SOCK_STREAM)
         began_s = time.perf_counter()
-        for number in range(round(rate_per_s * PACED_S)):
+        for number in range(messages):
             while time.perf_counter() - began_s < number / rate_per_s:
                 pass
-            try:
-                client.send(b"series.%d:%d.25|g|#camera:left" % (number % NAMES, number))
-            except BlockingIOError:
-                refused += 1
-    return refused
+            with suppress(BlockingIOError):
+                client.send(form % (number % NAMES, number))
 
 
 @contextmanager
@@ -230,10 +252,10 @@ def _end(receiver: Receiver, cpu_from_s: float = 0.0) -> dict[str, int]:
     """What the receiver counted, and its CPU time (ns) until it had taken all."""
     process = receiver.process
     if receiver.name == "statsd_exporter":
-        deadline_s = time.monotonic() + 20
-        came = 0
-        while came < MESSAGES and time.monotonic() < deadline_s:
-            time.sleep(0.2)
+        came, before = 0, -1
+        while came > before:
+            time.sleep(0.7)
+            before = came
             cpu_s = on_cpu_s([process.pid])
             with urllib.request.urlopen(receiver.stream_path) as page:  # noqa: S310 (our own)
                 lines = page.read().decode().splitlines()

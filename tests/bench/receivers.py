@@ -54,7 +54,7 @@ def plain(folder: Path) -> None:
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async for line in reader:
             said = json.loads(line)
-            values[said["name"]].append((said["timestamp"], said["value"]))
+            values[said["name"]].append((said.get("timestamp", 0), said["value"]))
         writer.close()
 
     async def serve() -> None:
