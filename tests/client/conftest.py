@@ -49,6 +49,7 @@ class Listener:
         self._server.bind(str(path))
         self._server.listen(64)
         self._threads: list[threading.Thread] = []
+        self._last = threading.Event()
         self._acceptor = threading.Thread(target=self._accept, daemon=True)
 
     def start(self) -> None:
@@ -63,6 +64,12 @@ class Listener:
 
     def said(self) -> list[dict[str, Any]]:
         """All lines of all connections, which have ended."""
+        # They are accepted in their order: behind this one there is none.
+        with socket.socket(socket.AF_UNIX) as last:
+            last.bind(f"{self.path}.last")
+            last.connect(str(self.path))
+            assert self._last.wait(30)
+        Path(f"{self.path}.last").unlink()
         for thread in self._threads:
             thread.join(30)
         return [json.loads(line) for stream in self.streams for line in stream.splitlines()]
@@ -73,12 +80,16 @@ class Listener:
     def _accept(self) -> None:
         while True:
             try:
-                connection, _ = self._server.accept()
+                connection, address = self._server.accept()
             except OSError:
                 return
+            if address:
+                connection.close()
+                self._last.set()
+                continue
             thread = threading.Thread(target=self._read, args=(connection,), daemon=True)
-            self._threads.append(thread)
             thread.start()
+            self._threads.append(thread)
 
     def _read(self, connection: socket.socket) -> None:
         with connection:

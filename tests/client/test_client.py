@@ -88,29 +88,31 @@ def test_says_everything_on_each_interpreter(run_app: RunApp, listener: Any, pyt
 
 
 OFF = """
-import os, threading, timeit
-from client import counter, flush, gauge, timer, _SENDER
+import os, socket, threading
+from client import counter, event, flush, gauge, phase, timer, _SENDER
 
 assert _SENDER is None
 @timer("step")
 def step():
     return 7
-def one_gauge(): gauge("fps", 12.5, unit="frames/s")
-def one_counter(): counter("frames")
-def one_timer():
-    with timer("inference"): pass
-assert step() == 7
+def fails(*_): raise AssertionError("something was done though nobody listens")
+socket.socket = os.getpid = fails
+before = len(os.listdir("/proc/self/fd"))
+for _ in range(1000):
+    gauge("fps", 12.5, unit="frames/s")
+    counter("frames")
+    event("loaded")
+    with timer("inference"), phase("warm-up"): pass
+    assert step() == 7
 flush()
-for call in (one_gauge, one_counter, one_timer):
-    print(min(timeit.repeat(call, number=2000, repeat=50)) / 2000)
+assert len(os.listdir("/proc/self/fd")) == before
 assert threading.active_count() == 1
 """
 
 
-def test_costs_less_than_a_microsecond_where_there_is_no_profiler(run_app: RunApp, python: str) -> None:
-    took_s = [float(word) for word in run_app(OFF, None, python).stdout.split()]
-    assert len(took_s) == 3
-    assert max(took_s) < 1e-6
+def test_does_nothing_where_there_is_no_profiler(run_app: RunApp, python: str) -> None:
+    """What it costs is measured by `python -m tests.bench client`."""
+    run_app(OFF, None, python)
 
 
 NEVER_BLOCKS = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import socket
 import subprocess
@@ -225,6 +226,58 @@ def test_series_and_rate_are_bounded(
     assert f"of 201501 values {intake.kept} were kept" in warnings[0]
 
 
+def test_a_hundred_thousand_names_cost_no_memory_and_no_other_value(
+    opened: Opened, taken: Any, warnings: list[str]
+) -> None:
+    opened.say(line("first", 1))
+    eventually(lambda: bool(taken.of("first")))
+    with opened.connect() as app:
+        for start in range(0, 100_000, 1000):
+            app.sendall(b"".join(b'{"name":"n%d","value":1}\n' % number for number in range(start, start + 1000)))
+    opened.say(line("first", 2))
+    opened.collector.close()
+    assert taken.of("first") == [1, 2]
+    assert len({series for series, _, _ in taken.samples}) == custom_intake.SERIES_LIMIT
+    intake = opened.collector._intake
+    assert (intake.kept + intake.aggregated, intake.refused) == (custom_intake.SERIES_LIMIT + 1, 99_001)
+    assert len(intake._known) == custom_intake.SERIES_LIMIT
+    assert len(opened.collector._json._known) <= opened.collector._json.KNOWN_LIMIT
+    assert any("more than 1000 different series" in text and "99001 times" in text for text in warnings)
+
+
+def test_slow_writers_keep_nobody_waiting(opened: Opened, taken: Any, warnings: list[str]) -> None:
+    """Two hundred who send a byte now and then, beside one who has something to say."""
+    slow = [opened.connect() for _ in range(200)]
+    text = line("slow", 1)
+    for byte in text[:20]:
+        for app in slow:
+            app.sendall(bytes([byte]))
+    opened.say(line("quick", 1))
+    eventually(lambda: bool(taken.of("quick")))
+    assert not taken.of("slow")
+    for app in slow[:150]:
+        app.sendall(text[20:])
+    for app in slow:
+        app.close()
+    opened.collector.close()
+    assert len(taken.of("slow")) == 150
+    assert opened.collector._intake.refused == 50
+    assert any("half a line" in text and "50 times" in text for text in warnings)
+
+
+@pytest.mark.parametrize(("ahead_s", "told"), [(-30, "behind"), (30, "ahead"), (0.5, "")])
+def test_a_clock_that_differs_is_noticed(
+    ahead_s: float, told: str, run: Callable[..., RunContext], taken: Any, warnings: list[str]
+) -> None:
+    collector = Custom()
+    opened = Opened(collector, collector.open(run(contained=False), taken))
+    for _ in range(12):
+        opened.say(line(timestamp=time.time() + ahead_s))
+    collector.close()
+    assert len(taken.of("fps")) == 12
+    assert [told in text for text in warnings] == ([True] if told else [])
+
+
 def test_a_counter_that_overflows_is_refused(opened: Opened, taken: Any, warnings: list[str]) -> None:
     opened.say(line("n", 1e308, meta={"kind": "counter"}) * 2, line("n", 1, meta={"kind": "counter"}))
     opened.collector.close()
@@ -323,11 +376,40 @@ def test_only_the_app_gets_to_the_socket(run: Callable[..., RunContext], taken: 
     assert (folder / "statsd.sock").stat().st_mode & 0o777 == 0o666
     assert Path(waggle.host_path).parent == folder.parent
     assert provision.env["DD_DOGSTATSD_URL"] == "unix:///run/profileapp/statsd.sock"
+    assert provision.env["STATSD_SOCKET_PATH"] == "/run/profileapp/statsd.sock"
     assert provision.env["PYWAGGLE_LOG_DIR"] == waggle.container_path
     assert (folder.stat().st_mode & 0o777, (folder / "metrics.sock").stat().st_mode & 0o777) == (0o755, 0o666)
     assert folder.parent.stat().st_mode & 0o077 == 0
     assert provision.env["PROFILEAPP_SOCKET"] == "/run/profileapp/metrics.sock"
     collector.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_another_user_of_the_host_gets_to_none_of_the_ways(
+    run: Callable[..., RunContext], taken: Any, tmp_path: Path
+) -> None:
+    collector = Custom()
+    provision = collector.open(run(), taken)
+    folder = Path(provision.mounts[0].host_path)
+    # All that is above the run's own folder is open, so that this alone keeps others out.
+    for above in folder.parent.parents:
+        if above.stat().st_uid == os.geteuid() and tmp_path.parents[2] in (above, *above.parents):
+            above.chmod(0o755)
+    paths = [str(folder / "metrics.sock"), str(folder / "statsd.sock"), provision.mounts[1].host_path + "/uploads"]
+    look = (
+        "import os, socket, sys\n"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "for path, kind in zip(sys.argv[1:], (socket.SOCK_STREAM, socket.SOCK_DGRAM)):\n"
+        "    try:\n        socket.socket(socket.AF_UNIX, kind).connect(path); print('in')\n"
+        "    except OSError as error:\n        print(type(error).__name__)\n"
+        "try:\n    os.listdir(sys.argv[3]); print('in')\n"
+        "except OSError as error:\n    print(type(error).__name__)\n"
+        "os.listdir(sys.argv[4])\n"
+    )
+    words = [sys.executable, "-S", "-c", look, *paths, str(folder.parents[1])]
+    said = subprocess.run(words, check=True, capture_output=True, text=True, cwd="/").stdout
+    collector.close()
+    assert said.split() == ["PermissionError"] * 3
 
 
 @pytest.mark.docker

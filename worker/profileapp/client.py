@@ -33,7 +33,7 @@ __all__ = ["counter", "event", "flush", "gauge", "phase", "timer"]
 SOCKET_VARIABLE = "PROFILEAPP_SOCKET"
 LINES_LIMIT = 2048
 """Values kept while the profiler is busy; those that come on top are lost."""
-BATCH_LINES = 128
+BATCH_LINES = 512
 BATCH_S = 0.005
 """Values that follow one that was sent within this time wait, until there are BATCH_LINES, or one comes later."""
 HEADS_LIMIT = 1000
@@ -42,7 +42,7 @@ FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 5.0
 EXIT_FLUSH_S = 1.0
 
-_CHUNK_LINES = 256
+_CHUNK_LINES = 512
 _HAS_FORK_HOOK = hasattr(os, "register_at_fork")
 _SEND_FLAGS = getattr(socket, "MSG_NOSIGNAL", 0)
 
@@ -84,7 +84,7 @@ class _Sender:
                     self._keep_head(key, head)
             now_s = time.time()
             # float() takes what NumPy and its like give; JSON knows no others.
-            line = b'%b%b,"timestamp":%d}\n' % (head, repr(float(value)).encode("ascii"), now_s * 1e9)
+            line = b'%b%a,"timestamp":%d}\n' % (head, float(value), now_s * 1e9)
             if not _HAS_FORK_HOOK and os.getpid() != self._pid:
                 self._begin()
             lines = self._lines

@@ -25,7 +25,9 @@ SOCKET_NAME = "metrics.sock"
 SOCKET_VARIABLE = "PROFILEAPP_SOCKET"
 STATSD_NAME = "statsd.sock"
 STATSD_VARIABLE = "DD_DOGSTATSD_URL"
-"""Read by Datadog's clients. What other clients read is a host and a port, which would be open to others too."""
+"""Read by Datadog's clients."""
+STATSD_PATH_VARIABLE = "STATSD_SOCKET_PATH"
+"""Read by statsd-instrument. What other clients read is a host and a port, which would be open to others too."""
 WAGGLE_FOLDER = "/run/profileapp-waggle"
 WAGGLE_VARIABLE = "PYWAGGLE_LOG_DIR"
 
@@ -63,6 +65,8 @@ class Custom:
         # Who names a place of their own in the sage.yaml means it.
         if STATSD_VARIABLE not in run.target.env:
             announced[STATSD_VARIABLE] = f"unix://{seen / STATSD_NAME}"
+            if STATSD_PATH_VARIABLE not in run.target.env:
+                announced[STATSD_PATH_VARIABLE] = str(seen / STATSD_NAME)
             path = folder / STATSD_NAME
             self._start(DatagramServer(path, self._masked(self._take_datagrams), self._refuse, self._note), path)
         mounts: tuple[Mount, ...] = (Mount(str(folder), CONTAINER_FOLDER),)
