@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from profileapp.collect.roomy_socket import roomy_socket
+from profileapp.collect.socket_file import bind_for_all, file_id
 from profileapp.collect.way_in import Note, Refuse, Take
 
 DATAGRAM_LIMIT_BYTES = 256 * 1024
@@ -65,17 +66,13 @@ class DatagramServer:
         return not self._thread.is_alive()
 
     def _bound(self) -> socket.socket:
-        self._path.unlink(missing_ok=True)
         made, queue_datagrams = roomy_socket()
         self._is_roomy = queue_datagrams >= _ROOMY_DATAGRAMS
         try:
             # Not by Python's own timeout, which asks before each call whether there is something to read.
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, round(CHECK_INTERVAL_S * 1e6)))
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
-            made.bind(str(self._path))
-            # The app may run as any user of its container.
-            self._path.chmod(0o666)
-            self._file_id = self._file_id_now()
+            self._file_id = bind_for_all(made, self._path)
         except OSError:
             made.close()
             raise
@@ -100,7 +97,7 @@ class DatagramServer:
         finally:
             if self._socket:
                 self._socket.close()
-            if self._file_id == self._file_id_now():
+            if self._file_id == file_id(self._path):
                 self._path.unlink(missing_ok=True)
 
     def _read(self, *, wait: bool) -> bool:
@@ -146,7 +143,7 @@ class DatagramServer:
 
     def _renew_if_gone(self) -> None:
         """Makes the socket anew where the app, which has the rights to under the process runtime, deleted it."""
-        if self._socket is not None and self._file_id == self._file_id_now():
+        if self._socket is not None and self._file_id == file_id(self._path):
             return
         if self._socket is not None:
             self._read(wait=False)
@@ -158,10 +155,3 @@ class DatagramServer:
             self._socket = self._bound()
         except OSError as error:
             self._note("the socket was deleted, and no new one can be made", error.strerror or "")
-
-    def _file_id_now(self) -> tuple[int, int]:
-        try:
-            status = self._path.lstat()
-        except OSError:
-            return 0, 0
-        return status.st_dev, status.st_ino

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from profileapp.collect.line_cutter import LineCutter
+from profileapp.collect.socket_file import bind_for_all, file_id
 from profileapp.collect.way_in import Note, Refuse, Take
 
 CONNECTION_LIMIT = 256
@@ -69,15 +70,10 @@ class LineServer:
         return True
 
     def _listen(self) -> None:
-        self._path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             listener.setblocking(False)
-            listener.bind(str(self._path))
-            # The app may run as any user of its container.
-            self._path.chmod(0o666)
-            listener.listen(CONNECTION_LIMIT)
-            self._file_id = self._file_id_now()
+            self._file_id = bind_for_all(listener, self._path, CONNECTION_LIMIT)
         except OSError:
             listener.close()
             raise
@@ -168,7 +164,7 @@ class LineServer:
 
     def _renew_if_gone(self) -> None:
         """Makes the socket anew where the app, which has the rights to under the process runtime, deleted it."""
-        if self._listener is not None and self._file_id == self._file_id_now():
+        if self._listener is not None and self._file_id == file_id(self._path):
             return
         if self._listener is not None:
             self._accept()
@@ -182,18 +178,11 @@ class LineServer:
         except OSError as error:
             self._note("the socket was deleted, and no new one can be made", error.strerror or "")
 
-    def _file_id_now(self) -> tuple[int, int]:
-        try:
-            status = self._path.lstat()
-        except OSError:
-            return 0, 0
-        return status.st_dev, status.st_ino
-
     def _shut(self) -> None:
         for client, cutter in list(self._connections.items()):
             self._end(client, cutter)
         if self._listener:
             self._listener.close()
-        if self._file_id == self._file_id_now():
+        if self._file_id == file_id(self._path):
             self._path.unlink(missing_ok=True)
         self._selector.close()

@@ -1,0 +1,31 @@
+"""The file of a unix socket, which appears when whoever finds it can use it."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+
+def bind_for_all(made: socket.socket, path: Path, backlog: int = 0) -> tuple[int, int]:
+    """Binds to `path`, in place of what is there; gives device and inode of the file, by which it is known again.
+
+    Anybody who gets to it may write: the app may run as any user of its container. With a `backlog` it listens. Until
+    that is done the file has another name. Raises OSError.
+    """
+    hidden = path.with_name(f".{path.name}")
+    hidden.unlink(missing_ok=True)
+    made.bind(str(hidden))
+    hidden.chmod(0o666)
+    if backlog:
+        made.listen(backlog)
+    hidden.replace(path)
+    return file_id(path)
+
+
+def file_id(path: Path) -> tuple[int, int]:
+    """Device and inode of a file, not of what a link points to; (0, 0) where there is none."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return 0, 0
+    return status.st_dev, status.st_ino
