@@ -19,6 +19,17 @@ QUEUE_LIMIT = 500_000
 FILE_LIMIT_BYTES = 4 * 1024**3
 
 
+_TIMESTAMP = b',"timestamp":"'
+
+
+class _Frame(msgspec.Struct, gc=False):
+    """What stands before the value and behind the time in each line of a series, and how many lines there are."""
+
+    head: bytes
+    tail: bytes
+    samples: int = 0
+
+
 class MetricsWriter:
     """One `metrics.ndjson`. `emit` may be called by any thread, never blocks and never raises.
 
@@ -44,8 +55,7 @@ class MetricsWriter:
         self._queue_limit = queue_limit
         self._room_bytes = file_limit_bytes
         self._queue: deque[tuple[Series, float, int]] = deque()
-        self._frames: dict[Series, tuple[bytes, bytes]] = {}
-        self._counts: dict[str, int] = {}
+        self._frames: dict[Series, _Frame] = {}
         self._second = -1
         self._second_text = b""
         self._closing = threading.Event()
@@ -61,7 +71,7 @@ class MetricsWriter:
 
     def samples_of(self, metric: str) -> int:
         """How many samples of a metric are in the file by now; all of them after `close`."""
-        return self._counts.get(metric, 0)
+        return sum(frame.samples for series, frame in list(self._frames.items()) if series.metric == metric)
 
     def close(self) -> None:
         """Writes what is left and closes the file. May be called twice."""
@@ -89,27 +99,27 @@ class MetricsWriter:
                 self._on_failure(error)
 
     def _encode(self, limit: int) -> bytes:
+        queue = self._queue
+        samples = [queue.popleft() for _ in range(min(len(queue), limit))]
+        if self.failure or self._room_bytes <= 0:
+            self.dropped += len(samples)
+            return b""
+        offset_ns = self._clock.wall_ns(0)
         lines: list[bytes] = []
-        while self._queue and len(lines) < limit:
-            series, value, at_ns = self._queue.popleft()
-            if self.failure or self._room_bytes <= 0:
-                self.dropped += 1
-                continue
-            head, tail = self._frames.get(series) or self._frame(series)
-            second, nanosecond = divmod(self._clock.wall_ns(at_ns), 1_000_000_000)
+        for series, value, at_ns in samples:
+            frame = self._frames.get(series) or self._frame(series)
+            frame.samples += 1
+            second, nanosecond = divmod(at_ns + offset_ns, 1_000_000_000)
             if second != self._second:
                 self._second, self._second_text = second, format_utc(second * 1_000_000_000)[:20].encode()
-            number = repr(value).encode() if isinstance(value, float) else b"%d" % value
-            lines.append(b"%b%b%b%b%09d%b" % (head, number, b',"timestamp":"', self._second_text, nanosecond, tail))
-            self._counts[series.metric] = self._counts.get(series.metric, 0) + 1
+            lines.append(b"%b%a%b%b%09d%b" % (frame.head, value, _TIMESTAMP, self._second_text, nanosecond, frame.tail))
         return b"".join(lines)
 
-    def _frame(self, series: Series) -> tuple[bytes, bytes]:
-        """What stands before and after the value and the time in each line of a series."""
+    def _frame(self, series: Series) -> _Frame:
         meta = dict(series.labels) | {"metric": series.metric, "unit": series.unit}
         if series.kind != "gauge":
             meta["kind"] = series.kind
         head = b'{"name":%b,"value":' % msgspec.json.encode(series.name)
         tail = b'Z","meta":%b}\n' % msgspec.json.encode(meta)
-        self._frames[series] = head, tail
-        return head, tail
+        self._frames[series] = frame = _Frame(head, tail)
+        return frame
