@@ -162,3 +162,14 @@ def test_a_dataset_that_the_agent_unpacks(tmp_path: Path) -> None:
         in (outcome.err)
     )
     assert not (tmp_path / "profile/bad").exists()
+
+
+def test_repeats_of_two_targets_alternate(tmp_path: Path) -> None:
+    configure(tmp_path, [{"name": "a", "repeat": 3}, {"name": "b", "repeat": 2}], metrics=[])
+    code = "import os; print(os.environ['PROFILEAPP_TARGET'])"
+    outcome = run(tmp_path, "--runtime", "process", "--command", f'{sys.executable} -c "{code}"')
+    assert outcome.code == 0, outcome.err
+    repeats = [(each["started_ns"], name, each["index"]) for name in "ab" for each in outcome.run(name)["repeats"]]
+    assert [name + str(index) for _, name, index in sorted(repeats)] == ["a1", "b1", "a2", "b2", "a3"]
+    assert [outcome.run(name)["in_turn_with"] for name in "ab"] == [["b"], ["a"]]
+    assert {outcome.run(name)["ending"] for name in "ab"} == {"completed"}

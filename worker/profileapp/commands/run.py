@@ -1,4 +1,4 @@
-"""`profileapp run`: runs and measures the targets of a sage.yaml, one after the other."""
+"""`profileapp run`: runs and measures the targets of a sage.yaml, in turn."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from profileapp.commands.database import db_option, saved_option, saved_overlay
 from profileapp.commands.outcome import finish
 from profileapp.commands.plan import load_plan
 from profileapp.commands.progress import make_progress
-from profileapp.errors import AgentError, ConfigError, DatasetError, ImageError, ProfileappError
+from profileapp.errors import AgentError, ConfigError, ImageError, ProfileappError
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.quantity import parse_quantity
 from profileapp.model.target import Plan, Target
@@ -33,9 +34,11 @@ from profileapp.run.process_runtime import ProcessRuntime
 from profileapp.run.progress import Progress
 from profileapp.run.runtime import Limits, Runtime
 from profileapp.run.secrets import take_secrets
-from profileapp.run.session import Session, run_target
+from profileapp.run.session import Session
 from profileapp.run.state import State, open_state
 from profileapp.run.stop import Stop, Wake, stop_on_signals
+from profileapp.run.target_run import TargetRun
+from profileapp.run.turns import in_turn_with, measure_in_turn
 
 if TYPE_CHECKING:
     from profileapp.run.dataset_cache import DatasetCache
@@ -118,23 +121,23 @@ def command(
         stop=stop,
         wake=wake,
     )
-    mask = session.secrets.mask
-    judged: list[JudgedRun] = []
+    folders: dict[str, RunFolder] = {}
     errors: list[ProfileappError] = []
+    measuring = _Measuring(session, plan.targets, config.resolve().parent, out, state, folders)
+
+    def failed(target: Target, error: ProfileappError) -> None:
+        # What is wrong with the first target mostly is so with all: nothing was measured that could be lost.
+        if isinstance(error, ConfigError | ImageError) and not folders:
+            raise error
+        if str(error) in map(str, errors):
+            return
+        errors.append(error)
+        click.echo(session.secrets.mask.text(f"profileapp: {target.name}: {error}"), err=True)
+
     with stop_on_signals(stop), progress:
-        for target in plan.targets:
-            if stop.signal:
-                break
-            try:
-                judged.append(_run_alone(session, target, config.resolve().parent, out, state, progress))
-            except _StoppedWhileWaitingError:
-                break
-            except (ConfigError, ImageError, AgentError, DatasetError) as error:
-                # What is wrong with the first target mostly is so with all: nothing was measured that could be lost.
-                if isinstance(error, ConfigError | ImageError) and not judged:
-                    raise
-                errors.append(error)
-                click.echo(mask.text(f"profileapp: {target.name}: {error}"), err=True)
+        with suppress(_StoppedWhileWaitingError):
+            measuring.measure(failed)
+        judged = [each for target, folder in folders.items() if (each := _judge(folder, errors, target))]
     index = None
     if judged and not no_report and not stop.signal:
         index = _make_report(out)
@@ -145,33 +148,73 @@ class _StoppedWhileWaitingError(Exception):
     """We were told to stop before the agent was ours."""
 
 
-def _run_alone(
-    session: Session, target: Target, config_folder: Path, out: Path, state: State, progress: Progress
-) -> JudgedRun:
-    """Waits for the agent, sweeps it, runs the target, and judges what was recorded."""
-    live = state.begin_run()
-    holder = Holder(live.id, session.build.job, os.getpid(), live.started_ns)
-    try:
-        with agent_lock(state.lock_path, holder, progress.waiting, lambda: bool(session.stop.signal)) as held:
-            if not held:
-                raise _StoppedWhileWaitingError
-            _sweep(session.runtime, state, progress)
-            session.runtime.prepare(progress)
+class _Measuring:
+    """Runs targets on this agent, alone on it; `folders` has, by the target's name, what each has left."""
+
+    def __init__(
+        self,
+        session: Session,
+        targets: Sequence[Target],
+        config_folder: Path,
+        out: Path,
+        state: State,
+        folders: dict[str, RunFolder],
+    ) -> None:
+        self._session = session
+        self._targets = targets
+        self._config_folder = config_folder
+        self._out = out
+        self._state = state
+        self._folders = folders
+
+    def measure(self, failed: Callable[[Target, ProfileappError], None]) -> None:
+        """Waits for the agent, sweeps it, and runs the targets in turn."""
+        session, state = self._session, self._state
+        live = state.begin_run()
+        holder = Holder(live.id, session.build.job, os.getpid(), live.started_ns)
+        try:
+            with agent_lock(
+                state.lock_path, holder, session.progress.waiting, lambda: bool(session.stop.signal)
+            ) as held:
+                if not held:
+                    raise _StoppedWhileWaitingError
+                _sweep(session.runtime, state, session.progress)
+                session.runtime.prepare(session.progress)
+                measure_in_turn(self._targets, self._begin, failed, lambda: bool(session.stop.signal))
+        finally:
+            live.end()
+
+    def _begin(self, target: Target) -> TargetRun:
+        session, progress = self._session, self._session.progress
+        release = ExitStack()
+        try:
+            live = self._state.begin_run()
+            release.callback(live.end)
             around = session.runtime.surroundings(session.limits)
             for service in target.services:
                 around.prepare(service, progress)
-            with ready_datasets(target, config_folder, _dataset_cache, _tell(session.stop, progress)) as datasets:
-                check_recordings(target, datasets)
-                folder = RunFolder.create(out, target.name)
-                run_target(session, target, datasets, folder, live)
-    finally:
-        live.end()
+            tell = _tell(session.stop, progress)
+            datasets = release.enter_context(ready_datasets(target, self._config_folder, _dataset_cache, tell))
+            check_recordings(target, datasets)
+            folder = RunFolder.create(self._out, target.name)
+            others = in_turn_with(target, self._targets)
+            run = TargetRun(session, target, datasets, folder, live, others, release.close)
+        except BaseException:
+            release.close()
+            raise
+        self._folders[target.name] = folder
+        return run
+
+
+def _judge(folder: RunFolder, errors: list[ProfileappError], target: str) -> JudgedRun | None:
     judged = judge_folder(folder.path)
     try:
         folder.write_run(judged.run)
         write_data([judged])
     except OSError as error:
-        raise AgentError(f"{folder.path}: cannot be written ({error.strerror}); what was measured is kept") from error
+        errors.append(AgentError(f"{folder.path}: cannot be written ({error.strerror}); what was measured is kept"))
+        click.echo(f"profileapp: {target}: {errors[-1]}", err=True)
+        return None
     return judged
 
 

@@ -327,7 +327,8 @@ RepeatCount = Annotated[
     Meta(
         ge=1,
         le=1000,
-        description="How many times the app is started and measured.",
+        description="How many times the app is started and measured. "
+        "Of several targets, the first repeat of each comes before the second of any.",
         extra_json_schema={"default": 1},
     ),
 ]

@@ -251,7 +251,8 @@ class Baseline(msgspec.Struct, frozen=True):
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One target on one agent, alone on that agent. Times are UTC nanoseconds since 1970.
 
-    `stop_signal` is the number of the signal that stopped the worker (2 SIGINT, 15 SIGTERM), 0 for none.
+    `stop_signal` is the number of the signal that stopped the worker (2 SIGINT, 15 SIGTERM), 0 for none. `in_turn_with`
+    names the targets whose repeats ran between those of this one.
     """
 
     id: str
@@ -269,6 +270,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     stop_signal: int = 0
     repeats: tuple[Repeat, ...] = ()
+    in_turn_with: tuple[str, ...] = ()
     metrics: tuple[MetricStatus, ...] = ()
     warnings: tuple[str, ...] = ()
     summary: tuple[SeriesSummary, ...] = ()

@@ -188,6 +188,7 @@ def facts(run: Run) -> tuple[tuple[str, str], ...]:
         ("Arguments", " ".join(target.args)),
         ("Dataset", str(target.dataset or "")),
         ("Sampling", f"every {quantity(target.interval_s, 's')}"),
+        ("Repeats", f"in turn with those of {', '.join(run.in_turn_with)}" if run.in_turn_with else ""),
         ("Board", agent.board),
         ("Agent", agent.hostname),
         ("Processor", _dotted(agent.cpu, f"{agent.cpu_count} cores" if agent.cpu_count else "")),

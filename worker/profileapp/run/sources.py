@@ -231,9 +231,14 @@ class Sources:
         statuses = [source.status(lambda _: 0) for source in self._all if not source.is_open]
         return [(status.title, status.reason) for status in statuses]
 
+    @property
+    def is_to_trace(self) -> bool:
+        """Whether a tool wants to trace the app, in a repeat of its own."""
+        return any(source.trace for source in self._all)
+
     def begin_trace(self) -> bool:
         """Whether a tool is to trace the app; if so, it is at work from the next start of the app on."""
-        self._tracing = any(source.trace for source in self._all)
+        self._tracing = self.is_to_trace
         return self._tracing
 
     def end_trace(self) -> None:

@@ -1,0 +1,168 @@
+"""Starts the app of a target, measures it, and ends it: one repeat."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from profileapp.collect.seam import Mount, RunContext
+from profileapp.errors import ProfileappError
+from profileapp.model.run import Repeat
+from profileapp.record.writer import MetricsWriter
+from profileapp.run.datasets import Paths
+from profileapp.run.ending import Cause, ending_of
+from profileapp.run.output import AppLog
+from profileapp.run.runtime import (
+    CONTAINER_DATASET,
+    DATASET_VARIABLE,
+    TARGET_VARIABLE,
+    Exit,
+    Launch,
+    RunningApp,
+)
+from profileapp.run.services import Around, Services
+from profileapp.run.session import Session
+from profileapp.run.sources import Sources
+
+KILL_TIMEOUT_S = 30.0
+TRACED_GRACE_S = 60.0
+"""At least so long a tool that traces the app has, at the end, to write what it knows."""
+TICK_S = 1.0
+
+
+class Starter:
+    """Starts the app of a target, once for each repeat, and measures it until it has ended."""
+
+    def __init__(
+        self,
+        session: Session,
+        context: RunContext,
+        datasets: Paths,
+        sources: Sources,
+        services: Services,
+        writer: MetricsWriter,
+        log: AppLog,
+    ) -> None:
+        self._session = session
+        self._context = context
+        self._target = context.target
+        self._clock = context.clock
+        self._datasets = datasets
+        self._sources = sources
+        self._services = services
+        self._writer = writer
+        self._log = log
+
+    def measure(self, index: int, begun: Callable[[Repeat], None]) -> Repeat:
+        """One repeat, from 1, to its end; the one behind the last is traced. `begun` is told when the app runs.
+
+        Never raises for what goes wrong with the app, a service or the runtime: that is the repeat's ending.
+        """
+        traced = index > self._target.repeat
+        if traced:
+            self._log.write(b"[profileapp: traced repeat]\n")
+        elif self._target.repeat > 1:
+            self._log.write(b"[profileapp: repeat %d of %d]\n" % (index, self._target.repeat))
+        launched_ns = self._clock.wall_ns(time.monotonic_ns())
+        repeat = Repeat(index, launched_ns, launched_ns, traced=traced)
+        try:
+            with self._services.around(index) as around:
+                return self._measure_app(repeat, around, begun)
+        except ProfileappError as error:
+            return self._ended(repeat, Exit(), Cause(stop_signal=self._session.stop.signal, failure=str(error)))
+
+    def _measure_app(self, repeat: Repeat, around: Around, begun: Callable[[Repeat], None]) -> Repeat:
+        launched_ns = repeat.started_ns
+        app = self._session.runtime.start(self._launch(around), self._log.write, self._session.wake.set)
+        started_ns = self._clock.wall_ns(time.monotonic_ns())
+        # Without a warm-up what an app says in its very first moments counts, though we may not know yet that it runs.
+        measured_from_ns = started_ns + round(self._target.warmup_s * 1e9) if self._target.warmup_s else launched_ns
+        repeat = msgspec.structs.replace(repeat, started_ns=started_ns, measured_from_ns=measured_from_ns)
+        try:
+            around.begin()
+            if app.subject:
+                self._sources.attach(app.subject)
+            around.attach()
+            begun(repeat)
+            self._session.progress.started(self._target, repeat.index)
+            cause = self._await_end(app, around)
+            # Samples of an app that is being ended tell nothing of it: measuring stops first.
+            ended_ns = self._clock.wall_ns(time.monotonic_ns())
+            self._sources.detach()
+            around.detach()
+            cause = self._end(app, cause)
+        finally:
+            self._sources.detach()
+            left_behind = app.remove()
+            if left_behind:
+                self._context.warn(left_behind)
+        exit_ = app.exit or Exit(lost="the app could not be ended")
+        return self._ended(msgspec.structs.replace(repeat, ended_ns=ended_ns), exit_, cause)
+
+    def _launch(self, around: Around) -> Launch:
+        secrets = self._session.secrets.env_of(self._target.secrets)
+        env = {**around.env, **self._target.env, **secrets, TARGET_VARIABLE: self._target.name, **self._sources.env}
+        mounts = (*self._sources.mounts, *around.mounts)
+        if self._target.dataset:
+            path = self._datasets[self._target.dataset]
+            env[DATASET_VARIABLE] = CONTAINER_DATASET if self._session.runtime.contained else str(path)
+            mounts = (*mounts, Mount(str(path), CONTAINER_DATASET))
+        wrap, limits = self._sources.wrap, self._session.limits
+        return Launch(self._context.run_id, self._target.args, env, mounts, limits, wrap, around.network)
+
+    def _await_end(self, app: RunningApp, around: Around) -> Cause:
+        """Waits until the app ends or is to be ended, whichever comes first."""
+        started_s = time.monotonic()
+        tick_s = started_s
+        while app.exit is None:
+            now_s = time.monotonic()
+            if self._session.stop.signal:
+                return Cause(stop_signal=self._session.stop.signal)
+            if self._writer.failure:
+                reason = self._writer.failure.strerror
+                return Cause(failure=f"what was measured cannot be written any more ({reason})")
+            if around.failure:
+                return Cause(failure=around.failure)
+            if self._target.timeout_s and now_s - started_s >= self._target.timeout_s:
+                return Cause(timeout=True)
+            if now_s >= tick_s:
+                self._session.progress.tick(self._target, now_s - started_s)
+                tick_s += TICK_S
+            until_s = min(tick_s, started_s + self._target.timeout_s) if self._target.timeout_s else tick_s
+            self._session.wake.wait(until_s - time.monotonic())
+        # An app that ends because a service did must not take the blame.
+        return Cause(failure=f"{around.failure}; the app ended too") if around.failure else Cause()
+
+    def _end(self, app: RunningApp, cause: Cause) -> Cause:
+        """SIGTERM, the grace time, SIGKILL; a second Ctrl-C leaves the grace time out."""
+        if app.exit is not None:
+            return cause
+        app.terminate()
+        signals_before = self._session.stop.count
+        grace_s = max(self._target.grace_s, TRACED_GRACE_S) if self._sources.wrap else self._target.grace_s
+        deadline_s = time.monotonic() + grace_s
+        while app.exit is None and time.monotonic() < deadline_s:
+            if self._session.stop.count > max(1, signals_before):
+                break
+            self._session.wake.wait(deadline_s - time.monotonic())
+        if app.exit is None:
+            cause = msgspec.structs.replace(cause, killed=True)
+            app.kill()
+            deadline_s = time.monotonic() + KILL_TIMEOUT_S
+            while app.exit is None and time.monotonic() < deadline_s:
+                self._session.wake.wait(deadline_s - time.monotonic())
+        return cause
+
+    def _ended(self, repeat: Repeat, exit_: Exit, cause: Cause) -> Repeat:
+        ending, message = ending_of(exit_, cause, self._target)
+        return msgspec.structs.replace(
+            repeat,
+            ended_ns=repeat.ended_ns or self._clock.wall_ns(time.monotonic_ns()),
+            ending=ending,
+            exit_code=exit_.exit_code,
+            signal=exit_.signal,
+            killed=cause.killed,
+            message=self._session.secrets.mask.text(message),
+        )

@@ -1,0 +1,184 @@
+"""One target on this agent, from its first repeat to the files it leaves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import msgspec
+
+from profileapp import __version__
+from profileapp.collect.seam import RunContext
+from profileapp.errors import AgentError
+from profileapp.model.clock import Clock
+from profileapp.model.run import APP_FAILURES, Repeat, Run
+from profileapp.model.target import Target
+from profileapp.record.folder import APP_LOG_FILE, RunFolder
+from profileapp.run.datasets import Paths
+from profileapp.run.ending import run_ending
+from profileapp.run.facts import agent_facts
+from profileapp.run.output import AppLog
+from profileapp.run.services import Services
+from profileapp.run.session import Session
+from profileapp.run.sources import Sources, Warnings
+from profileapp.run.starter import Starter
+from profileapp.run.state import LiveRun
+
+
+class TargetRun:
+    """A target whose agent is ours. Its folder is whole after each repeat: run.json says how far it came.
+
+    `let_go` is called when it has ended, whatever happened. Raises AgentError where nothing can be recorded (no room
+    for the files).
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        target: Target,
+        datasets: Paths,
+        folder: RunFolder,
+        live: LiveRun,
+        in_turn_with: tuple[str, ...],
+        let_go: Callable[[], None],
+    ) -> None:
+        self._session = session
+        self._target = target
+        self._folder = folder
+        self._let_go = let_go
+        self._sources: Sources | None = None
+        self._services: Services | None = None
+        self._warnings = Warnings()
+        self._clock = Clock.now()
+        mask = session.secrets.mask
+        try:
+            self._log = AppLog(folder.path / APP_LOG_FILE, masked=mask.stream() if mask else None)
+            self._writer = folder.open_metrics(self._clock, on_failure=lambda _: session.wake.set())
+        except OSError as error:
+            raise AgentError(f"{folder.path}: cannot be written ({error.strerror})") from error
+        context = RunContext(
+            run_id=live.id,
+            target=target,
+            clock=self._clock,
+            scratch=live.scratch,
+            artifacts=folder.path,
+            contained=session.runtime.contained,
+            warn=lambda line: self._warnings.add(mask.text(line)),
+            mask=mask.content if mask else None,
+        )
+        self._run = Run(
+            id=live.id,
+            app=session.app,
+            target=target,
+            clock=self._clock,
+            started_ns=self._clock.anchor_wall_ns,
+            image=session.runtime.image,
+            command=session.runtime.command,
+            agent=agent_facts(session.runtime.version),
+            build=session.build,
+            in_turn_with=in_turn_with,
+            profileapp=__version__,
+        )
+        try:
+            self._save()
+            self._starter = self._open(context, datasets)
+        except BaseException:
+            self._close()
+            raise
+
+    def _open(self, context: RunContext, datasets: Paths) -> Starter:
+        session, emit = self._session, self._writer.emit
+        self._sources = Sources(context, emit, session.find_sources)
+        for metric, reason in self._sources.missing():
+            session.progress.note(f"{self._target.name}: no {metric} on this agent ({reason})")
+        self._services = Services(
+            session.runtime.surroundings(session.limits),
+            context,
+            datasets,
+            self._sources,
+            emit,
+            session.find_sources,
+            session.secrets,
+            session.progress,
+            session.stop,
+            session.wake,
+        )
+        return Starter(session, context, datasets, self._sources, self._services, self._writer, self._log)
+
+    def measure(self, index: int) -> bool:
+        """Measures one repeat, from 1; whether anything may follow. Raises AgentError."""
+        repeat = self._measure(index)
+        if repeat.ending not in ("completed", "timeout"):
+            return False
+        return index < self._target.repeat or bool(self._sources and self._sources.is_to_trace)
+
+    def trace(self) -> None:
+        """One more repeat under the tools that trace the app, where a metric asked for needs one."""
+        if not self._sources or not self._sources.begin_trace():
+            return
+        repeat = self._measure(self._target.repeat + 1)
+        if repeat.ending in APP_FAILURES:
+            self._warnings.add(
+                self._session.secrets.mask.text(
+                    f"under the tools that trace it, the app ended otherwise: {repeat.message}"
+                )
+            )
+        self._sources.end_trace()
+
+    def end(self) -> None:
+        """Lets go of everything; run.json says how it ended. Raises AgentError where that cannot be written."""
+        self._close()
+        if self._writer.dropped:
+            self._warnings.add(f"{self._writer.dropped} samples could not be kept: not finite, or more than fit")
+        ending, message = run_ending(self._run.repeats)
+        self._run = msgspec.structs.replace(
+            self._run,
+            state="finished",
+            ended_ns=self._clock.wall_ns(time.monotonic_ns()),
+            ending=ending,
+            message=message,
+            stop_signal=self._session.stop.signal,
+            metrics=self._sources.statuses(self._writer.samples_of) if self._sources else (),
+            warnings=self._warnings.lines(),
+        )
+        with suppress(OSError):
+            self._folder.pack_metrics()
+        self._save()
+
+    def _measure(self, index: int) -> Repeat:
+        repeat = self._starter.measure(index, self._note)
+        self._run = _with(self._run, repeat)
+        if self._writer.failure is None:
+            self._save()
+        self._session.progress.ended(self._target, repeat)
+        return repeat
+
+    def _note(self, begun: Repeat) -> None:
+        self._run = _with(self._run, begun)
+        self._save()
+
+    def _close(self) -> None:
+        try:
+            if self._services:
+                self._services.close()
+            if self._sources:
+                self._sources.close()
+        finally:
+            self._writer.close()
+            self._log.close()
+            self._let_go()
+
+    def _save(self) -> None:
+        try:
+            self._folder.write_run(self._run)
+        except OSError as error:
+            raise AgentError(
+                f"{self._folder.path}: cannot be written ({error.strerror}); what was measured is kept"
+            ) from error
+
+
+def _with(run: Run, repeat: Repeat) -> Run:
+    """The run with a repeat added, or in place of itself while it went on."""
+    earlier = tuple(each for each in run.repeats if each.index != repeat.index)
+    return msgspec.structs.replace(run, repeats=(*earlier, repeat))
