@@ -110,6 +110,21 @@ def test_defaults_agents_and_durations(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "below_c", "timeout_s"),
+    [
+        ("45", 45, 600),
+        ("44.5 °C", 44.5, 600),
+        ("60C", 60, 600),
+        ("{below: 45 °C, timeout: 5m}", 45, 300),
+        ("{below: 45}", 45, 600),
+    ],
+)
+def test_cool_down(tmp_path: Path, given: str, below_c: float, timeout_s: float) -> None:
+    plan = section(tmp_path, "    - {name: a}\n", f"  defaults: {{cool-down: {given}}}\n")
+    assert (plan.targets[0].cool_below_c, plan.targets[0].cool_timeout_s) == (below_c, timeout_s)
+
+
+@pytest.mark.parametrize(
     ("targets", "message"),
     [
         ("    - {name: a}\n    - {name: a}", "sage.yaml:5:14: profiling.targets[2].name is 'a', as another target is"),
@@ -120,6 +135,8 @@ def test_defaults_agents_and_durations(tmp_path: Path) -> None:
         ("    - {interval: 1ms}", "must be from 10ms to 10m"),
         ("    - {interval: 11m}", "must be from 10ms to 10m"),
         ("    - {agent: []}", "is an empty list"),
+        ("    - {cool-down: 500 °C}", "targets[1].cool-down is 500 °C, but must be from 1 to 120 °C"),
+        ("    - {cool-down: {below: 0 °C}}", "targets[1].cool-down.below is 0 °C, but must be from 1"),
         ("    - {metrics: [system, system]}", "names a metric twice"),
         ("    - {budgets: {fps: '>= 1'}}", "must end in one of the statistics"),
         ("    - {budgets: {fps.mean: '10'}}", "must be a comparison and a number"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from profileapp.collect.board_heat import hottest_c
 from profileapp.collect.registry import sources
 from profileapp.commands.database import db_option, saved_option, saved_overlay
 from profileapp.commands.outcome import finish
@@ -117,6 +118,7 @@ def command(
         build=build_facts(os.environ),
         find_sources=sources,
         secrets=take_secrets(plan.targets, os.environ),
+        hottest_c=hottest_c,
         progress=progress,
         stop=stop,
         wake=wake,

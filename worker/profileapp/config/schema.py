@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from profileapp.model.quantity import DURATION_PATTERN
+from profileapp.model.quantity import DURATION_PATTERN, TEMPERATURE_PATTERN
 from profileapp.model.series import METRICS
 from profileapp.model.target import ARCHIVE_SUFFIXES
 
@@ -322,6 +322,39 @@ Warmup = Annotated[
         extra_json_schema={"default": 0},
     ),
 ]
+Temperature = (
+    Annotated[int, Meta(ge=1, le=120)]
+    | Annotated[float, Meta(ge=1, le=120)]
+    | Annotated[
+        str, Meta(pattern=TEMPERATURE_PATTERN, max_length=20, extra_json_schema={"x-allowed": "text such as 45 °C"})
+    ]
+)
+
+
+class CoolDown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """How cool the device must be, and how long that may take."""
+
+    below: Annotated[Temperature, Meta(description="How cool the device must be, in °C.", examples=["45 °C"])]
+    timeout: (
+        Annotated[
+            Duration,
+            Meta(
+                description="How long that may take; then the repeat begins as hot as it is, with a warning.",
+                extra_json_schema={"default": 600},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+CoolDownGiven = Annotated[
+    Temperature | CoolDown,
+    Meta(
+        description="Before each repeat it is waited until the hottest sensor of the device (thermal zones of the "
+        "kernel, GPUs by NVML) is below this. Left out: it is not waited.",
+        examples=["45 °C", {"below": "45 °C", "timeout": "5m"}],
+    ),
+]
 RepeatCount = Annotated[
     int,
     Meta(
@@ -384,6 +417,7 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     on_timeout: OnTimeout | UnsetType = UNSET
     grace: Grace | UnsetType = UNSET
     warmup: Warmup | UnsetType = UNSET
+    cool_down: CoolDownGiven | UnsetType = UNSET
     repeat: RepeatCount | UnsetType = UNSET
     interval: Interval | UnsetType = UNSET
     metrics: Metrics | UnsetType = UNSET

@@ -8,6 +8,9 @@ import re
 DURATION_PATTERN = r"^\s*\d+(\.\d+)?\s*(ms|s|m|h)\s*$"
 """Text of a duration; a bare number is seconds."""
 
+TEMPERATURE_PATTERN = r"^\s*\d+(\.\d+)?\s*(°C|C)\s*$"
+"""Text of a temperature; a bare number is °C."""
+
 _DURATION_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 # Factor to the unit in which series are recorded, and that unit. SI and IEC prefixes as in IEC 80000-13.
@@ -52,6 +55,15 @@ def parse_duration_s(value: float | str) -> float:
     text = value.strip()
     unit = "ms" if text.endswith("ms") else text[-1]
     return float(text.removesuffix(unit)) * _DURATION_UNITS_S[unit]
+
+
+def parse_temperature_c(value: float | str) -> float:
+    """°C of a number (°C) or of text such as `45 °C`. Raises ValueError where it is neither."""
+    if isinstance(value, int | float):
+        return float(value)
+    if not re.match(TEMPERATURE_PATTERN, value):
+        raise ValueError(f"not a temperature: {value[:40]!r}")
+    return float(value.strip().removesuffix("C").removesuffix("°"))
 
 
 def parse_quantity(text: str) -> tuple[float, str]:

@@ -91,7 +91,8 @@ class Repeat(msgspec.Struct, frozen=True):
 
     Samples from `measured_from_ns` (the end of the warm-up) to `ended_ns` count in the summary; those of a repeat that
     was `traced` (run under a tool that slows it down) do not. `signal` is the number of the signal that ended the app,
-    0 for none; `killed`: it had to be killed because it ignored SIGTERM.
+    0 for none; `killed`: it had to be killed because it ignored SIGTERM. `start_c` is the hottest temperature of the
+    device (°C) before it was started, None where it tells none; `cooled_s` how long it was waited for until then.
     """
 
     index: int
@@ -104,6 +105,8 @@ class Repeat(msgspec.Struct, frozen=True):
     killed: bool = False
     message: str = ""
     traced: bool = False
+    start_c: float | None = None
+    cooled_s: float = 0.0
 
 
 class MetricStatus(msgspec.Struct, frozen=True):

@@ -104,8 +104,9 @@ class Target(msgspec.Struct, frozen=True):
     `name` matches `[a-z0-9][a-z0-9._-]{0,62}`. `agent` is a Jenkins label expression, "" for any. `timeout_s` 0: the
     app ends by itself. `dataset` is a path relative to the folder of the configuration file, taken as it is, or one
     that the agent makes ready. `services` stand in the order in which they start. `internet`: whether the app reaches
-    what is outside the agent; None: only where it has no services. `native_frames`: whether `functions` has those of C
-    and C++. `budgets` maps a statistic of a series to a condition, in the text of the YAML.
+    what is outside the agent; None: only where it has no services. Before each repeat it is waited until the device is
+    below `cool_below_c` (None: it is not), for `cool_timeout_s` at most. `native_frames`: whether `functions` has those
+    of C and C++. `budgets` maps a statistic of a series to a condition, in the text of the YAML.
     """
 
     name: str
@@ -120,6 +121,8 @@ class Target(msgspec.Struct, frozen=True):
     on_timeout: OnTimeout = "end"
     grace_s: float = 10.0
     warmup_s: float = 0.0
+    cool_below_c: float | None = None
+    cool_timeout_s: float = 600.0
     repeat: int = 1
     interval_s: float = 1.0
     metrics: tuple[str, ...] = ()

@@ -12,12 +12,12 @@ from msgspec import UNSET, UnsetType
 
 from profileapp.config.load import SageYaml
 from profileapp.config.mistake import Mistake, raise_mistakes
-from profileapp.config.schema import Args, DatasetSection, Env, Secrets, TargetSection
+from profileapp.config.schema import Args, CoolDown, DatasetSection, Env, Secrets, TargetSection
 from profileapp.config.source import Path_
 from profileapp.config.validate import did_you_mean, show
 from profileapp.errors import ConfigError
 from profileapp.model.budget import parse_budget
-from profileapp.model.quantity import parse_duration_s
+from profileapp.model.quantity import parse_duration_s, parse_temperature_c
 from profileapp.model.target import SECRET_PREFIX, App, Dataset, Plan, Secret, Service, Target
 from profileapp.plan.dataset import ant_patterns, check_dataset, check_url, is_archive
 from profileapp.plan.names import RESERVED, derived_name, first_free, slug, with_suffix
@@ -120,6 +120,7 @@ class _Expansion:
                 self._given(index, section, "warmup", 0)[0],
                 f"lasts {warmup_s:g} s, so nothing is left to measure of the timeout's {timeout_s:g} s",
             )
+        cool_below_c, cool_timeout_s = self._cool_down(index, section)
         return Target(
             name=name,
             args=args,
@@ -133,12 +134,28 @@ class _Expansion:
             on_timeout=self._given(index, section, "on_timeout", _DEFAULT.on_timeout)[1],
             grace_s=self._duration(index, section, "grace", _DEFAULT.grace_s),
             warmup_s=warmup_s,
+            cool_below_c=cool_below_c,
+            cool_timeout_s=cool_timeout_s,
             repeat=self._given(index, section, "repeat", _DEFAULT.repeat)[1],
             interval_s=self._interval(index, section),
             metrics=tuple(dict.fromkeys(metrics)),
             native_frames=self._given(index, section, "native_frames", _DEFAULT.native_frames)[1],
             budgets=self._budgets(index, section),
         )
+
+    def _cool_down(self, index: int, section: TargetSection) -> tuple[float | None, float]:
+        where, given = self._given(index, section, "cool_down", None)
+        if given is None:
+            return None, _DEFAULT.cool_timeout_s
+        if not isinstance(given, CoolDown):
+            given = CoolDown(below=given)
+        else:
+            where = (*where, "below")
+        below_c = parse_temperature_c(given.below)
+        if not 1 <= below_c <= 120:
+            self._mistake(where, f"is {below_c:g} °C, but must be from 1 to 120 °C")
+        timeout = given.timeout
+        return below_c, _DEFAULT.cool_timeout_s if isinstance(timeout, UnsetType) else parse_duration_s(timeout)
 
     def _args(self, where: Path_, given: Args | UnsetType) -> tuple[str, ...]:
         if isinstance(given, UnsetType):

@@ -189,6 +189,7 @@ def facts(run: Run) -> tuple[tuple[str, str], ...]:
         ("Dataset", str(target.dataset or "")),
         ("Sampling", f"every {quantity(target.interval_s, 's')}"),
         ("Repeats", f"in turn with those of {', '.join(run.in_turn_with)}" if run.in_turn_with else ""),
+        ("Heat", _heat(run)),
         ("Board", agent.board),
         ("Agent", agent.hostname),
         ("Processor", _dotted(agent.cpu, f"{agent.cpu_count} cores" if agent.cpu_count else "")),
@@ -207,6 +208,18 @@ def facts(run: Run) -> tuple[tuple[str, str], ...]:
         ("profileapp", run.profileapp),
     )
     return tuple(row for row in rows if row[1])
+
+
+def _heat(run: Run) -> str:
+    """`41.5 °C before the first repeat, 44.8 before the last · waited 95 s to be below 45 °C`."""
+    starts_c = [each.start_c for each in run.repeats if each.start_c is not None]
+    if not starts_c:
+        return ""
+    when = "before the app" if len(starts_c) == 1 else "before the first repeat"
+    last = f", {quantity(starts_c[-1], '°C')} before the last" if len(starts_c) > 1 else ""
+    limit_c, waited_s = run.target.cool_below_c, sum(each.cooled_s for each in run.repeats)
+    waited = f"waited {quantity(waited_s, 's')} to be below {quantity(limit_c, '°C')}" if limit_c is not None else ""
+    return _dotted(f"{quantity(starts_c[0], '°C')} {when}{last}", waited)
 
 
 def _dotted(*parts: str) -> str:

@@ -6,6 +6,7 @@ import msgspec
 
 from profileapp.model.run import Build
 from profileapp.model.target import App
+from profileapp.run.cool_down import Thermometer
 from profileapp.run.progress import Progress
 from profileapp.run.runtime import Limits, Runtime
 from profileapp.run.secrets import Secrets
@@ -22,6 +23,7 @@ class Session(msgspec.Struct, frozen=True):
     build: Build
     find_sources: Find
     secrets: Secrets
+    hottest_c: Thermometer
     progress: Progress
     stop: Stop
     wake: Wake

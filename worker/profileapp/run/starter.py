@@ -11,6 +11,7 @@ from profileapp.collect.seam import Mount, RunContext
 from profileapp.errors import ProfileappError
 from profileapp.model.run import Repeat
 from profileapp.record.writer import MetricsWriter
+from profileapp.run.cool_down import cool_down
 from profileapp.run.datasets import Paths
 from profileapp.run.ending import Cause, ending_of
 from profileapp.run.output import AppLog
@@ -65,8 +66,19 @@ class Starter:
             self._log.write(b"[profileapp: traced repeat]\n")
         elif self._target.repeat > 1:
             self._log.write(b"[profileapp: repeat %d of %d]\n" % (index, self._target.repeat))
+        session = self._session
+        cooled = cool_down(self._target, session.hottest_c, session.progress, session.stop, session.wake)
+        if cooled.warning:
+            self._context.warn(cooled.warning)
         launched_ns = self._clock.wall_ns(time.monotonic_ns())
-        repeat = Repeat(index, launched_ns, launched_ns, traced=traced)
+        repeat = Repeat(
+            index,
+            launched_ns,
+            launched_ns,
+            traced=traced,
+            start_c=cooled.temperature_c,
+            cooled_s=round(cooled.waited_s, 3),
+        )
         try:
             with self._services.around(index) as around:
                 return self._measure_app(repeat, around, begun)
