@@ -30,6 +30,7 @@ Map defaults() {
         config       : 'sage.yaml',// path of the configuration in the workspace, or OWNER/APP/NAME of a saved one
         targets      : [],         // names of the targets to run; []: all
         agent        : '',         // label of the agent that plans and sums up, and runs targets that name none
+        interleave   : false,      // whether targets of one label share a stage, where their repeats alternate
         runtime      : 'docker',   // 'docker', or 'process' for agents without Docker
         command      : '',         // what the process runtime runs
         onBudget     : 'unstable', // a broken budget makes the build: 'unstable', 'fail' or 'ignore'
@@ -108,8 +109,9 @@ private Map profile(Map config) {
     try {
         def branches = [:]
         // By index, here and below: an iterator cannot be saved with the build where a step comes in between.
-        for (int i = 0; i < plan.targets.size(); i++) {
-            branches[plan.targets[i].name] = branch(config, plan.targets[i], outcomes)
+        def groups = groupsOf(plan.targets, config)
+        for (int i = 0; i < groups.size(); i++) {
+            branches[groups[i].name] = branch(config, groups[i], outcomes)
         }
         parallel branches
     } finally {
@@ -185,19 +187,12 @@ List secretsOf(Map target) {
         wanted = wanted + (service.get('secrets') ?: [])
     }
     def found = []
-    def seen = []
-    for (secret in wanted) {
-        if (!seen.contains(secret.get('passed_as'))) {
-            seen.add(secret.get('passed_as'))
-            found.add(secret)
-        }
-    }
+    addSecrets(found, wanted)
     return found
 }
 
-/** The values of a target's credentials are in the environment of what is done within, and nowhere else. */
-private withSecrets(Map target, Closure body) {
-    def secrets = secretsOf(target)
+/** The values of credentials are in the environment of what is done within, and nowhere else. */
+private withSecrets(List secrets, Closure body) {
     if (!secrets) {
         body()
         return
@@ -229,61 +224,102 @@ private withDatabase(Map config, Closure body) {
     }
 }
 
-/** A closure that runs one target: here where this node will do, so that a single executor does not wait for itself. */
-private branch(Map config, Map target, Map outcomes) {
+/** What runs in one stage: its name, the label of its agent, and the names and credentials of its targets. */
+@NonCPS
+List groupsOf(List targets, Map config) {
+    def groups = []
+    def byLabel = [:]
+    for (target in targets) {
+        def label = target.get('agent') ?: config.get('agent')
+        def group = config.get('interleave') ? byLabel.get(label) : null
+        if (!group) {
+            group = [name: target.get('name'), label: label, targets: [], secrets: []]
+            byLabel.put(label, group)
+            groups.add(group)
+        } else {
+            group.put('name', group.get('name') + ', ' + target.get('name'))
+        }
+        group.get('targets').add(target.get('name'))
+        addSecrets(group.get('secrets'), secretsOf(target))
+    }
+    return groups
+}
+
+/** Adds what is not there yet. */
+@NonCPS
+void addSecrets(List secrets, List more) {
+    def seen = []
+    for (secret in secrets) {
+        seen.add(secret.get('passed_as'))
+    }
+    for (secret in more) {
+        if (!seen.contains(secret.get('passed_as'))) {
+            seen.add(secret.get('passed_as'))
+            secrets.add(secret)
+        }
+    }
+}
+
+/** A closure that runs one group: here where this node will do, so that a single executor does not wait for itself. */
+private branch(Map config, Map group, Map outcomes) {
     return {
-        stage(target.name) {
-            def label = target.agent ?: config.agent
-            if (!label || (env.NODE_LABELS ?: '').tokenize(' ').contains(label)) {
-                runTarget(config, target, outcomes)
+        stage(group.name) {
+            if (!group.label || (env.NODE_LABELS ?: '').tokenize(' ').contains(group.label)) {
+                runGroup(config, group, outcomes)
             } else {
-                node(label) {
-                    runTarget(config, target, outcomes)
+                node(group.label) {
+                    runGroup(config, group, outcomes)
                 }
             }
         }
     }
 }
 
-private runTarget(Map config, Map target, Map outcomes) {
+private runGroup(Map config, Map group, Map outcomes) {
     def code = null
-    dir('.profileapp/targets/' + target.name) {
+    dir('.profileapp/targets/' + group.targets[0]) {
         deleteDir()
         unstash 'profileapp-files'
-        withEnv(settingsEnv(config) + ['PROFILEAPP_FILE=' + fileOf(config.config), 'PROFILEAPP_NAME=' + target.name]) {
+        def names = 'PROFILEAPP_NAMES=' + group.targets.join('\n')
+        withEnv(settingsEnv(config) + ['PROFILEAPP_FILE=' + fileOf(config.config), names]) {
             unpackBridge()
             try {
-                withSecrets(target) {
+                withSecrets(group.secrets) {
                     // The lock tells whoever files the results that the worker has ended, also if a build is aborted.
                     code = sh(label: 'profileapp run', returnStatus: true, script: '''exec 9>.profileapp/lock
                         flock 9
-                        set -- "$PROFILEAPP_FILE" --target "$PROFILEAPP_NAME" --out profile --no-report
+                        set -f
+                        IFS='
+'
+                        set -- "$PROFILEAPP_FILE" --out profile --no-report
+                        for name in $PROFILEAPP_NAMES; do set -- "$@" --target "$name"; done
                         if [ -n "$PROFILEAPP_IMAGE" ]; then set -- "$@" --image "$PROFILEAPP_IMAGE"; fi
                         if [ "$PROFILEAPP_RUNTIME" = process ]; then
                             set -- "$@" --runtime process --command "$PROFILEAPP_COMMAND"
                         fi
                         exec sh .profileapp/worker.sh run "$@"''')
                 }
-                outcomes[target.name] = [exitCode: code, stashed: false]
             } finally {
-                fileResults(target, outcomes)
+                sh(label: 'wait for the worker', script: 'exec 9>.profileapp/lock; flock -w 120 9 || true')
+                for (int i = 0; i < group.targets.size(); i++) {
+                    fileResults(group.targets[i], code, outcomes)
+                }
             }
         }
     }
-    judge(config, target, code)
+    judge(config, group.name, code)
 }
 
-private fileResults(Map target, Map outcomes) {
-    def folder = 'profile/' + target.name
-    sh(label: 'wait for the worker', script: 'exec 9>.profileapp/lock; flock -w 120 9 || true')
+private fileResults(String name, Integer code, Map outcomes) {
+    def folder = 'profile/' + name
     junit(testResults: folder + '/junit.xml', allowEmptyResults: true, skipMarkingBuildUnstable: true)
     archiveArtifacts(artifacts: folder + '/**', allowEmptyArchive: true)
-    stash(name: 'profileapp-' + target.name, includes: folder + '/**', allowEmpty: true)
-    outcomes[target.name] = [exitCode: outcomes[target.name]?.exitCode, stashed: true]
+    stash(name: 'profileapp-' + name, includes: folder + '/**', allowEmpty: true)
+    outcomes[name] = [exitCode: code, stashed: true]
 }
 
 /** What an exit code of the worker makes of the build; docs/reference/exit-codes.md. */
-private judge(Map config, Map target, Integer code) {
+private judge(Map config, String names, Integer code) {
     if (code == 0) {
         return
     }
@@ -293,7 +329,7 @@ private judge(Map config, Map target, Integer code) {
         3: ['fail', 'the configuration is wrong'],
         4: ['fail', 'the agent could not measure'],
     ].getOrDefault(code, ['fail', 'the run was aborted (exit code ' + code + ')'])
-    def text = 'profileApp: ' + target.name + ': ' + meaning[1]
+    def text = 'profileApp: ' + names + ': ' + meaning[1]
     if (meaning[0] == 'fail') {
         error(text)
     } else if (meaning[0] == 'unstable') {

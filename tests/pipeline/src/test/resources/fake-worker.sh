@@ -18,26 +18,29 @@ plan)
     printf ']}\n'
     ;;
 run)
-    image='' name='' file=$2
+    image='' names='' file=$2
     while [ $# -gt 0 ]; do
         case $1 in
         --image) image=$2 ;;
-        --target) name=$2 ;;
+        --target) names="$names $2" ;;
         esac
         shift
     done
     echo "fake commit=<${GIT_COMMIT:-}>"
     echo "fake run image=<$image> wheels=<${PROFILEAPP_WHEELS:-}> file=<$file>"
     [ -z "${FAKE_SECRETS:-}" ] || echo "fake key=<${PROFILEAPP_SECRET_the_key:-}>" | tee key.txt
-    folder=profile/$name
-    mkdir -p "$folder"
-    echo "<testsuite name='app'><testcase name='run' classname='app.$name'/></testsuite>" >"$folder/junit.xml"
+    echo "fake targets <${names# }>"
+    for name in $names; do
+        folder=profile/$name
+        mkdir -p "$folder"
+        echo "<testsuite name='app'><testcase name='run' classname='app.$name'/></testsuite>" >"$folder/junit.xml"
+    done
     if [ "${FAKE_SLEEP:-}" = "$name" ]; then
         trap 'sleep 1; echo aborted >"$folder/run.json"; exit 143' TERM
         : >"$FAKE_STARTED"
         for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do sleep 1; done
     fi
-    echo finished >"$folder/run.json"
+    for name in $names; do echo finished >"profile/$name/run.json"; done
     for target in $FAKE_TARGETS; do
         [ "${target%%:*}" = "$name" ] && exit "${target##*:}"
     done

@@ -63,6 +63,27 @@ class ProfileAppTest {
     }
 
     @Test
+    void targetsOfOneLabelShareAStageWhereTheirRepeatsShallAlternate() throws Exception {
+        secret("open sesame");
+        targets("gpu:jetson:0", "any::0", "cpu:jetson:0");
+        Build build = build("def result = profileApp(image: 'app:1', interleave: true, credentials: ['the-key'])\n"
+                + "assert result.targets['gpu'].exitCode == 0 && result.targets['cpu'].exitCode == 0");
+        assertEquals("SUCCESS", build.result, build.log());
+        assertTrue(build.stages.containsAll(List.of("gpu, cpu", "any")), build.stages.toString());
+        assertTrue(build.log().contains("fake targets <gpu cpu>"), build.log());
+        assertTrue(build.log().contains("fake targets <any>"), build.log());
+        assertEquals(2, build.log().split("fake key=<\\*\\*\\*\\*>", -1).length - 1, build.log());
+        assertEquals(3, build.testsPassed);
+        for (String name : List.of("gpu", "cpu", "any")) {
+            assertTrue(Files.exists(build.artifacts.resolve("profile/" + name + "/junit.xml")), name);
+        }
+        targets("gpu:jetson:0", "cpu:jetson:1");
+        Build broken = build("profileApp(image: 'app:1', interleave: true, credentials: ['the-key'])");
+        assertEquals("UNSTABLE", broken.result, broken.log());
+        assertTrue(broken.log().contains("gpu, cpu: a budget is broken"), broken.log());
+    }
+
+    @Test
     void insideANodeWithOneExecutorItDoesNotWaitForItself() throws Exception {
         targets("gpu:linux:0", "cpu::0", "far:jetson:0");
         Build build = build("node('linux') { checkout scm\n def result = profileApp(image: 'app:1')\n"
