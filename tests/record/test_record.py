@@ -21,7 +21,8 @@ from profileapp.model.series import series
 from profileapp.model.target import App, Target
 from profileapp.record.files import open_regular, write_atomic
 from profileapp.record.folder import RunFolder
-from profileapp.record.reader import SERIES_LIMIT, read_log_tail, read_recording
+from profileapp.record.reader import read_log_tail, read_recording
+from profileapp.record.sample_reader import SERIES_LIMIT
 from profileapp.record.writer import MetricsWriter
 
 CLOCK = Clock(1_700_000_000_000_000_000, 5_000)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from profileapp.judge.summary import measured_spans, percentile, values_in
 from profileapp.model.run import Repeat
 from profileapp.model.series import Series
-from profileapp.record.reader import SeriesData
+from profileapp.record.series_data import SeriesData
 from profileapp.report.clean import one_line
 from profileapp.report.format import quantity, scale_of
 from profileapp.report.plain_plot import BLUE, ORANGE, TEXT, dress, finished, plot_style

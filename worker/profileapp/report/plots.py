@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from profileapp.model.run import BudgetResult, Repeat
 from profileapp.model.series import MARKS, Series
-from profileapp.record.reader import SeriesData
+from profileapp.record.series_data import SeriesData
 from profileapp.report.clean import one_line
 from profileapp.report.decimate import decimate
 from profileapp.report.families import Family, families

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from profileapp.record.reader import SeriesData
+from profileapp.record.series_data import SeriesData
 
 Part = tuple[int, SeriesData]
 """A key of `run_series`, and its samples."""

@@ -1,0 +1,41 @@
+"""Long columns of numbers, with NumPy where it is installed: a device that only measures has none."""
+
+from __future__ import annotations
+
+import operator
+from array import array
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
+from itertools import islice
+
+LONG = 50_000
+"""Numbers from which on NumPy gains more than its import takes."""
+
+
+def is_ascending(numbers: Sequence[int]) -> bool:
+    """Whether none is less than the one before it."""
+    if _is_long(numbers):
+        import numpy  # noqa: PLC0415  (in an extra, and slow to import)
+
+        view = numpy.asarray(numbers)
+        return bool((view[:-1] <= view[1:]).all())
+    return all(map(operator.le, numbers, islice(numbers, 1, None)))
+
+
+def ranked(numbers: Sequence[float]) -> Sequence[float]:
+    """All of them, ascending."""
+    if _is_long(numbers):
+        import numpy  # noqa: PLC0415
+
+        return array("d", numpy.sort(numpy.asarray(numbers, dtype="float64")).tobytes())
+    return sorted(numbers)
+
+
+def _is_long(numbers: Sequence[float]) -> bool:
+    return len(numbers) >= LONG and _numpy_is_installed()
+
+
+@cache
+def _numpy_is_installed() -> bool:
+    return find_spec("numpy") is not None
