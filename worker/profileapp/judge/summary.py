@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
@@ -74,7 +75,8 @@ def summary_of(series: Series, values: array[float]) -> SeriesSummary:
     scale = largest if largest > LARGE else 1.0
     scaled = [value / scale for value in in_order] if scale != 1.0 else in_order
     mean = math.fsum(scaled) / count
-    variance = math.fsum((value - mean) ** 2 for value in scaled) / (count - 1) if count > 1 else 0.0
+    deviations = [value - mean for value in scaled]
+    variance = math.fsum(map(operator.mul, deviations, deviations)) / (count - 1) if count > 1 else 0.0
     return SeriesSummary(
         name=series.name,
         unit=series.unit,

@@ -122,15 +122,14 @@ class SampleReader:
         head, *parts = block.split(_MARK)
         if not parts:
             raise _NotPlain
-        cut = head.rfind(b":") + 1
-        frame_head, numbers = head[:cut], [head[cut:]]
-        last = parts.pop()
-        ends = [part.rfind(b":") + 1 for part in parts]
-        numbers += [part[end:] for part, end in zip(parts, ends, strict=True)]
-        frames = [part[_TIME_LETTERS:end] for part, end in zip(parts, ends, strict=True)]
-        parts.append(last)
-        frames.append(last[_TIME_LETTERS:])
-        steps = self._steps(frame_head, frames)
+        first_frame, _, first_number = head.rpartition(b":")
+        # Behind the last line stands no other.
+        middle = [part[_TIME_LETTERS:].rpartition(b":") for part in parts[:-1]]
+        frames = [frame for frame, _, _ in middle]
+        frames.append(parts[-1][_TIME_LETTERS:])
+        numbers = [number for _, _, number in middle]
+        numbers.insert(0, first_number)
+        steps = self._steps(first_frame, frames)
         times_ns = self._times_ns(parts)
         # A comma in one would make two of it.
         values = self._decode_values(b"[%b]" % b",".join(numbers))
@@ -178,7 +177,7 @@ class SampleReader:
             raise _NotPlain
         found = None
         for value, time in ((7.25, b"2001-01-01T00:00:00.123456789"), (-8.0, b"2002-02-02T00:00:00.000000000")):
-            sample = self._decode(b"%b%b%b%b%b" % (head, repr(value).encode(), _MARK, time, tail))
+            sample = self._decode(b"%b:%b%b%b%b" % (head, repr(value).encode(), _MARK, time, tail))
             if (sample.value, sample.timestamp) != (value, f"{time.decode()}Z"):
                 raise _NotPlain
             found = self._of(_series_of(sample))
