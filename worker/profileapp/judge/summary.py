@@ -16,7 +16,7 @@ from profileapp.record.series_data import SeriesData
 
 LARGE = 1e150
 """Numbers beyond it have no finite square."""
-
+FEW_SPANS = 8
 
 Span = tuple[int, int | None]
 """From and to in UTC nanoseconds since 1970, both included; None: without an end."""
@@ -51,15 +51,17 @@ def summarise_in(series: Mapping[Series, SeriesData], spans: Sequence[Span]) -> 
 
 def values_in(data: SeriesData, spans: Sequence[Span]) -> array[float]:
     """The values whose times lie in one of `spans`, which are in order, in file order."""
-    times = data.times_ns
+    # Many spans are looked up in memory, few in the file that may hold the samples.
+    is_short = len(spans) < FEW_SPANS
+    times, values = (data.times_ns, data.values) if is_short else (data.times_ns[:], data.values[:])
     kept: array[float] = array("d")
     if data.is_in_order:
         for from_ns, to_ns in spans:
             end = len(times) if to_ns is None else bisect_right(times, to_ns)
-            kept.extend(data.values[bisect_left(times, from_ns) : end])
+            kept.extend(values[bisect_left(times, from_ns) : end])
         return kept
     starts = [from_ns for from_ns, _ in spans]
-    for at_ns, value in zip(times, data.values, strict=True):
+    for at_ns, value in zip(times, values, strict=True):
         place = bisect_right(starts, at_ns) - 1
         if place >= 0 and ((to_ns := spans[place][1]) is None or at_ns <= to_ns):
             kept.append(value)

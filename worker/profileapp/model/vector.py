@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from itertools import islice
+from typing import TypeVar
 
+Number = TypeVar("Number", int, float)
 LONG = 50_000
 """Numbers from which on NumPy gains more than its import takes."""
 
@@ -30,6 +32,16 @@ def ranked(numbers: Sequence[float]) -> Sequence[float]:
 
         return array("d", numpy.sort(numpy.asarray(numbers, dtype="float64")).tobytes())
     return sorted(numbers)
+
+
+def extremes(numbers: Sequence[Number]) -> tuple[Number, Number]:
+    """The least and the greatest of at least one."""
+    if _is_long(numbers):
+        import numpy  # noqa: PLC0415
+
+        view = numpy.asarray(numbers)
+        return view.min().item(), view.max().item()
+    return min(numbers), max(numbers)
 
 
 def _is_long(numbers: Sequence[float]) -> bool:

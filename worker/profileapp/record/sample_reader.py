@@ -186,11 +186,20 @@ class SampleReader:
         return found
 
     def _times_ns(self, parts: list[bytes]) -> list[int]:
-        nanoseconds = [part[_SECOND_LETTERS:_TIME_LETTERS] for part in parts]
+        texts = [part[:_TIME_LETTERS] for part in parts]
+        different = list(set(texts))
+        # What a collector samples together has one time.
+        if 2 * len(different) < len(texts):
+            times_ns = dict(zip(different, self._different_times_ns(different), strict=True))
+            return list(map(times_ns.__getitem__, texts))
+        return self._different_times_ns(texts)
+
+    def _different_times_ns(self, texts: list[bytes]) -> list[int]:
+        nanoseconds = [text[_SECOND_LETTERS:] for text in texts]
         digits = b"".join(nanoseconds)
-        if not digits.isdigit() or len(digits) != len(parts) * (_TIME_LETTERS - _SECOND_LETTERS):
+        if not digits.isdigit() or len(digits) != len(texts) * (_TIME_LETTERS - _SECOND_LETTERS):
             raise _NotPlain
-        seconds = [part[:_SECOND_LETTERS] for part in parts]
+        seconds = [text[:_SECOND_LETTERS] for text in texts]
         known = self._seconds
         if len(known) > _SECONDS_LIMIT:
             known.clear()
