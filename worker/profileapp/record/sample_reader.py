@@ -135,9 +135,9 @@ class SampleReader:
         values = self._decode_values(b"[%b]" % b",".join(numbers))
         if len(values) != len(times_ns):
             raise _NotPlain
-        for (add_time, add_value, _), time_ns, value in zip(steps, times_ns, values, strict=True):
-            add_time(time_ns)
-            add_value(value)
+        for step, time_ns, value in zip(steps, times_ns, values, strict=True):
+            step[0](time_ns)
+            step[1](value)
         self.lines += len(values)
         self._added(len(values))
 
@@ -145,12 +145,13 @@ class SampleReader:
         after = self._heads.get(head)
         if after is None:
             after = self._heads[head] = {}
-        steps = []
-        for index, frame in enumerate(frames):
-            step = after.get(frame)
-            if step is None:
-                if index:
-                    head = frames[index - 1].partition(b"\n")[2]
+        steps: list[Any] = []
+        for frame in frames:
+            try:
+                step = after[frame]
+            except KeyError:
+                if steps:
+                    head = frames[len(steps) - 1].partition(b"\n")[2]
                 step = after[frame] = self._step(head, frame)
             steps.append(step)
             after = step[2]
