@@ -1,8 +1,9 @@
 """`python -m tests.bench [WORD…]`: measures, prints one table, and exits with 1 where a measure is missed.
 
 Words pick some of: sample, run, start, tegrastats, jetson, functions, slowdown, ingest, million, client, services,
-playback, left, store, history, noise. It needs a Docker daemon, PostgreSQL's programs and sqlite3, the peers of the
-extra `bench`, statsd_exporter on PATH where `ingest` shall be compared with it, and a machine that does nothing else.
+playback, left, store, history, report, day, noise. It needs a Docker daemon, PostgreSQL's programs and sqlite3, the
+peers of the extra `bench`, statsd_exporter on PATH where `ingest` shall be compared with it, and a machine that does
+nothing else; `day` 6 GB in the folder of temporary files, or PROFILEAPP_BENCH_DAY_HOURS=4 for a sixth of a day.
 PROFILEAPP_BENCH_CYCLES=200 makes `left` kill as many runs.
 """
 
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import docker
 from tests.bench import client as app_client
-from tests.bench import database, functions, ingest, jetson, noise, parsing, runs, sampling, services, startup
+from tests.bench import database, functions, ingest, jetson, noise, parsing, report, runs, sampling, services, startup
 from tests.bench.measure import Measure, show
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +47,8 @@ def main(words: list[str]) -> int:
         "left": lambda: [services.leaving(client, busybox)],
         "store": database.ingest,
         "history": database.history,
+        "report": report.typical,
+        "day": report.day,
         "noise": noise.alarms,
         "slowdown": lambda: [runs.slowdown(client, image("scripts/base-image"))],
     }

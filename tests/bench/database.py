@@ -110,6 +110,8 @@ def _ratio(peer: str, ours: list[float], peers: list[float]) -> Measure:
 
 
 def _store_s(out: Path, url: str) -> float:
+    # Tables are there, as they are for the peer.
+    open_database(url, write=True)
     ended = run([PROFILEAPP, "store", str(out), "--db", url])
     if ended.exit_code:
         raise SystemExit(ended.output)

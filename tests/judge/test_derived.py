@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.helpers.samples import series_data
 
 from profileapp.judge.derived import INTERVALS_LIMIT, derived
 from profileapp.model.run import Repeat
 from profileapp.model.series import Series
-from profileapp.record.reader import SeriesData
+from profileapp.record.series_data import SeriesData
 
 FRAMES = Series("frames", "frames", "custom", (("camera", "left"),), "counter")
 STEP = Series("step", "s", "custom", (), "timer")
@@ -15,11 +16,7 @@ S = 1_000_000_000
 
 
 def data(*points: tuple[float, float]) -> SeriesData:
-    made = SeriesData()
-    for at_s, value in points:
-        made.times_ns.append(round(at_s * S))
-        made.values.append(value)
-    return made
+    return series_data((round(at_s * S), value) for at_s, value in points)
 
 
 def test_a_counter_has_a_rate_by_the_interval() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.helpers.samples import series_data
 
 from profileapp.judge.energy import energy_per_unit
 from profileapp.model.run import Repeat
 from profileapp.model.series import series
-from profileapp.record.reader import SeriesData
+from profileapp.record.series_data import SeriesData
 
 S = 1_000_000_000
 TOTAL = series("energy.total", "J", "energy", kind="counter")
@@ -16,11 +17,7 @@ FRAMES = series("frames", "", "custom", kind="counter")
 
 
 def data(*pairs: tuple[float, float]) -> SeriesData:
-    found = SeriesData()
-    for at_s, value in pairs:
-        found.times_ns.append(round(at_s * S))
-        found.values.append(value)
-    return found
+    return series_data((round(at_s * S), value) for at_s, value in pairs)
 
 
 def repeat(index: int, start: float, end: float, measured_from: float | None = None, traced: bool = False) -> Repeat:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from tests.helpers.samples import series_data
+
 from profileapp.judge.events import EVENTS_LIMIT, device_events
 from profileapp.model.run import Event, Repeat
 from profileapp.model.series import series
-from profileapp.record.reader import SeriesData
+from profileapp.record.series_data import SeriesData
 
 HEAT = series("system.throttled", "", "system", reason="heat")
 GPU = series("gpu.throttled", "", "gpu-summary", gpu="0", reason="power")
@@ -13,11 +15,7 @@ MODE = series("system.power-mode", "", "system")
 
 
 def data(*values: float) -> SeriesData:
-    found = SeriesData()
-    for at_ns, value in enumerate(values, 10):
-        found.times_ns.append(at_ns)
-        found.values.append(value)
-    return found
+    return series_data(enumerate(values, 10))
 
 
 def test_spans_of_throttling() -> None:

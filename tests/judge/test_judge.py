@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.helpers.samples import series_data
 
 from profileapp.errors import ExitCode, worst
 from profileapp.judge.budget import judge_budget
@@ -25,18 +26,14 @@ from profileapp.model.run import BudgetResult, MetricStatus, Repeat, Run
 from profileapp.model.series import Series, series
 from profileapp.model.target import App, Target
 from profileapp.record.folder import RunFolder
-from profileapp.record.reader import SeriesData
+from profileapp.record.series_data import SeriesData
 
 FPS = series("fps", "frames/s", "custom")
 MEMORY = series("container.memory.used", "bytes", "container")
 
 
 def data(points: list[tuple[int, float]]) -> SeriesData:
-    result = SeriesData()
-    for at_ns, value in points:
-        result.times_ns.append(at_ns)
-        result.values.append(value)
-    return result
+    return series_data(points)
 
 
 def summaries(*values: tuple[Series, list[float]]):

@@ -5,23 +5,20 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.helpers.samples import series_data
 
 from profileapp.judge.phases import MARKS_LIMIT, PHASES_LIMIT, NoSuchPhase, Phases, app_events, phase_spans
 from profileapp.judge.summary import summarise
 from profileapp.model.budget import parse_budget, split_key
 from profileapp.model.run import Mark, Repeat
 from profileapp.model.series import Series
-from profileapp.record.reader import SeriesData
+from profileapp.record.series_data import SeriesData
 
 FPS = Series("fps", "frames/s", "custom")
 
 
 def data(*points: tuple[int, float]) -> SeriesData:
-    made = SeriesData()
-    for at_ns, value in points:
-        made.times_ns.append(at_ns)
-        made.values.append(value)
-    return made
+    return series_data(points)
 
 
 def phase(name: str) -> Series:

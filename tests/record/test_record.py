@@ -6,8 +6,10 @@ import gzip
 import json
 import os
 import resource
+import shutil
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -21,7 +23,8 @@ from profileapp.model.series import series
 from profileapp.model.target import App, Target
 from profileapp.record.files import open_regular, write_atomic
 from profileapp.record.folder import RunFolder
-from profileapp.record.reader import SERIES_LIMIT, read_log_tail, read_recording
+from profileapp.record.reader import read_log_tail, read_recording
+from profileapp.record.sample_reader import SERIES_LIMIT
 from profileapp.record.writer import MetricsWriter
 
 CLOCK = Clock(1_700_000_000_000_000_000, 5_000)
@@ -96,6 +99,18 @@ def test_bounds_count_what_is_dropped(tmp_path: Path) -> None:
     writer.close()
     assert writer.dropped >= 90
     assert writer.dropped + writer.samples_of("system") == 100
+
+
+@pytest.mark.parametrize(
+    ("free_bytes", "limit_bytes"), [(10**12, 16 * 1024**3), (10 * 1024**3, 5 * 1024**3), (1000, 8 * 1024**2)]
+)
+def test_the_file_leaves_half_of_the_free_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_bytes: int, limit_bytes: int
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free_bytes))
+    writer = RunFolder.create(tmp_path, "gpu").open_metrics(CLOCK)
+    writer.close()
+    assert writer._room_bytes == limit_bytes
 
 
 def test_large_metrics_are_packed_and_read_the_same(tmp_path: Path) -> None:

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.helpers.samples import series_data
 from tests.report.sample_runs import FPS, INFERENCE, OBJECTS, SECOND_NS, START_NS
 from tests.report.test_plots import SVG, drawn
 
 from profileapp.collect import container_series as container
 from profileapp.model.run import Repeat
 from profileapp.model.series import Series, series
-from profileapp.record.reader import SeriesData
+from profileapp.record.series_data import SeriesData
 from profileapp.report.distributions import DISTRIBUTIONS_LIMIT, FEWEST_VALUES, distributions
 
 
 def data(values: list[float]) -> SeriesData:
-    found = SeriesData()
-    for second, value in enumerate(values):
-        found.times_ns.append(START_NS + second * SECOND_NS)
-        found.values.append(value)
-    return found
+    return series_data((START_NS + second * SECOND_NS, value) for second, value in enumerate(values))
 
 
 def test_gauges_and_timers_of_the_app_and_nothing_else() -> None:
@@ -66,5 +63,5 @@ def test_any_values_can_be_drawn(values: list[float], name: str) -> None:
 
 def test_nothing_said_is_nothing_drawn() -> None:
     assert distributions({}, ()) == []
-    assert distributions({FPS: SeriesData()}, ()) == []
+    assert distributions({FPS: data([])}, ()) == []
     assert distributions({FPS: data([1.0])}, ()) == []

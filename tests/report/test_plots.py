@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from array import array
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,12 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from tests.helpers.samples import series_data
 from tests.report.sample_runs import FPS, SECOND_NS, START_NS
 
 from profileapp.judge.verdict import JudgedRun
 from profileapp.model.run import Event, Mark, Phase, Repeat
 from profileapp.model.series import series
-from profileapp.record.reader import SeriesData
+from profileapp.record.series_data import SeriesData
 from profileapp.report.plot_told import Told, make_room
 from profileapp.report.plots import Plot, plot_target
 
@@ -25,10 +25,9 @@ LINE_COLOUR = "#0072b2"
 
 
 def data(values: list[float], times_ns: list[int] | None = None) -> SeriesData:
-    found = SeriesData()
-    found.values = array("d", values)
-    found.times_ns = array("q", times_ns or [START_NS + step * SECOND_NS for step in range(len(values))])
-    return found
+    return series_data(
+        zip(times_ns or [START_NS + step * SECOND_NS for step in range(len(values))], values, strict=True)
+    )
 
 
 def one_repeat(seconds: int, warmup_s: int = 0) -> tuple[Repeat, ...]:

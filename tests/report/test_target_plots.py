@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.helpers.samples import series_data
 from tests.report.sample_runs import FPS, SECOND_NS, START_NS, sample_run, wave, write_target
 from tests.report.test_pages import HOSTILE, pages_of, report
 from tests.report.test_plots import SVG, drawn
@@ -18,7 +19,6 @@ from profileapp.judge.energy import mean_power_w
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.run import Number, Repeat
 from profileapp.model.series import series
-from profileapp.record.reader import SeriesData
 from profileapp.report.target_plots import _Point, pareto, target_plots
 
 ENERGY = series("energy.total", "J", "energy", "counter")
@@ -78,13 +78,10 @@ def test_any_numbers_and_names_can_be_drawn(one: JudgedRun, found: list[tuple[fl
 
 
 def test_mean_power_counts_only_what_is_measured() -> None:
-    data = SeriesData()
-    for second in range(21):
-        data.times_ns.append(START_NS + second * SECOND_NS)
-        data.values.append(second * (5.0 if second <= 10 else 9.0))
+    data = series_data((START_NS + second * SECOND_NS, second * (5.0 if second <= 10 else 9.0)) for second in range(21))
     repeats = (Repeat(1, START_NS, START_NS + 2 * SECOND_NS, START_NS + 10 * SECOND_NS, "completed"),)
     assert mean_power_w({ENERGY: data}, repeats) == pytest.approx(5.0)
-    assert mean_power_w({ENERGY: SeriesData()}, repeats) is None and mean_power_w({}, repeats) is None
+    assert mean_power_w({ENERGY: series_data([])}, repeats) is None and mean_power_w({}, repeats) is None
 
 
 @pytest.mark.parametrize("text", [HOSTILE, "A" * 5000])

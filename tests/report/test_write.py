@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,10 @@ import pytest
 import profileapp.report.write
 from profileapp.commands.report import command
 from profileapp.errors import AgentError
-from profileapp.judge.verdict import JudgedRun
+from profileapp.judge.verdict import JudgedRun, judge_folder
+from profileapp.record import reader
+from profileapp.record.sample_reader import SampleReader
+from profileapp.record.series_data import Column
 from profileapp.report.write import write_data, write_overview, write_pages
 
 
@@ -25,6 +29,23 @@ def test_every_file_has_its_place(own_samples: list[JudgedRun]) -> None:
     assert names == {"index.html", "summary.csv", "junit.xml", "report", *(each.folder.name for each in own_samples)}
     for each in own_samples:
         assert {"junit.xml", "series.csv", "report", "run.json"} <= {path.name for path in each.folder.iterdir()}
+
+
+def test_a_run_that_memory_does_not_hold_has_the_same_report(
+    own_samples: list[JudgedRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = own_samples[0].folder
+
+    def made(judged: JudgedRun) -> dict[Path, bytes]:
+        write_data([judged])
+        write_pages(folder.parent, [judged])
+        return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    expected = made(judge_folder(folder))
+    monkeypatch.setattr(reader, "SampleReader", partial(SampleReader, held_limit=100))
+    judged = judge_folder(folder)
+    assert any(isinstance(data.values, Column) for data in judged.series.values())
+    assert made(judged) == expected and any(path.suffix == ".svg" for path in expected)
 
 
 def test_pages_without_the_extra_are_one_clear_line(

@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,12 @@ from profileapp.errors import AgentError, StoreError
 from profileapp.model.run import Agent
 from profileapp.model.series import Series
 from profileapp.model.target import App
+from profileapp.record import reader
+from profileapp.record.sample_reader import HELD_LIMIT, SampleReader
 from profileapp.store import schema
 from profileapp.store.database import Database, open_database
 from profileapp.store.ingest import store_folder
-from store.runs import CPU, FPS, START_NS, a_run, record
+from store.runs import CORE, CPU, FPS, START_NS, a_run, record
 
 TABLES = (schema.run, schema.series, schema.run_series, schema.sample, schema.function, schema.kernel)
 
@@ -65,6 +68,29 @@ def test_a_run_comes_back_as_it_was(db: str, tmp_path: Path) -> None:
         function = connection.execute(select(schema.function)).one()
         assert (function.name, function.group_name, function.calls, function.samples) == ("detect", "user", 3, None)
         assert connection.execute(select(schema.kernel.c.name, schema.kernel.c.unit)).one() == ("gemm<float>", "s")
+
+
+@pytest.mark.parametrize("held_limit", [HELD_LIMIT, 1000])
+def test_of_many_samples_every_value_comes_back(
+    db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held_limit: int
+) -> None:
+    monkeypatch.setattr(reader, "SampleReader", partial(SampleReader, held_limit=held_limit))
+    many = [1.7e308, -5e-324, 0.1, -1 / 3, *map(float, range(12_340))]
+    few = {CPU: many[:5101], CORE: many[:100]}
+    database = open_database(db, write=True)
+    assert store_folder(database, record(tmp_path / "out", a_run(), {FPS: many, **few})).samples == 17_545
+    with database.transaction() as connection:
+        for one, values in ({FPS: many} | few).items():
+            rows = connection.execute(
+                select(schema.sample.c.position, schema.sample.c.time_ns, schema.sample.c.value)
+                .join(schema.run_series, schema.run_series.c.id == schema.sample.c.run_series_id)
+                .join(schema.series, schema.series.c.id == schema.run_series.c.series_id)
+                .where(schema.series.c.name == one.name)
+                .order_by(schema.sample.c.position)
+            ).all()
+            assert [tuple(row) for row in rows] == [
+                (place, START_NS + place * 1_000_000_000, value) for place, value in enumerate(values)
+            ]
 
 
 def test_the_same_run_twice_is_one_run(db: str, tmp_path: Path) -> None:

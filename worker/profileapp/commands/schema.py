@@ -10,7 +10,7 @@ import msgspec
 from profileapp.config.schema import profiling_schema
 from profileapp.model.run import Run
 from profileapp.model.target import Plan
-from profileapp.record.reader import SampleLine
+from profileapp.record.sample_reader import SampleLine
 from profileapp.report.digest import Digest
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

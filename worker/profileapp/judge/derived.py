@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 
 from profileapp.judge.summary import percentile
 from profileapp.model.run import Repeat
 from profileapp.model.series import Series
-from profileapp.record.reader import SeriesData
+from profileapp.model.vector import ranked
+from profileapp.record.series_data import SeriesData
 
 SHORTEST_INTERVAL_S = 1.0
 """Of a shorter one a rate would tell how the counts fell into it."""
@@ -41,46 +43,43 @@ def derived(
 
 def _rates(data: SeriesData, repeats: Sequence[Repeat], interval_s: float) -> SeriesData:
     times, totals = _in_order(data)
-    rates = SeriesData()
+    ends_ns, rates = array("q"), array("d")
     for from_ns, to_ns, first, last in _intervals(times, repeats, interval_s):
         # The total runs on from one repeat to the next; before its first sample it is 0.
         before = totals[first - 1] if first else 0.0
         after = totals[last - 1] if last else 0.0
-        rates.times_ns.append(to_ns)
-        rates.values.append((after - before) / ((to_ns - from_ns) / 1e9))
-    return rates
+        ends_ns.append(to_ns)
+        rates.append((after - before) / ((to_ns - from_ns) / 1e9))
+    return SeriesData(ends_ns, rates)
 
 
 def _percentiles(
     one: Series, data: SeriesData, repeats: Sequence[Repeat], interval_s: float
 ) -> dict[Series, SeriesData]:
     times, values = _in_order(data)
-    made = {
-        percent: (
-            Series(
-                f"{one.name}.percentile",
-                one.unit,
-                one.metric,
-                tuple(sorted((*one.labels, ("percentile", f"p{percent}")))),
-                "timer",
-            ),
-            SeriesData(),
-        )
-        for percent in PERCENTILES
-    }
+    ends_ns = array("q")
+    made = {percent: array("d") for percent in PERCENTILES}
     for _, to_ns, first, last in _intervals(times, repeats, interval_s):
         if first == last:
             continue
-        ranked = sorted(values[first:last])
-        for percent, (_, percentiles) in made.items():
-            percentiles.times_ns.append(to_ns)
-            percentiles.values.append(percentile(ranked, percent))
-    return dict(made.values())
+        in_order = ranked(values[first:last])
+        ends_ns.append(to_ns)
+        for percent, percentiles in made.items():
+            percentiles.append(percentile(in_order, percent))
+    return {_percentile_of(one, percent): SeriesData(ends_ns, percentiles) for percent, percentiles in made.items()}
 
 
-def _in_order(data: SeriesData) -> tuple[list[int], list[float]]:
-    pairs = sorted(zip(data.times_ns, data.values, strict=True), key=lambda pair: pair[0])
-    return [at_ns for at_ns, _ in pairs], [value for _, value in pairs]
+def _percentile_of(one: Series, percent: int) -> Series:
+    labels = tuple(sorted((*one.labels, ("percentile", f"p{percent}"))))
+    return Series(f"{one.name}.percentile", one.unit, one.metric, labels, "timer")
+
+
+def _in_order(data: SeriesData) -> tuple[Sequence[int], Sequence[float]]:
+    times_ns, values = data.times_ns[:], data.values[:]
+    if not data.is_in_order:
+        order = sorted(range(len(times_ns)), key=times_ns.__getitem__)
+        times_ns, values = array("q", map(times_ns.__getitem__, order)), array("d", map(values.__getitem__, order))
+    return times_ns, values
 
 
 def _intervals(

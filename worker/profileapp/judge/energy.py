@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from profileapp.judge.summary import measured_spans, summary_of
 from profileapp.model.run import Repeat, SeriesSummary
 from profileapp.model.series import Series
-from profileapp.record.reader import SeriesData
+from profileapp.record.series_data import SeriesData
 
 _ENERGIES = ("energy.total", "energy.above-idle")
 

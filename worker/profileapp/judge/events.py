@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from profileapp.model.run import Event, Repeat
 from profileapp.model.series import Series
-from profileapp.record.reader import SeriesData
+from profileapp.record.series_data import SeriesData
 
 EVENTS_LIMIT = 200
 _THROTTLED = {"system.throttled": "the device was slowed down", "gpu.throttled": "the GPU was slowed down"}

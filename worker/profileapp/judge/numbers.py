@@ -9,7 +9,7 @@ from profileapp.judge.headline import Headline
 from profileapp.judge.summary import summarise_in
 from profileapp.model.run import Number, Repeat, SeriesSummary
 from profileapp.model.series import Series
-from profileapp.record.reader import SeriesData
+from profileapp.record.series_data import SeriesData
 
 
 def numbers_of(

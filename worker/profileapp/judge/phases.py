@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from profileapp.judge.summary import Span, measured_spans, summarise_in
 from profileapp.model.run import Mark, Phase, Repeat, SeriesSummary
 from profileapp.model.series import Series
-from profileapp.record.reader import SeriesData
+from profileapp.record.series_data import SeriesData
 
 PHASES_LIMIT = 20
 """Phases that are told of, those that began first."""

@@ -7,15 +7,15 @@ import sys
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 from profileapp.model.run import Repeat, SeriesSummary
 from profileapp.model.series import MARKS, Series
-from profileapp.record.reader import SeriesData
+from profileapp.model.vector import ranked
+from profileapp.record.series_data import SeriesData
 
 LARGE = 1e150
 """Numbers beyond it have no finite square."""
-
+FEW_SPANS = 8
 
 Span = tuple[int, int | None]
 """From and to in UTC nanoseconds since 1970, both included; None: without an end."""
@@ -50,15 +50,17 @@ def summarise_in(series: Mapping[Series, SeriesData], spans: Sequence[Span]) -> 
 
 def values_in(data: SeriesData, spans: Sequence[Span]) -> array[float]:
     """The values whose times lie in one of `spans`, which are in order, in file order."""
-    times = data.times_ns
+    # Many spans are looked up in memory, few in the file that may hold the samples.
+    is_short = len(spans) < FEW_SPANS
+    times, values = (data.times_ns, data.values) if is_short else (data.times_ns[:], data.values[:])
     kept: array[float] = array("d")
-    if all(earlier <= later for earlier, later in pairwise(times)):
+    if data.is_in_order:
         for from_ns, to_ns in spans:
             end = len(times) if to_ns is None else bisect_right(times, to_ns)
-            kept.extend(data.values[bisect_left(times, from_ns) : end])
+            kept.extend(values[bisect_left(times, from_ns) : end])
         return kept
     starts = [from_ns for from_ns, _ in spans]
-    for at_ns, value in zip(times, data.values, strict=True):
+    for at_ns, value in zip(times, values, strict=True):
         place = bisect_right(starts, at_ns) - 1
         if place >= 0 and ((to_ns := spans[place][1]) is None or at_ns <= to_ns):
             kept.append(value)
@@ -67,14 +69,14 @@ def values_in(data: SeriesData, spans: Sequence[Span]) -> array[float]:
 
 def summary_of(series: Series, values: array[float]) -> SeriesSummary:
     """Statistics of at least one finite value."""
-    ranked = sorted(values)
-    count = len(ranked)
+    in_order = ranked(values)
+    count = len(in_order)
     # An app may send numbers whose sum or square no float holds; they are then worked on as parts of the largest.
-    largest = max(-ranked[0], ranked[-1])
+    largest = max(-in_order[0], in_order[-1])
     scale = largest if largest > LARGE else 1.0
-    scaled = [value / scale for value in ranked] if scale != 1.0 else ranked
+    scaled = [value / scale for value in in_order] if scale != 1.0 else in_order
     mean = math.fsum(scaled) / count
-    variance = math.fsum((value - mean) ** 2 for value in scaled) / (count - 1) if count > 1 else 0.0
+    sd = math.hypot(*[value - mean for value in scaled]) / math.sqrt(count - 1) if count > 1 else 0.0
     return SeriesSummary(
         name=series.name,
         unit=series.unit,
@@ -83,26 +85,26 @@ def summary_of(series: Series, values: array[float]) -> SeriesSummary:
         kind=series.kind,
         count=count,
         mean=mean * scale,
-        sd=min(math.sqrt(variance) * scale, sys.float_info.max),
-        min=ranked[0],
-        p50=percentile(ranked, 50),
-        p90=percentile(ranked, 90),
-        p95=percentile(ranked, 95),
-        p99=percentile(ranked, 99),
-        max=ranked[-1],
+        sd=min(sd * scale, sys.float_info.max),
+        min=in_order[0],
+        p50=percentile(in_order, 50),
+        p90=percentile(in_order, 90),
+        p95=percentile(in_order, 95),
+        p99=percentile(in_order, 99),
+        max=in_order[-1],
         last=values[-1],
     )
 
 
-def percentile(ranked: Sequence[float], percent: float) -> float:
+def percentile(in_order: Sequence[float], percent: float) -> float:
     """Percentile of ascending values, by linear interpolation between the closest ranks.
 
     Type 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages" (1996); NumPy's default.
     """
-    position = (len(ranked) - 1) * percent / 100
+    position = (len(in_order) - 1) * percent / 100
     below = math.floor(position)
-    above = min(below + 1, len(ranked) - 1)
-    low, high = ranked[below], ranked[above]
+    above = min(below + 1, len(in_order) - 1)
+    low, high = in_order[below], in_order[above]
     if low == high:
         return low
     share = position - below

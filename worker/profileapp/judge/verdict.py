@@ -24,7 +24,8 @@ from profileapp.model.run import APP_FAILURES, BudgetResult, Run, SeriesSummary
 from profileapp.model.series import Series
 from profileapp.model.table import FunctionRow, KernelRow
 from profileapp.model.target import App, Target
-from profileapp.record.reader import SeriesData, read_log_tail, read_recording
+from profileapp.record.reader import read_log_tail, read_recording
+from profileapp.record.series_data import SeriesData
 from profileapp.record.table_files import read_functions, read_kernels
 
 Verdict = Literal["passed", "over budget", "worse", "app failed", "not measured", "aborted", "incomplete"]

@@ -13,7 +13,7 @@ from profileapp.errors import AgentError
 from profileapp.model.clock import Clock
 from profileapp.model.run import Run
 from profileapp.record.files import create_new, open_regular, write_atomic
-from profileapp.record.writer import MetricsWriter
+from profileapp.record.writer import FILE_LIMIT_BYTES, MetricsWriter
 
 RUN_FILE = "run.json"
 METRICS_FILE = "metrics.ndjson"
@@ -64,8 +64,12 @@ class RunFolder:
         write_atomic(self.path / RUN_FILE, msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n")
 
     def open_metrics(self, clock: Clock, on_failure: Callable[[OSError], None] | None = None) -> MetricsWriter:
-        """Creates `metrics.ndjson`. Raises OSError."""
-        return MetricsWriter(create_new(self.path / METRICS_FILE), clock, on_failure)
+        """Creates `metrics.ndjson`, for up to half of the free disk: to pack it takes some too. Raises OSError."""
+        stream = create_new(self.path / METRICS_FILE)
+        # Where next to nothing is free the disk is full before long, which ends the run with a word.
+        room_bytes = max(shutil.disk_usage(self.path).free // 2, PACK_FROM_BYTES)
+        limit_bytes = min(room_bytes, FILE_LIMIT_BYTES)
+        return MetricsWriter(stream, clock, on_failure, file_limit_bytes=limit_bytes)
 
     def pack_metrics(self, from_bytes: int = PACK_FROM_BYTES) -> None:
         """Compresses `metrics.ndjson` where it has grown large. Raises OSError; the plain file then stands."""

@@ -16,7 +16,8 @@ from profileapp.model.series import Series
 FLUSH_INTERVAL_S = 0.5
 QUEUE_LIMIT = 500_000
 """Samples held in memory at the most while the disk is slow; what comes on top is counted as dropped."""
-FILE_LIMIT_BYTES = 4 * 1024**3
+FILE_LIMIT_BYTES = 16 * 1024**3
+"""Three days of 40 series at 10 Hz."""
 
 
 _TIMESTAMP = b',"timestamp":"'

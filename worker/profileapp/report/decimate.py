@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy
+
 
 def decimate(values: Sequence[float], limit: int) -> list[int]:
     """Indices of at most `limit` (>= 4) points: of each bucket the smallest and the largest, in order."""
     count = len(values)
     if count <= limit:
         return list(range(count))
+    column = numpy.asarray(values)
     buckets = limit // 2
     kept: list[int] = []
     for bucket in range(buckets):
-        indices = range(bucket * count // buckets, (bucket + 1) * count // buckets)
-        low = min(indices, key=values.__getitem__)
-        high = max(indices, key=values.__getitem__)
+        start = bucket * count // buckets
+        part = column[start : (bucket + 1) * count // buckets]
+        low, high = start + int(part.argmin()), start + int(part.argmax())
         kept.extend((low,) if low == high else (min(low, high), max(low, high)))
     return kept

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 
+import numpy
 from matplotlib.figure import Figure
 
 from profileapp.judge.summary import measured_spans, percentile, values_in
 from profileapp.model.run import Repeat
 from profileapp.model.series import Series
-from profileapp.record.reader import SeriesData
+from profileapp.record.series_data import SeriesData
 from profileapp.report.clean import one_line
 from profileapp.report.format import quantity, scale_of
 from profileapp.report.plain_plot import BLUE, ORANGE, TEXT, dress, finished, plot_style
@@ -30,18 +32,18 @@ def distributions(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]
     for one in sorted(own, key=lambda each: (each.name, each.labels)):
         if one.name.endswith(_DERIVED) or len(plots) >= DISTRIBUTIONS_LIMIT:
             continue
-        values = [max(-SAFE_MAGNITUDE, min(SAFE_MAGNITUDE, value)) for value in values_in(series[one], spans)]
-        if len(values) >= FEWEST_VALUES and min(values) < max(values):
-            plots.append(_histogram(f"distribution-{len(plots) + 1}", one, sorted(values)))
+        values = numpy.sort(numpy.clip(values_in(series[one], spans), -SAFE_MAGNITUDE, SAFE_MAGNITUDE))
+        if len(values) >= FEWEST_VALUES and values[0] < values[-1]:
+            plots.append(_histogram(f"distribution-{len(plots) + 1}", one, array("d", values.tobytes())))
     return plots
 
 
-def _histogram(key: str, one: Series, ranked: Sequence[float]) -> Plot:
+def _histogram(key: str, one: Series, ranked: array[float]) -> Plot:
     factor, unit = scale_of(one.unit, max(abs(ranked[0]), abs(ranked[-1])))
     figure = Figure(figsize=(5.0, 1.9))
     with plot_style():
         axes = figure.add_axes((0.11, 0.2, 0.86, 0.7))
-        axes.hist([value / factor for value in ranked], bins=_BINS, color=BLUE)
+        axes.hist(numpy.asarray(ranked) / factor, bins=_BINS, color=BLUE)
         marks = [(name, percentile(ranked, percent)) for name, percent in (("p50", 50), ("p95", 95))]
         for (name, value), dashes in zip(marks, ((5, 1.5), (1, 1.2)), strict=True):
             axes.axvline(value / factor, color=ORANGE, linewidth=1.0, linestyle=(0, dashes))

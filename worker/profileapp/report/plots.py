@@ -7,7 +7,6 @@ import math
 import warnings
 from array import array
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 import matplotlib
 import msgspec
@@ -17,7 +16,8 @@ from matplotlib.ticker import MaxNLocator
 
 from profileapp.model.run import BudgetResult, Repeat
 from profileapp.model.series import MARKS, Series
-from profileapp.record.reader import SeriesData
+from profileapp.model.vector import extremes
+from profileapp.record.series_data import SeriesData
 from profileapp.report.clean import one_line
 from profileapp.report.decimate import decimate
 from profileapp.report.families import Family, families
@@ -102,7 +102,7 @@ def plot_target(
     if not filled:
         return [], 0
     time = _time(filled, repeats)
-    largest = {one: max(data.values) for one, data in filled.items()}
+    largest = {one: extremes(data.values[:])[1] for one, data in filled.items()}
     chosen, left_out = families(list(filled), largest, budgets)
     # Text of the app is text, never formulas; its letters may be none that matplotlib's own font has.
     with (
@@ -118,10 +118,12 @@ def plot_target(
 def _time(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> _Time:
     """From the first start to the last end; where that is not on record, to the last sample of our own clock."""
     ours = [data for one, data in series.items() if one.metric != "custom"] or list(series.values())
-    start_ns = min((each.started_ns for each in repeats), default=0) or min(min(data.times_ns) for data in ours)
+    start_ns = min((each.started_ns for each in repeats), default=0) or min(
+        extremes(data.times_ns[:])[0] for data in ours
+    )
     end_ns = max((each.ended_ns for each in repeats), default=0)
     if not repeats or not all(each.ended_ns for each in repeats):
-        end_ns = max(end_ns, *(max(data.times_ns) for data in ours))
+        end_ns = max(end_ns, *(extremes(data.times_ns[:])[1] for data in ours))
     length_s = max(end_ns - start_ns, 1) / 1e9
     unit_s, unit = next((each for each in _UNITS_OF_TIME if length_s > 4 * each[0]), (1.0, "s"))
     return _Time(start_ns, max(end_ns, start_ns + 1), unit_s, unit)
@@ -130,7 +132,9 @@ def _time(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> _Ti
 def _plot(
     family: Family, series: Mapping[Series, SeriesData], repeats: Sequence[Repeat], time: _Time, told: Told
 ) -> Plot:
-    shown = {line: _within(series[line.series], time) for line in family.lines}
+    limit = POINT_LIMIT if len(family.lines) == 1 else max(4, POINT_LIMIT * 2 // len(family.lines))
+    # Fewer points have the same extremes; one line after another, for all of them may be more than memory bears.
+    shown = {line: _thinned(*_within(series[line.series], time), limit) for line in family.lines}
     values = [value for _, numbers in shown.values() for value in numbers]
     low, high = (min(values), max(values)) if values else (0.0, 0.0)
     factor, unit = scale_of(family.unit, max(abs(low), abs(high)))
@@ -139,10 +143,9 @@ def _plot(
     figure = Figure(figsize=(_WIDTH_PT / 72, height_pt / 72))
     left, bottom = _LEFT_PT / _WIDTH_PT, _BOTTOM_PT / height_pt
     axes = figure.add_axes((left, bottom, 1 - left - _RIGHT_PT / _WIDTH_PT, _PLOT_PT / height_pt))
-    limit = POINT_LIMIT if len(shown) == 1 else max(4, POINT_LIMIT * 2 // len(shown))
     # The first line is drawn last, on top of the others.
     for number, (line, (times_ns, numbers)) in reversed(list(enumerate(shown.items()))):
-        _draw(axes, number, len(shown), line.label, *_points(times_ns, numbers, limit, repeats, time, factor))
+        _draw(axes, number, len(shown), line.label, *_points(times_ns, numbers, repeats, time, factor))
     _mark_repeats(axes, repeats, time)
     _dress(axes, one_line(unit, 24), time)
     _scale(axes, family, factor, low, high)
@@ -158,38 +161,40 @@ def _plot(
 
 def _within(data: SeriesData, time: _Time) -> tuple[Sequence[int], Sequence[float]]:
     """Samples of the run's time, in its order; the app may have written any time into its own."""
-    times, values = data.times_ns, data.values
+    times, values = data.times_ns[:], data.values[:]
     margin_ns = 1_000_000_000
     first_ns, last_ns = time.start_ns - margin_ns, time.end_ns + margin_ns
-    in_order = all(earlier <= later for earlier, later in pairwise(times))
-    if not in_order or times[0] < first_ns or times[-1] > last_ns:
+    if not data.is_in_order or times[0] < first_ns or times[-1] > last_ns:
         pairs = sorted(pair for pair in zip(times, values, strict=True) if first_ns <= pair[0] <= last_ns)
         times, values = array("q", (pair[0] for pair in pairs)), array("d", (pair[1] for pair in pairs))
-    if any(abs(value) > SAFE_MAGNITUDE for value in values):
+    if len(values) and max(map(abs, extremes(values))) > SAFE_MAGNITUDE:
         values = array("d", (math.copysign(min(abs(value), SAFE_MAGNITUDE), value) for value in values))
     return times, values
+
+
+def _thinned(times_ns: Sequence[int], values: Sequence[float], limit: int) -> tuple[list[int], list[float]]:
+    kept = decimate(values, limit)
+    return [times_ns[index] for index in kept], [values[index] for index in kept]
 
 
 def _points(
     times_ns: Sequence[int],
     values: Sequence[float],
-    limit: int,
     repeats: Sequence[Repeat],
     time: _Time,
     factor: float,
 ) -> tuple[list[float], list[float]]:
-    """What is drawn of a series: at most `limit` points, the line broken where a repeat begins."""
+    """What is drawn of a series, the line broken where a repeat begins."""
     starts = [repeat.started_ns for repeat in repeats if repeat.index > 1]
     xs: list[float] = []
     ys: list[float] = []
     before_ns = 0
-    for index in decimate(values, limit):
-        at_ns = times_ns[index]
+    for at_ns, value in zip(times_ns, values, strict=True):
         if xs and any(before_ns < start <= at_ns for start in starts):
             xs.append(xs[-1])
             ys.append(math.nan)
         xs.append(time.at(at_ns))
-        ys.append(values[index] / factor)
+        ys.append(value / factor)
         before_ns = at_ns
     return xs, ys
 

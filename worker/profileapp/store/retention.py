@@ -7,7 +7,7 @@ from array import array
 import msgspec
 from sqlalchemy import Connection, select, update
 
-from profileapp.record.reader import SeriesData
+from profileapp.record.series_data import SeriesData
 from profileapp.store import schema
 from profileapp.store.database import Database
 from profileapp.store.remove import remove_run, remove_samples
@@ -97,16 +97,15 @@ def _samples(connection: Connection, key: int) -> SeriesData:
     rows = connection.execute(
         select(table.c.time_ns, table.c.value).where(table.c.run_series_id == key).order_by(table.c.position)
     )
-    data = SeriesData()
+    times_ns, values = array("q"), array("d")
     for time_ns, value in rows:
-        data.times_ns.append(time_ns)
-        data.values.append(value)
-    return data
+        times_ns.append(time_ns)
+        values.append(value)
+    return SeriesData(times_ns, values)
 
 
 def _thinned(data: SeriesData, spacing_ns: int) -> SeriesData:
     kept = thin(data.times_ns, data.values, spacing_ns)
-    result = SeriesData()
-    result.times_ns = array("q", (data.times_ns[index] for index in kept))
-    result.values = array("d", (data.values[index] for index in kept))
-    return result
+    return SeriesData(
+        array("q", (data.times_ns[index] for index in kept)), array("d", (data.values[index] for index in kept))
+    )

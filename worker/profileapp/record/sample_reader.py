@@ -1,0 +1,275 @@
+"""Sorts the lines of `metrics.ndjson` into series: a block at a time, or, where one is not plain, a line at a time."""
+
+from __future__ import annotations
+
+import operator
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import msgspec
+
+from profileapp.model.clock import parse_utc
+from profileapp.model.series import Kind, Series
+from profileapp.record.series_data import Chunk, Column, Overflow, SeriesData
+
+LINE_LIMIT_BYTES = 256 * 1024
+SERIES_LIMIT = 20_000
+HELD_LIMIT = 4_000_000
+"""Samples in memory at the most, of 16 bytes each; more are put into a file."""
+
+_MARK = b',"timestamp":"'
+_SECOND_LETTERS, _TIME_LETTERS = 20, 29
+"""Of `2026-11-23T12:27:25.` and of that with its nanoseconds."""
+_NO_SAMPLE = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
+_STEPS_LIMIT = 50_000
+_SECONDS_LIMIT = 10_000
+
+# What stands between the time of a line and the value of the next one -> how to add a sample of the line, and the same
+# for the next line. The end of a line's frame alone does not tell its series, nor does its beginning.
+_Steps = dict[bytes, tuple[Callable[[int], None], Callable[[float], None], "_Steps"]]
+
+
+class SampleLine(msgspec.Struct, frozen=True):
+    """One line of `metrics.ndjson`, in the shape of the Sage data API.
+
+    `timestamp` is RFC 3339 in UTC with nanoseconds. `meta` holds `metric`, `unit` and, for what is no gauge, `kind`;
+    all else in it are labels.
+    """
+
+    name: str
+    value: float
+    timestamp: str
+    meta: dict[str, str] = {}
+
+
+class _Held:
+    """Samples of a series: those in memory, and where in the overflow those before them are."""
+
+    __slots__ = ("time_chunks", "times_ns", "value_chunks", "values")
+
+    def __init__(self) -> None:
+        self.times_ns: array[int] = array("q")
+        self.values: array[float] = array("d")
+        self.time_chunks: list[Chunk] = []
+        self.value_chunks: list[Chunk] = []
+
+
+class _NotPlain(ValueError):
+    """A block that has something in it that is not as we write it."""
+
+
+class SampleReader:
+    """Takes lines, each a sample; counts those that are none (`bad_lines`), and samples of too many series."""
+
+    def __init__(self, folder: Path, held_limit: int = HELD_LIMIT) -> None:
+        """What memory should not hold (more than `held_limit` samples) goes into a file in `folder`, if it can."""
+        self.lines = 0
+        self.bad_lines = 0
+        self.over_limit = 0
+        self._folder = folder
+        self._held_limit = held_limit
+        self._held = 0
+        self._overflow: Overflow | None = None
+        self._series: dict[Series, _Held] = {}
+        self._decode = msgspec.json.Decoder(SampleLine).decode
+        self._decode_values = msgspec.json.Decoder(list[float]).decode
+        self._decode_nanoseconds = msgspec.json.Decoder(list[int]).decode
+        self._seconds: dict[bytes, int] = {}
+        self._heads: dict[bytes, _Steps] = {}
+        self._frames: dict[tuple[bytes, bytes], _Held] = {}
+        self._step_count = 0
+
+    def series(self) -> dict[Series, SeriesData]:
+        """Every series with its samples; nothing may be taken after it."""
+        if self._overflow is not None:
+            self._put_away()
+        every = {one: self._data(held) for one, held in self._series.items()}
+        return {one: data for one, data in every.items() if len(data)}
+
+    def take_block(self, block: bytes) -> None:
+        """Takes whole lines, each with its end."""
+        try:
+            self._take_plain(block)
+        except _NO_SAMPLE:
+            for line in block.split(b"\n"):
+                if line.strip():
+                    self.take_line(line if len(line) < LINE_LIMIT_BYTES else None)
+
+    def take_line(self, line: bytes | None) -> None:
+        """Takes one line; None stands for a line that was too long to be one."""
+        self.lines += 1
+        try:
+            sample = self._decode(line or b"")
+            time_ns = _time_ns(sample.timestamp)
+            held = self._of(_series_of(sample))
+        except _NO_SAMPLE:
+            self.bad_lines += 1
+            return
+        if held is None:
+            self.over_limit += 1
+            return
+        held.times_ns.append(time_ns)
+        held.values.append(sample.value)
+        self._added(1)
+
+    def _take_plain(self, block: bytes) -> None:
+        """Takes lines that are all as MetricsWriter writes them. Raises before anything of the block is taken.
+
+        The frame of a line, all but its value and its time, is decoded once; where it comes again, bytes are compared.
+        """
+        head, *parts = block.split(_MARK)
+        if not parts:
+            raise _NotPlain
+        first_frame, _, first_number = head.rpartition(b":")
+        # Behind the last line stands no other.
+        middle = [part[_TIME_LETTERS:].rpartition(b":") for part in parts[:-1]]
+        frames = [frame for frame, _, _ in middle]
+        frames.append(parts[-1][_TIME_LETTERS:])
+        numbers = [number for _, _, number in middle]
+        numbers.insert(0, first_number)
+        steps = self._steps(first_frame, frames)
+        times_ns = self._times_ns(parts)
+        # A comma in one would make two of it.
+        values = self._decode_values(b"[%b]" % b",".join(numbers))
+        if len(values) != len(times_ns):
+            raise _NotPlain
+        for step, time_ns, value in zip(steps, times_ns, values, strict=True):
+            step[0](time_ns)
+            step[1](value)
+        self.lines += len(values)
+        self._added(len(values))
+
+    def _steps(self, head: bytes, frames: list[bytes]) -> list[Any]:
+        after = self._heads.get(head)
+        if after is None:
+            after = self._heads[head] = {}
+        steps: list[Any] = []
+        for frame in frames:
+            try:
+                step = after[frame]
+            except KeyError:
+                if steps:
+                    head = frames[len(steps) - 1].partition(b"\n")[2]
+                step = after[frame] = self._step(head, frame)
+            steps.append(step)
+            after = step[2]
+        return steps
+
+    def _step(self, head: bytes, frame: bytes) -> Any:
+        if self._step_count >= _STEPS_LIMIT:
+            # Without a pattern in it, as of an app that says things by chance, the next block begins anew.
+            self._step_count = 0
+            self._heads.clear()
+            self._frames.clear()
+        self._step_count += 1
+        tail, end, next_head = frame.partition(b"\n")
+        if not end or b"\n" in next_head:
+            raise _NotPlain
+        held = self._frames.get((head, tail))
+        if held is None:
+            held = self._frames[head, tail] = self._of_frame(head, tail)
+        return held.times_ns.append, held.values.append, self._heads.setdefault(next_head, {})
+
+    def _of_frame(self, head: bytes, tail: bytes) -> _Held:
+        """The series of a frame. Raises where the two gaps in it are not just the sample's value and time."""
+        if len(head) + len(tail) > LINE_LIMIT_BYTES // 2:
+            raise _NotPlain
+        found = None
+        for value, time in ((7.25, b"2001-01-01T00:00:00.123456789"), (-8.0, b"2002-02-02T00:00:00.000000000")):
+            sample = self._decode(b"%b:%b%b%b%b" % (head, repr(value).encode(), _MARK, time, tail))
+            if (sample.value, sample.timestamp) != (value, f"{time.decode()}Z"):
+                raise _NotPlain
+            found = self._of(_series_of(sample))
+        if found is None:
+            raise _NotPlain
+        return found
+
+    def _times_ns(self, parts: list[bytes]) -> list[int]:
+        texts = [part[:_TIME_LETTERS] for part in parts]
+        different = list(set(texts))
+        # What a collector samples together has one time.
+        if 2 * len(different) < len(texts):
+            times_ns = dict(zip(different, self._different_times_ns(different), strict=True))
+            return list(map(times_ns.__getitem__, texts))
+        return self._different_times_ns(texts)
+
+    def _different_times_ns(self, texts: list[bytes]) -> list[int]:
+        nanoseconds = [text[_SECOND_LETTERS:] for text in texts]
+        digits = b"".join(nanoseconds)
+        if not digits.isdigit() or len(digits) != len(texts) * (_TIME_LETTERS - _SECOND_LETTERS):
+            raise _NotPlain
+        seconds = [text[:_SECOND_LETTERS] for text in texts]
+        known = self._seconds
+        if len(known) > _SECONDS_LIMIT:
+            known.clear()
+        for second in set(seconds) - known.keys():
+            known[second] = _second_ns(second)
+        # No number of JSON begins with 0; the 1 in front is taken off again in _second_ns.
+        fractions = self._decode_nanoseconds(b"[1%b]" % b",1".join(nanoseconds))
+        return list(map(operator.add, map(known.__getitem__, seconds), fractions))
+
+    def _of(self, one: Series) -> _Held | None:
+        """Where its samples are kept; None where there are too many series."""
+        held = self._series.get(one)
+        if held is None and len(self._series) < SERIES_LIMIT:
+            held = self._series[one] = _Held()
+        return held
+
+    def _added(self, samples: int) -> None:
+        self._held += samples
+        if self._held > self._held_limit:
+            self._put_away()
+
+    def _put_away(self) -> None:
+        """Puts what is in memory into the overflow; where that cannot be, memory has to hold it."""
+        self._held = 0
+        try:
+            if self._overflow is None:
+                self._overflow = Overflow(self._folder)
+            for held in self._series.values():
+                if held.values:
+                    chunks = self._overflow.add(held.times_ns), self._overflow.add(held.values)
+                    held.time_chunks.append(chunks[0])
+                    held.value_chunks.append(chunks[1])
+                    # Emptied, not replaced: steps hold their methods.
+                    del held.times_ns[:], held.values[:]
+        except OSError:
+            self._held_limit *= 2
+
+    def _data(self, held: _Held) -> SeriesData:
+        if self._overflow is None or not held.value_chunks:
+            return SeriesData(held.times_ns, held.values)
+        if held.values:
+            # The file could not take all of it.
+            times_ns: Column[int] = Column(self._overflow, "q", held.time_chunks)
+            values: Column[float] = Column(self._overflow, "d", held.value_chunks)
+            return SeriesData(times_ns[:] + held.times_ns, values[:] + held.values)
+        return SeriesData(Column(self._overflow, "q", held.time_chunks), Column(self._overflow, "d", held.value_chunks))
+
+
+def _second_ns(second: bytes) -> int:
+    """Of `2026-11-23T12:27:25.`, less the 1 that _times_ns puts in front of nine digits. Raises ValueError."""
+    text = second.decode("ascii")
+    if text[-1] != ".":
+        raise _NotPlain
+    return _in_range(parse_utc(f"{text[:-1]}Z")) - 1_000_000_000
+
+
+def _time_ns(timestamp: str) -> int:
+    return _in_range(parse_utc(timestamp))
+
+
+def _in_range(time_ns: int) -> int:
+    if not 0 <= time_ns < 2**62:
+        raise ValueError("a time before 1970 or after 2116")
+    return time_ns
+
+
+def _series_of(sample: SampleLine) -> Series:
+    meta = dict(sample.meta)
+    metric, unit, kind = meta.pop("metric", "custom"), meta.pop("unit", ""), meta.pop("kind", "gauge")
+    if kind not in get_args(Kind):
+        raise ValueError(f"unknown kind {kind!r}")
+    return Series(sample.name, unit, metric, tuple(sorted(meta.items())), cast(Kind, kind))
