@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from array import array
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from profileapp.model.run import RUN_VERSION, Run
 from profileapp.model.series import Kind, Series
 from profileapp.record.files import open_regular
 from profileapp.record.folder import APP_LOG_FILE, METRICS_FILE, PACKED_METRICS_FILE, RUN_FILE
+from profileapp.record.packed import open_packed
 
 RUN_LIMIT_BYTES = 64 * 1024**2
 LINE_LIMIT_BYTES = 256 * 1024
@@ -197,7 +197,7 @@ def _open_metrics(folder: Path) -> BinaryIO:
     try:
         return open_regular(folder / METRICS_FILE)
     except FileNotFoundError:
-        return cast(BinaryIO, gzip.GzipFile(fileobj=open_regular(folder / PACKED_METRICS_FILE), mode="rb"))
+        return open_packed(open_regular(folder / PACKED_METRICS_FILE))
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
