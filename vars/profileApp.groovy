@@ -39,6 +39,7 @@ Map defaults() {
         database     : '',         // id of a secret text: the URL of the database that runs are stored in; '': none
         baseline     : '',         // branch whose earlier runs the numbers are held against; '': none
         earlier      : '',         // folder of the workspace that holds those runs; '': the database does
+        attachments  : false,      // log, series and plots shown with the test cases: needs the JUnit Attachments plugin
         wheels       : '',         // folder on the agents that the worker is installed from; '': an index
         index        : '',         // URL of that index; '': pip's own
     ]
@@ -80,6 +81,9 @@ String problemWith(Map given) {
     }
     if (!(config.get('targets') instanceof List)) {
         return "profileApp: targets is '" + config.get('targets') + "'; allowed: a list of names"
+    }
+    if (!(config.get('attachments') instanceof Boolean)) {
+        return "profileApp: attachments is '" + config.get('attachments') + "'; allowed: true, false"
     }
     if (!(config.get('credentials') instanceof List)) {
         return "profileApp: credentials is '" + config.get('credentials') + "'; allowed: a list of ids"
@@ -302,7 +306,7 @@ private runGroup(Map config, Map group, Map outcomes) {
             } finally {
                 sh(label: 'wait for the worker', script: 'exec 9>.profileapp/lock; flock -w 120 9 || true')
                 for (int i = 0; i < group.targets.size(); i++) {
-                    fileResults(group.targets[i], code, outcomes)
+                    fileResults(config, group.targets[i], code, outcomes)
                 }
             }
         }
@@ -310,9 +314,9 @@ private runGroup(Map config, Map group, Map outcomes) {
     judge(config, group.name, code)
 }
 
-private fileResults(String name, Integer code, Map outcomes) {
+private fileResults(Map config, String name, Integer code, Map outcomes) {
     def folder = 'profile/' + name
-    junit(testResults: folder + '/junit.xml', allowEmptyResults: true, skipMarkingBuildUnstable: true)
+    publish(config, folder + '/junit.xml')
     archiveArtifacts(artifacts: folder + '/**', allowEmptyArchive: true)
     stash(name: 'profileapp-' + name, includes: folder + '/**', allowEmpty: true)
     outcomes[name] = [exitCode: code, stashed: true]
@@ -368,8 +372,11 @@ private Map summarise(Map config, Map plan, Map outcomes) {
             error('profileApp: no report could be made')
         }
         archiveArtifacts(artifacts: 'profile/**')
-        def link = '<a href="' + reportUrl() + '">Profile</a>: ' + summary.summary
-        currentBuild.description = currentBuild.description ? currentBuild.description + '<br>' + link : link
+        if (config.attachments) {
+            publish(config, 'profile/attachments.xml')
+        }
+        def line = descriptionOf(summary, reportUrl(), artifactUrl('badge.svg'))
+        currentBuild.description = currentBuild.description ? currentBuild.description + '<br>' + line : line
         if (config.database) {
             storeRuns(config)
         }
@@ -396,7 +403,7 @@ private Integer holdBaseline(Map config) {
             withDatabase(config, hold)
         }
     }
-    junit(testResults: 'profile/baseline.xml', allowEmptyResults: true, skipMarkingBuildUnstable: true)
+    publish(config, 'profile/baseline.xml')
     return code
 }
 
@@ -429,9 +436,27 @@ private storeRuns(Map config) {
         'and `profileapp store` can be run again')
 }
 
-/** Relative to the build where this Jenkins does not know its own address. */
+/** HTML: the badge, which links the report, and what the worker says, which it has escaped. */
+@NonCPS
+String descriptionOf(Map summary, String report, String badge) {
+    def alt = 'Profile: ' + (summary.get('verdict') ?: 'done')
+    return '<a href="' + report + '"><img src="' + badge + '" alt="' + alt + '"></a> ' +
+        (summary.get('description') ?: summary.get('summary'))
+}
+
 private String reportUrl() {
-    return (env.BUILD_URL ?: '') + 'artifact/profile/index.html'
+    return artifactUrl('index.html')
+}
+
+/** Relative to the build where this Jenkins does not know its own address. */
+private String artifactUrl(String path) {
+    return (env.BUILD_URL ?: '') + 'artifact/profile/' + path
+}
+
+/** Test results; with what they name attached, where that was asked for: it needs a plugin. */
+private publish(Map config, String results) {
+    def publishers = config.attachments ? [[$class: 'AttachmentPublisher']] : []
+    junit(testResults: results, allowEmptyResults: true, skipMarkingBuildUnstable: true, testDataPublishers: publishers)
 }
 
 /** The worker's bridge script and the version it is pinned to, into the folder we are in. */

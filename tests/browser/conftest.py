@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from tests.report.history_samples import DIFFERENCES, TRENDS
-from tests.report.sample_runs import judged_samples
+from tests.report.sample_runs import judged_devices, judged_samples
 from tests.report.test_pages import HOSTILE, hostile_run
 
 from profileapp.report.history_page import write_comparison, write_history
@@ -43,6 +43,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_overview(out, judged)
     write_pages(out, judged)
     write_history(out / "history", TRENDS)
+    write_pages(out / "devices", judged_devices(out / "devices"))
     write_comparison(out / "comparison", "main", HOSTILE, DIFFERENCES)
     return out
 

@@ -21,7 +21,7 @@ PAGES = (
     "night/report/index.html",
     "bad/report/index.html",
 )
-EVERY_PAGE = (*PAGES, "history/index.html", "comparison/index.html")
+EVERY_PAGE = (*PAGES, "devices/index.html", "history/index.html", "comparison/index.html")
 Scheme = Literal["light", "dark"]
 
 

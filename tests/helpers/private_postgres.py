@@ -10,7 +10,10 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
+
+from helpers.small_disk import SmallDisk, small_disk
 
 START_TIMEOUT_S = 60.0
 
@@ -18,20 +21,26 @@ START_TIMEOUT_S = 60.0
 class PrivatePostgres:
     """Runs until `remove`. Root cannot run PostgreSQL, so that the user `postgres` or `nobody` does.
 
-    Raises OSError or subprocess.SubprocessError where it cannot be had.
+    `size`: that of a disk of its own, such as `160m`. Raises OSError or subprocess.SubprocessError where it cannot be
+    had, NoSmallDisk where its disk cannot.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, size: str = "") -> None:
         self._programs = _programs()
-        self._user = _user()
+        self.user = _user()
+        self.disk: SmallDisk | None = None
+        self._mounted = ExitStack()
         # A socket's path may have 107 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="pa-pg-", dir="/tmp"))
         self._server: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
         try:
             self.folder.chmod(0o755)
-            if self._user:
-                shutil.chown(self.folder, self._user)
+            if self.user:
+                shutil.chown(self.folder, self.user)
+            if size:
+                (self.folder / "data").mkdir()
+                self.disk = self._mounted.enter_context(small_disk(self.folder / "data", size, self.user))
             data = str(self.folder / "data")
             words = ["-D", data, "-U", "tester", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
             subprocess.run([self._programs / "initdb", *words], check=True, capture_output=True, **self._as_user())
@@ -69,6 +78,7 @@ class PrivatePostgres:
     def remove(self) -> None:
         """Ends the server and removes all it had."""
         self.stop()
+        self._mounted.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def new_database(self) -> str:
@@ -89,9 +99,7 @@ class PrivatePostgres:
 
     def _as_user(self) -> dict[str, object]:
         environ = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}
-        person = (
-            {"user": self._user, "group": pwd.getpwnam(self._user).pw_gid, "extra_groups": []} if self._user else {}
-        )
+        person = {"user": self.user, "group": pwd.getpwnam(self.user).pw_gid, "extra_groups": []} if self.user else {}
         return {**person, "cwd": "/", "env": environ}
 
 

@@ -102,6 +102,7 @@ def test_defaults_agents_and_durations(tmp_path: Path) -> None:
         ("fast-orin-arm64", "orin && arm64"),
         ("slow", "any-board"),
     ]
+    assert [each.shared_name for each in plan.targets] == ["fast", "fast", ""]
     fast = plan.targets[0]
     assert (fast.timeout_s, fast.interval_s, fast.warmup_s, fast.grace_s, fast.repeat) == (120, 0.1, 0.5, 60, 3)
     assert fast.env == {"A": "1.10", "B": "on"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.report.sample_runs import judged_samples
+from tests.report.sample_runs import judged_devices, judged_samples
 
 from profileapp.judge.verdict import JudgedRun
 
@@ -20,3 +20,9 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> list[JudgedRun]:
 def own_samples(tmp_path: Path) -> list[JudgedRun]:
     """The same, in a folder of the test's own: `tmp_path / "profile"`."""
     return judged_samples(tmp_path / "profile")
+
+
+@pytest.fixture(scope="session")
+def on_devices(tmp_path_factory: pytest.TempPathFactory) -> list[JudgedRun]:
+    """Two targets on three devices each; not to be written to."""
+    return judged_devices(tmp_path_factory.mktemp("devices"))

@@ -1,6 +1,7 @@
 """Recorded runs as a worker leaves them, made without running anything: for tests, and to look at pages by eye.
 
-`python tests/report/sample_runs.py DIR` fills DIR; `profileapp report DIR` then makes the pages.
+`python tests/report/sample_runs.py DIR` fills DIR, and DIR/devices with the same targets on several devices;
+`profileapp report DIR` then makes the pages.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+import msgspec
 
 from profileapp.collect import container_series as container
 from profileapp.collect import proc_load
@@ -241,6 +244,43 @@ def write_samples(out: Path) -> None:
         stream.write(b'{"name":"container.cpu.util","val')
 
 
+DEVICES = (
+    AGENT,
+    msgspec.structs.replace(AGENT, hostname="orin-nano-2", board="NVIDIA Jetson Orin Nano Developer Kit"),
+    msgspec.structs.replace(AGENT, hostname="agx-orin-1", board="NVIDIA Jetson AGX Orin Developer Kit"),
+)
+ENERGY = series("energy.total", "J", "energy", "counter")
+
+
+def judged_devices(out: Path) -> list[JudgedRun]:
+    """Two targets, each on the three DEVICES in three repeats, the runs of each device behind each other."""
+    repeats = tuple(
+        Repeat(index, begin, begin + 4 * SECOND_NS, begin + 24 * SECOND_NS, "timeout", 143, 15)
+        for index in (1, 2, 3)
+        for begin in [START_NS + (index - 1) * 28 * SECOND_NS]
+    )
+    judged = []
+    for times, agent in zip((1.0, 1.7, 3.4), DEVICES, strict=True):
+        for name, args, fps, watts in (("day", "--use-gpu", 15.2, 6.4), ("night", "--use-gpu --night", 9.1, 7.0)):
+            run = sample_run(
+                f"{name}-{agent.hostname}",
+                args,
+                80.0,
+                agent=agent,
+                repeats=repeats,
+                target_shared_name=name,
+                target_repeat=3,
+                target_budgets={"fps.mean": ">= 12"},
+            )
+            shapes = app_shapes(cpu=80.0 / times, memory_mib=310.0, fps=fps * times) | {ENERGY: _energy(watts * times)}
+            judged.append(judge_folder(write_target(out, run, shapes).path))
+    return judged
+
+
+def _energy(watts: float) -> Shape:
+    return lambda at_s, _: watts * at_s
+
+
 def judged_samples(out: Path) -> list[JudgedRun]:
     """The four targets of `write_samples`, written to `out` and judged."""
     write_samples(out)
@@ -249,3 +289,4 @@ def judged_samples(out: Path) -> list[JudgedRun]:
 
 if __name__ == "__main__":
     write_samples(Path(sys.argv[1]))
+    judged_devices(Path(sys.argv[1]) / "devices")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.helpers.samples import series_data
 from tests.report.sample_runs import FPS, SECOND_NS, START_NS, sample_run, wave, write_target
+from tests.report.test_devices import DEVICE_NAMES
 from tests.report.test_pages import HOSTILE, pages_of, report
 from tests.report.test_plots import SVG, drawn
 
@@ -19,7 +21,10 @@ from profileapp.judge.energy import mean_power_w
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.run import Number, Repeat
 from profileapp.model.series import series
-from profileapp.report.target_plots import _Point, pareto, target_plots
+from profileapp.report import target_plots as module
+from profileapp.report.devices import placed
+from profileapp.report.plots import Plot
+from profileapp.report.trade_off import Point, pareto
 
 ENERGY = series("energy.total", "J", "energy", "counter")
 
@@ -29,6 +34,10 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> JudgedRun:
     out = tmp_path_factory.mktemp("targets")
     shapes = {FPS: wave(10, 1, 0), container.CPU: wave(50, 1, 0), ENERGY: lambda at_s, _: 7.0 * at_s}
     return judge_folder(write_target(out, sample_run("gpu", seconds=20), shapes).path)
+
+
+def target_plots(judged: Sequence[JudgedRun]) -> list[Plot]:
+    return module.target_plots(placed(judged))
 
 
 def target(one: JudgedRun, name: str, numbers: tuple[Number, ...], **changes: Any) -> JudgedRun:
@@ -52,6 +61,35 @@ def test_a_bar_for_each_number_that_targets_share_and_speed_against_watts(one: J
     assert plots[1].description.endswith("a 50 %; b 90 %")
 
 
+def test_bars_of_one_device_are_named_by_their_target_and_say_their_value(one: JudgedRun) -> None:
+    cpu = target_plots([target(one, "a", numbers(10, 50)), target(one, "b", numbers(20, 90))])[1]
+    texts = ["".join(each.itertext()).strip() for each in drawn(cpu).iter(f"{SVG}text")]
+    assert {"50 %", "90 %", "least to greatest of the repeats"} <= set(texts)
+    assert "pattern" not in cpu.light.decode()
+
+
+def test_repeats_that_agree_need_no_legend(one: JudgedRun) -> None:
+    fps = target_plots([target(one, "a", numbers(10, 50)), target(one, "b", numbers(20, 90))])[2]
+    assert b"repeats" not in fps.light
+
+
+def test_devices_are_told_apart_by_name_pattern_and_shape(on_devices: list[JudgedRun]) -> None:
+    trade_off, cpu, *_ = target_plots(on_devices)
+    texts = ["".join(each.itertext()).strip() for each in drawn(cpu).iter(f"{SVG}text")]
+    names = [each for each in texts if each in ("day", "night", *DEVICE_NAMES)]
+    # The names of bars and the headings are two kinds of words, each from the top.
+    assert names == [*DEVICE_NAMES, *DEVICE_NAMES, "day", "night"]
+    patterns = {each.get("id"): each for each in drawn(cpu).iter(f"{SVG}pattern")}
+    assert len(patterns) == 2
+    used = {each.get("fill", "")[5:-1] for each in drawn(cpu).iter() if each.get("fill", "").startswith("url(")}
+    assert used == set(patterns)
+    words = ["".join(each.itertext()).strip() for each in drawn(trade_off).iter(f"{SVG}text")]
+    assert {*DEVICE_NAMES, "hollow: another is faster for no more power"} <= set(words)
+    outlines = {mark.get("d") for mark in drawn(trade_off).iter(f"{SVG}path") if mark.get("id")}
+    assert len(outlines) >= len(DEVICE_NAMES)
+    assert "day on agx-orin-1 51.6 frames/s" in trade_off.description
+
+
 def test_without_energy_it_is_speed_against_cpu(one: JudgedRun) -> None:
     plots = target_plots([target(one, name, numbers(10, 50), series={}) for name in "ab"])
     assert plots[0].title == "Frames per second against CPU"
@@ -64,7 +102,7 @@ def test_one_target_has_none(one: JudgedRun) -> None:
 
 
 def test_the_best_are_those_that_nothing_beats() -> None:
-    points = [_Point("slow", 1, 5), _Point("bad", 2, 4), _Point("fast", 3, 9), _Point("dear", 4, 9)]
+    points = [Point("slow", "", 1, 5), Point("bad", "", 2, 4), Point("fast", "", 3, 9), Point("dear", "", 4, 9)]
     assert [each.target for each in pareto(points)] == ["slow", "fast"]
 
 

@@ -14,6 +14,7 @@ import profileapp.report.write
 from profileapp.commands.report import command
 from profileapp.errors import AgentError
 from profileapp.judge.verdict import JudgedRun, judge_folder
+from profileapp.plan.names import RESERVED
 from profileapp.record import reader
 from profileapp.record.sample_reader import SampleReader
 from profileapp.record.series_data import Column
@@ -26,7 +27,8 @@ def test_every_file_has_its_place(own_samples: list[JudgedRun]) -> None:
     write_overview(out, own_samples)
     assert write_pages(out, own_samples) == out / "index.html"
     names = {path.name for path in out.iterdir()}
-    assert names == {"index.html", "summary.csv", "junit.xml", "report", *(each.folder.name for each in own_samples)}
+    # So no target can have the name of any of them.
+    assert names == (RESERVED - {"baseline.xml"}) | {each.folder.name for each in own_samples}
     for each in own_samples:
         assert {"junit.xml", "series.csv", "report", "run.json"} <= {path.name for path in each.folder.iterdir()}
 

@@ -122,6 +122,28 @@ def test_two_migrate_at_once(db: str) -> None:
     open_database(db, write=False)
 
 
+@pytest.mark.parametrize("step", migrate.KNOWN[:-1])
+def test_two_programs_migrate_an_older_form_at_once_and_store_into_it(db: str, tmp_path: Path, step: str) -> None:
+    from profileapp.store.database import Database, _engine
+
+    old = Database(_engine(parse_url(db), write=True), "old")
+    with old.transaction() as connection:
+        migrate.upgrade(connection, "old", to=step)
+    store_folder(old, record(tmp_path / "first", a_run("first")))
+    folders = [record(tmp_path / name, a_run(name)) for name in ("a", "b", "c")]
+    words = [sys.executable, "-m", "profileapp", "store", "--db", db]
+    programs = [
+        subprocess.Popen([*words, str(folder.parent)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for folder in folders
+    ]
+    said = [program.communicate(timeout=120) for program in programs]
+    assert [program.returncode for program in programs] == [0, 0, 0], said
+    with open_database(db, write=False).transaction() as connection:
+        assert migrate.revision_of(connection) == migrate.HEAD
+        runs = connection.execute(text("SELECT run_id FROM run ORDER BY run_id")).scalars().all()
+    assert runs == ["a", "b", "c", "first"]
+
+
 def test_what_is_no_database(tmp_path: Path) -> None:
     for path, told in (
         (tmp_path, "is a folder"),

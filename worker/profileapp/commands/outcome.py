@@ -11,6 +11,7 @@ import msgspec
 
 from profileapp.errors import ExitCode, ProfileappError, worst
 from profileapp.judge.verdict import JudgedRun
+from profileapp.report.badge import badge_verdict, description_html
 from profileapp.report.one_line import summary_line
 from profileapp.report.terminal import print_table
 
@@ -25,13 +26,18 @@ class TargetOutcome(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """The JSON that `run --json` and `report --json` end with. `report` is the path of the page, null without one."""
+    """The JSON that `run --json` and `report --json` end with. `report` is the path of the page, null without one.
+
+    `description` is a line of HTML for a build's description, `verdict` the worst of all.
+    """
 
     summary: str
     exit_code: int
     targets: tuple[TargetOutcome, ...]
     report: str | None
     errors: tuple[str, ...] = ()
+    verdict: str = ""
+    description: str = ""
     version: int = 1
 
 
@@ -69,4 +75,6 @@ def _outcome(
         targets=targets,
         report=str(index) if index else None,
         errors=tuple(map(str, errors)),
+        verdict=badge_verdict(judged),
+        description=description_html(judged),
     )

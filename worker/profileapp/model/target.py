@@ -101,7 +101,8 @@ class Service(msgspec.Struct, frozen=True):
 class Target(msgspec.Struct, frozen=True):
     """One configuration of the app on one kind of agent, with every default filled in.
 
-    `name` matches `[a-z0-9][a-z0-9._-]{0,62}`. `agent` is a Jenkins label expression, "" for any. `timeout_s` 0: the
+    `name` matches `[a-z0-9][a-z0-9._-]{0,62}`; `shared_name` is what a target that was spread over several agents is
+    called without the agent, "" for any other. `agent` is a Jenkins label expression, "" for any. `timeout_s` 0: the
     app ends by itself. `dataset` is a path relative to the folder of the configuration file, taken as it is, or one
     that the agent makes ready. `services` stand in the order in which they start. `internet`: whether the app reaches
     what is outside the agent; None: only where it has no services. Before each repeat it is waited until the device is
@@ -128,6 +129,7 @@ class Target(msgspec.Struct, frozen=True):
     metrics: tuple[str, ...] = ()
     native_frames: bool = False
     budgets: dict[str, str] = {}
+    shared_name: str = ""
 
     @property
     def datasets(self) -> tuple[str | Dataset, ...]:

@@ -98,12 +98,12 @@ class _Expansion:
         name = section.name if section.name is not UNSET else ""
         targets = []
         for label in labels:
-            base = name or derived_name(args)
-            if len(labels) > 1:
-                base = with_suffix(base, slug(label) or "any")
+            shared = name or derived_name(args)
+            base = with_suffix(shared, slug(label) or "any") if len(labels) > 1 else shared
             unique = base if name and len(labels) == 1 else first_free(base, self._taken)
             self._taken.add(unique)
-            targets.append(self._target(index, section, unique, args, label))
+            target = self._target(index, section, unique, args, label)
+            targets.append(msgspec.structs.replace(target, shared_name=shared) if len(labels) > 1 else target)
         return targets
 
     def _target(self, index: int, section: TargetSection, name: str, args: tuple[str, ...], agent: str) -> Target:

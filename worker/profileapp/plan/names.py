@@ -7,7 +7,9 @@ import re
 from collections.abc import Sequence
 
 NAME_LIMIT = 63
-RESERVED = frozenset({"index.html", "summary.csv", "junit.xml", "report"})
+RESERVED = frozenset(
+    {"index.html", "summary.csv", "junit.xml", "baseline.xml", "attachments.xml", "badge.svg", "report", "plot"}
+)
 """What stands beside the targets in the artifact folder."""
 
 _DERIVED_LIMIT = 40

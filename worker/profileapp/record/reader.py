@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import msgspec
 
@@ -14,6 +13,7 @@ from profileapp.model.run import RUN_VERSION, Run
 from profileapp.model.series import Series
 from profileapp.record.files import open_regular
 from profileapp.record.folder import APP_LOG_FILE, METRICS_FILE, PACKED_METRICS_FILE, RUN_FILE
+from profileapp.record.packed import open_packed
 from profileapp.record.sample_reader import LINE_LIMIT_BYTES, SERIES_LIMIT, SampleReader
 from profileapp.record.series_data import SeriesData
 
@@ -111,7 +111,7 @@ def _open_metrics(folder: Path) -> BinaryIO:
     try:
         return open_regular(folder / METRICS_FILE)
     except FileNotFoundError:
-        return cast(BinaryIO, gzip.GzipFile(fileobj=open_regular(folder / PACKED_METRICS_FILE), mode="rb"))
+        return open_packed(open_regular(folder / PACKED_METRICS_FILE))
 
 
 def _read_into(reader: SampleReader, stream: BinaryIO) -> None:

@@ -8,6 +8,8 @@ from junit_xml import TestCase, TestSuite, to_xml_report_string
 
 from profileapp.judge.verdict import JudgedRun
 from profileapp.model.run import BudgetResult, Held, MetricStatus, Run
+from profileapp.record.folder import APP_LOG_FILE
+from profileapp.report.attached import attached, attached_plots, harmless, page_address
 from profileapp.report.clean import clean
 from profileapp.report.format import ABSENT, moment, quantity
 from profileapp.report.held_text import baseline_text, held_text
@@ -15,6 +17,7 @@ from profileapp.report.page_data import budget_text, duration_s, remarks
 
 LOG_LIMIT = 16 * 1024
 NAME_LIMIT = 200
+SERIES_FILE = "series.csv"
 
 
 def junit_xml(judged: Sequence[JudgedRun]) -> str:
@@ -53,6 +56,18 @@ def baseline_xml(judged: Sequence[JudgedRun]) -> str:
     return str(to_xml_report_string(suites, prettyprint=False))
 
 
+def attachments_xml(judged: Sequence[JudgedRun]) -> str:
+    """One suite a target that has a page, of one case that names the page and the plots to be filed with it."""
+    suites = []
+    for each in judged:
+        report = each.folder / "report"
+        lines = [*filter(None, [page_address(each)]), *attached_plots(report)]
+        if (report / "index.html").is_file():
+            case = TestCase("report", _classname(each.run), stdout="\n".join(lines) or None)
+            suites.append(_suite_of(each.run, [case], " report"))
+    return str(to_xml_report_string(suites, prettyprint=False))
+
+
 def _classname(run: Run) -> str:
     """Jenkins takes what stands before the last dot for the package: the app, and nothing of the target's name."""
     return _name(f"{run.app.name or 'app'}.{run.target.name.replace('.', '_')}")
@@ -66,9 +81,9 @@ def _held_cases(run: Run, classname: str) -> list[TestCase]:
 
 
 def _held_case(held: Held, about: str, classname: str) -> TestCase:
-    text = clean(held_text(held), NAME_LIMIT * 5)
+    text = _text(held_text(held), NAME_LIMIT * 5)
     case = TestCase(
-        _name(f"baseline {held.title} {held.statistic}"), classname, stdout=clean(f"{text}\n{about}", LOG_LIMIT)
+        _name(f"baseline {held.title} {held.statistic}"), classname, stdout=_text(f"{text}\n{about}", LOG_LIMIT)
     )
     if held.state == "worse":
         case.add_failure_info(text, failure_type=held.state)
@@ -83,22 +98,25 @@ def _run_case(judged: JudgedRun, classname: str) -> TestCase:
         *remarks(judged),
         *(f"{each.label}: {quantity(each.value, each.unit)}" for each in judged.headline),
     ]
-    case = TestCase("run", classname, duration_s(judged), stdout=clean("\n".join(notes), LOG_LIMIT) or None)
-    message = clean(run.message or "the run did not come to its end", NAME_LIMIT * 5)
+    said = _text("\n".join(notes), LOG_LIMIT)
+    files = attached(judged.folder / name for name in (APP_LOG_FILE, SERIES_FILE))
+    stdout = "\n".join(filter(None, [said, *files]))
+    case = TestCase("run", classname, duration_s(judged), stdout=stdout or None)
+    message = _text(run.message or "the run did not come to its end", NAME_LIMIT * 5)
     if judged.verdict == "app failed":
-        case.add_failure_info(message, clean(judged.app_log_tail, LOG_LIMIT) or message, run.ending)
+        case.add_failure_info(message, _text(judged.app_log_tail, LOG_LIMIT) or message, run.ending)
     elif run.ending in ("not-measured", "aborted") or judged.verdict == "incomplete":
-        case.add_error_info(message, clean(judged.app_log_tail, LOG_LIMIT) or message, run.ending or "incomplete")
+        case.add_error_info(message, _text(judged.app_log_tail, LOG_LIMIT) or message, run.ending or "incomplete")
     return case
 
 
 def _metric_case(metric: MetricStatus, classname: str) -> TestCase:
     notes = f"source: {metric.source}\nsamples: {metric.samples}\nlate: {metric.late}\nmissed: {metric.missed}"
-    case = TestCase(_name(f"metric {metric.title}"), classname, stdout=clean(notes))
+    case = TestCase(_name(f"metric {metric.title}"), classname, stdout=_text(notes))
     if metric.state == "skipped":
-        case.add_skipped_info(clean(metric.reason, NAME_LIMIT * 5))
+        case.add_skipped_info(_text(metric.reason, NAME_LIMIT * 5))
     elif metric.state == "failed":
-        case.add_error_info(clean(metric.reason, NAME_LIMIT * 5), error_type="collector")
+        case.add_error_info(_text(metric.reason, NAME_LIMIT * 5), error_type="collector")
     return case
 
 
@@ -109,7 +127,7 @@ def _unknown_metric_case(metric: str, classname: str) -> TestCase:
 
 
 def _budget_case(budget: BudgetResult, classname: str) -> TestCase:
-    text = clean(budget_text(budget), NAME_LIMIT * 5)
+    text = _text(budget_text(budget), NAME_LIMIT * 5)
     case = TestCase(_name(f"budget {budget.key} {budget.condition}"), classname, stdout=text)
     if budget.state != "kept":
         case.add_failure_info(text, failure_type=budget.state)
@@ -134,7 +152,7 @@ def _properties(run: Run) -> dict[str, str]:
         "build": run.build.url,
         "ending": run.ending or "",
     }
-    return {key: clean(value, NAME_LIMIT * 5) for key, value in properties.items() if value}
+    return {key: _text(value, NAME_LIMIT * 5) for key, value in properties.items() if value}
 
 
 def _timestamp(wall_ns: int) -> str | None:
@@ -143,7 +161,11 @@ def _timestamp(wall_ns: int) -> str | None:
     return None if text == ABSENT else text.removesuffix(" UTC").replace(" ", "T")
 
 
+def _text(text: str, limit: int = 0) -> str:
+    return harmless(clean(text, limit))
+
+
 def _name(text: str) -> str:
     """On one line, and short enough for a tree of results."""
-    line = " ".join(clean(text).split())
+    line = " ".join(_text(text).split())
     return line if len(line) <= NAME_LIMIT else f"{line[:NAME_LIMIT]}…"

@@ -24,7 +24,7 @@ from profileapp.model.stacks import read_folded
 from profileapp.record.files import open_regular, write_atomic
 from profileapp.record.folder import APP_LOG_FILE, METRICS_FILE, PACKED_METRICS_FILE, RUN_FILE
 from profileapp.record.table_files import FUNCTIONS_FILE, KERNELS_FILE, STACKS_FILE
-from profileapp.report import families, held_text, page_data
+from profileapp.report import devices, families, held_text, page_data
 from profileapp.report.clean import clean, one_line
 from profileapp.report.distributions import distributions
 from profileapp.report.flame_graph import flame_graph_svg
@@ -75,6 +75,7 @@ class TargetPage(msgspec.Struct, frozen=True):
     """A target with what its page and its row in the overview show. `address` is its folder's, quoted for a link."""
 
     judged: JudgedRun
+    placed: devices.Placed
     address: str
     plots: tuple[PlotFile, ...]
     plots_left_out: int
@@ -93,13 +94,14 @@ def write_all_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
         _make_folder(out / REPORT_FOLDER)
         style = files("profileapp.report").joinpath("static/style.css").read_bytes()
         write_atomic(out / REPORT_FOLDER / "style.css", style)
-        pages = [_write_target(templates, each) for each in judged]
-        plots = [
-            write_plot(out / REPORT_FOLDER, index, plot) for index, plot in enumerate(target_plots(judged), start=1)
-        ]
+        runs = devices.placed(judged)
+        pages = [_write_target(templates, each) for each in runs]
+        plots = [write_plot(out / REPORT_FOLDER, index, plot) for index, plot in enumerate(target_plots(runs), start=1)]
         html = templates.get_template("index.html").render(
             pages=pages,
             judged=judged,
+            runs=runs,
+            boards=devices.device_boards(runs),
             summary=summary_line(judged),
             labels=page_data.headline_labels(judged),
             plots=plots,
@@ -110,7 +112,8 @@ def write_all_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
     return index
 
 
-def _write_target(templates: jinja2.Environment, judged: JudgedRun) -> TargetPage:
+def _write_target(templates: jinja2.Environment, placed: devices.Placed) -> TargetPage:
+    judged = placed.judged
     folder = judged.folder / REPORT_FOLDER
     _make_folder(folder)
     plots, left_out = plot_target(
@@ -123,6 +126,7 @@ def _write_target(templates: jinja2.Environment, judged: JudgedRun) -> TargetPag
     flame_graph = _write_stacks(folder, judged)
     page = TargetPage(
         judged=judged,
+        placed=placed,
         address=_address(judged.folder.name),
         plots=written,
         plots_left_out=left_out,
@@ -211,7 +215,13 @@ def page_templates() -> jinja2.Environment:
         "dotted": _dotted,
         "condition": families.condition_text,
     }
-    environment.globals |= {"ABSENT": ABSENT, "SERIES_LIMIT": SERIES_LIMIT, "of": page_data, "earlier": held_text}
+    environment.globals |= {
+        "ABSENT": ABSENT,
+        "SERIES_LIMIT": SERIES_LIMIT,
+        "of": page_data,
+        "beside": devices,
+        "earlier": held_text,
+    }
     return environment
 
 

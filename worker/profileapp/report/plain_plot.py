@@ -8,13 +8,36 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import matplotlib
+import msgspec
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from profileapp.report.plots import Plot, dark
+from profileapp.report.plots import LINES, PAGE, SAFE_MAGNITUDE, Plot, dark
 from profileapp.report.svg import plain_svg
 
 BLUE, ORANGE, TEXT = "#0072b2", "#c95500", "#3b4046"
+__all__ = ["BLUE", "ORANGE", "PAGE", "TEXT", "Look", "dress", "finished", "look_of", "plot_style", "safe"]
+
+_HATCHES = ("", "////", "....", "xxxx", "----", "\\\\\\\\", "||||")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "p")
+
+
+class Look(msgspec.Struct, frozen=True):
+    """How one of several devices is told from the others: by colour, and by pattern and shape, which need none."""
+
+    colour: str
+    hatch: str
+    marker: str
+
+
+def look_of(index: int) -> Look:
+    """The look of the device of this number; 56 are unlike each other."""
+    return Look(LINES[index % len(LINES)], _HATCHES[index % len(_HATCHES)], _MARKERS[index % len(_MARKERS)])
+
+
+def safe(value: float) -> float:
+    """Within what an axis can be computed of."""
+    return max(-SAFE_MAGNITUDE, min(SAFE_MAGNITUDE, value))
 
 
 @contextmanager

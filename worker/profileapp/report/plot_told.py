@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from profileapp.model.run import Event, Mark, Phase
 from profileapp.report.clean import one_line
+from profileapp.report.plot_limits import backing
 
 PHASES_LIMIT = 6
 """Phases drawn: more would have no room for their names."""
@@ -39,6 +40,7 @@ class Colours(msgspec.Struct, frozen=True):
     mark: str
     text: str
     event: str
+    page: str
 
 
 def make_room(axes: Axes, told: Told) -> None:
@@ -66,7 +68,7 @@ def draw_told(axes: Axes, told: Told, at: Callable[[int], float], end_ns: int, c
             axes.axvspan(begin, end, color=colours.event, alpha=_SHADE, linewidth=0, zorder=0)
         axes.axvline(begin, color=colours.event, linewidth=0.7, linestyle=(0, (4, 1, 1, 1)))
     for number, (name, at_ns) in enumerate(_labels(told)):
-        _write(axes, name, at(at_ns), 0.06 + number * _ROW, colours.text, "center")
+        _write(axes, name, at(at_ns), 0.06 + number * _ROW, colours.text, "center", colours.page)
     for mark in told.marks[:SPANS_LIMIT]:
         axes.axvline(at(mark.at_ns), color=colours.mark, linewidth=0.7, linestyle=(0, (1, 2)))
 
@@ -99,7 +101,9 @@ def _rows(phases: Sequence[Phase]) -> list[int]:
     return places
 
 
-def _write(axes: Axes, name: str, at: float, height: float, colour: str, below: Literal["top", "center"]) -> None:
+def _write(
+    axes: Axes, name: str, at: float, height: float, colour: str, below: Literal["top", "center"], page: str = ""
+) -> None:
     axes.annotate(
         one_line(name, _LABEL_LETTERS),
         (at, height),
@@ -110,4 +114,5 @@ def _write(axes: Axes, name: str, at: float, height: float, colour: str, below: 
         color=colour,
         fontsize=6,
         annotation_clip=True,
+        bbox=backing(page) if page else None,
     )

@@ -22,6 +22,7 @@ from profileapp.report.clean import one_line
 from profileapp.report.decimate import decimate
 from profileapp.report.families import Family, families
 from profileapp.report.format import quantity, scale_of
+from profileapp.report.plot_limits import mark_limits
 from profileapp.report.plot_told import Colours, Told, draw_told, make_room
 from profileapp.report.svg import plain_svg, recoloured
 
@@ -48,9 +49,11 @@ _DARK = {
     "#e3e6ea": "#30363c",
     "#edeff2": "#252a2f",
     "#b3261e": "#ff9b8e",
+    # Of no page's own white or black, but near to those of a page and of a card on it.
+    "#fcfcfd": "#171a1e",
 }
-_LINES = tuple(_DARK)[:8]
-_TEXT, _AXIS, _GRID, _SHADE, _BROKEN = tuple(_DARK)[8:]
+LINES = tuple(_DARK)[:8]
+_TEXT, _AXIS, _GRID, _SHADE, _BROKEN, PAGE = tuple(_DARK)[8:]
 _DASHES = ("solid", (0, (5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 
 _WIDTH_PT, _PLOT_PT, _LEFT_PT, _RIGHT_PT, _BOTTOM_PT, _ROW_PT = 360.0, 96.0, 34.0, 20.0, 15.0, 12.0
@@ -150,8 +153,9 @@ def _plot(
     _dress(axes, one_line(unit, 24), time)
     _scale(axes, family, factor, low, high)
     make_room(axes, told)
-    _mark_limits(axes, family, factor)
-    draw_told(axes, told, time.at, time.end_ns, Colours(_LINES, _AXIS, _TEXT, _BROKEN))
+    draw_told(axes, told, time.at, time.end_ns, Colours(LINES, _AXIS, _TEXT, _BROKEN, PAGE))
+    size_pt = (_WIDTH_PT - _LEFT_PT - _RIGHT_PT, _PLOT_PT)
+    mark_limits(axes, family.limits, factor, size_pt, (_TEXT, _BROKEN, PAGE))
     if len(shown) > 1:
         _legend(axes, columns)
     description = _describe(family, low, high, time)
@@ -203,7 +207,7 @@ def _draw(axes: Axes, number: int, lines: int, label: str, xs: list[float], ys: 
     axes.plot(
         xs,
         ys,
-        color=_LINES[number % len(_LINES)],
+        color=LINES[number % len(LINES)],
         linestyle=_DASHES[number % len(_DASHES)],
         linewidth=0.8 if len(xs) > DENSE or (number and lines > 4) else 1.1 if number else 1.6,
         # A leading underscore would keep it out of the legend.
@@ -232,28 +236,6 @@ def _scale(axes: Axes, family: Family, factor: float, low: float, high: float) -
         bottom, top = axes.get_ylim()
         if limit.value <= (4 if not limit.kept else 1.5) * high and limit.value / factor > top:
             axes.set_ylim(bottom, limit.value * 1.12 / factor)
-
-
-def _mark_limits(axes: Axes, family: Family, factor: float) -> None:
-    bottom, top = axes.get_ylim()
-    for limit in family.limits:
-        at = limit.value / factor
-        if not bottom <= at <= top:
-            continue
-        colour = _TEXT if limit.kept else _BROKEN
-        axes.axhline(at, color=colour, linewidth=0.9, linestyle=(0, (4, 2)))
-        below = at > bottom + 0.85 * (top - bottom)
-        axes.annotate(
-            limit.label,
-            (1, at),
-            (-2, -2 if below else 2),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            ha="right",
-            va="top" if below else "bottom",
-            color=colour,
-            fontsize=7,
-        )
 
 
 def _dress(axes: Axes, unit: str, time: _Time) -> None:

@@ -55,7 +55,7 @@ def _make_plain(element: ElementTree.Element) -> None:
             size = _FONT_SIZE.search(value)
             name, value = "font-size", size[1] if size else "10"
         element.set(name, value)
-    if not element.tag.endswith(("path", "clipPath")):
+    if not element.tag.endswith(("path", "clipPath", "pattern")):
         element.attrib.pop("id", None)
     if element.get("transform", "").startswith("rotate(-0 "):
         del element.attrib["transform"]

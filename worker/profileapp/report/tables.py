@@ -54,12 +54,12 @@ def summary_csv(judged: Sequence[JudgedRun]) -> str:
                 *(numbers.get(heading, "") for heading in headings),
             )
         )
-    return _csv((*_RUN_COLUMNS, *headings), rows)
+    return csv_text((*_RUN_COLUMNS, *headings), rows)
 
 
 def series_csv(judged: JudgedRun) -> str:
     """One row a series with all its statistics."""
-    return _csv(
+    return csv_text(
         _SERIES_COLUMNS,
         (
             (
@@ -75,7 +75,8 @@ def series_csv(judged: JudgedRun) -> str:
     )
 
 
-def _csv(heading: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
+def csv_text(heading: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
+    """A heading and rows; no cell is a formula to a spreadsheet."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream)
     writer.writerow([_cell(cell) for cell in heading])

@@ -1,144 +1,131 @@
-"""Plots of all targets beside each other: a bar for each headline number, and what speed costs."""
+"""Plots of all targets, on all devices, beside each other: a bar for each headline number, and what speed costs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import msgspec
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from profileapp.judge.energy import mean_power_w
-from profileapp.judge.verdict import JudgedRun
 from profileapp.model.run import Number
 from profileapp.report.clean import one_line
+from profileapp.report.devices import Placed, device_names
 from profileapp.report.format import quantity, scale_of
-from profileapp.report.plain_plot import BLUE, ORANGE, TEXT, dress, finished, plot_style
-from profileapp.report.plots import SAFE_MAGNITUDE, Plot
+from profileapp.report.plain_plot import PAGE, TEXT, Look, dress, finished, look_of, plot_style, safe
+from profileapp.report.plots import Plot
+from profileapp.report.trade_off import trade_off
 
-TARGETS_LIMIT = 20
-"""Targets that are drawn, the first ones."""
-BARS_LIMIT = 6
+BARS_OF_A_PLOT = 20
+"""Runs that are drawn, the first ones."""
+PLOTS_LIMIT = 6
 """Headline numbers that are drawn."""
-_NAME_LETTERS = 22
-_RATE_UNITS = ("frames/s", "fps")
+_NAME_LETTERS = 24
+_ROW_PT, _TOP_PT, _BOTTOM_PT, _WIDTH_PT = 18.0, 16.0, 26.0, 360.0
+_LEFT = 0.3
 
 
-class _Point(msgspec.Struct, frozen=True):
-    target: str
-    cost: float
-    speed: float
+class _Bar(msgspec.Struct, frozen=True):
+    placed: Placed
+    number: Number
+
+    @property
+    def low(self) -> float:
+        return min(map(safe, self.number.repeats), default=self.value)
+
+    @property
+    def high(self) -> float:
+        return max(map(safe, self.number.repeats), default=self.value)
+
+    @property
+    def value(self) -> float:
+        return safe(self.number.value)
 
 
-def target_plots(judged: Sequence[JudgedRun]) -> list[Plot]:
-    """Plots of numbers that at least two targets have; none for one target."""
-    shown = judged[:TARGETS_LIMIT]
-    keys = dict.fromkeys((one.title, one.statistic, one.unit) for each in shown for one in each.run.numbers)
+def target_plots(runs: Sequence[Placed]) -> list[Plot]:
+    """Plots of numbers that at least two runs have; none for one run."""
+    shown = runs[:BARS_OF_A_PLOT]
+    keys = dict.fromkeys(_key(one) for each in shown for one in each.judged.run.numbers)
+    looks = {device: look_of(index) for index, device in enumerate(device_names(runs) or [""])}
     plots: list[Plot] = []
     for key in keys:
-        bars = [(each.run.target.name, one) for each in shown for one in each.run.numbers if _key(one) == key]
-        if len(bars) > 1 and len(plots) < BARS_LIMIT:
-            plots.append(_bars(f"bars-{len(plots) + 1}", bars))
-    return [*_trade_off(shown), *plots]
-
-
-def pareto(points: Sequence[_Point]) -> list[_Point]:
-    """Those of which no other is as cheap and as fast, and better in one; cheapest first."""
-    best: list[_Point] = []
-    for point in sorted(points, key=lambda each: (each.cost, -each.speed)):
-        if not best or point.speed > best[-1].speed:
-            best.append(point)
-    return best
+        bars = [_Bar(each, one) for each in shown for one in each.judged.run.numbers if _key(one) == key]
+        if len(bars) > 1 and len(plots) < PLOTS_LIMIT:
+            plots.append(_bars(f"bars-{len(plots) + 1}", bars, looks))
+    return [*trade_off(shown), *plots]
 
 
 def _key(number: Number) -> tuple[str, str, str]:
     return number.title, number.statistic, number.unit
 
 
-def _bars(key: str, bars: Sequence[tuple[str, Number]]) -> Plot:
-    """A bar for each target, with a line from the least to the greatest of its repeats."""
-    values = [_safe(one.value) for _, one in bars]
-    spreads = [_spread(one) for _, one in bars]
-    factor, unit = scale_of(bars[0][1].unit, max(abs(value) for value in (*values, *sum(spreads, ()))))
-    height = 0.55 + 0.26 * len(bars)
-    figure = Figure(figsize=(5.0, height))
+def _bars(key: str, bars: Sequence[_Bar], looks: dict[str, Look]) -> Plot:
+    """A bar for each run, its value beside it, and a line on it from the least to the greatest of its repeats."""
+    number = bars[0].number
+    factor, unit = scale_of(number.unit, max(abs(end) for bar in bars for end in (bar.low, bar.value, bar.high)))
+    rows = _rows(bars)
+    height_pt = _TOP_PT + _BOTTOM_PT + _ROW_PT * len(rows)
+    figure = Figure(figsize=(_WIDTH_PT / 72, height_pt / 72))
     with plot_style():
-        axes = figure.add_axes((0.3, 0.34 / height, 0.64, 1 - 0.42 / height))
-        places = range(len(bars))
-        axes.barh(places, [value / factor for value in values], color=BLUE, height=0.55)
-        for place, (low, high) in zip(places, spreads, strict=True):
-            if low < high:
-                axes.plot([low / factor, high / factor], [place, place], color=TEXT, linewidth=1.4, marker="|")
-        axes.set_yticks(places, [one_line(name, _NAME_LETTERS) for name, _ in bars])
-        axes.invert_yaxis()
+        axes = figure.add_axes((_LEFT, _BOTTOM_PT / height_pt, 0.97 - _LEFT, _ROW_PT * len(rows) / height_pt))
+        for place, (heading, bar) in enumerate(rows):
+            if bar is None:
+                axes.annotate(
+                    one_line(heading, 2 * _NAME_LETTERS), (-_LEFT / (0.97 - _LEFT) + 0.01, place),
+                    xycoords=("axes fraction", "data"), va="center", fontsize=7.5, weight="bold", color=TEXT,
+                    annotation_clip=False,
+                )  # fmt: skip
+            else:
+                _bar(axes, place, bar, factor, looks[bar.placed.device])
+        named = [(place, name) for place, (name, bar) in enumerate(rows) if bar is not None]
+        axes.set_yticks([place for place, _ in named], [one_line(name, _NAME_LETTERS) for _, name in named])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        _make_room_for_values(axes, bars, factor)
         dress(axes, "")
+        axes.tick_params(axis="y", length=0)
         axes.set_xlabel(one_line(unit, 24), fontsize=8, color=TEXT, labelpad=1)
-        number = bars[0][1]
+        if any(bar.low < bar.high for bar in bars):
+            _legend(axes)
         title = one_line(f"{number.title} {number.statistic}", 80)
-        told = "; ".join(f"{name} {quantity(one.value, one.unit)}" for name, one in bars)
-        return finished(figure, key, title, one_line(f"{title} by target: {told}", 300))
+        told = "; ".join(f"{bar.placed.title} {quantity(bar.number.value, bar.number.unit)}" for bar in bars)
+        return finished(figure, key, title, one_line(f"{title} by target: {told}", 600))
 
 
-def _spread(number: Number) -> tuple[float, float]:
-    repeats = [_safe(value) for value in number.repeats]
-    return (min(repeats), max(repeats)) if repeats else (_safe(number.value), _safe(number.value))
+def _rows(bars: Sequence[_Bar]) -> list[tuple[str, _Bar | None]]:
+    """From the top: the bars of each target's devices below its name; one row a target where there is one device."""
+    rows: list[tuple[str, _Bar | None]] = []
+    for target in dict.fromkeys(bar.placed.target for bar in bars):
+        own = [bar for bar in bars if bar.placed.target == target]
+        if own[0].placed.device:
+            rows.append((target, None))
+        rows += [(bar.placed.device or target, bar) for bar in own]
+    return rows
 
 
-def _safe(value: float) -> float:
-    return max(-SAFE_MAGNITUDE, min(SAFE_MAGNITUDE, value))
-
-
-def _trade_off(judged: Sequence[JudgedRun]) -> list[Plot]:
-    """Speed against cost, a point a target: frames a second against watts, or against CPU where there are none."""
-    points = {each.run.target.name: (_watts(each), _cpu(each), _speed(each)) for each in judged}
-    for title, unit, column in (("power", "W", 0), ("CPU", "%", 1)):
-        found = [
-            _Point(name, _safe(cost), _safe(speed))
-            for name, values in points.items()
-            for cost, speed in [(values[column], values[2])]
-            if cost is not None and speed is not None
-        ]
-        if len(found) > 1:
-            return [_points(title, unit, found)]
-    return []
-
-
-def _watts(judged: JudgedRun) -> float | None:
-    return mean_power_w(judged.series, judged.run.repeats)
-
-
-def _cpu(judged: JudgedRun) -> float | None:
-    return next((one.value for one in judged.run.numbers if one.title == "container.cpu.util"), None)
-
-
-def _speed(judged: JudgedRun) -> float | None:
-    numbers = judged.run.numbers
-    return next((one.value for one in numbers if one.unit in _RATE_UNITS or "fps" in one.title.lower()), None)
-
-
-def _points(cost: str, unit: str, points: Sequence[_Point]) -> Plot:
-    figure = Figure(figsize=(5.0, 2.1))
-    with plot_style():
-        axes = figure.add_axes((0.12, 0.19, 0.84, 0.74))
-        best = pareto(points)
-        costs, speeds = [each.cost for each in best], [each.speed for each in best]
-        axes.plot(costs, speeds, color=ORANGE, linewidth=1.0, linestyle=(0, (5, 1.5)))
-        for each in points:
-            marker, colour = ("o", ORANGE) if each in best else ("x", BLUE)
-            axes.plot([each.cost], [each.speed], linestyle="", marker=marker, color=colour)
-            axes.annotate(
-                one_line(each.target, _NAME_LETTERS), (each.cost, each.speed), (5, 3), textcoords="offset points",
-                fontsize=7, color=TEXT,
-            )  # fmt: skip
-        # Room for the names, on the right and above.
-        axes.set_xlim(min(0.0, *(each.cost for each in points)), 1.25 * max(each.cost for each in points) or 1.0)
-        axes.set_ylim(min(0.0, *(each.speed for each in points)), 1.2 * max(each.speed for each in points) or 1.0)
-        dress(axes, "frames/s")
-        axes.set_xlabel(f"{cost} [{unit}]", fontsize=8, color=TEXT, labelpad=1)
-        told = "; ".join(f"{each.target} {each.speed:.4g} frames/s for {each.cost:.4g} {unit}" for each in points)
-        names = ", ".join(each.target for each in best)
-        return finished(
-            figure,
-            "trade-off",
-            f"Frames per second against {cost}",
-            one_line(f"{told}. None is better than: {names}", 400),
+def _bar(axes: Axes, place: int, bar: _Bar, factor: float, look: Look) -> None:
+    axes.barh(place, bar.value / factor, color=look.colour, height=0.62)
+    if look.hatch:
+        axes.barh(
+            place, bar.value / factor, facecolor="none", edgecolor=PAGE, hatch=look.hatch, linewidth=0, height=0.62
         )
+    if bar.low < bar.high:
+        ends = [bar.low / factor, bar.high / factor]
+        axes.plot(ends, [place, place], color=TEXT, linewidth=1.4, marker="|", markersize=6)
+    axes.annotate(
+        quantity(bar.number.value, bar.number.unit), (max(0.0, bar.value, bar.high) / factor, place), (6, 0),
+        textcoords="offset points", va="center", fontsize=7, color=TEXT,
+    )  # fmt: skip
+
+
+def _make_room_for_values(axes: Axes, bars: Sequence[_Bar], factor: float) -> None:
+    low = min(0.0, *(end for bar in bars for end in (bar.low, bar.value))) / factor
+    high = max(0.0, *(end for bar in bars for end in (bar.high, bar.value))) / factor
+    axes.set_xlim(low, high + 0.3 * (high - low) if high > low else 1.0)
+
+
+def _legend(axes: Axes) -> None:
+    axes.plot([], [], color=TEXT, linewidth=1.4, marker="|", markersize=6, label="least to greatest of the repeats")
+    axes.legend(
+        loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=7, frameon=False, labelcolor=TEXT, handlelength=1.8,
+        handletextpad=0.5, borderpad=0, borderaxespad=0.2,
+    )  # fmt: skip

@@ -9,23 +9,30 @@ from pathlib import Path
 from profileapp.errors import AgentError
 from profileapp.judge.verdict import JudgedRun
 from profileapp.record.files import write_atomic
-from profileapp.report.junit import junit_xml
+from profileapp.report.badge import badge_svg
+from profileapp.report.junit import SERIES_FILE, attachments_xml, junit_xml
 from profileapp.report.tables import series_csv, summary_csv
+from profileapp.report.trends import TREND_FOLDER, write_trends
 
 INDEX_FILE = "index.html"
 
 
 def write_data(judged: Sequence[JudgedRun]) -> None:
-    """`junit.xml` and `series.csv` into each target's folder. Needs no extra. Raises AgentError."""
+    """`series.csv` and `junit.xml`, which names it, into each target's folder. Needs no extra. Raises AgentError."""
     for each in judged:
+        _write(each.folder / SERIES_FILE, series_csv(each))
         _write(each.folder / "junit.xml", junit_xml([each]))
-        _write(each.folder / "series.csv", series_csv(each))
 
 
 def write_overview(out: Path, judged: Sequence[JudgedRun]) -> None:
-    """`junit.xml` and `summary.csv` over all targets. Needs no extra. Raises AgentError."""
+    """`junit.xml`, `summary.csv`, `badge.svg` and `plot/` over all targets. Needs no extra. Raises AgentError."""
     _write(out / "junit.xml", junit_xml(judged))
     _write(out / "summary.csv", summary_csv(judged))
+    _write(out / "badge.svg", badge_svg(judged))
+    try:
+        write_trends(out, judged)
+    except OSError as error:
+        raise AgentError(f"{out / TREND_FOLDER}: cannot be written ({error.strerror})") from error
 
 
 def write_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
@@ -34,7 +41,9 @@ def write_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
         raise AgentError("pages and plots need the report extra: pip install 'profileapp[report]'")
     from profileapp.report.pages import write_all_pages  # noqa: PLC0415  (jinja2 and matplotlib are in an extra)
 
-    return write_all_pages(out, judged)
+    index = write_all_pages(out, judged)
+    _write(out / "attachments.xml", attachments_xml(judged))
+    return index
 
 
 def report_extra_is_installed() -> bool:

@@ -156,6 +156,9 @@ def _reason(error: BaseException | None) -> str:
         return f"another process has been writing to it for {BUSY_TIMEOUT_S:g} s; try again"
     if "disk is full" in lower or "no space left" in lower or "disk full" in lower:
         return "the disk is full; nothing was changed"
+    if "could not write init file" in lower:
+        # What PostgreSQL says to the first who connects to a database on a full disk.
+        return "the server cannot write to its disk, which may be full; nothing was changed"
     if "readonly" in lower or "read-only" in lower:
         return "it is read-only; nothing was changed"
     if "unable to open database file" in lower:

@@ -66,7 +66,9 @@ report)
     [ -z "${FAKE_NO_REPORT:-}" ] || exit 4
     for folder in profile/*/; do [ -f "$folder/junit.xml" ] || exit 3; done
     echo '<!doctype html>' >profile/index.html
-    echo '{"summary":"fake summary","report":"profile/index.html","exit_code":0}'
+    echo "<testsuite name='app'><testcase name='report' classname='app.gpu'/></testsuite>" >profile/attachments.xml
+    printf '%s' '{"summary":"fake summary <b>","description":"fake summary &lt;b&gt;","verdict":"over budget",'
+    echo '"report":"profile/index.html","exit_code":0}'
     ;;
 esac
 exit 0

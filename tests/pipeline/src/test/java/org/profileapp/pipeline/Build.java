@@ -13,6 +13,7 @@ final class Build {
     final List<String> stages = Collections.synchronizedList(new ArrayList<>());
     final List<String> secrets = new CopyOnWriteArrayList<>();
     final List<String> usedAgents = Collections.synchronizedList(new ArrayList<>());
+    final List<String> attached = Collections.synchronizedList(new ArrayList<>());
     String result = "SUCCESS";
     String description;
     Throwable error;

@@ -58,8 +58,25 @@ class ProfileAppTest {
         assertTrue(Files.exists(build.artifacts.resolve("profile/gpu/junit.xml")));
         assertTrue(Files.exists(build.artifacts.resolve("profile/index.html")));
         assertEquals(3, build.testsPassed);
-        assertEquals("<a href=\"http://jenkins.example/job/app/7/artifact/profile/index.html\">Profile</a>: fake summary",
-                build.description);
+        String profile = "http://jenkins.example/job/app/7/artifact/profile/";
+        assertEquals("<a href=\"" + profile + "index.html\"><img src=\"" + profile + "badge.svg\" "
+                + "alt=\"Profile: over budget\"></a> fake summary &lt;b&gt;", build.description);
+        assertTrue(build.attached.isEmpty(), "the plugin may not be there");
+    }
+
+    @Test
+    void logsAndPlotsAreAttachedToTestCasesWhereThatIsAskedFor() throws Exception {
+        Build build = build("profileApp(image: 'app:1', attachments: true)");
+        assertEquals("SUCCESS", build.result, build.log());
+        assertEquals(List.of("profile/attachments.xml", "profile/cpu/junit.xml", "profile/gpu/junit.xml"),
+                build.attached.stream().sorted().toList());
+        assertEquals(3, build.testsPassed, "two runs and the page");
+    }
+
+    @Test
+    void aSecondCallAddsALineToTheDescription() throws Exception {
+        Build build = build("profileApp(image: 'app:1', targets: ['gpu'])\nprofileApp(image: 'app:1', targets: ['cpu'])");
+        assertEquals(2, build.description.split("<br>").length, build.description);
     }
 
     @Test
@@ -145,6 +162,7 @@ class ProfileAppTest {
             config: 'a/b/c'    | a saved configuration, which needs the key database
             baseline: 'main'   | which needs the key database or earlier
             credentials: 'key' | credentials is 'key'; allowed: a list of ids
+            attachments: 'yes' | attachments is 'yes'; allowed: true, false
             targets: 'gpu'     | targets is 'gpu'; allowed: a list of names
             """)
     void whatIsNotKnownIsRefusedBeforeAnythingRuns(String key, String told) throws Exception {

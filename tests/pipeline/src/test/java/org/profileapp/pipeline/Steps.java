@@ -285,6 +285,14 @@ final class Steps {
         if (files.isEmpty() && !args.flag("allowEmptyResults")) {
             throw new StepFailure("No test report files were found. Configuration error?");
         }
+        if (args.named.get("testDataPublishers") instanceof List<?> publishers) {
+            for (Object publisher : publishers) {
+                if (!Map.of("$class", "AttachmentPublisher").equals(publisher)) {
+                    throw new StepFailure("no known implementation of TestDataPublisher is " + publisher);
+                }
+                build.attached.addAll(files);
+            }
+        }
         int failed = 0;
         for (String file : files) {
             Document document = DocumentBuilderFactory.newInstance().newDocumentBuilder()

@@ -1,0 +1,46 @@
+"""Reads gzip that a stranger may have made: what unpacks to far more than it can have held of ours is cut off."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+from typing import BinaryIO, cast
+
+RATIO_LIMIT = 200
+"""Times its own size that a file may unpack to: lines of samples come to 10 to 40 times, gzip's most is 1032."""
+RATIO_FREE_BYTES = 64 * 1024**2
+"""What any file may unpack to."""
+
+
+def open_packed(packed: BinaryIO, ratio_free_bytes: int = RATIO_FREE_BYTES) -> BinaryIO:
+    """The content of a gzip file, which is closed with it.
+
+    Reading raises EOFError or zlib.error where it is cut or garbled, OSError where it is no gzip, and once it has
+    unpacked to more than `ratio_free_bytes` and RATIO_LIMIT times its size.
+    """
+    limit_bytes = max(ratio_free_bytes, os.fstat(packed.fileno()).st_size * RATIO_LIMIT)
+    return cast(BinaryIO, io.BufferedReader(_Bounded(packed, limit_bytes), 256 * 1024))
+
+
+class _Bounded(io.RawIOBase):
+    def __init__(self, packed: BinaryIO, limit_bytes: int) -> None:
+        self._packed = packed
+        self._unpacked = gzip.GzipFile(fileobj=packed, mode="rb")
+        self._left = limit_bytes
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        count = self._unpacked.readinto1(buffer)
+        self._left -= count
+        if self._left < 0:
+            raise OSError(f"unpacks to more than {RATIO_LIMIT} times its size; the rest is not read")
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._unpacked.close()
+            self._packed.close()
+        super().close()
