@@ -27,6 +27,10 @@ def call(Map given = [:]) {
 Map defaults() {
     return [
         image        : '',         // the app's image; '': NAMESPACE/NAME:VERSION of the sage.yaml
+        build        : '',         // folder of the workspace that the agents build the app's image from; '': none
+        load         : '',         // file of the workspace, of `docker save`, that the image is loaded from; '': none
+        registry     : '',         // registry that the images come from: 'HOST' or 'HOST:PORT'; '': Docker Hub
+        registryLogin: '',         // id of a user name with password for it; '': the agents' own login
         config       : 'sage.yaml',// path of the configuration in the workspace, or OWNER/APP/NAME of a saved one
         targets      : [],         // names of the targets to run; []: all
         agent        : '',         // label of the agent that plans and sums up, and runs targets that name none
@@ -85,6 +89,17 @@ String problemWith(Map given) {
     if (!(config.get('attachments') instanceof Boolean)) {
         return "profileApp: attachments is '" + config.get('attachments') + "'; allowed: true, false"
     }
+    if (config.get('build') && config.get('load')) {
+        return 'profileApp: build and load exclude one another'
+    }
+    if (config.get('runtime') == 'process' && (config.get('build') || config.get('load'))) {
+        return "profileApp: build and load make an image, which the runtime 'process' has no use for"
+    }
+    for (key in ['build', 'load']) {
+        if (leadsOut((config.get(key) ?: '').toString())) {
+            return 'profileApp: ' + key + " is '" + config.get(key) + "'; allowed: a path in the workspace"
+        }
+    }
     if (!(config.get('credentials') instanceof List)) {
         return "profileApp: credentials is '" + config.get('credentials') + "'; allowed: a list of ids"
     }
@@ -99,6 +114,25 @@ String problemWith(Map given) {
         return "profileApp: runtime is '" + config.get('runtime') + "'; allowed: docker, process"
     }
     return ''
+}
+
+/** Whether a path leads out of the workspace, or is a pattern of several. */
+@NonCPS
+boolean leadsOut(String path) {
+    if (path.startsWith('/')) {
+        return true
+    }
+    for (part in path.tokenize('/')) {
+        if (part == '..') {
+            return true
+        }
+    }
+    for (letter in ['*', '?', ',']) {
+        if (path.lastIndexOf(letter) >= 0) {
+            return true
+        }
+    }
+    return false
 }
 
 /** On a node, with the app's sources in the workspace. */
@@ -142,13 +176,15 @@ private Map makePlan(Map config) {
     withEnv(settingsEnv(config) + ['PROFILEAPP_TARGETS=' + config.targets.join('\n')]) {
         unpackBridge()
         // Each name is a line: a name with a space, a quote or a $ stays one word.
-        plan = parse(sh(label: 'profileapp plan', returnStdout: true, script: '''set -f
+        withSecrets(config, []) {
+            plan = parse(sh(label: 'profileapp plan', returnStdout: true, script: '''set -f
             IFS='
 '
             set --
             for name in $PROFILEAPP_TARGETS; do set -- "$@" --target "$name"; done
             if [ -n "$PROFILEAPP_IMAGE" ]; then set -- "$@" --image "$PROFILEAPP_IMAGE"; fi
-            sh .profileapp/worker.sh plan "$PROFILEAPP_CONFIG" "$@" --check --json'''))
+            sh .profileapp/worker.sh plan "$PROFILEAPP_CONFIG" "$@" --check --runtime "$PROFILEAPP_RUNTIME" --json'''))
+        }
     }
     def problem = notAllowed(plan, config.credentials)
     if (problem) {
@@ -156,6 +192,13 @@ private Map makePlan(Map config) {
     }
     dir(folderOf(config.config)) {
         stash name: 'profileapp-files', includes: plan.files.join(',')
+    }
+    if (config.load) {
+        stash name: 'profileapp-image', includes: config.load
+    } else if (config.build) {
+        dir(config.build) {
+            stash name: 'profileapp-image', excludes: '.profileapp/**', useDefaultExcludes: false
+        }
     }
     return plan
 }
@@ -196,12 +239,16 @@ List secretsOf(Map target) {
 }
 
 /** The values of credentials are in the environment of what is done within, and nowhere else. */
-private withSecrets(List secrets, Closure body) {
-    if (!secrets) {
+private withSecrets(Map config, List secrets, Closure body) {
+    if (!secrets && !config.registryLogin) {
         body()
         return
     }
     def bindings = []
+    if (config.registryLogin) {
+        bindings.add(usernamePassword(credentialsId: config.registryLogin,
+            usernameVariable: 'PROFILEAPP_REGISTRY_USER', passwordVariable: 'PROFILEAPP_REGISTRY_PASSWORD'))
+    }
     for (int i = 0; i < secrets.size(); i++) {
         bindings.add(string(credentialsId: secrets[i].credential, variable: secrets[i].passed_as))
     }
@@ -285,10 +332,15 @@ private runGroup(Map config, Map group, Map outcomes) {
         deleteDir()
         unstash 'profileapp-files'
         def names = 'PROFILEAPP_NAMES=' + group.targets.join('\n')
+        if (config.load || config.build) {
+            dir('.profileapp/image') {
+                unstash 'profileapp-image'
+            }
+        }
         withEnv(settingsEnv(config) + ['PROFILEAPP_FILE=' + fileOf(config.config), names]) {
             unpackBridge()
             try {
-                withSecrets(group.secrets) {
+                withSecrets(config, group.secrets) {
                     // The lock tells whoever files the results that the worker has ended, also if a build is aborted.
                     code = sh(label: 'profileapp run', returnStatus: true, script: '''exec 9>.profileapp/lock
                         flock 9
@@ -298,6 +350,8 @@ private runGroup(Map config, Map group, Map outcomes) {
                         set -- "$PROFILEAPP_FILE" --out profile --no-report
                         for name in $PROFILEAPP_NAMES; do set -- "$@" --target "$name"; done
                         if [ -n "$PROFILEAPP_IMAGE" ]; then set -- "$@" --image "$PROFILEAPP_IMAGE"; fi
+                        if [ -n "$PROFILEAPP_LOAD" ]; then set -- "$@" --load ".profileapp/image/$PROFILEAPP_LOAD"; fi
+                        if [ -n "$PROFILEAPP_BUILD" ]; then set -- "$@" --build .profileapp/image; fi
                         if [ "$PROFILEAPP_RUNTIME" = process ]; then
                             set -- "$@" --runtime process --command "$PROFILEAPP_COMMAND"
                         fi
@@ -305,6 +359,9 @@ private runGroup(Map config, Map group, Map outcomes) {
                 }
             } finally {
                 sh(label: 'wait for the worker', script: 'exec 9>.profileapp/lock; flock -w 120 9 || true')
+                if (config.build) {
+                    archiveArtifacts(artifacts: 'profile/build.log', allowEmptyArchive: true)
+                }
                 for (int i = 0; i < group.targets.size(); i++) {
                     fileResults(config, group.targets[i], code, outcomes)
                 }
@@ -473,6 +530,9 @@ List settingsEnv(Map config) {
         'PROFILEAPP_IMAGE=' + config.image,
         'PROFILEAPP_RUNTIME=' + config.runtime,
         'PROFILEAPP_COMMAND=' + config.command,
+        'PROFILEAPP_BUILD=' + config.build,
+        'PROFILEAPP_LOAD=' + config.load,
+        'PROFILEAPP_REGISTRY=' + config.registry,
         'PROFILEAPP_EXTRAS=',
     ]
     if (config.commit) {

@@ -194,7 +194,9 @@ def test_hostile_text_is_shown_as_text_and_shortened(text: str, tmp_path: Path) 
         assert "49" not in page.text or "7*7" in page.text
         assert not set(page.source) & set("\u202e\x1b")
         assert len(page.source) < 120_000
-    assert {path.name for path in tmp_path.iterdir()} == {"bad", "index.html", "junit.xml", "report", "summary.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "attachments.xml", "bad", "badge.svg", "index.html", "junit.xml", "plot", "report", "summary.csv",
+    }  # fmt: skip
     for path in (tmp_path / "bad" / "report").iterdir():
         assert path.name.isascii()
         assert len(path.name) < 100

@@ -61,9 +61,9 @@ def _say_nothing(_: str) -> None:
 
 
 def _docker_version() -> str:
-    from profileapp.run.docker_runtime import DockerRuntime  # noqa: PLC0415  (docker takes long to import)
+    from profileapp.run.docker_runtime import connect, daemon_version  # noqa: PLC0415  (docker takes long to import)
 
-    return DockerRuntime("", "").version
+    return daemon_version(connect()[1])
 
 
 def _show(checkup: Checkup) -> None:

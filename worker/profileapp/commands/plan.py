@@ -11,7 +11,7 @@ import msgspec
 
 from profileapp.commands.database import db_option, saved_option, saved_overlay
 from profileapp.config.load import Overlay, load
-from profileapp.model.target import Plan
+from profileapp.model.target import Plan, Target
 from profileapp.model.text import printable
 from profileapp.plan.drawing import plan_drawing
 from profileapp.plan.expand import make_plan, select
@@ -27,15 +27,35 @@ from profileapp.plan.table import plan_table
 @saved_option
 @db_option
 @click.option("--target", "targets", multiple=True, metavar="NAME", help="Only this target; may be given again.")
-@click.option("--check", is_flag=True, help="Warn of metrics that this agent cannot give to targets that it would run.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Look whether this agent can run the images of the targets that it would run, and give their metrics.",
+)
+@click.option(
+    "--runtime",
+    type=click.Choice(["docker", "process"]),
+    default="docker",
+    show_default=True,
+    help="Of --check: what would run the app; a process needs no image.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def command(
-    config: Path, image: str | None, saved: str, db: str, targets: tuple[str, ...], check: bool, as_json: bool
+    config: Path,
+    image: str | None,
+    saved: str,
+    db: str,
+    targets: tuple[str, ...],
+    check: bool,
+    runtime: str,
+    as_json: bool,
 ) -> None:
     """Validate CONFIG, a sage.yaml with a profiling: section, and show the plan; runs nothing."""
     plan = load_plan(config, image, targets, saved_overlay(saved, db))
     if check:
-        plan = msgspec.structs.replace(plan, warnings=_warnings(plan, os.environ))
+        here = _targets_here(plan, os.environ)
+        warnings = (*_image_warnings(plan, here, runtime), *_metric_warnings(here))
+        plan = msgspec.structs.replace(plan, warnings=warnings)
         for warning in plan.warnings:
             click.echo(f"profileapp: warning: {warning}", err=True)
     if as_json:
@@ -44,14 +64,29 @@ def command(
         click.echo(f"{plan_table(plan)}\n{plan_drawing(plan)}", nl=False)
 
 
-def _warnings(plan: Plan, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Of the targets that name no agent, or a label of the Jenkins node we are on (NODE_LABELS)."""
+def _targets_here(plan: Plan, environ: Mapping[str, str]) -> list[Target]:
+    """The targets that name no agent, or a label of the Jenkins node we are on (NODE_LABELS)."""
+    labels = environ.get("NODE_LABELS", "").split()
+    return [target for target in plan.targets if not target.agent or target.agent in labels]
+
+
+def _image_warnings(plan: Plan, here: list[Target], runtime: str) -> tuple[str, ...]:
+    names = [plan.image] if plan.image and runtime == "docker" and here else []
+    names += [service.image for target in here for service in target.services if service.image]
+    if not names:
+        return ()
+    # docker takes longer to import than all the rest together.
+    from profileapp.run.image_check import check_images  # noqa: PLC0415
+    from profileapp.run.registry_login import take_login  # noqa: PLC0415
+
+    return check_images(names, take_login(os.environ))
+
+
+def _metric_warnings(here: list[Target]) -> tuple[str, ...]:
     # Opening sources imports what they need, which a plan alone does not.
     from profileapp.collect.registry import sources  # noqa: PLC0415
     from profileapp.run.checkup import check_metrics  # noqa: PLC0415
 
-    labels = environ.get("NODE_LABELS", "").split()
-    here = [target for target in plan.targets if not target.agent or target.agent in labels]
     wanted = tuple(dict.fromkeys(metric for target in here for metric in target.metrics))
     missing = [each for each in check_metrics(wanted, sources, lambda _: None) if not each.can_be_had]
     return tuple(

@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from profileapp.commands.progress import make_progress
 from profileapp.errors import AgentError, ConfigError, ImageError, ProfileappError
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.quantity import parse_quantity
-from profileapp.model.target import Plan, Target
+from profileapp.model.target import Target
 from profileapp.record.folder import RunFolder
 from profileapp.report.write import report_extra_is_installed, write_data
 from profileapp.run.datasets import ready_datasets
@@ -33,16 +33,20 @@ from profileapp.run.lock import Holder, agent_lock
 from profileapp.run.playback import check_recordings
 from profileapp.run.process_runtime import ProcessRuntime
 from profileapp.run.progress import Progress
+from profileapp.run.registry_login import RegistryLogin, take_login
 from profileapp.run.runtime import Limits, Runtime
 from profileapp.run.secrets import take_secrets
 from profileapp.run.session import Session
 from profileapp.run.state import State, open_state
-from profileapp.run.stop import Stop, Wake, stop_on_signals
+from profileapp.run.stop import Stop, StoppedError, Wake, stop_on_signals
 from profileapp.run.target_run import TargetRun
 from profileapp.run.turns import in_turn_with, measure_in_turn
 
 if TYPE_CHECKING:
     from profileapp.run.dataset_cache import DatasetCache
+    from profileapp.run.image_source import ImageSource
+
+BUILD_LOG_FILE = "build.log"
 
 _EPILOG = """\b
 Examples:
@@ -55,6 +59,18 @@ Examples:
 @click.command("run", epilog=_EPILOG)
 @click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--image", help="The app's image. Left out: NAMESPACE/NAME:VERSION of the sage.yaml.")
+@click.option(
+    "--load",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Load the app's image from a file that `docker save` wrote.",
+)
+@click.option(
+    "--build",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Build the app's image from a folder with a Dockerfile; what that prints goes to OUT/build.log.",
+)
 @saved_option
 @db_option
 @click.option("--target", "targets", multiple=True, metavar="NAME", help="Only this target; may be given again.")
@@ -92,6 +108,8 @@ Examples:
 def command(
     config: Path,
     image: str | None,
+    load: Path | None,
+    build: Path | None,
     saved: str,
     db: str,
     targets: tuple[str, ...],
@@ -107,17 +125,28 @@ def command(
     plan = load_plan(config, image, targets, saved_overlay(saved, db))
     limits = Limits(_memory_bytes(memory_limit), pids_limit)
     state = open_state(os.environ)
-    chosen = _runtime(runtime, plan, line, config.resolve().parent, state)
     progress = make_progress(sys.stderr)
     wake = Wake()
     stop = Stop(wake)
+    login = take_login(os.environ)
+    if runtime == "process":
+        if load or build:
+            raise ConfigError("--load and --build are of the docker runtime; the process runtime runs --command")
+        chosen: Runtime = _process_runtime(line, config.resolve().parent)
+    else:
+        if line is not None:
+            raise ConfigError(
+                "--command goes with --runtime process; the docker runtime runs the image's own entrypoint"
+            )
+        source = _image_source(plan.image or "", image is not None, load, build, out, login, stop)
+        chosen = _docker_runtime(source, state, login)
     session = Session(
         app=plan.app,
         runtime=chosen,
         limits=limits,
         build=build_facts(os.environ),
         find_sources=sources,
-        secrets=take_secrets(plan.targets, os.environ),
+        secrets=take_secrets(plan.targets, os.environ, login.secrets if login else ()),
         hottest_c=hottest_c,
         progress=progress,
         stop=stop,
@@ -137,17 +166,18 @@ def command(
         click.echo(session.secrets.mask.text(f"profileapp: {target.name}: {error}"), err=True)
 
     with stop_on_signals(stop), progress:
-        with suppress(_StoppedWhileWaitingError):
+        try:
             measuring.measure(failed)
+        except StoppedError:
+            pass
+        except ProfileappError as error:
+            error.args = (session.secrets.mask.text(str(error)),)
+            raise
         judged = [each for target, folder in folders.items() if (each := _judge(folder, errors, target))]
     index = None
     if judged and not no_report and not stop.signal:
         index = _make_report(out)
     return finish(judged, errors, stop.signal, index, as_json)
-
-
-class _StoppedWhileWaitingError(Exception):
-    """We were told to stop before the agent was ours."""
 
 
 class _Measuring:
@@ -179,7 +209,7 @@ class _Measuring:
                 state.lock_path, holder, session.progress.waiting, lambda: bool(session.stop.signal)
             ) as held:
                 if not held:
-                    raise _StoppedWhileWaitingError
+                    raise StoppedError
                 _sweep(session.runtime, state, session.progress)
                 session.runtime.prepare(session.progress)
                 measure_in_turn(self._targets, self._begin, failed, lambda: bool(session.stop.signal))
@@ -232,7 +262,7 @@ def _dataset_cache() -> DatasetCache:
 def _tell(stop: Stop, progress: Progress) -> Callable[[str, int, int], None]:
     def tell(name: str, done_bytes: int, total_bytes: int) -> None:
         if stop.signal:
-            raise _StoppedWhileWaitingError
+            raise StoppedError
         progress.pulling(name, done_bytes, total_bytes)
 
     return tell
@@ -245,23 +275,44 @@ def _sweep(runtime: Runtime, state: State, progress: Progress) -> None:
         progress.note(f"swept up run {run_id}, which had not ended in order ({swept} things left running)")
 
 
-def _runtime(name: str, plan: Plan, line: str | None, folder: Path, state: State) -> Runtime:
-    if name == "process":
-        try:
-            words = tuple(shlex.split(line or ""))
-        except ValueError as error:
-            raise ConfigError(f"--command {line!r}: a shell could not split it ({error})") from error
-        if not words:
-            raise ConfigError('--runtime process needs --command, such as --command "python3 app.py"')
-        return ProcessRuntime(words, folder, os.environ)
-    if line is not None:
-        raise ConfigError("--command goes with --runtime process; the docker runtime runs the image's own entrypoint")
-    if not plan.image:
-        raise ConfigError("no image: give --image, or namespace, name and version in the sage.yaml")
+def _process_runtime(line: str | None, folder: Path) -> Runtime:
+    try:
+        words = tuple(shlex.split(line or ""))
+    except ValueError as error:
+        raise ConfigError(f"--command {line!r}: a shell could not split it ({error})") from error
+    if not words:
+        raise ConfigError('--runtime process needs --command, such as --command "python3 app.py"')
+    return ProcessRuntime(words, folder, os.environ)
+
+
+def _image_source(
+    name: str,
+    is_asked_for: bool,
+    load: Path | None,
+    build: Path | None,
+    out: Path,
+    login: RegistryLogin | None,
+    stop: Stop,
+) -> ImageSource:
     # docker takes longer to import than all the rest together.
+    from profileapp.run.image_build import BuiltImage  # noqa: PLC0415
+    from profileapp.run.image_source import NamedImage, SavedImage  # noqa: PLC0415
+
+    if load and build:
+        raise ConfigError("--load and --build exclude one another")
+    if load:
+        return SavedImage(load, name, is_asked_for=is_asked_for)
+    if build:
+        return BuiltImage(build, name, out / BUILD_LOG_FILE, stop)
+    if not name:
+        raise ConfigError("no image: give --image, --load or --build, or namespace, name and version in the sage.yaml")
+    return NamedImage(name, login)
+
+
+def _docker_runtime(source: ImageSource, state: State, login: RegistryLogin | None) -> Runtime:
     from profileapp.run.docker_runtime import DockerRuntime  # noqa: PLC0415
 
-    return DockerRuntime(plan.image, str(state.folder))
+    return DockerRuntime(source, str(state.folder), login)
 
 
 def _memory_bytes(text: str | None) -> int:

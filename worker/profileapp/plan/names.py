@@ -8,7 +8,17 @@ from collections.abc import Sequence
 
 NAME_LIMIT = 63
 RESERVED = frozenset(
-    {"index.html", "summary.csv", "junit.xml", "baseline.xml", "attachments.xml", "badge.svg", "report", "plot"}
+    {
+        "build.log",
+        "index.html",
+        "summary.csv",
+        "junit.xml",
+        "baseline.xml",
+        "attachments.xml",
+        "badge.svg",
+        "report",
+        "plot",
+    }
 )
 """What stands beside the targets in the artifact folder."""
 

@@ -7,6 +7,7 @@ The plugin takes `[[ATTACHMENT|PATH]]` anywhere in a case's output for a file of
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -50,4 +51,6 @@ def page_address(judged: JudgedRun) -> str:
     if not _WEB_ADDRESS.fullmatch(build):
         return ""
     folder = judged.folder
-    return f"{build}artifact/{quote(folder.parent.name)}/{quote(folder.name)}/report/index.html"
+    return (
+        f"{build}artifact/{quote(os.fsencode(folder.parent.name))}/{quote(os.fsencode(folder.name))}/report/index.html"
+    )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import docker
 import requests
+from docker.auth import resolve_repository_name
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.utils import parse_repository_tag
 
 from profileapp.errors import AgentError, ImageError
 from profileapp.model.text import printable
 from profileapp.run.progress import Progress
+from profileapp.run.registry_login import RegistryLogin
 
 GONE = (DockerException, requests.exceptions.RequestException, OSError)
 """What the daemon's client raises where there is no daemon any more, or it refuses."""
@@ -21,24 +23,60 @@ GONE = (DockerException, requests.exceptions.RequestException, OSError)
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386", "ppc64le": "ppc64le"}
 
 
-def get_image(api: docker.APIClient, name: str, machine: str, progress: Progress) -> dict[str, Any]:
+def get_image(
+    api: docker.APIClient, name: str, machine: str, progress: Progress, login: RegistryLogin | None = None
+) -> dict[str, Any]:
     """What the daemon tells of an image, which is pulled where it is not here. `machine` is what `uname -m` says.
 
     Raises ImageError where it cannot be had or is made for another architecture, AgentError where the daemon fails.
     """
-    shown = repr(printable(name, 200))
+    shown = show_image(name)
     try:
-        found = _find(api, name, shown) or _pull(api, name, shown, progress)
+        found = _find(api, name, shown) or _pull(api, name, shown, progress, login)
     except GONE as error:
         raise AgentError(f"image {shown}: the daemon cannot get it ({one_line(error)})") from error
-    architecture = found.get("Architecture", "")
-    own = _ARCHITECTURES.get(machine, machine)
-    if architecture and own and architecture != own:
-        raise ImageError(
-            f"image {shown} is made for {architecture}, but this agent is {own}; "
-            f"build it for linux/{own} too, or name an agent of its architecture"
-        )
+    return checked(found, shown, machine)
+
+
+def checked(found: dict[str, Any], shown: str, machine: str) -> dict[str, Any]:
+    """An image that this machine can run. Raises ImageError where it is made for another architecture."""
+    problem = architecture_problem(shown, (found.get("Architecture", ""),), machine)
+    if problem:
+        raise ImageError(problem)
     return found
+
+
+def architecture_problem(shown: str, made_for: Sequence[str], machine: str) -> str:
+    """What is wrong where an image is made for none of the architectures that `uname -m` calls `machine`; else ""."""
+    own = _ARCHITECTURES.get(machine, machine)
+    known = [each for each in made_for if each]
+    if not known or not own or own in known:
+        return ""
+    return (
+        f"image {shown} is made for {', '.join(known)}, but this agent is {own}; "
+        f"build it for linux/{own} too, or name an agent of its architecture"
+    )
+
+
+def architectures_of(api: docker.APIClient, name: str, login: RegistryLogin | None) -> tuple[str, ...]:
+    """What an image is made for: the one that is here, or all that its registry has under the name; () if not known.
+
+    Raises ImageError for what is no name of an image.
+    """
+    try:
+        found = _find(api, name, show_image(name))
+        if found:
+            return (str(found.get("Architecture", "")),)
+        inspect: Callable[..., dict[str, Any]] = api.inspect_distribution
+        platforms = inspect(name, auth_config=_auth(name, login)).get("Platforms") or []
+    except GONE:
+        return ()
+    return tuple(dict.fromkeys(str(each.get("architecture", "")) for each in platforms if isinstance(each, dict)))
+
+
+def show_image(name: str) -> str:
+    """The name of an image in a message."""
+    return repr(printable(name, 200))
 
 
 def one_line(error: BaseException) -> str:
@@ -68,12 +106,23 @@ def _inspect(api: docker.APIClient, name: str) -> dict[str, Any]:
     return inspect(name)
 
 
-def _pull(api: docker.APIClient, name: str, shown: str, progress: Progress) -> dict[str, Any]:
+def _auth(name: str, login: RegistryLogin | None) -> dict[str, str] | None:
+    """Only the registry that the login is for gets to see it; None: what the daemon's client has stored."""
+    registry, _ = resolve_repository_name(name)
+    if login is None or registry != login.registry:
+        return None
+    return {"username": login.user, "password": login.password}
+
+
+def _pull(
+    api: docker.APIClient, name: str, shown: str, progress: Progress, login: RegistryLogin | None
+) -> dict[str, Any]:
     repository, tag = parse_repository_tag(name)
     layers: dict[str, tuple[int, int]] = {}
     try:
         for event in cast(
-            "Iterator[dict[str, Any]]", api.pull(repository, tag=tag or "latest", stream=True, decode=True)
+            "Iterator[dict[str, Any]]",
+            api.pull(repository, tag=tag or "latest", stream=True, decode=True, auth_config=_auth(name, login)),
         ):
             if "error" in event:
                 raise ImageError(f"image {shown} is not here and cannot be pulled: {short(event['error'])}")

@@ -19,10 +19,12 @@ from profileapp.errors import AgentError
 from profileapp.model.run import Image
 from profileapp.model.text import printable
 from profileapp.run.docker_container import Container
-from profileapp.run.docker_image import GONE, get_image, one_line
+from profileapp.run.docker_image import GONE, one_line
 from profileapp.run.docker_network import APP_NAME, RUN_LABEL, STATE_LABEL, labels_of, network_settings
 from profileapp.run.docker_services import DockerSurroundings
+from profileapp.run.image_source import ImageSource
 from profileapp.run.progress import Progress
+from profileapp.run.registry_login import RegistryLogin
 from profileapp.run.runtime import RUN_ID_VARIABLE, Launch, Limits, NeverStarted, RunningApp
 
 API_TIMEOUT_S = 60
@@ -31,7 +33,7 @@ WRITTEN_FILE_LIMIT_BYTES = 1024**3
 
 
 class DockerRuntime:
-    """Containers of one image on the daemon that `DOCKER_HOST` names (left out: this machine's own).
+    """Containers of the image that `source` gets, on the daemon that `DOCKER_HOST` names (else this machine's own).
 
     `state` tells the runs of one state folder on this machine from those of others on the same daemon.
     """
@@ -40,36 +42,33 @@ class DockerRuntime:
     contained = True
     command: tuple[str, ...] = ()
 
-    def __init__(self, image_name: str, state: str) -> None:
+    def __init__(self, source: ImageSource, state: str, login: RegistryLogin | None = None) -> None:
         self.image: Image | None = None
+        self._image_id = ""
         self._config: dict[str, Any] = {}
-        self._image_name = image_name
+        self._source = source
+        self._login = login
         self._state = f"{platform.node()}:{state}"
-        try:
-            self._api = docker.APIClient(version="auto", timeout=API_TIMEOUT_S, **docker.utils.kwargs_from_env())
-            self._info: dict[str, Any] = self._api.info()
-        except GONE as error:
-            raise AgentError(
-                f"no Docker daemon answers ({one_line(error)}); start it, set DOCKER_HOST, let this user use its "
-                "socket, or use --runtime process"
-            ) from error
+        self._api, self._info = connect()
 
     @property
     def version(self) -> str:
         """`docker 24.0.5`, and the NVIDIA runtime where the daemon has it."""
-        number = printable(str(self._info.get("ServerVersion") or ""), 40)
-        return f"docker {number}".strip() + (", nvidia" if self.has_nvidia else "")
+        return daemon_version(self._info)
 
     @property
     def has_nvidia(self) -> bool:
         """Whether the daemon knows the NVIDIA container runtime."""
-        return "nvidia" in (self._info.get("Runtimes") or {})
+        return _has_nvidia(self._info)
 
     def prepare(self, progress: Progress) -> None:
-        found = get_image(self._api, self._image_name, self._info.get("Architecture", ""), progress)
+        found = self._source.get(self._api, self._info.get("Architecture", ""), progress)
         self._config = found.get("Config") or {}
         digests = found.get("RepoDigests") or [""]
-        self.image = Image(self._image_name, found["Id"], digests[0].partition("@")[2], found.get("Architecture", ""))
+        # By its id it stays the same image to the end, whatever its name is given to meanwhile.
+        self._image_id = str(found["Id"])
+        digest = digests[0].partition("@")[2]
+        self.image = Image(self._source.name, self._image_id, digest, found.get("Architecture", ""))
 
     def start(self, launch: Launch, output: Callable[[bytes], None], exited: Callable[[], None]) -> RunningApp:
         try:
@@ -92,7 +91,7 @@ class DockerRuntime:
         return app
 
     def surroundings(self, limits: Limits) -> DockerSurroundings:
-        return DockerSurroundings(self._api, self._state, self._info.get("Architecture", ""), limits)
+        return DockerSurroundings(self._api, self._state, self._info.get("Architecture", ""), limits, self._login)
 
     def sweep(self, run_id: str) -> int:
         labels = [f"{RUN_LABEL}={run_id}", f"{STATE_LABEL}={self._state}"]
@@ -136,7 +135,7 @@ class DockerRuntime:
             environment.setdefault("NVIDIA_VISIBLE_DEVICES", "all")
             environment.setdefault("NVIDIA_DRIVER_CAPABILITIES", "all")
         created = self._api.create_container(
-            self._image_name,
+            self._image_id,
             **self._words(launch),
             environment=environment,
             labels=labels_of(launch.run_id, self._state),
@@ -152,6 +151,28 @@ class DockerRuntime:
         entrypoint = self._config.get("Entrypoint") or []
         words = launch.wrap((*entrypoint, *(launch.args or self._config.get("Cmd") or [])))
         return {"entrypoint": list(words[:1]), "command": list(words[1:])}
+
+
+def connect(timeout_s: int = API_TIMEOUT_S) -> tuple[docker.APIClient, dict[str, Any]]:
+    """The daemon that `DOCKER_HOST` names, and what it tells of itself. Raises AgentError where none answers."""
+    try:
+        api = docker.APIClient(version="auto", timeout=timeout_s, **docker.utils.kwargs_from_env())
+        return api, api.info()
+    except GONE as error:
+        raise AgentError(
+            f"no Docker daemon answers ({one_line(error)}); start it, set DOCKER_HOST, let this user use its "
+            "socket, or use --runtime process"
+        ) from error
+
+
+def daemon_version(info: dict[str, Any]) -> str:
+    """`docker 24.0.5`, and the NVIDIA runtime where the daemon has it."""
+    number = printable(str(info.get("ServerVersion") or ""), 40)
+    return f"docker {number}".strip() + (", nvidia" if _has_nvidia(info) else "")
+
+
+def _has_nvidia(info: dict[str, Any]) -> bool:
+    return "nvidia" in (info.get("Runtimes") or {})
 
 
 def _is_the_apps_fault(error: Exception) -> bool:

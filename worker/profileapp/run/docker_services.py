@@ -21,6 +21,7 @@ from profileapp.run.docker_image import GONE, get_image, one_line
 from profileapp.run.docker_network import close_network, labels_of, network_settings, open_network
 from profileapp.run.docker_playback import make_image, playback_settings, python_mounts
 from profileapp.run.progress import Progress
+from profileapp.run.registry_login import RegistryLogin
 from profileapp.run.runtime import RUN_ID_VARIABLE, Exit, Limits
 from profileapp.run.surroundings import RunningService, ServiceLaunch
 
@@ -31,15 +32,18 @@ _CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "NET_BIN
 class DockerSurroundings:
     """Networks and services on one daemon. `machine` is the architecture that the daemon names as its own."""
 
-    def __init__(self, api: docker.APIClient, state: str, machine: str, limits: Limits) -> None:
+    def __init__(
+        self, api: docker.APIClient, state: str, machine: str, limits: Limits, login: RegistryLogin | None = None
+    ) -> None:
         self._api = api
         self._state = state
         self._machine = machine
         self._limits = limits
+        self._login = login
 
     def prepare(self, service: Service, progress: Progress) -> None:
         if service.image:
-            get_image(self._api, service.image, self._machine, progress)
+            get_image(self._api, service.image, self._machine, progress, self._login)
             return
         try:
             make_image(self._api)

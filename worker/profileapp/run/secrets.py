@@ -18,17 +18,21 @@ LONGEST_BYTES = 16 * 1024
 class Secrets:
     """The values of credentials by their ids. Its text says nothing of them."""
 
-    def __init__(self, values: dict[str, str]) -> None:
+    def __init__(self, values: dict[str, str], also_masked: Iterable[str] = ()) -> None:
         self._values = values
-        self.mask = Mask(values.values())
+        self.mask = Mask((*values.values(), *also_masked))
 
     def env_of(self, secrets: Iterable[Secret]) -> dict[str, str]:
         """The variables of an app or a service."""
         return {secret.variable: self._values[secret.credential] for secret in secrets}
 
 
-def take_secrets(targets: Iterable[Target], environ: MutableMapping[str, str]) -> Secrets:
+def take_secrets(
+    targets: Iterable[Target], environ: MutableMapping[str, str], also_masked: Iterable[str] = ()
+) -> Secrets:
     """What the targets ask for, out of the environment: what we start ourselves does not inherit it.
+
+    `also_masked` no app is given, but no log may show it either.
 
     Raises ConfigError where one is missing, or cannot be kept secret.
     """
@@ -42,14 +46,15 @@ def take_secrets(targets: Iterable[Target], environ: MutableMapping[str, str]) -
                     f"{target.name}: {secret.variable} is the credential {secret.credential}, which was not given: "
                     f"allow it in profileApp(credentials: ['{secret.credential}']), or set {secret.passed_as}"
                 )
-            problem = _problem_of(value)
+            problem = problem_of(value)
             if problem:
                 raise ConfigError(f"{target.name}: {secret.variable}: the credential {secret.credential} {problem}")
             values[secret.credential] = value
-    return Secrets(values)
+    return Secrets(values, also_masked)
 
 
-def _problem_of(value: str) -> str:
+def problem_of(value: str) -> str:
+    """Why a value cannot be kept secret; "" where it can."""
     if len(value.strip()) < SHORTEST:
         return f"is shorter than {SHORTEST} characters, too short to be masked in logs"
     if len(value.encode("utf-8", "surrogateescape")) > LONGEST_BYTES:

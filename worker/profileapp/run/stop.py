@@ -42,6 +42,10 @@ class Stop:
         self._wake.set()
 
 
+class StoppedError(Exception):
+    """We were told to stop before anything was measured."""
+
+
 @contextmanager
 def stop_on_signals(stop: Stop) -> Iterator[None]:
     """SIGINT, SIGTERM and SIGHUP ask `stop` to stop, until the end of the block. Only in the main thread."""

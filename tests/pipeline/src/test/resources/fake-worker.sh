@@ -18,10 +18,11 @@ plan)
     printf ']}\n'
     ;;
 run)
-    image='' names='' file=$2
+    image='' names='' file=$2 from=''
     while [ $# -gt 0 ]; do
         case $1 in
         --image) image=$2 ;;
+        --load | --build) from=$2 ;;
         --target) names="$names $2" ;;
         esac
         shift
@@ -30,6 +31,13 @@ run)
     echo "fake run image=<$image> wheels=<${PROFILEAPP_WHEELS:-}> file=<$file>"
     [ -z "${FAKE_SECRETS:-}" ] || echo "fake key=<${PROFILEAPP_SECRET_the_key:-}>" | tee key.txt
     echo "fake targets <${names# }>"
+    echo "fake login=<${PROFILEAPP_REGISTRY:-} ${PROFILEAPP_REGISTRY_USER:-} ${PROFILEAPP_REGISTRY_PASSWORD:-}>"
+    if [ -f "$from" ]; then
+        echo "fake image from <$from>"
+    elif [ -n "$from" ]; then
+        echo "fake image from <$from> <$(ls -A "$from" | tr '\n' ' ')>"
+        mkdir -p profile && echo built >profile/build.log
+    fi
     for name in $names; do
         folder=profile/$name
         mkdir -p "$folder"

@@ -156,13 +156,18 @@ class ProfileAppTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            imgae: 'x'         | unknown key 'imgae'; allowed: image, config
+            imgae: 'x'         | unknown key 'imgae'; allowed: image, build
             onBudget: 'explode'| onBudget is 'explode'; allowed: unstable, fail, ignore
             runtime: 'podman'  | runtime is 'podman'; allowed: docker, process
             config: 'a/b/c'    | a saved configuration, which needs the key database
             baseline: 'main'   | which needs the key database or earlier
             credentials: 'key' | credentials is 'key'; allowed: a list of ids
             attachments: 'yes' | attachments is 'yes'; allowed: true, false
+            build: '.', load: 'x'     | build and load exclude one another
+            build: '../x'      | build is '../x'; allowed: a path in the workspace
+            load: '/etc/x'     | load is '/etc/x'; allowed: a path in the workspace
+            load: '**'         | load is '**'; allowed: a path in the workspace
+            build: '.', runtime: 'process' | which the runtime 'process' has no use for
             targets: 'gpu'     | targets is 'gpu'; allowed: a list of names
             """)
     void whatIsNotKnownIsRefusedBeforeAnythingRuns(String key, String told) throws Exception {
@@ -332,6 +337,33 @@ class ProfileAppTest {
         assertEquals("SUCCESS", build.result, build.log());
         assertEquals(2, build.log().split("fake key=<\\*\\*\\*\\*>", -1).length - 1, build.log());
         assertFalse(build.log().contains("open sesame"), build.log());
+    }
+
+    @Test
+    void theLoginOfARegistryReachesPlanAndRunAndNoLog() throws Exception {
+        jenkins.credentials.put("hub", "ali:open sesame");
+        Build build = build("profileApp(image: 'r.example/app:1', registry: 'r.example', registryLogin: 'hub')");
+        assertEquals("SUCCESS", build.result, build.log());
+        assertEquals(2, build.log().split("fake login=<r.example ali \\*\\*\\*\\*>", -1).length - 1, build.log());
+        assertFalse(build.log().contains("open sesame"), build.log());
+        Build other = build("profileApp(image: 'r.example/app:1')");
+        assertTrue(other.log().contains("fake login=<  >"), other.log());
+    }
+
+    @Test
+    void eachAgentBuildsOrLoadsTheImage() throws Exception {
+        Files.createDirectories(repository.resolve("docker"));
+        Files.writeString(repository.resolve("docker/Dockerfile"), "FROM scratch\n");
+        Files.writeString(repository.resolve("docker/.dockerignore"), "x\n");
+        Files.writeString(repository.resolve("image.tar"), "tar");
+        targets("gpu:jetson:0");
+        Build built = build("profileApp(image: 'app:1', build: 'docker')");
+        assertEquals("SUCCESS", built.result, built.log());
+        assertTrue(built.log().contains("fake image from <.profileapp/image> <.dockerignore Dockerfile >"), built.log());
+        assertTrue(Files.exists(built.artifacts.resolve("profile/build.log")));
+        Build loaded = build("profileApp(load: 'image.tar')");
+        assertEquals("SUCCESS", loaded.result, loaded.log());
+        assertTrue(loaded.log().contains("fake image from <.profileapp/image/image.tar>"), loaded.log());
     }
 
     @Test

@@ -30,7 +30,7 @@ final class Steps {
     private static final Set<String> NAMES = Set.of(
             "archiveArtifacts", "catchError", "checkout", "deleteDir", "dir", "echo", "error", "fileExists", "junit",
             "legacySCM", "library", "libraryResource", "node", "parallel", "pwd", "readFile", "sh", "stage", "stash",
-            "string", "timeout", "unstable", "unstash", "withCredentials", "withEnv", "writeFile");
+            "string", "timeout", "unstable", "unstash", "usernamePassword", "withCredentials", "withEnv", "writeFile");
 
     private final Build build;
     private final List<Agent> agents;
@@ -76,7 +76,7 @@ final class Steps {
             case "sh" -> sh(args, context);
             case "stage" -> stage(args, context);
             case "stash" -> stash(args, context);
-            case "string" -> new LinkedHashMap<>(args.named);
+            case "string", "usernamePassword" -> new LinkedHashMap<>(args.named);
             case "timeout" -> engine.run(args.body, context);
             case "unstable" -> unstable(args);
             case "unstash" -> copyTree(stashFolder(args.text("name")), context.folderOrFail("unstash"));
@@ -175,7 +175,7 @@ final class Steps {
         return null;
     }
 
-    /** As the credentials-binding plugin, for secret texts: what is in the log is masked. */
+    /** As the credentials-binding plugin, for secret texts and USER:PASSWORD: what is in the log is masked. */
     private Object withCredentials(Arguments args, Context context) throws Throwable {
         Map<String, String> variables = new LinkedHashMap<>();
         for (Object binding : (List<?>) args.value("bindings")) {
@@ -183,6 +183,13 @@ final class Steps {
             String secret = credentials.get(String.valueOf(wanted.get("credentialsId")));
             if (secret == null) {
                 throw new StepFailure("Could not find credentials entry with ID '" + wanted.get("credentialsId") + "'");
+            }
+            if (wanted.containsKey("passwordVariable")) {
+                String[] parts = secret.split(":", 2);
+                build.secrets.add(parts[1]);
+                variables.put(String.valueOf(wanted.get("usernameVariable")), parts[0]);
+                variables.put(String.valueOf(wanted.get("passwordVariable")), parts[1]);
+                continue;
             }
             build.secrets.add(secret);
             variables.put(String.valueOf(wanted.get("variable")), secret);
@@ -252,7 +259,9 @@ final class Steps {
     }
 
     private Object stash(Arguments args, Context context) throws IOException {
-        List<String> files = scan(context.folderOrFail("stash"), args.text("includes"));
+        List<String> files = scan(context.folderOrFail("stash"), args.textOr("includes", "**"));
+        String excluded = args.textOr("excludes", "").replace("/**", "/");
+        files = files.stream().filter(file -> excluded.isEmpty() || !file.startsWith(excluded)).toList();
         if (files.isEmpty() && !args.flag("allowEmpty")) {
             throw new StepFailure("No files included in stash '" + args.text("name") + "'");
         }

@@ -1,0 +1,265 @@
+"""Where an image comes from: a registry that asks who pulls, a saved file, a build on the agent."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import docker
+import pytest
+from docker.errors import ImageNotFound
+
+from helpers.registry import Registry, layer
+from helpers.worker_process import WORKER, configure, run, wait_until
+from profileapp.errors import ConfigError
+from profileapp.run.docker_image import architecture_problem
+from profileapp.run.image_source import _familiar
+from profileapp.run.registry_login import RegistryLogin, take_login
+
+pytestmark = pytest.mark.docker
+
+OWN = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
+OTHER = "arm64" if OWN == "amd64" else "amd64"
+PASSWORD = "open sesame/+?"  # noqa: S105
+LOGIN = {"PROFILEAPP_REGISTRY_USER": "ali", "PROFILEAPP_REGISTRY_PASSWORD": PASSWORD}
+
+
+def busybox() -> dict[str, bytes]:
+    return {"bin/sh": Path("/bin/busybox").resolve().read_bytes(), "proc/.keep": b"", "tmp/.keep": b""}
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    made = Registry("ali", PASSWORD)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def forget(docker_client: docker.DockerClient) -> Iterator[Callable[[str], None]]:
+    """Removes images when a test has ended."""
+    names: list[str] = []
+    yield names.append
+    for name in names:
+        try:
+            docker_client.images.remove(name, force=True)
+        except ImageNotFound:
+            continue
+
+
+def say(text: str) -> list[dict[str, object]]:
+    return [{"name": "a", "args": ["sh", "-c", f"echo {text}; read line < /architecture; echo $line"]}]
+
+
+def everything_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def test_pulls_with_the_login_its_own_architecture_of_several(
+    registry: Registry, forget: Callable[[str], None], tmp_path: Path
+) -> None:
+    name = registry.add("app", (OTHER, OWN), busybox(), Env=["PATH=/bin"])
+    forget(name)
+    configure(tmp_path, say("hello"), metrics=[])
+    outcome = run(tmp_path, "--image", name, PROFILEAPP_REGISTRY=registry.host, **LOGIN)
+    assert outcome.code == 0, outcome.err
+    assert outcome.log("a").decode().split() == ["hello", OWN]
+    assert outcome.run("a")["image"]["architecture"] == OWN
+    assert outcome.run("a")["image"]["name"] == name
+    assert registry.seen == {f"ali:{PASSWORD}"}
+    for secret in (PASSWORD.encode(), b"YWxpOm9wZW4gc2VzYW1l"):
+        assert secret not in everything_in(tmp_path) + outcome.out.encode() + outcome.err.encode()
+
+
+def test_a_service_is_pulled_with_the_login_too(
+    registry: Registry, forget: Callable[[str], None], tmp_path: Path
+) -> None:
+    name = registry.add("helper", (OWN,), busybox(), Env=["PATH=/bin"], Cmd=["sh", "-c", "echo up; sleep 60"])
+    forget(name)
+    configure(tmp_path, say("hello"), services=[{"name": "helper", "image": name, "ready": {"log": "up"}}], metrics=[])
+    outcome = run(tmp_path, "--image", name, PROFILEAPP_REGISTRY=registry.host, **LOGIN)
+    assert outcome.code == 0, outcome.err
+
+
+@pytest.mark.parametrize(
+    ("given", "for_it"),
+    [(LOGIN | {"PROFILEAPP_REGISTRY_PASSWORD": "something else"}, True), (LOGIN, False), ({}, True)],
+)
+def test_who_may_not_pull_is_told_in_a_line(
+    given: dict[str, str], for_it: bool, registry: Registry, tmp_path: Path
+) -> None:
+    name = registry.add("app", (OWN,), busybox())
+    configure(tmp_path, say("hello"), metrics=[])
+    host = registry.host if for_it else "registry.example.org"
+    outcome = run(tmp_path, "--image", name, PROFILEAPP_REGISTRY=host, **given)
+    assert outcome.code == 3, outcome.err
+    last = outcome.err.splitlines()[-1]
+    assert "is not here and cannot be pulled" in last
+    # As old and new daemons say it.
+    assert any(words in last.lower() for words in ("unauthorized", "no basic auth", "authentication required")), last
+    # Only the registry it is for gets to see a login.
+    assert bool(registry.seen) == (bool(given) and for_it)
+    assert "something else" not in outcome.err
+
+
+def test_the_plan_knows_what_the_registry_has(registry: Registry, tmp_path: Path) -> None:
+    good, bad = registry.add("good", (OTHER, OWN), busybox()), registry.add("bad", (OTHER,), busybox())
+    configure(tmp_path, say("hello"), metrics=[])
+
+    def plan(*options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*WORKER, "plan", "sage.yaml", "--check", *options],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+            env={**os.environ, **LOGIN, "PROFILEAPP_REGISTRY": registry.host},
+        )  # fmt: skip
+
+    assert plan("--image", good).returncode == 0
+    told = plan("--image", bad)
+    assert told.returncode == 3
+    assert f"bad:1' is made for {OTHER}, but this agent is {OWN}" in told.stderr
+    assert len(told.stderr.splitlines()) == 1
+    assert plan("--image", bad, "--runtime", "process").returncode == 0
+    assert plan("--image", f"{registry.host}/nowhere:1").returncode == 0
+    configure(tmp_path, [{"name": "a", "agent": "elsewhere"}], metrics=[])
+    assert plan("--image", bad).returncode == 0
+
+
+def test_a_plan_without_a_daemon_warns(tmp_path: Path) -> None:
+    configure(tmp_path, say("hello"), metrics=[])
+    words = [*WORKER, "plan", "sage.yaml", "--check", "--image", "app:1"]
+    environment = {**os.environ, "DOCKER_HOST": "unix:///nowhere.sock"}
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0
+    assert "images were not looked at: no Docker daemon answers" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("made_for", "machine", "fits"),
+    [(("amd64",), "x86_64", True), (("arm64", "amd64"), "aarch64", True), (("arm64",), "x86_64", False),
+     ((), "x86_64", True), (("",), "x86_64", True), (("amd64",), "", True), (("riscv64",), "riscv64", True)],
+)  # fmt: skip
+def test_architectures(made_for: tuple[str, ...], machine: str, fits: bool) -> None:
+    assert (architecture_problem("'app'", made_for, machine) == "") == fits
+
+
+def saved(path: Path, *names: str) -> Path:
+    subprocess.run(["docker", "save", "--output", str(path), *names], check=True)
+    return path
+
+
+def test_a_saved_image_is_loaded(
+    docker_client: docker.DockerClient, busybox_image: str, forget: Callable[[str], None], tmp_path: Path
+) -> None:
+    for name in ("profileapp-test/one:1", "profileapp-test/two:1"):
+        docker_client.images.get(busybox_image).tag(name)
+        forget(name)
+    both = saved(tmp_path / "both.tar", "profileapp-test/one:1", "profileapp-test/two:1")
+    one = saved(tmp_path / "one.tar", "profileapp-test/one:1")
+    docker_client.images.remove("profileapp-test/one:1")
+    configure(tmp_path, [{"name": "a", "args": ["echo", "hello"]}], metrics=[])
+    # The sage.yaml names none: the only one of the file.
+    assert (run(tmp_path, "--load", "one.tar").code, run(tmp_path, "--load", "one.tar").run("a")["image"]["name"]) == (
+        0,
+        "profileapp-test/one:1",
+    )
+    outcome = run(tmp_path, "--load", "both.tar", "--image", "docker.io/profileapp-test/two:1")
+    assert (outcome.code, outcome.run("a")["image"]["name"]) == (0, "profileapp-test/two:1")
+    for options, told in (
+        (("--load", "both.tar"), "holds profileapp-test/one:1, profileapp-test/two:1, but not"),
+        (("--load", "one.tar", "--image", "other:1"), "but not 'other:1'"),
+        (("--load", "none.tar"), "there is no such file"),
+        (("--load", "sage.yaml"), "is no file of `docker save`"),
+        (("--load", "one.tar", "--build", "."), "exclude one another"),
+    ):
+        outcome = run(tmp_path, *options)
+        assert outcome.code == 3, outcome.err
+        assert told in outcome.err.splitlines()[-1]
+    (tmp_path / "link.tar").symlink_to(both)
+    assert "cannot be read" in run(tmp_path, "--load", "link.tar").err
+    assert one.exists()
+
+
+def context(folder: Path, *lines: str) -> None:
+    folder.mkdir()
+    (folder / "root.tar").write_bytes(layer(busybox()))
+    (folder / "Dockerfile").write_text("\n".join(("FROM scratch", "ADD root.tar /", "ENV PATH=/bin", *lines)))
+
+
+def test_an_image_is_built_here(forget: Callable[[str], None], tmp_path: Path) -> None:
+    context(tmp_path / "app", 'CMD ["sh", "-c", "echo built"]')
+    configure(tmp_path, [{"name": "a"}], metrics=[])
+    forget("profileapp-test/built:1")
+    outcome = run(tmp_path, "--build", "app", "--image", "profileapp-test/built:1")
+    assert outcome.code == 0, outcome.err
+    assert outcome.log("a") == b"built\n"
+    image = outcome.run("a")["image"]
+    assert image["name"] == "profileapp-test/built:1"
+    assert image["id"].startswith("sha256:")
+    assert (
+        "Dockerfile" in (tmp_path / "profile/build.log").read_text() or (tmp_path / "profile/build.log").stat().st_size
+    )
+
+
+def test_a_build_that_fails_is_told_in_a_line(tmp_path: Path) -> None:
+    context(tmp_path / "app", 'RUN ["sh", "-c", "echo oh no; exit 7"]')
+    configure(tmp_path, [{"name": "a"}], metrics=[])
+    outcome = run(tmp_path, "--build", "app")
+    assert outcome.code == 3, outcome.err
+    assert "the image cannot be built (`docker build` ended with" in outcome.err.splitlines()[-1]
+    assert b"oh no" in (tmp_path / "profile/build.log").read_bytes()
+    assert run(tmp_path, "--build", "nowhere").code == 3
+
+
+def test_a_build_ends_with_the_worker(docker_client: docker.DockerClient, tmp_path: Path) -> None:
+    context(tmp_path / "app", 'RUN ["sh", "-c", "echo begun; sleep 120"]')
+    configure(tmp_path, [{"name": "a"}], metrics=[])
+    words = [*WORKER, "run", "sage.yaml", "--no-report", "--build", "app"]
+    before = {each.id for each in docker_client.containers.list()}
+    worker = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE)
+    log = tmp_path / "profile/build.log"
+    wait_until(lambda: log.exists() and b"begun" in log.read_bytes())
+    began_s = time.monotonic()
+    worker.send_signal(signal.SIGTERM)
+    _, said = worker.communicate(timeout=60)
+    assert worker.returncode == 143, said
+    assert time.monotonic() - began_s < 30
+    wait_until(lambda: {each.id for each in docker_client.containers.list()} <= before)
+
+
+def test_a_login_is_taken_out_of_the_environment() -> None:
+    environ = {"A": "b", **LOGIN}
+    login = take_login(environ)
+    assert environ == {"A": "b"}
+    assert login == RegistryLogin("docker.io", "ali", PASSWORD)
+    assert PASSWORD not in repr(login) + str(login)
+    assert take_login({"PROFILEAPP_REGISTRY": "registry.example.org"}) is None
+    with pytest.raises(ConfigError, match="go together"):
+        take_login({"PROFILEAPP_REGISTRY_USER": "ali"})
+    with pytest.raises(ConfigError, match="too short"):
+        take_login({"PROFILEAPP_REGISTRY_USER": "ali", "PROFILEAPP_REGISTRY_PASSWORD": "abc"})
+
+
+@pytest.mark.parametrize(
+    ("name", "familiar"),
+    [("app", "app:latest"), ("docker.io/library/app:1", "app:1"), ("host:5000/app", "host:5000/app:latest"),
+     ("app@sha256:12", "app@sha256:12"), ("sha256:12", "sha256:12")],
+)  # fmt: skip
+def test_names_are_told_apart_as_docker_does(name: str, familiar: str) -> None:
+    assert _familiar(name) == familiar
+
+
+def test_the_worker_says_what_it_runs_from_json(tmp_path: Path) -> None:
+    """The process runtime makes no image."""
+    configure(tmp_path, [{"name": "a"}], metrics=[])
+    command = f"{sys.executable} -c pass"
+    outcome = run(tmp_path, "--runtime", "process", "--command", command, "--build", ".")
+    assert outcome.code == 3
+    assert "are of the docker runtime" in outcome.err
+    assert json.loads((tmp_path / "sage.yaml").read_text())["name"] == "app"

@@ -1,0 +1,105 @@
+"""Builds the app's image on this agent."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import docker
+
+from profileapp.errors import AgentError, ImageError
+from profileapp.run.docker_image import GONE, checked, one_line, short, show_image
+from profileapp.run.progress import Progress
+from profileapp.run.stop import Stop, StoppedError
+
+TIMEOUT_S = 3600.0
+LOG_LIMIT_BYTES = 8 * 1024**2
+"""Of what a build prints; its end is told where it fails."""
+
+_GRACE_S = 10.0
+_POLL_S = 0.1
+_TAIL_BYTES = 2000
+_TELL_EVERY_S = 10.0
+
+
+class BuiltImage:
+    """Built here by `docker build`, as its user would; what that prints is kept in `log_path`."""
+
+    def __init__(self, folder: Path, name: str, log_path: Path, stop: Stop) -> None:
+        self.name = name or "built here"
+        self._tag = ("--tag", name) if name else ()
+        self._folder = folder
+        self._log_path = log_path
+        self._stop = stop
+
+    def get(self, api: docker.APIClient, machine: str, progress: Progress) -> dict[str, Any]:
+        program = shutil.which("docker")
+        if program is None:
+            raise AgentError("--build needs the `docker` command on this agent (Debian: docker.io; else docker-ce-cli)")
+        if not self._folder.is_dir():
+            raise ImageError(f"{self._folder}: there is no such folder to build an image from")
+        progress.note(f"building {self._folder} (what it says is in {self._log_path})")
+        with tempfile.TemporaryDirectory(prefix="profileapp-build-") as scratch:
+            id_path = Path(scratch, "id")
+            self._build([program, "build", "--iidfile", str(id_path), *self._tag, "--", str(self._folder)], progress)
+            image_id = id_path.read_text().strip()
+        inspect: Callable[[str], dict[str, Any]] = api.inspect_image
+        try:
+            return checked(inspect(image_id), show_image(self.name), machine)
+        except GONE as error:
+            raise AgentError(f"the daemon does not have what was built ({one_line(error)})") from error
+
+    def _build(self, words: list[str], progress: Progress) -> None:
+        began_s = time.monotonic()
+        try:
+            self._log_path.parent.mkdir(parents=True, exist_ok=True)
+            with self._log_path.open("wb") as log:
+                building = subprocess.Popen(
+                    words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                )
+        except OSError as error:
+            raise AgentError(f"the image cannot be built ({error.strerror})") from error
+        try:
+            tell_at_s = began_s + _TELL_EVERY_S
+            while building.poll() is None:
+                now_s = time.monotonic()
+                if self._stop.signal:
+                    raise StoppedError
+                if now_s - began_s > TIMEOUT_S:
+                    raise ImageError(f"the image was not built in {TIMEOUT_S:.0f} s")
+                if self._log_path.stat().st_size > LOG_LIMIT_BYTES:
+                    raise ImageError(f"the build of the image printed more than {LOG_LIMIT_BYTES // 1024**2} MiB")
+                if now_s >= tell_at_s:
+                    tell_at_s += _TELL_EVERY_S
+                    progress.note(f"building for {now_s - began_s:.0f} s")
+                time.sleep(_POLL_S)
+        finally:
+            _end(building)
+        if building.returncode:
+            raise ImageError(
+                f"{self._folder}: the image cannot be built (`docker build` ended with {building.returncode}, "
+                f"see {self._log_path}): {_last_words(self._log_path)}"
+            )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """A build whose client goes is given up by the daemon."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _last_words(path: Path) -> str:
+    with path.open("rb") as log:
+        log.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        lines = log.read().decode(errors="replace").split("\n")
+    return short(next((line for line in reversed(lines) if line.strip()), "it said nothing"))

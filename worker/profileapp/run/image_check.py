@@ -1,0 +1,34 @@
+"""Looks, before anything runs, whether this agent can run the images that a plan names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from profileapp.errors import AgentError, ImageError
+from profileapp.run.docker_image import architecture_problem, architectures_of, show_image
+from profileapp.run.docker_runtime import connect
+from profileapp.run.registry_login import RegistryLogin
+
+TIMEOUT_S = 15
+
+
+def check_images(names: Iterable[str], login: RegistryLogin | None) -> tuple[str, ...]:
+    """Warnings. An image that is neither here nor known to its registry is none: it may be built until then.
+
+    Raises ImageError where an image is made for other architectures than this agent's alone.
+    """
+    try:
+        api, info = connect(TIMEOUT_S)
+    except AgentError as error:
+        return (f"images were not looked at: {error}",)
+    try:
+        problems = [
+            architecture_problem(show_image(name), architectures_of(api, name, login), info.get("Architecture", ""))
+            for name in dict.fromkeys(names)
+        ]
+    finally:
+        api.close()
+    found = [problem for problem in problems if problem]
+    if found:
+        raise ImageError("\n".join(found))
+    return ()

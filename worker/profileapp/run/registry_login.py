@@ -1,0 +1,47 @@
+"""The login of a registry: from this process's environment to the daemon, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+
+import msgspec
+
+from profileapp.errors import ConfigError
+from profileapp.run.secrets import problem_of
+
+REGISTRY_VARIABLE = "PROFILEAPP_REGISTRY"
+USER_VARIABLE = "PROFILEAPP_REGISTRY_USER"
+PASSWORD_VARIABLE = "PROFILEAPP_REGISTRY_PASSWORD"  # noqa: S105  (a variable's name)
+DEFAULT_REGISTRY = "docker.io"
+
+
+class RegistryLogin(msgspec.Struct, frozen=True):
+    """Who pulls, and from where: `registry` as it begins an image's name (`registry.example.org:5000`)."""
+
+    registry: str
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"RegistryLogin({self.registry!r}, …)"
+
+    @property
+    def secrets(self) -> tuple[str, str]:
+        """What no log may show: the password, and both as a registry is told them."""
+        return self.password, f"{self.user}:{self.password}"
+
+
+def take_login(environ: MutableMapping[str, str]) -> RegistryLogin | None:
+    """The login, out of the environment: what we start ourselves does not inherit it. None where there is none.
+
+    Raises ConfigError where half of it is missing, or it cannot be kept secret.
+    """
+    registry, user, password = (environ.pop(name, "") for name in (REGISTRY_VARIABLE, USER_VARIABLE, PASSWORD_VARIABLE))
+    if not user and not password:
+        return None
+    if not user or not password:
+        raise ConfigError(f"{USER_VARIABLE} and {PASSWORD_VARIABLE} go together")
+    problem = problem_of(password)
+    if problem:
+        raise ConfigError(f"{PASSWORD_VARIABLE}: the password {problem}")
+    return RegistryLogin(registry.strip() or DEFAULT_REGISTRY, user, password)
