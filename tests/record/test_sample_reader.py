@@ -91,7 +91,7 @@ def test_no_line_of_our_own_is_taken_alone(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_what_is_remembered_of_lines_without_a_pattern_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sample_reader, "_STEPS_LIMIT", 10)
+    monkeypatch.setattr(sample_reader, "_STEPS_LIMIT_BYTES", 10_000)
     monkeypatch.setattr(sample_reader, "_SECONDS_LIMIT", 3)
     lines = [
         OURS
@@ -101,7 +101,7 @@ def test_what_is_remembered_of_lines_without_a_pattern_is_bounded(monkeypatch: p
     reader = SampleReader(Path())
     for start in range(0, 300, 20):
         reader.take_block(b"".join(line + b"\n" for line in lines[start : start + 20]))
-        assert reader._step_count <= 30 and len(reader._seconds) <= 30
+        assert reader._steps_bytes < 30_000 and len(reader._seconds) <= 30
     assert found(reader) == a_line_at_a_time(lines)
 
 
