@@ -13,7 +13,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from helpers.small_disk import SmallDisk, small_disk
+from tests.helpers.small_disk import SmallDisk, small_disk
 
 START_TIMEOUT_S = 60.0
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from array import array
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from profileapp.model.clock import Clock
 from profileapp.model.series import series
 from profileapp.record import sample_reader
+from profileapp.record.folder import RunFolder
 from profileapp.record.reader import read_recording
 from profileapp.record.sample_reader import SampleReader
 from profileapp.record.series_data import Column, Overflow
@@ -68,18 +71,27 @@ def test_a_block_gives_what_its_lines_give(first: list[bytes], second: list[byte
     assert found(reader) == a_line_at_a_time([*first, *second])
 
 
-def test_plain_lines_are_decoded_once_for_each_series(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_line_of_our_own_is_taken_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
     monkeypatch.setattr(SampleReader, "take_line", lambda self, line: taken.append(line))
-    lines = [OURS % (b"m%d" % (number % 7), b"%d.5" % number, TIME, b"%") for number in range(5000)]
-    reader = SampleReader(Path())
-    reader.take_block(b"".join(line + b"\n" for line in lines))
-    assert taken == [] and reader.lines == 5000
-    assert [len(data) for data in reader.series().values()] == [715, 715, 714, 714, 714, 714, 714]
+    every = [
+        series("fps", "frames/s", "custom", camera='left "door", {1}', note="a\nb\u2028é"),
+        series('","timestamp":"', "%", "custom", value="1"),
+        series("frames", "", "custom", "counter"),
+        series("system.cpu.util", "%", "system", core="0"),
+    ]
+    writer = RunFolder.create(tmp_path, "gpu").open_metrics(Clock(1_795_000_000_000_000_000, 0))
+    for number in range(8000):
+        writer.emit(every[number % 7 % 4], (number, number / 7, -number * 1e30)[number % 3], number * 1_234_567)
+    writer.close()
+    found = read_recording(tmp_path / "gpu").series
+    assert taken == [] and {one: len(data) for one, data in found.items()} == {
+        one: sum(number % 7 % 4 == place for number in range(8000)) for place, one in enumerate(every)
+    }
 
 
 def test_what_is_remembered_of_lines_without_a_pattern_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sample_reader, "_STEPS_LIMIT", 10)
+    monkeypatch.setattr(sample_reader, "_STEPS_LIMIT_BYTES", 10_000)
     monkeypatch.setattr(sample_reader, "_SECONDS_LIMIT", 3)
     lines = [
         OURS
@@ -89,7 +101,7 @@ def test_what_is_remembered_of_lines_without_a_pattern_is_bounded(monkeypatch: p
     reader = SampleReader(Path())
     for start in range(0, 300, 20):
         reader.take_block(b"".join(line + b"\n" for line in lines[start : start + 20]))
-        assert reader._step_count <= 30 and len(reader._seconds) <= 30
+        assert reader._steps_bytes < 30_000 and len(reader._seconds) <= 30
     assert found(reader) == a_line_at_a_time(lines)
 
 
@@ -119,6 +131,14 @@ def test_many_samples_are_put_into_a_file_that_leaves_no_trace(tmp_path: Path) -
     with pytest.raises(IndexError):
         values[3333]
     assert [each.name for each in tmp_path.iterdir()] == ["metrics.ndjson"]
+
+
+def test_a_folder_that_takes_no_file_is_no_hindrance(tmp_path: Path) -> None:
+    file = Overflow(tmp_path / "gone")
+    chunk = file.add(array("d", [1.0, 2.5]))
+    assert list(Column(file, "d", [chunk])) == [1.0, 2.5]
+    with pytest.raises(OSError, match="was cut"):
+        file.read(8, 2)
 
 
 def test_where_no_file_can_be_made_memory_holds_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

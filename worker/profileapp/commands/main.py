@@ -11,7 +11,6 @@ from typing import Any, cast
 import click
 
 from profileapp import __version__
-from profileapp.collect.py_spy import find_py_spy
 from profileapp.errors import ExitCode, ProfileappError
 
 # Name: (module, what it does). Listed here so that `--help` need not import what a subcommand needs.
@@ -83,6 +82,9 @@ def commands() -> None:
 
 def _tell_version(context: click.Context) -> None:
     """`profileapp 0.1.0 (extras: report)`: the bridge script of the Jenkins library reads it."""
+    # Of all commands only this one needs it.
+    from profileapp.collect.py_spy import find_py_spy  # noqa: PLC0415
+
     needs = {"gpu": ("pycuda",), "report": ("jinja2", "matplotlib"), "store": ("sqlalchemy", "alembic")}
     needs["postgres"] = ("psycopg",)
     extras = [extra for extra, modules in needs.items() if all(find_spec(module) for module in modules)]

@@ -23,7 +23,9 @@ _MARK = b',"timestamp":"'
 _SECOND_LETTERS, _TIME_LETTERS = 20, 29
 """Of `2026-11-23T12:27:25.` and of that with its nanoseconds."""
 _NO_SAMPLE = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
-_STEPS_LIMIT = 50_000
+_STEPS_LIMIT_BYTES = 32 * 1024**2
+_STEP_BYTES = 500
+"""What a step takes besides the text it is found by."""
 _SECONDS_LIMIT = 10_000
 
 # What stands between the time of a line and the value of the next one -> how to add a sample of the line, and the same
@@ -79,7 +81,7 @@ class SampleReader:
         self._seconds: dict[bytes, int] = {}
         self._heads: dict[bytes, _Steps] = {}
         self._frames: dict[tuple[bytes, bytes], _Held] = {}
-        self._step_count = 0
+        self._steps_bytes = 0
 
     def series(self) -> dict[Series, SeriesData]:
         """Every series with its samples; nothing may be taken after it."""
@@ -158,12 +160,12 @@ class SampleReader:
         return steps
 
     def _step(self, head: bytes, frame: bytes) -> Any:
-        if self._step_count >= _STEPS_LIMIT:
+        if self._steps_bytes >= _STEPS_LIMIT_BYTES:
             # Without a pattern in it, as of an app that says things by chance, the next block begins anew.
-            self._step_count = 0
+            self._steps_bytes = 0
             self._heads.clear()
             self._frames.clear()
-        self._step_count += 1
+        self._steps_bytes += _STEP_BYTES + 2 * len(frame)
         tail, end, next_head = frame.partition(b"\n")
         if not end or b"\n" in next_head:
             raise _NotPlain

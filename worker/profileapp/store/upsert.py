@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
 
 
 def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> int | None:
@@ -14,7 +13,11 @@ def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> 
 
     Where another transaction is about to insert the same, this waits for its end.
     """
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = make(table).values(dict(row)).on_conflict_do_nothing().returning(table.c.id)
+    # Each takes a while to import.
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415
+    else:
+        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]  # noqa: PLC0415
+    statement = insert(table).values(dict(row)).on_conflict_do_nothing().returning(table.c.id)
     key = connection.execute(statement).scalar()
     return None if key is None else int(key)
