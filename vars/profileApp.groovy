@@ -43,7 +43,7 @@ Map defaults() {
         database     : '',         // id of a secret text: the URL of the database that runs are stored in; '': none
         baseline     : '',         // branch whose earlier runs the numbers are held against; '': none
         earlier      : '',         // folder of the workspace that holds those runs; '': the database does
-        attachments  : false,      // log, series and plots shown with the test cases: needs the JUnit Attachments plugin
+        attachments  : false,      // log, series and plots with the test cases: needs the JUnit Attachments plugin
         wheels       : '',         // folder on the agents that the worker is installed from; '': an index
         index        : '',         // URL of that index; '': pip's own
     ]

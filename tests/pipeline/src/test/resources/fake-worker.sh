@@ -35,7 +35,7 @@ run)
     if [ -f "$from" ]; then
         echo "fake image from <$from>"
     elif [ -n "$from" ]; then
-        echo "fake image from <$from> <$(ls -A "$from" | tr '\n' ' ')>"
+        echo "fake image from <$from> <$(cd "$from" && find . -type f | sort | tr '\n' ' ')>"
         mkdir -p profile && echo built >profile/build.log
     fi
     for name in $names; do

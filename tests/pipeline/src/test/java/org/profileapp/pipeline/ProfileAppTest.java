@@ -359,7 +359,7 @@ class ProfileAppTest {
         targets("gpu:jetson:0");
         Build built = build("profileApp(image: 'app:1', build: 'docker')");
         assertEquals("SUCCESS", built.result, built.log());
-        assertTrue(built.log().contains("fake image from <.profileapp/image> <.dockerignore Dockerfile >"), built.log());
+        assertTrue(built.log().contains("fake image from <.profileapp/image> <./.dockerignore ./Dockerfile >"), built.log());
         assertTrue(Files.exists(built.artifacts.resolve("profile/build.log")));
         Build loaded = build("profileApp(load: 'image.tar')");
         assertEquals("SUCCESS", loaded.result, loaded.log());
