@@ -18,7 +18,8 @@ from profileapp.judge.headline import Headline
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.run import Agent, Build, Image, MetricStatus
 from profileapp.model.series import series
-from profileapp.model.target import App
+from profileapp.model.target import App, Ready, Service, Stream
+from profileapp.report.page_data import setting
 from profileapp.report.pages import page_templates, write_all_pages
 from profileapp.report.write import write_data, write_overview, write_pages
 
@@ -266,3 +267,29 @@ def test_templates_escape_and_know_all_their_names() -> None:
     assert environment.from_string("{{ text }}").render(text="<&\x1b[1m") == "&lt;&amp;"
     with pytest.raises(jinja2.UndefinedError):
         environment.from_string("{{ unknown }}").render()
+
+
+def test_what_was_started_is_drawn_as_boxes_in_boxes(tmp_path: Path) -> None:
+    database = Service("db", "redis:7", ready=Ready(tcp=6379))
+    cameras = Service("cameras", streams=(Stream("left", "left.mp4"),), needs=("db",))
+    run = sample_run("gpu", seconds=3)
+    target = msgspec.structs.replace(run.target, dataset="traffic", services=(database, cameras))
+    run = msgspec.structs.replace(run, target=target)
+    drawn = setting(run)
+    assert drawn.word == "agent"
+    (network,) = drawn.parts
+    assert (network.word, network.text) == ("network", "private, no way out, with db, cameras")
+    assert [(each.word, each.text) for each in network.parts] == [
+        ("app", "waggle/object-counter:0.5.1"),
+        ("service", "db: redis:7"),
+        ("playback", "cameras: on port 8090"),
+    ]
+    recorded = write_target(tmp_path, run, {container.CPU: wave(3, 1, 1)})
+    pages_of(report(tmp_path, [judge_folder(recorded.path)]))
+    page = Page(recorded.path / "report/index.html")
+    check(page)
+    for words in ("traffic at /dataset, read-only", "left: left.mp4, 1 a second", "tcp :6379"):
+        assert words in page.text
+    process = msgspec.structs.replace(run, image=None, command=("python3", "app.py"))
+    assert [each.word for each in setting(process).parts] == ["app", "service", "playback"]
+    assert setting(process).parts[0].text == "python3 app.py"

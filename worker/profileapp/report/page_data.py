@@ -10,6 +10,7 @@ from profileapp.judge.headline import Headline
 from profileapp.judge.verdict import JudgedRun
 from profileapp.model.budget import STATISTICS
 from profileapp.model.run import BudgetResult, BudgetState, Event, Jetson, Phase, Repeat, Run, SeriesSummary
+from profileapp.model.setting import Node, app_node, network_node, service_node
 from profileapp.report.format import ABSENT, moment, number, quantity, scale_of
 
 SYMBOLS = {
@@ -208,6 +209,15 @@ def facts(run: Run) -> tuple[tuple[str, str], ...]:
         ("profileapp", run.profileapp),
     )
     return tuple(row for row in rows if row[1])
+
+
+def setting(run: Run) -> Node:
+    """What was started, mounted and connected: boxes in boxes."""
+    runs = run.image.name if run.image else " ".join(run.command)
+    inside = (app_node(run.target, runs or ABSENT), *map(service_node, run.target.services))
+    # A process has whatever network its machine has.
+    parts = (network_node(run.target, inside),) if run.image else inside
+    return Node("agent", _dotted(run.agent.hostname, run.agent.board) or ABSENT, parts)
 
 
 def _heat(run: Run) -> str:
