@@ -28,7 +28,7 @@ def test_every_file_has_its_place(own_samples: list[JudgedRun]) -> None:
     assert write_pages(out, own_samples) == out / "index.html"
     names = {path.name for path in out.iterdir()}
     # So no target can have the name of any of them.
-    assert names == (RESERVED - {"baseline.xml"}) | {each.folder.name for each in own_samples}
+    assert names == (RESERVED - {"baseline.xml", "build.log"}) | {each.folder.name for each in own_samples}
     for each in own_samples:
         assert {"junit.xml", "series.csv", "report", "run.json"} <= {path.name for path in each.folder.iterdir()}
 
