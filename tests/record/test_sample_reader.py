@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from array import array
 from pathlib import Path
 
@@ -63,9 +64,10 @@ def a_line_at_a_time(lines: list[bytes]) -> object:
     return found(reader)
 
 
-@given(st.lists(ours | strange, max_size=12), st.lists(ours, max_size=6))
-def test_a_block_gives_what_its_lines_give(first: list[bytes], second: list[bytes]) -> None:
+@given(st.lists(ours | strange, max_size=12), st.lists(ours, max_size=6), st.sampled_from([0, 10**9]))
+def test_a_block_gives_what_its_lines_give(first: list[bytes], second: list[bytes], surprises: int) -> None:
     reader = SampleReader(Path())
+    reader._surprises = surprises
     for block in (first, second):
         reader.take_block(b"".join(line + b"\n" for line in block))
     assert found(reader) == a_line_at_a_time([*first, *second])
@@ -90,8 +92,22 @@ def test_no_line_of_our_own_is_taken_alone(tmp_path: Path, monkeypatch: pytest.M
     }
 
 
+def test_lines_in_no_order_are_read_by_the_block_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample_reader, "_FEW_SURPRISES", 100)
+    chance = random.Random(5)  # noqa: S311
+    lines = [OURS % (b"m%d" % chance.randrange(90), b"%d" % number, TIME, b"") for number in range(2000)]
+    expected = a_line_at_a_time(lines)
+    monkeypatch.delattr(SampleReader, "take_line")
+    reader = SampleReader(Path())
+    for start in range(0, 2000, 200):
+        reader.take_block(b"".join(line + b"\n" for line in lines[start : start + 200]))
+    assert found(reader) == expected
+    # All of them would be some 1770.
+    assert 100 < reader._surprises < 800
+
+
 def test_what_is_remembered_of_lines_without_a_pattern_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sample_reader, "_STEPS_LIMIT_BYTES", 10_000)
+    monkeypatch.setattr(sample_reader, "_REMEMBERED_LIMIT_BYTES", 10_000)
     monkeypatch.setattr(sample_reader, "_SECONDS_LIMIT", 3)
     lines = [
         OURS
@@ -101,7 +117,7 @@ def test_what_is_remembered_of_lines_without_a_pattern_is_bounded(monkeypatch: p
     reader = SampleReader(Path())
     for start in range(0, 300, 20):
         reader.take_block(b"".join(line + b"\n" for line in lines[start : start + 20]))
-        assert reader._steps_bytes < 30_000 and len(reader._seconds) <= 30
+        assert reader._remembered_bytes < 30_000 and len(reader._seconds) <= 30
     assert found(reader) == a_line_at_a_time(lines)
 
 

@@ -23,11 +23,14 @@ _MARK = b',"timestamp":"'
 _SECOND_LETTERS, _TIME_LETTERS = 20, 29
 """Of `2026-11-23T12:27:25.` and of that with its nanoseconds."""
 _NO_SAMPLE = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
-_STEPS_LIMIT_BYTES = 32 * 1024**2
+_REMEMBERED_LIMIT_BYTES = 32 * 1024**2
 _STEP_BYTES = 500
 """What a step takes besides the text it is found by."""
 _SECONDS_LIMIT = 10_000
+_FEW_SURPRISES = 10_000
+"""Lines behind others that they never followed before, up to which an order may still show."""
 
+_Adders = tuple[Callable[[int], None], Callable[[float], None]]
 # What stands between the time of a line and the value of the next one -> how to add a sample of the line, and the same
 # for the next line. The end of a line's frame alone does not tell its series, nor does its beginning.
 _Steps = dict[bytes, tuple[Callable[[int], None], Callable[[float], None], "_Steps"]]
@@ -80,8 +83,9 @@ class SampleReader:
         self._decode_nanoseconds = msgspec.json.Decoder(list[int]).decode
         self._seconds: dict[bytes, int] = {}
         self._heads: dict[bytes, _Steps] = {}
-        self._frames: dict[tuple[bytes, bytes], _Held] = {}
-        self._steps_bytes = 0
+        self._frames: dict[tuple[bytes, bytes], _Adders] = {}
+        self._remembered_bytes = 0
+        self._surprises = 0
 
     def series(self) -> dict[Series, SeriesData]:
         """Every series with its samples; nothing may be taken after it."""
@@ -131,19 +135,22 @@ class SampleReader:
         frames.append(parts[-1][_TIME_LETTERS:])
         numbers = [number for _, _, number in middle]
         numbers.insert(0, first_number)
-        steps = self._steps(first_frame, frames)
+        adders = self._adders(first_frame, frames)
         times_ns = self._times_ns(parts)
         # A comma in one would make two of it.
         values = self._decode_values(b"[%b]" % b",".join(numbers))
         if len(values) != len(times_ns):
             raise _NotPlain
-        for step, time_ns, value in zip(steps, times_ns, values, strict=True):
-            step[0](time_ns)
-            step[1](value)
+        for add, time_ns, value in zip(adders, times_ns, values, strict=True):
+            add[0](time_ns)
+            add[1](value)
         self.lines += len(values)
         self._added(len(values))
 
-    def _steps(self, head: bytes, frames: list[bytes]) -> list[Any]:
+    def _adders(self, head: bytes, frames: list[bytes]) -> list[Any]:
+        """For each line how to add its time and its value."""
+        if self._surprises > _FEW_SURPRISES and 4 * self._surprises > self.lines:
+            return self._adders_of_any_order(head, frames)
         after = self._heads.get(head)
         if after is None:
             after = self._heads[head] = {}
@@ -154,27 +161,40 @@ class SampleReader:
             except KeyError:
                 if steps:
                     head = frames[len(steps) - 1].partition(b"\n")[2]
-                step = after[frame] = self._step(head, frame)
+                self._surprises += 1
+                next_head, (add_time, add_value) = self._of_frame(head, frame)
+                step = after[frame] = add_time, add_value, self._heads.setdefault(next_head, {})
             steps.append(step)
             after = step[2]
         return steps
 
-    def _step(self, head: bytes, frame: bytes) -> Any:
-        if self._steps_bytes >= _STEPS_LIMIT_BYTES:
-            # Without a pattern in it, as of an app that says things by chance, the next block begins anew.
-            self._steps_bytes = 0
-            self._heads.clear()
-            self._frames.clear()
-        self._steps_bytes += _STEP_BYTES + 2 * len(frame)
+    def _adders_of_any_order(self, head: bytes, frames: list[bytes]) -> list[Any]:
+        """The same without a memory of which line comes behind which: an app may tell of its series by chance."""
+        adders: list[Any] = []
+        known = self._frames
+        for frame in frames:
+            tail, _, next_head = frame.partition(b"\n")
+            adders.append(known.get((head, tail)) or self._of_frame(head, frame)[1])
+            head = next_head
+        return adders
+
+    def _of_frame(self, head: bytes, frame: bytes) -> tuple[bytes, _Adders]:
+        """The beginning of the next line, and how to add to the series of this one."""
         tail, end, next_head = frame.partition(b"\n")
         if not end or b"\n" in next_head:
             raise _NotPlain
-        held = self._frames.get((head, tail))
-        if held is None:
-            held = self._frames[head, tail] = self._of_frame(head, tail)
-        return held.times_ns.append, held.values.append, self._heads.setdefault(next_head, {})
+        if self._remembered_bytes >= _REMEMBERED_LIMIT_BYTES:
+            self._remembered_bytes = 0
+            self._heads.clear()
+            self._frames.clear()
+        self._remembered_bytes += _STEP_BYTES + 2 * len(frame)
+        adders = self._frames.get((head, tail))
+        if adders is None:
+            held = self._series_of_frame(head, tail)
+            adders = self._frames[head, tail] = held.times_ns.append, held.values.append
+        return next_head, adders
 
-    def _of_frame(self, head: bytes, tail: bytes) -> _Held:
+    def _series_of_frame(self, head: bytes, tail: bytes) -> _Held:
         """The series of a frame. Raises where the two gaps in it are not just the sample's value and time."""
         if len(head) + len(tail) > LINE_LIMIT_BYTES // 2:
             raise _NotPlain
