@@ -55,7 +55,7 @@ def serving() -> Iterator[Measure]:
         folder = Path(name)
         (folder / "image.jpg").write_bytes(os.urandom(IMAGE_BYTES))
         streams = json.dumps([{"name": "left", "path": str(folder / "image.jpg"), "rate": 1}])
-        ours = [sys.executable, "-m", "profileapp.playback", "127.0.0.1", "PORT", streams]
+        ours = [sys.executable, "-m", "profileapp.playback", "127.0.0.1", "PORT", "0", streams]
         peer = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", name, "PORT"]
         rates = [(_rate(ours, "/left/image.jpg"), _rate(peer, "/image.jpg")) for _ in range(3)]
     ours_per_s, peer_per_s = (statistics.median(each[index] for each in rates) for index in (0, 1))

@@ -59,6 +59,40 @@ def test_pywaggles_camera_opens_the_playback_by_its_name(pywaggle: Path, python_
     assert "service.cpu.util" in {one["name"] for one in outcome.run("a")["summary"]}
 
 
+CAMERA_APP = """
+import sys; sys.path.insert(0, '/dataset')
+import os, cv2
+said = []
+for name in ('left', 'right'):
+    camera = cv2.VideoCapture(os.environ['PROFILEAPP_PLAYBACK_RTSP'] + '/' + name)
+    greys = []
+    while len(greys) < 8:
+        is_there, picture = camera.read()
+        assert is_there, name
+        greys.append(float(picture.mean()))
+    said.append(greys)
+print(said)
+"""
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+def test_an_app_watches_a_network_camera(pywaggle: Path, python_image: str) -> None:
+    configure(
+        pywaggle,
+        [{"name": "a", "args": ["python3", "-c", CAMERA_APP], "dataset": "site"}],
+        services=[{"playback": {"left": "v.mp4", "right": {"path": "cam", "rate": 5}}}],
+        metrics=["container"],
+    )
+    outcome = run(pywaggle, "--image", python_image)
+    assert outcome.code == 0, outcome.err + outcome.log("a").decode()
+    left, right = json.loads(outcome.log("a").decode().splitlines()[-1])
+    assert sum(2 < later - earlier < 8 for earlier, later in pairwise(left)) >= len(left) - 2, left
+    assert sum(abs(later - earlier - 20) < 3 for earlier, later in pairwise(right)) >= len(right) - 2, right
+    totals = totals_of(outcome)
+    assert totals["playback.served", "left"] >= 8 and totals["playback.served", "right"] >= 8
+
+
 def totals_of(outcome: Outcome) -> dict[tuple[str, str], float]:
     """The last value of each counter of the playback."""
     lines = [each for each in outcome.samples("a") if each["name"].startswith("playback.")]

@@ -1,4 +1,4 @@
-"""`python -m profileapp.playback ADDRESS PORT STREAMS`: serves until it is told to end (SIGTERM).
+"""`python -m profileapp.playback ADDRESS PORT RTSP_PORT STREAMS`: serves until it is told to end (SIGTERM).
 
 STREAMS is JSON: a list of `{"name": …, "path": …, "rate": …}`. SIGUSR1 says that the app has been started.
 """
@@ -15,12 +15,13 @@ from pathlib import Path
 from profileapp.client import flush
 from profileapp.playback.player import Clock, FileCache, Player
 from profileapp.playback.recordings import RecordingsError, find_recordings
+from profileapp.playback.rtsp import RtspConnection
 from profileapp.playback.server import Playback
 
 TELL_EVERY_S = 0.5
 
 
-async def serve(address: str, port: int, players: dict[str, Player], clock: Clock) -> None:
+async def serve(address: str, port: int, rtsp_port: int, players: dict[str, Player], clock: Clock) -> None:
     """Serves until SIGTERM or SIGINT."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
@@ -28,7 +29,13 @@ async def serve(address: str, port: int, players: dict[str, Player], clock: Cloc
         loop.add_signal_handler(number, stopped.set)
     loop.add_signal_handler(signal.SIGUSR1, clock.begin)
     connections: set[Playback] = set()
-    server = await loop.create_server(lambda: Playback(players, connections), address, port)
+    rtsp_connections: set[RtspConnection] = set()
+    servers = [await loop.create_server(lambda: Playback(players, connections), address, port)]
+    try:
+        servers.append(await loop.create_server(lambda: RtspConnection(players, rtsp_connections), address, rtsp_port))
+    except OSError as error:
+        # Only of a process of the host: what is not had, most apps do not miss.
+        print(f"no RTSP: port {rtsp_port} of {address} cannot be had: {os.strerror(error.errno or 0)}", flush=True)
     print(f"serves {', '.join(players)} on port {port}", flush=True)
     while not stopped.is_set():
         for player in players.values():
@@ -37,7 +44,8 @@ async def serve(address: str, port: int, players: dict[str, Player], clock: Cloc
             await asyncio.wait_for(stopped.wait(), TELL_EVERY_S)
         except asyncio.TimeoutError:
             continue
-    server.close()
+    for server in servers:
+        server.close()
     for player in players.values():
         player.tell()
     flush()
@@ -45,7 +53,7 @@ async def serve(address: str, port: int, players: dict[str, Player], clock: Cloc
 
 def main(words: list[str]) -> int:
     """The exit code."""
-    address, port, streams = words
+    address, port, rtsp_port, streams = words
     clock, cache = Clock(), FileCache()
     players: dict[str, Player] = {}
     for stream in json.loads(streams):
@@ -57,7 +65,7 @@ def main(words: list[str]) -> int:
             return 2
         print(f"{player.name}: {player.count} frames or files at {recordings.address}", flush=True)
     try:
-        asyncio.run(serve(address, int(port), players, clock))
+        asyncio.run(serve(address, int(port), int(rtsp_port), players, clock))
     except OSError as error:
         print(f"port {port} of {address} cannot be had: {os.strerror(error.errno or 0)}", file=sys.stderr)
         return 2

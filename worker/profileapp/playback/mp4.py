@@ -38,7 +38,10 @@ class Frame(NamedTuple):
 
 
 class Video(NamedTuple):
-    """The video track of a file. `duration` and the frames' times are in 1/`scale` s; `header` begins every stream."""
+    """The video track of a file. `duration` and the frames' times are in 1/`scale` s; `header` begins every stream.
+
+    `codec` is its sample entry's name (`avc1`), `config` the boxes that it holds.
+    """
 
     path: Path
     scale: int
@@ -46,6 +49,8 @@ class Video(NamedTuple):
     frames: list[Frame]
     header: bytes
     track_id: int
+    codec: str = ""
+    config: bytes = b""
 
     @property
     def duration_s(self) -> float:
@@ -152,7 +157,14 @@ def _read_track(path: Path, boxes: dict[bytes, bytes], size: int) -> Video:
         raise Mp4Error("lasts no time at all")
     tkhd = boxes[b"tkhd"]
     (track_id,) = struct.unpack_from(">I", tkhd, 20 if tkhd[0] == 1 else 12)
-    return Video(path, scale, time, frames, _header(boxes, scale, track_id), track_id)
+    codec, config = _sample_entry(boxes[b"stsd"])
+    return Video(path, scale, time, frames, _header(boxes, scale, track_id), track_id, codec, config)
+
+
+def _sample_entry(stsd: bytes) -> tuple[str, bytes]:
+    """The name of the first, and the boxes behind its fixed part of 78 bytes."""
+    (length,) = struct.unpack_from(">I", stsd, 8)
+    return stsd[12:16].decode("latin-1"), stsd[16 + 78 : 8 + length]
 
 
 def _sizes(boxes: dict[bytes, bytes]) -> list[int]:

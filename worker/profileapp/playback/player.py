@@ -79,12 +79,15 @@ class Player:
 
     def due_s(self, number: int) -> float:
         """When a frame is shown, in seconds from now; negative where that is past."""
+        return self.shown_s(number) - self._clock.now_s()
+
+    def shown_s(self, number: int) -> float:
+        """When a frame is shown, in seconds from the app's start."""
         video = self.recordings.video
+        if video is None:
+            return number / self.recordings.rate
         rounds, index = divmod(number, self.count)
-        at_s = number / self.recordings.rate
-        if video is not None:
-            at_s = (rounds * video.duration + self._times[index]) / video.scale
-        return at_s - self._clock.now_s()
+        return (rounds * video.duration + self._times[index]) / video.scale
 
     def sync_before(self, number: int) -> int:
         """The last frame up to this one that can be decoded by itself."""

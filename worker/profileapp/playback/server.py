@@ -18,14 +18,13 @@ from contextlib import suppress
 from pathlib import PurePosixPath
 
 from profileapp.playback.mp4 import fragment
+from profileapp.playback.pace import next_frame
 from profileapp.playback.player import Player
 from profileapp.playback.recordings import IMAGE_SUFFIXES, SOUND_SUFFIXES
 
 CONNECTION_LIMIT = 200
 REQUEST_LIMIT_BYTES = 16 * 1024
 IDLE_TIMEOUT_S = 60.0
-LATE_S = 1.0
-"""A client that is further behind goes on with what is shown now."""
 _BOUNDARY = b"profileapp-frame"
 _CUT = b"\r\n\r\n"
 
@@ -204,16 +203,7 @@ class Playback(asyncio.Protocol):
         return number // player.count * video.duration + video.frames[number % player.count].time
 
     async def _next(self, player: Player, number: int) -> int:
-        """The number of the frame that is sent next, when it is due and the client takes it."""
-        await self._may_write.wait()
-        wait_s = player.due_s(number + 1)
-        if wait_s < -LATE_S:
-            return max(number + 1, player.sync_before(player.position()))
-        while wait_s > 0 and self._transport:
-            # Until the app's start the clock stands, so that no wait can be told in advance.
-            await asyncio.sleep(min(wait_s, 0.1))
-            wait_s = player.due_s(number + 1)
-        return number + 1
+        return await next_frame(player, number, self._may_write, lambda: self._transport is not None)
 
     def _close(self) -> None:
         if self._transport:

@@ -19,7 +19,7 @@ from docker.errors import ImageNotFound
 import profileapp
 from profileapp.collect.seam import Mount
 from profileapp.model.target import Service
-from profileapp.run.playback import PORT, streams_text
+from profileapp.run.playback import PORT, RTSP_PORT, streams_text
 
 IMAGE_REPOSITORY, IMAGE_TAG = "profileapp/nothing", "1"
 IMAGE = f"{IMAGE_REPOSITORY}:{IMAGE_TAG}"
@@ -42,7 +42,8 @@ def make_image(api: docker.APIClient) -> None:
 def playback_settings(service: Service) -> dict[str, Any]:
     """What `create_container` is given for the built-in playback."""
     python = os.path.realpath(sys.executable)
-    words = [python, "-B", "-s", "-m", "profileapp.playback", "0.0.0.0", str(PORT), streams_text(service)]  # noqa: S104
+    ports = [str(PORT), str(RTSP_PORT)]
+    words = [python, "-B", "-s", "-m", "profileapp.playback", "0.0.0.0", *ports, streams_text(service)]  # noqa: S104
     return {
         "image": IMAGE,
         "entrypoint": words[:1],

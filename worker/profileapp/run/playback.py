@@ -17,10 +17,12 @@ from profileapp.playback.recordings import Recordings, RecordingsError, find_rec
 from profileapp.run.datasets import Paths
 
 PORT = 8090
+RTSP_PORT = 8554
 DATA_FOLDER = "/data"
 CONTAINER_DATA_CONFIG = "/run/waggle/data-config.json"
 DATA_CONFIG_VARIABLE = "WAGGLE_DATA_CONFIG_PATH"
 PLAYBACK_VARIABLE = "PROFILEAPP_PLAYBACK"
+RTSP_VARIABLE = "PROFILEAPP_PLAYBACK_RTSP"
 READY = Ready(http=f"{PORT}/ready")
 
 

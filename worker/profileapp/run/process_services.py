@@ -15,7 +15,7 @@ import profileapp
 from profileapp.collect.seam import Subject
 from profileapp.errors import AgentError, ConfigError
 from profileapp.model.target import Service
-from profileapp.run.playback import DATA_FOLDER, PORT, streams_text
+from profileapp.run.playback import DATA_FOLDER, PORT, RTSP_PORT, streams_text
 from profileapp.run.progress import Progress
 from profileapp.run.runtime import RUN_ID_VARIABLE, Exit
 from profileapp.run.surroundings import RunningService, ServiceLaunch
@@ -55,7 +55,7 @@ class ProcessSurroundings:
         package = Path(profileapp.__file__).resolve().parent
         try:
             process = subprocess.Popen(
-                [sys.executable, "-B", "-s", "-m", "profileapp.playback", LOOPBACK, str(PORT), text],
+                [sys.executable, "-B", "-s", "-m", "profileapp.playback", LOOPBACK, str(PORT), str(RTSP_PORT), text],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

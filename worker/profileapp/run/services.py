@@ -23,6 +23,8 @@ from profileapp.run.playback import (
     PLAYBACK_VARIABLE,
     PORT,
     READY,
+    RTSP_PORT,
+    RTSP_VARIABLE,
     playback_mounts,
     recordings_of,
     write_data_config,
@@ -218,6 +220,8 @@ class Services:
         path = self._context.scratch / "data-config.json"
         write_data_config(path, url, service, recordings)
         around.env[PLAYBACK_VARIABLE] = url
+        if not service.image:
+            around.env[RTSP_VARIABLE] = f"rtsp://{self._surroundings.host_name(service)}:{RTSP_PORT}"
         around.mounts = (*around.mounts, Mount(str(path), CONTAINER_DATA_CONFIG))
         if not self._context.contained:
             around.env[DATA_CONFIG_VARIABLE] = str(path)
