@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 from tests.store.runs import START_NS, a_run
 
-from profileapp.judge.baseline import MIN_EFFECT, hold, is_worse
-from profileapp.judge.noise import HISTORY_RUNS, t_quantile, t_two_sided, weigh
-from profileapp.model.run import Agent, Baseline, BudgetResult, Held, Jetson, Number, Run
+from profileapp.judge.baseline import ALPHA_PER_BUILD, LAST_RUNS, MIN_EFFECT, alpha_of, hold, is_worse
+from profileapp.judge.noise import HISTORY_RUNS, Expected, expect, share, t_quantile, t_two_sided, weigh
+from profileapp.model.run import Agent, Baseline, BudgetResult, Held, HeldState, Jetson, Number, Run
 
 FPS = ("fps", "mean", "frames/s")
 CPU = ("container.cpu.util", "mean", "%")
@@ -40,7 +40,8 @@ def history(key: tuple[str, str, str], runs: int, spread: float = 0.02, **change
 def held(
     key: tuple[str, str, str], values: list[float], earlier: list[Run], numbers_in_build: int = 1, **changes: object
 ) -> Held:
-    (one,) = hold(run_of(key, values, 1000, **changes), earlier, "main", numbers_in_build).numbers
+    alpha = ALPHA_PER_BUILD / numbers_in_build
+    (one,) = hold(run_of(key, values, 1000, **changes), earlier, "main", alpha).numbers
     return one
 
 
@@ -92,7 +93,7 @@ def test_what_is_significant_but_small_is_the_same() -> None:
 
 def test_too_little_to_tell_is_told() -> None:
     few = held(FPS, [5.0] * REPEATS, history(FPS, HISTORY_RUNS - 1))
-    assert few.state == "not enough data" and few.note.startswith("5 comparable earlier runs; it takes 6")
+    assert few.state == "not enough data" and few.note.startswith("7 comparable earlier runs; it takes 8")
     assert held(FPS, [5.0], []).state == "not enough data"
     assert held(FPS, [5.0], history(CPU, 20)).state == "not enough data"
 
@@ -117,18 +118,20 @@ def board(power_mode: str, hostname: str = "orin-1") -> Agent:
 
 def test_a_device_that_is_not_comparable_is_left_out_and_told() -> None:
     earlier = history(FPS, 8, agent=board("MAXN")) + history(FPS, 12, agent=board("MODE_15W"))
-    found = hold(run_of(FPS, [3.0] * REPEATS, 1000, agent=board("MODE_15W", "orin-2")), earlier, "main", 1)
+    found = hold(
+        run_of(FPS, [3.0] * REPEATS, 1000, agent=board("MODE_15W", "orin-2")), earlier, "main", ALPHA_PER_BUILD
+    )
     assert found.numbers[0].runs == 12
     assert "8 runs left out: power mode was 'MAXN', is 'MODE_15W'" in found.remarks
     assert "host was 'orin-1', is 'orin-2'" in found.remarks
-    nothing = hold(run_of(FPS, [3.0] * REPEATS, 1000), earlier, "main", 1)
+    nothing = hold(run_of(FPS, [3.0] * REPEATS, 1000), earlier, "main", ALPHA_PER_BUILD)
     assert nothing.numbers[0].state == "not enough data" and not nothing.run_id and nothing.remarks
 
 
 def test_it_names_the_last_of_them_and_never_itself() -> None:
     earlier = history(FPS, 8)
     now = run_of(FPS, [10.0] * REPEATS, 1000)
-    found = hold(now, [now, *reversed(earlier)], "main", 1)
+    found = hold(now, [now, *reversed(earlier)], "main", ALPHA_PER_BUILD)
     assert (found.run_id, found.build, found.branch) == ("r7", "objcounter/main#7", "main")
     assert found.numbers[0].runs == 8 and not is_worse(found) and not is_worse(None)
     assert msgspec.json.decode(msgspec.json.encode(found), type=Baseline) == found
@@ -143,6 +146,56 @@ def test_it_names_the_last_of_them_and_never_itself() -> None:
 def test_any_numbers_have_a_verdict(
     value: float, repeats: list[float], earlier: list[tuple[float, list[float]]], alpha: float
 ) -> None:
-    evidence = weigh(value, repeats, earlier, alpha)
-    if evidence is not None:
+    expected = expect(repeats, earlier)
+    if expected is not None:
+        evidence = weigh(value, expected, alpha)
         assert 0 <= evidence.p_value <= 1 and math.isfinite(evidence.mean) and evidence.margin >= 0
+
+
+def test_noisy_numbers_share_what_steady_ones_do_not_need() -> None:
+    noisy, steady = Expected(10.0, 0.4, 14), Expected(10.0, 0.01, 14)
+    assert share([noisy] * 8, MIN_EFFECT, 0.005) == pytest.approx(0.005 / 8)
+    assert share([noisy, *[steady] * 7], MIN_EFFECT, 0.005) == pytest.approx(0.005, rel=1e-3)
+    assert share([noisy, noisy, steady, Expected(10.0, 0.0, 14)], MIN_EFFECT, 0.005) == pytest.approx(0.0025, rel=1e-3)
+    assert share([], MIN_EFFECT, 0.005) == share([steady] * 100, MIN_EFFECT, 0.005) == 0.005
+
+
+@given(st.lists(st.tuples(st.floats(1e-6, 10), st.integers(5, 30)), max_size=20))
+def test_all_together_are_called_no_more_often_than_one_may_be(spreads: list[tuple[float, int]]) -> None:
+    expected = [Expected(10.0, error, degrees) for error, degrees in spreads]
+    alpha = share(expected, MIN_EFFECT, 0.005)
+    needs = [t_two_sided(MIN_EFFECT * 10 / each.error, each.degrees) for each in expected]
+    assert sum(min(alpha, need) for need in needs) <= 0.005 * (1 + 1e-9)
+    assert alpha >= 0.005 / max(1, len(expected)) * (1 - 1e-9)
+
+
+def test_a_builds_numbers_share_one_alpha_and_those_without_history_take_none() -> None:
+    noisy = [(run_of(FPS, [10.0] * REPEATS, 1000), history(FPS, 15, spread=0.1))] * 4
+    assert alpha_of(noisy) == pytest.approx(ALPHA_PER_BUILD / 4)
+    few = (run_of(FPS, [10.0] * REPEATS, 1000), history(FPS, HISTORY_RUNS - 1, spread=0.1))
+    assert alpha_of([*noisy, few, few]) == pytest.approx(ALPHA_PER_BUILD / 4)
+    assert alpha_of([]) == ALPHA_PER_BUILD
+
+
+def moved(run: Run, state: HeldState) -> Run:
+    """The run as if its number had been called so when it was held."""
+    (one,) = run.numbers
+    found = Held(one.title, one.statistic, one.unit, state, one.value, 20)
+    return msgspec.structs.replace(run, baseline=Baseline("main", (found,)))
+
+
+def test_after_a_gain_what_was_before_it_counts_no_more_once_there_is_enough() -> None:
+    old = history(FPS, 20)
+    gained = [run_of(FPS, noise(REPEATS, 500 + number, mean=20.0), 100 + number) for number in range(8)]
+    known = [moved(each, "better") if number < 3 else each for number, each in enumerate(gained)]
+    lost = noise(REPEATS, 77, mean=17.0)
+    assert held(FPS, lost, [*old, *gained]).state == "same", "two levels in one history hide it"
+    one = held(FPS, lost, [*old, *known])
+    assert (one.state, one.runs) == ("worse", 8)
+    # Until there are enough of the new level, the old one counts.
+    assert held(FPS, lost, [*old, *known[:5]]).runs == 25
+    assert held(FPS, lost, [*old, *(moved(each, "same") for each in gained)]).runs == 28
+
+
+def test_so_many_runs_count_at_the_most() -> None:
+    assert held(FPS, [10.0] * REPEATS, history(FPS, LAST_RUNS + 20)).runs == LAST_RUNS

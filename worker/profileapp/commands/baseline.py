@@ -15,7 +15,7 @@ from rich.text import Text
 from profileapp.commands.database import db_option, open_store
 from profileapp.commands.store import run_folders
 from profileapp.errors import AgentError, ConfigError, ExitCode
-from profileapp.judge.baseline import GOOD, hold, is_worse
+from profileapp.judge.baseline import GOOD, alpha_of, hold, is_worse
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.run import Baseline, Run
 from profileapp.model.text import printable
@@ -37,6 +37,8 @@ Examples:
 \b
 Exit codes: 0 nothing is worse, 1 something is worse.
 """
+JUDGED = (*GOOD, "worse")
+"""Verdicts of runs whose numbers are held against earlier ones: those that came to their end."""
 _STYLES = {"worse": "red", "better": "green", "changed": "yellow", "not enough data": "dim"}
 
 Find = Callable[[Run], Sequence[Run]]
@@ -70,8 +72,9 @@ def command(folder: Path, branch: str, against: tuple[Path, ...], db: str, as_js
     """
     judged = [judge_folder(each) for each in run_folders(folder)]
     find = _in_folders(against, branch) if against else _in_database(db, branch)
-    count = sum(len(each.run.numbers) for each in judged)
-    held = [_hold(each, find, branch, count) for each in judged]
+    earlier = [find(each.run) if each.verdict in JUDGED else () for each in judged]
+    alpha = alpha_of([(each.run, before) for each, before in zip(judged, earlier, strict=True)])
+    held = [_hold(each, before, branch, alpha) for each, before in zip(judged, earlier, strict=True)]
     for each in held:
         _write(each)
     _write_cases(folder, held)
@@ -84,12 +87,12 @@ def command(folder: Path, branch: str, against: tuple[Path, ...], db: str, as_js
     return exit_code
 
 
-def _hold(judged: JudgedRun, find: Find, branch: str, numbers: int) -> JudgedRun:
+def _hold(judged: JudgedRun, earlier: Sequence[Run], branch: str, alpha: float) -> JudgedRun:
     run = judged.run
-    if judged.verdict not in (*GOOD, "worse"):
+    if judged.verdict not in JUDGED:
         baseline = Baseline(branch, (), remarks=("the run did not come to its end, so its numbers are not compared",))
     else:
-        baseline = hold(run, find(run), branch, numbers)
+        baseline = hold(run, earlier, branch, alpha)
     return msgspec.structs.replace(judged, run=msgspec.structs.replace(run, baseline=baseline))
 
 

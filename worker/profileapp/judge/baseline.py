@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from profileapp.judge.device import differences, unlike
-from profileapp.judge.noise import HISTORY_RUNS, weigh
+from profileapp.judge.noise import HISTORY_RUNS, expect, share, weigh
 from profileapp.model.budget import parse_budget
 from profileapp.model.run import Baseline, BudgetResult, Held, HeldState, Number, Run
 
@@ -17,7 +17,9 @@ ALPHA_PER_BUILD = 0.005
 recorded noise has longer tails, and this keeps such builds below one in a hundred."""
 MIN_EFFECT = 0.05
 """Of the earlier mean; a smaller change is not called worse or better. `profileapp history` finds smaller ones."""
-LAST_RUNS = 15
+FEW_RUNS = 12
+"""Fewer earlier runs may not have met the machine's rare bad moments yet: they are believed a tenth as much."""
+LAST_RUNS = 30
 """So many earlier runs at the most: what was long ago says little of the noise, and of the level, of today."""
 REMARKS = 20
 GOOD = ("passed", "over budget")
@@ -29,17 +31,30 @@ _LOWER_IS_BETTER_UNITS = ("s", "J", "W", "bytes")
 _HIGHER_IS_BETTER_UNITS = ("frames/s", "fps")
 
 
-def hold(run: Run, earlier: Sequence[Run], branch: str, numbers_in_build: int) -> Baseline:
+def alpha_of(build: Sequence[tuple[Run, Sequence[Run]]]) -> float:
+    """How often noise alone may have one number of these runs called worse or better, so that of all of them it is
+    ALPHA_PER_BUILD. Each run stands with the earlier ones that it is held against.
+    """
+    found = [
+        expected
+        for run, earlier in build
+        for comparable in [_comparable(run, _before(run, earlier))]
+        for one in run.numbers
+        for expected in [expect(one.repeats, _history(one, comparable))]
+        if expected
+    ]
+    return share(found, MIN_EFFECT, ALPHA_PER_BUILD)
+
+
+def hold(run: Run, earlier: Sequence[Run], branch: str, alpha: float) -> Baseline:
     """Holds the headline numbers of a judged run against those of `earlier` ones of its app and target, in any order.
 
-    False alarms are shared out over all `numbers_in_build` (Bonferroni). Runs on devices that are not comparable are
-    left out, with a remark.
+    `alpha` is that of the build (`alpha_of`). Runs on devices that are not comparable are left out, with a remark.
     """
-    before = sorted((each for each in earlier if each.id != run.id), key=lambda each: each.started_ns)
+    before = _before(run, earlier)
     reasons = Counter(reason for each in before for reason in ["; ".join(unlike(run, each))] if reason)
-    comparable = [each for each in before if not unlike(run, each)][-LAST_RUNS:]
+    comparable = _comparable(run, before)
     left_out = [f"{count} run{'s' if count > 1 else ''} left out: {reason}" for reason, count in reasons.most_common()]
-    alpha = ALPHA_PER_BUILD / max(1, numbers_in_build)
     numbers = tuple(_hold(one, comparable, run.budgets, alpha) for one in run.numbers)
     if not comparable:
         return Baseline(branch, numbers, remarks=tuple(left_out[:REMARKS]))
@@ -60,19 +75,49 @@ def is_worse(baseline: Baseline | None) -> bool:
     return baseline is not None and any(each.state == "worse" for each in baseline.numbers)
 
 
+def _before(run: Run, earlier: Sequence[Run]) -> list[Run]:
+    return sorted((each for each in earlier if each.id != run.id), key=lambda each: each.started_ns)
+
+
+def _comparable(run: Run, before: Sequence[Run]) -> list[Run]:
+    return [each for each in before if not unlike(run, each)][-LAST_RUNS:]
+
+
+def _history(number: Number, comparable: Sequence[Run]) -> list[tuple[float, tuple[float, ...]]]:
+    """The number and its repeats in each earlier run, oldest first.
+
+    Where it was called better or changed by then, what came before says nothing of its level, and would pass for noise:
+    only the runs from there on count, as soon as they are enough.
+    """
+    key = _key(number)
+    found = [(each, one) for each in comparable for one in each.numbers if _key(one) == key]
+    since = 0
+    for place, (each, _) in enumerate(found):
+        if _was_moved(each, key) and not (place and _was_moved(found[place - 1][0], key)):
+            since = place
+    kept = found[since:] if len(found) - since >= HISTORY_RUNS else found
+    return [(one.value, one.repeats) for _, one in kept]
+
+
+def _was_moved(run: Run, key: tuple[str, str, str]) -> bool:
+    held = run.baseline.numbers if run.baseline else ()
+    return any(_key(each) == key and each.state in ("better", "changed") for each in held)
+
+
+def _key(one: Number | Held) -> tuple[str, str, str]:
+    return one.title, one.statistic, one.unit
+
+
 def _hold(number: Number, comparable: Sequence[Run], budgets: Sequence[BudgetResult], alpha: float) -> Held:
-    key = (number.title, number.statistic, number.unit)
-    earlier = [
-        (one.value, one.repeats)
-        for each in comparable
-        for one in each.numbers
-        if (one.title, one.statistic, one.unit) == key
-    ]
-    held = Held(*key, "not enough data", number.value, len(earlier))
-    evidence = weigh(number.value, number.repeats, earlier, alpha)
-    if evidence is None:
+    earlier = _history(number, comparable)
+    held = Held(*_key(number), "not enough data", number.value, len(earlier))
+    expected = expect(number.repeats, earlier)
+    if expected is None:
         note = f"{len(earlier)} comparable earlier runs; it takes {HISTORY_RUNS} to tell what is noise"
         return msgspec.structs.replace(held, note=note)
+    if len(earlier) < FEW_RUNS:
+        alpha /= 10
+    evidence = weigh(number.value, expected, alpha)
     margin = max(evidence.margin, MIN_EFFECT * abs(evidence.mean))
     difference = number.value - evidence.mean
     state: HeldState = "same"

@@ -14,10 +14,18 @@ from collections.abc import Sequence
 
 import msgspec
 
-HISTORY_RUNS = 6
+HISTORY_RUNS = 8
 """Fewer earlier runs do not tell what is noise."""
 LEAST_SPREAD = 0.005
 """No number is taken to be steadier than this, whatever a few runs show."""
+
+
+class Expected(msgspec.Struct, frozen=True):
+    """What earlier runs let one expect of the next: their mean, the standard error of a prediction, its degrees."""
+
+    mean: float
+    error: float
+    degrees: int
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -28,13 +36,8 @@ class Evidence(msgspec.Struct, frozen=True):
     p_value: float
 
 
-def weigh(
-    value: float, repeats: Sequence[float], earlier: Sequence[tuple[float, Sequence[float]]], alpha: float
-) -> Evidence | None:
-    """A number and its repeats held against those of earlier runs; None where there is not enough data.
-
-    `alpha` is how often noise alone may be called significant.
-    """
+def expect(repeats: Sequence[float], earlier: Sequence[tuple[float, Sequence[float]]]) -> Expected | None:
+    """What the number and repeats of earlier runs say of a run with these repeats; None where that is too little."""
     if len(earlier) < HISTORY_RUNS:
         return None
     values = [one for one, _ in earlier]
@@ -43,15 +46,38 @@ def weigh(
     between = max(_variance(values), (LEAST_SPREAD * mean) ** 2)
     # A run of fewer repeats than the earlier ones scatters more.
     now = max(between, _within([repeats, *(each for _, each in earlier)]) / len(repeats)) if repeats else between
-    return _evidence(value, mean, now + between / count, count - 1, alpha)
+    return Expected(mean, math.sqrt(now + between / count), count - 1)
 
 
-def _evidence(value: float, mean: float, variance: float, degrees: int, alpha: float) -> Evidence:
-    error = math.sqrt(variance)
-    difference = value - mean
-    if not error:
-        return Evidence(mean, 0.0, 0.0 if difference else 1.0)
-    return Evidence(mean, error * t_quantile(alpha, degrees), t_two_sided(difference / error, degrees))
+def weigh(value: float, expected: Expected, alpha: float) -> Evidence:
+    """A number held against what was expected of it. `alpha` is how often noise alone may be called significant."""
+    margin = expected.error * t_quantile(alpha, expected.degrees) if expected.error else 0.0
+    return Evidence(expected.mean, margin, _farther(expected, abs(value - expected.mean)))
+
+
+def share(expected: Sequence[Expected], min_effect: float, alpha: float) -> float:
+    """The alpha of each of several numbers, one of which may be called significant with the probability `alpha`.
+
+    A number must be farther off than noise explains, and than `min_effect` of its mean. A steady number is that far off
+    by noise far more seldom than any alpha says, and what it does not need is left to the others: the largest `a` for
+    which the sum of min(a, the probability of `min_effect`) is not above `alpha`. Without steady numbers it is
+    Bonferroni's. It knows nothing of what is judged by it but its repeats.
+    """
+    needs = sorted(_farther(each, min_effect * abs(each.mean)) for each in expected)
+    left = alpha
+    for number, need in enumerate(needs):
+        equal = left / (len(needs) - number)
+        if equal <= need:
+            return equal
+        left -= need
+    return alpha
+
+
+def _farther(expected: Expected, difference: float) -> float:
+    """The probability that noise makes such a difference from the mean, or a larger one."""
+    if not expected.error:
+        return 0.0 if difference else 1.0
+    return t_two_sided(difference / expected.error, expected.degrees)
 
 
 def _within(groups: Sequence[Sequence[float]]) -> float:

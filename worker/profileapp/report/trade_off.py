@@ -96,7 +96,7 @@ def _plot(cost: str, unit: str, points: Sequence[Point], devices: Sequence[str])
         _names(axes, points, best)
         dress(axes, "frames/s")
         axes.set_xlabel(f"{cost} [{unit}]", fontsize=8, color=TEXT, labelpad=1)
-        _legend(axes, looks, cost)
+        _legend(axes, looks, cost, some_beaten=len(best) < len(points))
         told = "; ".join(
             f"{each.title} {number(each.speed)} frames/s for {number(each.cost)} {unit}" for each in points
         )
@@ -140,19 +140,22 @@ def _places(x: float, y: float, letters: int) -> list[Box]:
         (x + right, y + up / 2), (x - right - width, y + up / 2),
         (x - width / 2, y + up), (x - width / 2, y - up - height),
         (x + right, y - up / 2 - height), (x - right - width, y - up / 2 - height),
+        # Farther off, where lines come from or go to on every side.
+        (x - right, y + 2 * up + height), (x - right, y + 3 * up + 2 * height), (x + 6 * right, y - height / 2),
     ]  # fmt: skip
     boxes = [(left, bottom, left + width, bottom + height) for left, bottom in corners]
     return [each for each in boxes if each[0] >= 0 and each[1] >= 0 and each[2] <= 1.06 and each[3] <= 1.04] or boxes
 
 
-def _legend(axes: Axes, looks: dict[str, Look], cost: str) -> None:
+def _legend(axes: Axes, looks: dict[str, Look], cost: str, *, some_beaten: bool) -> None:
     if "" not in looks:
         for device, look in looks.items():
             _mark(axes, [], [], look, is_best=True, label=f" {one_line(device, _DEVICE_LETTERS)}")
     first = next(iter(looks.values()))
-    _mark(axes, [], [], first, is_best=False, label=f"hollow: another is faster for no more {cost}")
-    axes.plot([], [], color=TEXT, linewidth=1.0, linestyle=(0, (5, 1.5)), label="none is faster for less")
+    if some_beaten:
+        _mark(axes, [], [], first, is_best=False, label=f"hollow: another is faster for no more {cost}")
+    axes.plot([], [], color=TEXT, linewidth=1.0, linestyle=(0, (5, 1.5)), label=f"no other is faster for less {cost}")
     axes.legend(
-        loc="lower left", bbox_to_anchor=(-0.09, 1.0), ncols=2, fontsize=7, frameon=False, labelcolor=TEXT,
+        loc="lower left", bbox_to_anchor=(-0.09, 1.03), ncols=2, fontsize=7, frameon=False, labelcolor=TEXT,
         handlelength=1.8, handletextpad=0.5, columnspacing=1.2, borderpad=0, borderaxespad=0.3, labelspacing=0.35,
     )  # fmt: skip
