@@ -202,7 +202,7 @@ def test_what_a_real_py_spy_writes_is_understood(tmp_path: Path) -> None:
     with (tmp_path / "raw").open("rb") as stream:
         stacks = read_folded(stream)
     assert stacks.samples > 10 and stacks.unread_lines == 0
-    rows = {row.name: row for row in function_rows(stacks, 50)}
+    # Python's own start has a main, too.
+    rows = {row.name: row for row in function_rows(stacks, 50) if row.file.endswith("busy.py")}
     assert rows["spin"].self_share > 0.5 and rows["spin"].line in (3, 4)
     assert rows["main"].self_share < 0.1 and (rows["main"].total_share or 0) > 0.5
-    assert rows["spin"].file.endswith("busy.py")
