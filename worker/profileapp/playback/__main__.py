@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from profileapp.client import flush
+from profileapp.playback.connection import Connection
 from profileapp.playback.player import Clock, FileCache, Player
 from profileapp.playback.recordings import RecordingsError, find_recordings
 from profileapp.playback.rtsp import RtspConnection
@@ -28,8 +29,8 @@ async def serve(address: str, port: int, rtsp_port: int, players: dict[str, Play
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     loop.add_signal_handler(signal.SIGUSR1, clock.begin)
-    connections: set[Playback] = set()
-    rtsp_connections: set[RtspConnection] = set()
+    connections: set[Connection] = set()
+    rtsp_connections: set[Connection] = set()
     servers = [await loop.create_server(lambda: Playback(players, connections), address, port)]
     try:
         servers.append(await loop.create_server(lambda: RtspConnection(players, rtsp_connections), address, rtsp_port))

@@ -6,7 +6,6 @@ UDP is told to use TCP (461), which they all then do.
 
 from __future__ import annotations
 
-import asyncio
 import re
 import secrets
 import struct
@@ -14,55 +13,23 @@ from collections.abc import Mapping
 from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 
-from profileapp.playback.pace import next_frame
+from profileapp.playback.connection import REQUEST_LIMIT_BYTES, Connection
 from profileapp.playback.player import Player
 from profileapp.playback.rtp import Format, Packetiser, RtpError, format_of
 
-CONNECTION_LIMIT = 200
-REQUEST_LIMIT_BYTES = 16 * 1024
-IDLE_TIMEOUT_S = 60.0
 _METHODS = "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN"
 _INTERLEAVED = re.compile(r"RTP/AVP/TCP;.*\binterleaved=(\d{1,3})-(\d{1,3})")
 _CUT = b"\r\n\r\n"
 
 
-class RtspConnection(asyncio.Protocol):
+class RtspConnection(Connection):
     """One connection, and one stream on it at the most."""
 
-    def __init__(self, players: Mapping[str, Player], connections: set[RtspConnection]) -> None:
+    def __init__(self, players: Mapping[str, Player], connections: set[Connection]) -> None:
+        super().__init__(connections)
         self._players = players
-        self._connections = connections
-        self._transport: asyncio.Transport | None = None
-        self._received = b""
         self._session = secrets.token_hex(8)
         self._channel: int | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._may_write = asyncio.Event()
-        self._may_write.set()
-        self._timeout: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport) or len(self._connections) >= CONNECTION_LIMIT:
-            transport.close()
-            return
-        self._transport = transport
-        self._connections.add(self)
-        self._timeout = asyncio.get_running_loop().call_later(IDLE_TIMEOUT_S, self._close)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.discard(self)
-        self._transport = None
-        self._may_write.set()
-        if self._timeout:
-            self._timeout.cancel()
-        if self._task:
-            self._task.cancel()
-
-    def pause_writing(self) -> None:
-        self._may_write.clear()
-
-    def resume_writing(self) -> None:
-        self._may_write.set()
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -138,26 +105,22 @@ class RtspConnection(asyncio.Protocol):
             self._answer("455 Method Not Valid in This State", sequence)
         else:
             self._answer("200 OK", sequence, Session=self._session, Range="npt=now-")
-            if self._timeout:
-                self._timeout.cancel()
             if self._task is None:
-                self._task = asyncio.get_running_loop().create_task(self._play(player, form, self._channel))
+                self._begin(self._play(player, form, self._channel))
 
     async def _play(self, player: Player, form: Format, channel: int) -> None:
         packetiser = Packetiser(form, secrets.randbits(32))
         # Whoever joins sees at once what leads to the frame of now, and time begins with the first that it gets.
         number = first = player.sync_before(player.position())
-        with suppress(OSError):
-            while self._transport:
-                content = _content(player, number)
-                # An image that cannot be carried is left out.
-                with suppress(RtpError):
-                    time_s = player.shown_s(number) - player.shown_s(first)
-                    for packet in packetiser.packets(content, time_s):
-                        self._transport.write(struct.pack(">cBH", b"$", channel, len(packet)) + packet)
-                    player.count_served(len(content))
-                number = await next_frame(player, number, self._may_write, lambda: self._transport is not None)
-        self._close()
+        while self._transport:
+            content = _content(player, number)
+            # An image that cannot be carried is left out.
+            with suppress(RtpError):
+                time_s = player.shown_s(number) - player.shown_s(first)
+                for packet in packetiser.packets(content, time_s):
+                    self._transport.write(struct.pack(">cBH", b"$", channel, len(packet)) + packet)
+                player.count_served(len(content))
+            number = await self._next(player, number)
 
     def _answer(self, status: str, sequence: str, content: bytes = b"", **fields: str) -> None:
         if self._transport is None:
@@ -167,10 +130,6 @@ class RtspConnection(asyncio.Protocol):
         if content:
             lines += ["Content-Type: application/sdp", f"Content-Length: {len(content)}"]
         self._transport.write("\r\n".join((*lines, "", "")).encode() + content)
-
-    def _close(self) -> None:
-        if self._transport:
-            self._transport.close()
 
 
 def _content(player: Player, number: int) -> bytes:

@@ -12,58 +12,24 @@ Sources: Waggle, wes-playback-server (README); RFC 9112, "HTTP/1.1".
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import PurePosixPath
 
+from profileapp.playback.connection import REQUEST_LIMIT_BYTES, Connection
 from profileapp.playback.mp4 import fragment
-from profileapp.playback.pace import next_frame
 from profileapp.playback.player import Player
 from profileapp.playback.recordings import IMAGE_SUFFIXES, SOUND_SUFFIXES
 
-CONNECTION_LIMIT = 200
-REQUEST_LIMIT_BYTES = 16 * 1024
-IDLE_TIMEOUT_S = 60.0
 _BOUNDARY = b"profileapp-frame"
 _CUT = b"\r\n\r\n"
 
 
-class Playback(asyncio.Protocol):
+class Playback(Connection):
     """One connection."""
 
-    def __init__(self, players: Mapping[str, Player], connections: set[Playback]) -> None:
+    def __init__(self, players: Mapping[str, Player], connections: set[Connection]) -> None:
+        super().__init__(connections)
         self._players = players
-        self._connections = connections
-        self._transport: asyncio.Transport | None = None
-        self._received = b""
-        self._task: asyncio.Task[None] | None = None
-        self._may_write = asyncio.Event()
-        self._may_write.set()
-        self._timeout: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport) or len(self._connections) >= CONNECTION_LIMIT:
-            transport.close()
-            return
-        self._transport = transport
-        self._connections.add(self)
-        self._expect()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.discard(self)
-        self._transport = None
-        self._may_write.set()
-        if self._timeout:
-            self._timeout.cancel()
-        if self._task:
-            self._task.cancel()
-
-    def pause_writing(self) -> None:
-        self._may_write.clear()
-
-    def resume_writing(self) -> None:
-        self._may_write.set()
 
     def data_received(self, data: bytes) -> None:
         if self._task:
@@ -78,12 +44,6 @@ class Playback(asyncio.Protocol):
             self._received = rest
             self._expect()
             self._handle(head)
-
-    def _expect(self) -> None:
-        """The next request must come in time."""
-        if self._timeout:
-            self._timeout.cancel()
-        self._timeout = asyncio.get_running_loop().call_later(IDLE_TIMEOUT_S, self._close)
 
     def _handle(self, head: bytes) -> None:
         line, _, fields = head.partition(b"\r\n")
@@ -148,7 +108,9 @@ class Playback(asyncio.Protocol):
         if not keep:
             self._close()
 
-    def _stream(self, player: Player, media: bytes, play: Callable[[Player], Awaitable[None]], is_head: bool) -> None:
+    def _stream(
+        self, player: Player, media: bytes, play: Callable[[Player], Coroutine[object, object, None]], is_head: bool
+    ) -> None:
         if self._transport is None:
             return
         head = (
@@ -158,14 +120,7 @@ class Playback(asyncio.Protocol):
         if is_head:
             self._close()
             return
-        if self._timeout:
-            self._timeout.cancel()
-        self._task = asyncio.get_running_loop().create_task(self._play(player, play))
-
-    async def _play(self, player: Player, play: Callable[[Player], Awaitable[None]]) -> None:
-        with suppress(OSError):
-            await play(player)
-        self._close()
+        self._begin(play(player))
 
     async def _play_images(self, player: Player) -> None:
         number = player.position()
@@ -201,13 +156,6 @@ class Playback(asyncio.Protocol):
         if video is None:
             return 0
         return number // player.count * video.duration + video.frames[number % player.count].time
-
-    async def _next(self, player: Player, number: int) -> int:
-        return await next_frame(player, number, self._may_write, lambda: self._transport is not None)
-
-    def _close(self) -> None:
-        if self._transport:
-            self._transport.close()
 
 
 _REASONS = {
