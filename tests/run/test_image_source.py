@@ -127,6 +127,12 @@ def test_the_plan_knows_what_the_registry_has(registry: Registry, tmp_path: Path
     assert len(told.stderr.splitlines()) == 1
     assert plan("--image", bad, "--runtime", "process").returncode == 0
     assert plan("--image", f"{registry.host}/nowhere:1").returncode == 0
+    # Of an image that each agent makes, what a registry has under its name says nothing; of a service's it does.
+    for made_here in (("--build", "app"), ("--load", "app.tar")):
+        assert plan("--image", bad, *made_here).returncode == 0
+    assert "exclude one another" in plan("--build", "app", "--load", "app.tar").stderr
+    configure(tmp_path, say("hello"), services=[{"name": "helper", "image": bad}], metrics=[])
+    assert plan("--image", good, "--build", "app").returncode == 3
     configure(tmp_path, [{"name": "a", "agent": "elsewhere"}], metrics=[])
     assert plan("--image", bad).returncode == 0
 
