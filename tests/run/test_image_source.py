@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import platform
@@ -107,6 +108,22 @@ def test_who_may_not_pull_is_told_in_a_line(
     # Only the registry it is for gets to see a login.
     assert bool(registry.seen) == (bool(given) and for_it)
     assert "something else" not in outcome.err
+
+
+def test_a_registry_that_repeats_a_login_does_not_get_it_into_a_log(tmp_path: Path) -> None:
+    registry = Registry("somebody", "something else", is_indiscreet=True)
+    try:
+        name = registry.add("app", (OWN,), busybox())
+        configure(tmp_path, say("hello"), metrics=[])
+        outcome = run(tmp_path, "--image", name, "--debug", PROFILEAPP_REGISTRY=registry.host, **LOGIN)
+    finally:
+        registry.close()
+    assert outcome.code == 3
+    assert registry.seen == {f"ali:{PASSWORD}"}
+    assert "Traceback" in outcome.err
+    assert "****" in outcome.err.splitlines()[-1], outcome.err
+    for secret in (PASSWORD, base64.b64encode(f"ali:{PASSWORD}".encode()).decode().rstrip("=")):
+        assert secret not in outcome.err
 
 
 def test_the_plan_knows_what_the_registry_has(registry: Registry, tmp_path: Path) -> None:

@@ -173,6 +173,9 @@ def command(
             pass
         except ProfileappError as error:
             error.args = (session.secrets.mask.text(str(error)),)
+            if session.secrets.mask:
+                # --debug would show what caused it, whose words are others' and may repeat a secret.
+                raise error from None
             raise
         judged = [each for target, folder in folders.items() if (each := _judge(folder, errors, target))]
     index = None
