@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import platform
@@ -19,10 +20,13 @@ from docker.errors import ImageNotFound
 
 from helpers.registry import Registry, layer
 from helpers.worker_process import WORKER, configure, run, wait_until
-from profileapp.errors import ConfigError
+from profileapp.commands.progress import make_progress
+from profileapp.errors import ConfigError, ImageError
+from profileapp.run import image_build
 from profileapp.run.docker_image import architecture_problem
 from profileapp.run.image_source import _familiar
 from profileapp.run.registry_login import RegistryLogin, take_login
+from profileapp.run.stop import Stop, Wake
 
 pytestmark = pytest.mark.docker
 
@@ -254,6 +258,48 @@ def test_a_build_ends_with_the_worker(docker_client: docker.DockerClient, tmp_pa
     assert worker.returncode == 143, said
     assert time.monotonic() - began_s < 30
     wait_until(lambda: {each.id for each in docker_client.containers.list()} <= before)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "told"),
+    [("TIMEOUT_S", 3.0, "was not built in 3 s"), ("LOG_LIMIT_BYTES", 1024**2, "printed more than 1 MiB")],
+)
+def test_a_build_is_bounded(
+    limit: str, value: float, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a stand-in of `docker` that says who it is, prints, and does not end by itself."""
+    program = tmp_path / "bin/docker"
+    program.parent.mkdir()
+    amount = 2 if limit == "LOG_LIMIT_BYTES" else 0
+    program.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\nhead -c {amount * 1024**2} /dev/zero\nexec sleep 120\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(image_build, limit, value)
+    built = image_build.BuiltImage(tmp_path, "app:1", tmp_path / "out/build.log", Stop(Wake()))
+    began_s = time.monotonic()
+    with pytest.raises(ImageError, match=told):
+        built.get(docker.APIClient(), platform.machine(), make_progress(io.StringIO()))
+    assert time.monotonic() - began_s < 60
+    assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
+
+
+def test_a_folder_is_no_option_and_no_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker takes `-` for its standard input, and a word with two for an option."""
+    program = tmp_path / "bin/docker"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{tmp_path}/words\nexit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    for name in ("-", "--network=host", "$(touch x); y"):
+        Path(name).mkdir()
+        with pytest.raises(ImageError, match="ended with 1"):
+            image_build.BuiltImage(Path(name), "app:1", tmp_path / "build.log", Stop(Wake())).get(
+                docker.APIClient(), platform.machine(), make_progress(io.StringIO())
+            )
+        words = (tmp_path / "words").read_text().splitlines()
+        assert words[-4:] == ["--tag", "app:1", "--", f"{tmp_path}/{name}"]
+    assert not Path("x").exists()
 
 
 def test_a_login_is_taken_out_of_the_environment() -> None:
