@@ -25,7 +25,7 @@ class Registry:
     """Serves on 127.0.0.1, which Docker takes without TLS. With a `user`, only who knows the `password` may pull.
 
     `asked` has the paths that were asked for, and `seen` the logins that were shown. One that `is_indiscreet`
-    repeats a login that it refuses.
+    repeats a login that it refuses, many times.
     """
 
     def __init__(self, user: str = "", password: str = "", *, is_indiscreet: bool = False) -> None:
@@ -103,7 +103,7 @@ class Registry:
                 if given:
                     registry.seen.add(base64.b64decode(given).decode())
                 if registry._login and given != registry._login:
-                    told = given if registry._is_indiscreet else "who are you"
+                    told = f"{given} " * 50 if registry._is_indiscreet else "who are you"
                     problem = {"errors": [{"code": "UNAUTHORIZED", "message": told}]}
                     self._answer(401, "application/json", json.dumps(problem).encode(), login=True)
                 elif self.path in ("/v2/", "/v2"):

@@ -126,7 +126,8 @@ def test_a_registry_that_repeats_a_login_does_not_get_it_into_a_log(tmp_path: Pa
     assert registry.seen == {f"ali:{PASSWORD}"}
     assert "Traceback" in outcome.err
     assert "****" in outcome.err.splitlines()[-1], outcome.err
-    for secret in (PASSWORD, base64.b64encode(f"ali:{PASSWORD}".encode()).decode().rstrip("=")):
+    # Nor the half of it, where a long message is cut.
+    for secret in (PASSWORD, base64.b64encode(f"ali:{PASSWORD}".encode()).decode()[:4]):
         assert secret not in outcome.err
 
 
