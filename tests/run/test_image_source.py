@@ -235,13 +235,16 @@ def test_an_image_is_built_here(forget: Callable[[str], None], tmp_path: Path) -
     )
 
 
-def test_a_build_that_fails_is_told_in_a_line(tmp_path: Path) -> None:
-    context(tmp_path / "app", 'RUN ["sh", "-c", "echo oh no; exit 7"]')
+def test_a_build_that_fails_is_told_in_a_line(docker_client: docker.DockerClient, tmp_path: Path) -> None:
+    step = f"echo oh no {tmp_path.name} {time.time_ns()}; exit 7"
+    context(tmp_path / "app", f'RUN ["sh", "-c", "{step}"]')
     configure(tmp_path, [{"name": "a"}], metrics=[])
     outcome = run(tmp_path, "--build", "app")
     assert outcome.code == 3, outcome.err
     assert "the image cannot be built (`docker build` ended with" in outcome.err.splitlines()[-1]
     assert b"oh no" in (tmp_path / "profile/build.log").read_bytes()
+    ended = docker_client.api.containers(all=True, filters={"status": "exited"})
+    assert not [each for each in ended if step in each["Command"]]
     assert run(tmp_path, "--build", "nowhere").code == 3
 
 

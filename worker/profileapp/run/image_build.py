@@ -48,7 +48,9 @@ class BuiltImage:
             id_path = Path(scratch, "id")
             # Absolute: Docker takes "-" for its standard input.
             where = ("--", str(self._folder.absolute()))
-            self._build([program, "build", "--iidfile", str(id_path), *self._tag, *where], progress)
+            # --force-rm: else a step that fails leaves its container.
+            words = [program, "build", "--force-rm", "--iidfile", str(id_path), *self._tag, *where]
+            self._build(words, progress)
             image_id = id_path.read_text().strip()
         inspect: Callable[[str], dict[str, Any]] = api.inspect_image
         try:
