@@ -183,6 +183,8 @@ private Map makePlan(Map config) {
             set --
             for name in $PROFILEAPP_TARGETS; do set -- "$@" --target "$name"; done
             if [ -n "$PROFILEAPP_IMAGE" ]; then set -- "$@" --image "$PROFILEAPP_IMAGE"; fi
+            if [ -n "$PROFILEAPP_LOAD" ]; then set -- "$@" --load "$PROFILEAPP_LOAD"; fi
+            if [ -n "$PROFILEAPP_BUILD" ]; then set -- "$@" --build "$PROFILEAPP_BUILD"; fi
             sh .profileapp/worker.sh plan "$PROFILEAPP_CONFIG" "$@" --check --runtime "$PROFILEAPP_RUNTIME" --json'''))
         }
     }

@@ -24,13 +24,15 @@ LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 class Registry:
     """Serves on 127.0.0.1, which Docker takes without TLS. With a `user`, only who knows the `password` may pull.
 
-    `asked` has the paths that were asked for, and `seen` the logins that were shown.
+    `asked` has the paths that were asked for, and `seen` the logins that were shown. One that `is_indiscreet`
+    repeats a login that it refuses, many times.
     """
 
-    def __init__(self, user: str = "", password: str = "") -> None:
+    def __init__(self, user: str = "", password: str = "", *, is_indiscreet: bool = False) -> None:
         self.asked: list[str] = []
         self.seen: set[str] = set()
         self._login = base64.b64encode(f"{user}:{password}".encode()).decode() if user else ""
+        self._is_indiscreet = is_indiscreet
         self._blobs: dict[str, tuple[str, bytes]] = {}
         self._tags: dict[tuple[str, str], str] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -101,7 +103,9 @@ class Registry:
                 if given:
                     registry.seen.add(base64.b64decode(given).decode())
                 if registry._login and given != registry._login:
-                    self._answer(401, "application/json", b'{"errors":[{"code":"UNAUTHORIZED"}]}', login=True)
+                    told = f"{given} " * 50 if registry._is_indiscreet else "who are you"
+                    problem = {"errors": [{"code": "UNAUTHORIZED", "message": told}]}
+                    self._answer(401, "application/json", json.dumps(problem).encode(), login=True)
                 elif self.path in ("/v2/", "/v2"):
                     self._answer(200, "application/json", b"{}")
                 elif found := registry._find(self.path):

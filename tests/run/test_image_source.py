@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import platform
@@ -18,10 +20,13 @@ from docker.errors import ImageNotFound
 
 from helpers.registry import Registry, layer
 from helpers.worker_process import WORKER, configure, run, wait_until
-from profileapp.errors import ConfigError
+from profileapp.commands.progress import make_progress
+from profileapp.errors import ConfigError, ImageError
+from profileapp.run import image_build
 from profileapp.run.docker_image import architecture_problem
 from profileapp.run.image_source import _familiar
 from profileapp.run.registry_login import RegistryLogin, take_login
+from profileapp.run.stop import Stop, Wake
 
 pytestmark = pytest.mark.docker
 
@@ -109,6 +114,23 @@ def test_who_may_not_pull_is_told_in_a_line(
     assert "something else" not in outcome.err
 
 
+def test_a_registry_that_repeats_a_login_does_not_get_it_into_a_log(tmp_path: Path) -> None:
+    registry = Registry("somebody", "something else", is_indiscreet=True)
+    try:
+        name = registry.add("app", (OWN,), busybox())
+        configure(tmp_path, say("hello"), metrics=[])
+        outcome = run(tmp_path, "--image", name, "--debug", PROFILEAPP_REGISTRY=registry.host, **LOGIN)
+    finally:
+        registry.close()
+    assert outcome.code == 3
+    assert registry.seen == {f"ali:{PASSWORD}"}
+    assert "Traceback" in outcome.err
+    assert "****" in outcome.err.splitlines()[-1], outcome.err
+    # Nor the half of it, where a long message is cut.
+    for secret in (PASSWORD, base64.b64encode(f"ali:{PASSWORD}".encode()).decode()[:4]):
+        assert secret not in outcome.err
+
+
 def test_the_plan_knows_what_the_registry_has(registry: Registry, tmp_path: Path) -> None:
     good, bad = registry.add("good", (OTHER, OWN), busybox()), registry.add("bad", (OTHER,), busybox())
     configure(tmp_path, say("hello"), metrics=[])
@@ -127,6 +149,12 @@ def test_the_plan_knows_what_the_registry_has(registry: Registry, tmp_path: Path
     assert len(told.stderr.splitlines()) == 1
     assert plan("--image", bad, "--runtime", "process").returncode == 0
     assert plan("--image", f"{registry.host}/nowhere:1").returncode == 0
+    # Of an image that each agent makes, what a registry has under its name says nothing; of a service's it does.
+    for made_here in (("--build", "app"), ("--load", "app.tar")):
+        assert plan("--image", bad, *made_here).returncode == 0
+    assert "exclude one another" in plan("--build", "app", "--load", "app.tar").stderr
+    configure(tmp_path, say("hello"), services=[{"name": "helper", "image": bad}], metrics=[])
+    assert plan("--image", good, "--build", "app").returncode == 3
     configure(tmp_path, [{"name": "a", "agent": "elsewhere"}], metrics=[])
     assert plan("--image", bad).returncode == 0
 
@@ -207,13 +235,16 @@ def test_an_image_is_built_here(forget: Callable[[str], None], tmp_path: Path) -
     )
 
 
-def test_a_build_that_fails_is_told_in_a_line(tmp_path: Path) -> None:
-    context(tmp_path / "app", 'RUN ["sh", "-c", "echo oh no; exit 7"]')
+def test_a_build_that_fails_is_told_in_a_line(docker_client: docker.DockerClient, tmp_path: Path) -> None:
+    step = f"echo oh no {tmp_path.name} {time.time_ns()}; exit 7"
+    context(tmp_path / "app", f'RUN ["sh", "-c", "{step}"]')
     configure(tmp_path, [{"name": "a"}], metrics=[])
     outcome = run(tmp_path, "--build", "app")
     assert outcome.code == 3, outcome.err
     assert "the image cannot be built (`docker build` ended with" in outcome.err.splitlines()[-1]
     assert b"oh no" in (tmp_path / "profile/build.log").read_bytes()
+    ended = docker_client.api.containers(all=True, filters={"status": "exited"})
+    assert not [each for each in ended if step in each["Command"]]
     assert run(tmp_path, "--build", "nowhere").code == 3
 
 
@@ -231,6 +262,48 @@ def test_a_build_ends_with_the_worker(docker_client: docker.DockerClient, tmp_pa
     assert worker.returncode == 143, said
     assert time.monotonic() - began_s < 30
     wait_until(lambda: {each.id for each in docker_client.containers.list()} <= before)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "told"),
+    [("TIMEOUT_S", 3.0, "was not built in 3 s"), ("LOG_LIMIT_BYTES", 1024**2, "printed more than 1 MiB")],
+)
+def test_a_build_is_bounded(
+    limit: str, value: float, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a stand-in of `docker` that says who it is, prints, and does not end by itself."""
+    program = tmp_path / "bin/docker"
+    program.parent.mkdir()
+    amount = 2 if limit == "LOG_LIMIT_BYTES" else 0
+    program.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\nhead -c {amount * 1024**2} /dev/zero\nexec sleep 120\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(image_build, limit, value)
+    built = image_build.BuiltImage(tmp_path, "app:1", tmp_path / "out/build.log", Stop(Wake()))
+    began_s = time.monotonic()
+    with pytest.raises(ImageError, match=told):
+        built.get(docker.APIClient(), platform.machine(), make_progress(io.StringIO()))
+    assert time.monotonic() - began_s < 60
+    assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
+
+
+def test_a_folder_is_no_option_and_no_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker takes `-` for its standard input, and a word with two for an option."""
+    program = tmp_path / "bin/docker"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{tmp_path}/words\nexit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    for name in ("-", "--network=host", "$(touch x); y"):
+        Path(name).mkdir()
+        with pytest.raises(ImageError, match="ended with 1"):
+            image_build.BuiltImage(Path(name), "app:1", tmp_path / "build.log", Stop(Wake())).get(
+                docker.APIClient(), platform.machine(), make_progress(io.StringIO())
+            )
+        words = (tmp_path / "words").read_text().splitlines()
+        assert words[-4:] == ["--tag", "app:1", "--", f"{tmp_path}/{name}"]
+    assert not Path("x").exists()
 
 
 def test_a_login_is_taken_out_of_the_environment() -> None:

@@ -10,7 +10,9 @@ import click
 import msgspec
 
 from profileapp.commands.database import db_option, saved_option, saved_overlay
-from profileapp.config.load import Overlay, load
+from profileapp.config.load import Overlay
+from profileapp.config.load import load as load_config
+from profileapp.errors import ConfigError
 from profileapp.model.target import Plan, Target
 from profileapp.model.text import printable
 from profileapp.plan.drawing import plan_drawing
@@ -39,6 +41,18 @@ from profileapp.plan.table import plan_table
     show_default=True,
     help="Of --check: what would run the app; a process needs no image.",
 )
+@click.option(
+    "--load",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Of --check: as of `run`; the app's image is not looked for, as each agent loads it.",
+)
+@click.option(
+    "--build",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Of --check: as of `run`; the app's image is not looked for, as each agent builds it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def command(
     config: Path,
@@ -48,13 +62,17 @@ def command(
     targets: tuple[str, ...],
     check: bool,
     runtime: str,
+    load: Path | None,
+    build: Path | None,
     as_json: bool,
 ) -> None:
     """Validate CONFIG, a sage.yaml with a profiling: section, and show the plan; runs nothing."""
+    refuse_both(load, build)
     plan = load_plan(config, image, targets, saved_overlay(saved, db))
     if check:
         here = _targets_here(plan, os.environ)
-        warnings = (*_image_warnings(plan, here, runtime), *_metric_warnings(here))
+        is_pulled = runtime == "docker" and not load and not build
+        warnings = (*_image_warnings(plan, here, is_pulled), *_metric_warnings(here))
         plan = msgspec.structs.replace(plan, warnings=warnings)
         for warning in plan.warnings:
             click.echo(f"profileapp: warning: {warning}", err=True)
@@ -70,8 +88,9 @@ def _targets_here(plan: Plan, environ: Mapping[str, str]) -> list[Target]:
     return [target for target in plan.targets if not target.agent or target.agent in labels]
 
 
-def _image_warnings(plan: Plan, here: list[Target], runtime: str) -> tuple[str, ...]:
-    names = [plan.image] if plan.image and runtime == "docker" and here else []
+def _image_warnings(plan: Plan, here: list[Target], is_pulled: bool) -> tuple[str, ...]:
+    """Of the services' images, and of the app's where it `is_pulled`: one that is made here may shadow another."""
+    names = [plan.image] if plan.image and is_pulled and here else []
     names += [service.image for target in here for service in target.services if service.image]
     if not names:
         return ()
@@ -97,6 +116,12 @@ def _metric_warnings(here: list[Target]) -> tuple[str, ...]:
     )
 
 
+def refuse_both(load: Path | None, build: Path | None) -> None:
+    """Raises ConfigError where an image is asked for from two places."""
+    if load and build:
+        raise ConfigError("--load and --build exclude one another")
+
+
 def load_plan(config: Path, image: str | None, targets: tuple[str, ...], overlay: Overlay | None = None) -> Plan:
     """The plan of a file, a saved configuration laid over it, with only the targets named. Raises ConfigError."""
-    return select(make_plan(load(config, overlay), image), targets)
+    return select(make_plan(load_config(config, overlay), image), targets)

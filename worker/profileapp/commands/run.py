@@ -18,7 +18,7 @@ from profileapp.collect.board_heat import hottest_c
 from profileapp.collect.registry import sources
 from profileapp.commands.database import db_option, saved_option, saved_overlay
 from profileapp.commands.outcome import finish
-from profileapp.commands.plan import load_plan
+from profileapp.commands.plan import load_plan, refuse_both
 from profileapp.commands.progress import make_progress
 from profileapp.errors import AgentError, ConfigError, ImageError, ProfileappError
 from profileapp.judge.verdict import JudgedRun, judge_folder
@@ -122,6 +122,7 @@ def command(
     as_json: bool,
 ) -> int:
     """Run and measure the targets of CONFIG, a sage.yaml with a profiling: section."""
+    refuse_both(load, build)
     plan = load_plan(config, image, targets, saved_overlay(saved, db))
     limits = Limits(_memory_bytes(memory_limit), pids_limit)
     state = open_state(os.environ)
@@ -172,6 +173,9 @@ def command(
             pass
         except ProfileappError as error:
             error.args = (session.secrets.mask.text(str(error)),)
+            if session.secrets.mask:
+                # --debug would show what caused it, whose words are others' and may repeat a secret.
+                raise error from None
             raise
         judged = [each for target, folder in folders.items() if (each := _judge(folder, errors, target))]
     index = None
@@ -298,8 +302,6 @@ def _image_source(
     from profileapp.run.image_build import BuiltImage  # noqa: PLC0415
     from profileapp.run.image_source import NamedImage, SavedImage  # noqa: PLC0415
 
-    if load and build:
-        raise ConfigError("--load and --build exclude one another")
     if load:
         return SavedImage(load, name, is_asked_for=is_asked_for)
     if build:

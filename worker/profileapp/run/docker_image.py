@@ -13,6 +13,7 @@ from docker.utils import parse_repository_tag
 
 from profileapp.errors import AgentError, ImageError
 from profileapp.model.text import printable
+from profileapp.run.mask import Mask
 from profileapp.run.progress import Progress
 from profileapp.run.registry_login import RegistryLogin
 
@@ -79,10 +80,10 @@ def show_image(name: str) -> str:
     return repr(printable(name, 200))
 
 
-def one_line(error: BaseException) -> str:
-    """What the daemon says of an error, short."""
-    explanation = getattr(error, "explanation", None)
-    return short(str(explanation or error))
+def one_line(error: BaseException, mask: Mask | None = None) -> str:
+    """What the daemon says of an error, short; masked before it is cut, as nobody finds the half of a secret."""
+    text = str(getattr(error, "explanation", None) or error)
+    return short(mask.text(text) if mask else text)
 
 
 def short(text: str) -> str:
@@ -119,13 +120,16 @@ def _pull(
 ) -> dict[str, Any]:
     repository, tag = parse_repository_tag(name)
     layers: dict[str, tuple[int, int]] = {}
+    mask = Mask(login.secrets if login else ())
     try:
         for event in cast(
             "Iterator[dict[str, Any]]",
             api.pull(repository, tag=tag or "latest", stream=True, decode=True, auth_config=_auth(name, login)),
         ):
             if "error" in event:
-                raise ImageError(f"image {shown} is not here and cannot be pulled: {short(event['error'])}")
+                raise ImageError(
+                    f"image {shown} is not here and cannot be pulled: {short(mask.text(str(event['error'])))}"
+                )
             detail = event.get("progressDetail") or {}
             if event.get("id") and detail.get("total"):
                 layers[event["id"]] = int(detail.get("current", 0)), int(detail["total"])
@@ -134,6 +138,6 @@ def _pull(
         return _inspect(api, name)
     except APIError as error:
         raise ImageError(
-            f"image {shown} is not here and cannot be pulled ({one_line(error)}); "
+            f"image {shown} is not here and cannot be pulled ({one_line(error, mask)}); "
             "build it on this agent, or name one that its registry has"
         ) from error

@@ -46,7 +46,11 @@ class BuiltImage:
         progress.note(f"building {self._folder} (what it says is in {self._log_path})")
         with tempfile.TemporaryDirectory(prefix="profileapp-build-") as scratch:
             id_path = Path(scratch, "id")
-            self._build([program, "build", "--iidfile", str(id_path), *self._tag, "--", str(self._folder)], progress)
+            # Absolute: Docker takes "-" for its standard input.
+            where = ("--", str(self._folder.absolute()))
+            # --force-rm: else a step that fails leaves its container.
+            words = [program, "build", "--force-rm", "--iidfile", str(id_path), *self._tag, *where]
+            self._build(words, progress)
             image_id = id_path.read_text().strip()
         inspect: Callable[[str], dict[str, Any]] = api.inspect_image
         try:

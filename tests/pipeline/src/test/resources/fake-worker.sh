@@ -3,6 +3,7 @@
 case $1 in
 --version) echo "profileapp $FAKE_VERSION (extras: ${FAKE_EXTRAS-report, store, postgres})" ;;
 plan)
+    echo "fake plan <$*>" >&2
     if [ -n "${FAKE_PLAN_ERROR:-}" ]; then
         echo "profileapp: $FAKE_PLAN_ERROR" >&2
         exit 3

@@ -361,9 +361,11 @@ class ProfileAppTest {
         assertEquals("SUCCESS", built.result, built.log());
         assertTrue(built.log().contains("fake image from <.profileapp/image> <./.dockerignore ./Dockerfile >"), built.log());
         assertTrue(Files.exists(built.artifacts.resolve("profile/build.log")));
+        assertTrue(built.log().contains("--image app:1 --build docker --check"), built.log());
         Build loaded = build("profileApp(load: 'image.tar')");
         assertEquals("SUCCESS", loaded.result, loaded.log());
         assertTrue(loaded.log().contains("fake image from <.profileapp/image/image.tar>"), loaded.log());
+        assertTrue(loaded.log().contains("--load image.tar --check"), loaded.log());
     }
 
     @Test
