@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from profileapp.commands.database import db_option, saved_option, saved_overlay
 from profileapp.commands.outcome import finish
 from profileapp.commands.plan import load_plan, refuse_both
 from profileapp.commands.progress import make_progress
+from profileapp.commands.runtime import docker_runtime, image_source, process_runtime
 from profileapp.errors import AgentError, ConfigError, ImageError, ProfileappError
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.quantity import parse_quantity
@@ -31,9 +31,8 @@ from profileapp.run.facts import build_facts
 from profileapp.run.limits import default_memory_bytes
 from profileapp.run.lock import Holder, agent_lock
 from profileapp.run.playback import check_recordings
-from profileapp.run.process_runtime import ProcessRuntime
 from profileapp.run.progress import Progress
-from profileapp.run.registry_login import RegistryLogin, take_login
+from profileapp.run.registry_login import take_login
 from profileapp.run.runtime import Limits, Runtime
 from profileapp.run.secrets import take_secrets
 from profileapp.run.session import Session
@@ -44,9 +43,6 @@ from profileapp.run.turns import in_turn_with, measure_in_turn
 
 if TYPE_CHECKING:
     from profileapp.run.dataset_cache import DatasetCache
-    from profileapp.run.image_source import ImageSource
-
-BUILD_LOG_FILE = "build.log"
 
 _EPILOG = """\b
 Examples:
@@ -133,14 +129,14 @@ def command(
     if runtime == "process":
         if load or build:
             raise ConfigError("--load and --build are of the docker runtime; the process runtime runs --command")
-        chosen: Runtime = _process_runtime(line, config.resolve().parent)
+        chosen = process_runtime(line, config.resolve().parent)
     else:
         if line is not None:
             raise ConfigError(
                 "--command goes with --runtime process; the docker runtime runs the image's own entrypoint"
             )
-        source = _image_source(plan.image or "", image is not None, load, build, out, login, stop)
-        chosen = _docker_runtime(source, state, login)
+        source = image_source(plan.image or "", image is not None, load, build, out, login, stop)
+        chosen = docker_runtime(source, state, login)
     session = Session(
         app=plan.app,
         runtime=chosen,
@@ -277,44 +273,6 @@ def _sweep(runtime: Runtime, state: State, progress: Progress) -> None:
         swept = runtime.sweep(run_id)
         state.forget(run_id)
         progress.note(f"swept up run {run_id}, which had not ended in order ({swept} things left running)")
-
-
-def _process_runtime(line: str | None, folder: Path) -> Runtime:
-    try:
-        words = tuple(shlex.split(line or ""))
-    except ValueError as error:
-        raise ConfigError(f"--command {line!r}: a shell could not split it ({error})") from error
-    if not words:
-        raise ConfigError('--runtime process needs --command, such as --command "python3 app.py"')
-    return ProcessRuntime(words, folder, os.environ)
-
-
-def _image_source(
-    name: str,
-    is_asked_for: bool,
-    load: Path | None,
-    build: Path | None,
-    out: Path,
-    login: RegistryLogin | None,
-    stop: Stop,
-) -> ImageSource:
-    # docker takes longer to import than all the rest together.
-    from profileapp.run.image_build import BuiltImage  # noqa: PLC0415
-    from profileapp.run.image_source import NamedImage, SavedImage  # noqa: PLC0415
-
-    if load:
-        return SavedImage(load, name, is_asked_for=is_asked_for)
-    if build:
-        return BuiltImage(build, name, out / BUILD_LOG_FILE, stop)
-    if not name:
-        raise ConfigError("no image: give --image, --load or --build, or namespace, name and version in the sage.yaml")
-    return NamedImage(name, login)
-
-
-def _docker_runtime(source: ImageSource, state: State, login: RegistryLogin | None) -> Runtime:
-    from profileapp.run.docker_runtime import DockerRuntime  # noqa: PLC0415
-
-    return DockerRuntime(source, str(state.folder), login)
 
 
 def _memory_bytes(text: str | None) -> int:

@@ -1,0 +1,61 @@
+"""What runs the app of a `profileapp run`: a process, or a container of an image from one of three places."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from profileapp.errors import ConfigError
+from profileapp.run.process_runtime import ProcessRuntime
+from profileapp.run.registry_login import RegistryLogin
+from profileapp.run.runtime import Runtime
+from profileapp.run.state import State
+from profileapp.run.stop import Stop
+
+if TYPE_CHECKING:
+    from profileapp.run.image_source import ImageSource
+
+BUILD_LOG_FILE = "build.log"
+
+
+def process_runtime(line: str | None, folder: Path) -> Runtime:
+    """Runs a line, split as a shell would, in a folder. Raises ConfigError where there is none."""
+    try:
+        words = tuple(shlex.split(line or ""))
+    except ValueError as error:
+        raise ConfigError(f"--command {line!r}: a shell could not split it ({error})") from error
+    if not words:
+        raise ConfigError('--runtime process needs --command, such as --command "python3 app.py"')
+    return ProcessRuntime(words, folder, os.environ)
+
+
+def image_source(
+    name: str,
+    is_asked_for: bool,
+    load: Path | None,
+    build: Path | None,
+    out: Path,
+    login: RegistryLogin | None,
+    stop: Stop,
+) -> ImageSource:
+    """Where the image of a name comes from; `is_asked_for`: by the user, not by the sage.yaml. Raises ConfigError."""
+    # docker takes longer to import than all the rest together.
+    from profileapp.run.image_build import BuiltImage  # noqa: PLC0415
+    from profileapp.run.image_source import NamedImage, SavedImage  # noqa: PLC0415
+
+    if load:
+        return SavedImage(load, name, is_asked_for=is_asked_for)
+    if build:
+        return BuiltImage(build, name, out / BUILD_LOG_FILE, stop)
+    if not name:
+        raise ConfigError("no image: give --image, --load or --build, or namespace, name and version in the sage.yaml")
+    return NamedImage(name, login)
+
+
+def docker_runtime(source: ImageSource, state: State, login: RegistryLogin | None) -> Runtime:
+    """Raises AgentError where no daemon answers."""
+    from profileapp.run.docker_runtime import DockerRuntime  # noqa: PLC0415
+
+    return DockerRuntime(source, str(state.folder), login)
