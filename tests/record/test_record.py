@@ -245,6 +245,11 @@ def test_parse_utc_knows_zones_and_refuses_what_has_none() -> None:
         "1970-01-01T00:00:00.1234567890Z",
         "x",
         "1970-01-01T00:00:00.Ⅷ5Z",
+        "1970-01-01T00:00.5Z",
+        "1970-01-01T00:00Z",
+        "1970-01-01T00Z",
+        "1970-W01-4T00:00:00Z",
+        "19700101T000000Z",
     ):
         with pytest.raises(ValueError):
             parse_utc(text)
