@@ -18,6 +18,7 @@ from profileapp.collect.seam import RunContext
 from profileapp.model.clock import Clock
 from profileapp.model.target import Target
 from profileapp.record.folder import RunFolder
+from profileapp.run.garbage import pass_over_what_is_there
 from profileapp.run.sources import Warnings
 
 
@@ -27,6 +28,7 @@ def ours(folder: Path) -> None:
     writer = RunFolder.create(folder / "profile", "bench").open_metrics(clock)
     collector = Custom()
     collector.open(RunContext("bench", Target("bench"), clock, folder, folder, False, warnings.add), writer.emit)
+    pass_over_what_is_there()
     # Aggregated values are told once a second, as the schedule of a run has it.
     ended = threading.Event()
     ticker = threading.Thread(target=lambda: [collector.sample(clock.now().anchor_monotonic_ns) for _ in _ticks(ended)])

@@ -15,6 +15,7 @@ from profileapp.collect.custom_line import Refused, parse_line
 from profileapp.collect.gathered import Gathered
 from profileapp.collect.statsd_line import StatsdParser, StatsdSample
 from profileapp.model.clock import Clock
+from profileapp.model.series import Series
 
 CLOCK = Clock(1_700_000_000 * 10**9, 10**12)
 NOW_NS = 10**12 + 10**9
@@ -44,8 +45,8 @@ class Account:
     """An intake, and all that came out of it."""
 
     def __init__(self) -> None:
-        self.samples: list[tuple[str, float, int]] = []
-        self.intake = Intake(CLOCK, lambda series, value, at_ns: self.samples.append((series.title, value, at_ns)))
+        self.samples: list[tuple[Series, float, int]] = []
+        self.intake = Intake(CLOCK, lambda series, value, at_ns: self.samples.append((series, value, at_ns)))
 
     def take(self, parser: Any, line: bytes) -> None:
         try:
@@ -71,11 +72,11 @@ class Account:
         return self.intake.kept, self.intake.aggregated, self.intake.refused
 
     @property
-    def by_series(self) -> dict[str, list[tuple[float, int]]]:
+    def by_series(self) -> dict[Series, list[tuple[float, int]]]:
         """Series stand in any order, the samples of each in theirs."""
-        found: dict[str, list[tuple[float, int]]] = {}
-        for title, value, at_ns in self.samples:
-            found.setdefault(title, []).append((value, at_ns))
+        found: dict[Series, list[tuple[float, int]]] = {}
+        for series, value, at_ns in self.samples:
+            found.setdefault(series, []).append((value, at_ns))
         return found
 
 
@@ -118,6 +119,28 @@ def test_statsd_at_once_is_statsd_one_by_one(lines: list[bytes], plain: bool) ->
     assert at_once.counts == one_by_one.counts
 
 
+def test_usual_lines_of_statsd_are_taken_together_and_one_that_is_not_spoils_none() -> None:
+    usual = [b"fps:12.5|g|#camera:left", b"fps:-3|g|#camera:left", b"infer:250|ms", b"frames:2|c|@0.5", b"infer:1e2|ms"]
+    parser, account = StatsdParser(signed_gauge_is_change=False), Account()
+    for line in usual:
+        account.take(parser, line)
+    parts = [part for block in (usual, [*usual, b""]) for part in map(_values_of, parser.gather(b"\n".join(block)))]
+    together = {"fps[left]": [12.5, -3], "infer": [0.25, 0.1], "frames": [4]}
+    assert parts == [together, together]
+    for unusual in (b"infer:1,2|ms", b"infer:+5|ms", b"infer:.5|ms", b"infer:1_0|ms", b"new:1|g", b"infer:[1|ms", b"x"):
+        block = b"\n".join([*usual, unusual, *usual])
+        at_once, one_by_one = Account(), Account()
+        at_once.take_block(parser, block)
+        for line in block.split(b"\n"):
+            one_by_one.take(StatsdParser(signed_gauge_is_change=False), line)
+        assert at_once.by_series == one_by_one.by_series and at_once.counts == one_by_one.counts, unusual
+
+
+def _values_of(part: list[Gathered] | bytes) -> dict[str, list[float]]:
+    assert not isinstance(part, bytes)
+    return {each.series.title: list(each.values) for each in part}
+
+
 def test_what_comes_beyond_the_rate_is_aggregated_whichever_way_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("profileapp.collect.custom_intake.RATE_LIMIT_PER_S", 5)
     account, parser = Account(), LineParser()
@@ -127,7 +150,7 @@ def test_what_comes_beyond_the_rate_is_aggregated_whichever_way_it_comes(monkeyp
         account.take_block(parser, b"".join(line + b"\n" for line in lines))
     account.intake.close(NOW_NS)
     assert account.counts == (5, 21, 0)
-    found = account.by_series
+    found = {series.title: samples for series, samples in account.by_series.items()}
     assert [value for value, _ in found["fps"]] == [0, 1, 2, 3, 4]
     assert found["fps.aggregated.count"][-1][0] == 15
     assert found["fps.aggregated[max]"][-1][0] == 9

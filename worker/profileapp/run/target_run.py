@@ -18,6 +18,7 @@ from profileapp.record.folder import APP_LOG_FILE, RunFolder
 from profileapp.run.datasets import Paths
 from profileapp.run.ending import run_ending
 from profileapp.run.facts import agent_facts
+from profileapp.run.garbage import pass_over_what_is_there
 from profileapp.run.output import AppLog
 from profileapp.run.services import Services
 from profileapp.run.session import Session
@@ -86,6 +87,7 @@ class TargetRun:
         except BaseException:
             self._close()
             raise
+        pass_over_what_is_there()
 
     def _open(self, context: RunContext, datasets: Paths) -> Starter:
         session, emit = self._session, self._writer.emit

@@ -1,0 +1,20 @@
+"""What Python's search for garbage passes over."""
+
+from __future__ import annotations
+
+import gc
+
+from profileapp.run.garbage import pass_over_what_is_there
+
+
+def test_a_full_search_passes_over_what_was_there_before() -> None:
+    before = [[]]  # type: list[list[int]]
+    assert any(one is before for one in gc.get_objects())
+    try:
+        pass_over_what_is_there()
+        after = [[]]  # type: list[list[int]]
+        searched = gc.get_objects()
+        assert any(one is after for one in searched)
+        assert not any(one is before for one in searched)
+    finally:
+        gc.unfreeze()
