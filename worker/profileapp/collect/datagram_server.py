@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from profileapp.collect.datagram_batch import DatagramBatch
 from profileapp.collect.roomy_socket import roomy_socket
 from profileapp.collect.socket_file import bind_for_all, file_id
 from profileapp.collect.way_in import Note, Refuse, Take
@@ -24,6 +25,8 @@ GATHER_S = 0.001
 
 _RECEIVE_BUFFER_BYTES = 4 * 1024**2
 _READ_BYTES = 256 * 1024
+_PAUSE_S = 0.01
+_READ_BY_ONE_CALL = 32
 _READ_AT_ONCE = 4096
 # While they are taken the queue fills, and a client that finds it full loses what it says.
 _READ_AT_ONCE_FROM_FEW = 32
@@ -42,7 +45,7 @@ class DatagramServer:
         self._take = take
         self._refuse = refuse
         self._note = note
-        self._buffer = memoryview(bytearray(DATAGRAM_LIMIT_BYTES))
+        self._batch = DatagramBatch(_READ_BY_ONE_CALL, DATAGRAM_LIMIT_BYTES)
         self._is_roomy = False
         self._busy_until_s = 0.0
         self._stopping = threading.Event()
@@ -106,33 +109,34 @@ class DatagramServer:
             if wait:
                 self._stopping.wait(CHECK_INTERVAL_S)
             return True
-        receive, buffer = self._socket.recv_into, self._buffer
-        flags = socket.MSG_TRUNC | (0 if wait else socket.MSG_DONTWAIT)
-        datagrams: list[bytes] = []
-        room_bytes = _READ_BYTES
-        limit = _READ_AT_ONCE if self._is_roomy else _READ_AT_ONCE_FROM_FEW
-        is_idle = False
-        while room_bytes > 0 and len(datagrams) < limit:
+        blocks: list[bytes] = []
+        left, room_bytes = _READ_AT_ONCE if self._is_roomy else _READ_AT_ONCE_FROM_FEW, _READ_BYTES
+        while room_bytes > 0 and left > 0:
             try:
-                size = receive(buffer, 0, flags)
-            except BlockingIOError:
-                is_idle = not datagrams
-                break
+                parts = self._batch.read(self._socket.fileno(), wait=wait and not blocks)
             except OSError as error:
                 self._note("a datagram could not be read", error.strerror or "")
-                is_idle = not datagrams
+                # It may be so for long: not at full speed.
+                self._stopping.wait(_PAUSE_S)
                 break
-            if not datagrams and wait:
-                flags |= socket.MSG_DONTWAIT
+            if not parts:
+                break
+            if wait and not blocks:
                 self._gather()
-            if size > DATAGRAM_LIMIT_BYTES:
-                reason = f"a datagram of more than {DATAGRAM_LIMIT_BYTES // 1024} KiB"
-                self._refuse(reason, repr(bytes(buffer[:40])), 1)
-                size = 0
-            datagrams.append(buffer[:size].tobytes())
-            room_bytes -= size
-        self._take(b"\n".join(datagrams))
-        return is_idle
+            blocks.append(self._joined(parts))
+            left -= len(parts)
+            room_bytes -= len(blocks[-1])
+        if blocks:
+            self._take(b"\n".join(blocks))
+        return not blocks
+
+    def _joined(self, datagrams: list[memoryview]) -> bytes:
+        if max(map(len, datagrams)) <= DATAGRAM_LIMIT_BYTES:
+            return b"\n".join(datagrams)
+        too_long = [bytes(one[:40]) for one in datagrams if len(one) > DATAGRAM_LIMIT_BYTES]
+        for start in too_long:
+            self._refuse(f"a datagram of more than {DATAGRAM_LIMIT_BYTES // 1024} KiB", repr(start), 1)
+        return b"\n".join(one for one in datagrams if len(one) <= DATAGRAM_LIMIT_BYTES)
 
     def _gather(self) -> None:
         """Waits for more where one came right behind another: a waking for each costs more than what they say."""

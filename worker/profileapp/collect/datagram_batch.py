@@ -1,0 +1,85 @@
+"""Many datagrams by one call of the kernel: recvmmsg(2), which Python's socket module does not have."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import mmap
+import os
+import socket
+import struct
+
+_MSG_WAITFORONE = 0x10000
+"""Wait for the first, and take of the others what is there (linux/socket.h)."""
+_NOTHING_THERE = (errno.EAGAIN, errno.EINTR)
+
+
+class _Vector(ctypes.Structure):
+    """`struct iovec` of <sys/uio.h>."""
+
+    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+
+class _Header(ctypes.Structure):
+    """`struct msghdr` of <sys/socket.h>."""
+
+    _fields_ = (
+        ("name", ctypes.c_void_p),
+        ("name_length", ctypes.c_uint),
+        ("vectors", ctypes.POINTER(_Vector)),
+        ("vector_count", ctypes.c_size_t),
+        ("control", ctypes.c_void_p),
+        ("control_length", ctypes.c_size_t),
+        ("flags", ctypes.c_int),
+    )
+
+
+class _Message(ctypes.Structure):
+    """`struct mmsghdr` of <sys/socket.h>."""
+
+    _fields_ = (("header", _Header), ("length", ctypes.c_uint))
+
+
+_SIZE = struct.Struct(f"={_Message.length.offset}xI{ctypes.sizeof(_Message) - _Message.length.offset - 4}x")
+"""How a datagram's size is read of a `struct mmsghdr`."""
+
+
+class DatagramBatch:
+    """Room for `count` datagrams; of one with more than `limit_bytes` that many and one more are read."""
+
+    def __init__(self, count: int, limit_bytes: int) -> None:
+        self.count = count
+        self._slot_bytes = limit_bytes + 1
+        # Pages that are never written to take no memory.
+        self._room = mmap.mmap(-1, count * self._slot_bytes)
+        self._parts = memoryview(self._room)
+        self._vectors = (_Vector * count)()
+        self._messages = (_Message * count)()
+        start = ctypes.addressof(ctypes.c_char.from_buffer(self._room))
+        for number in range(count):
+            vector = self._vectors[number]
+            vector.base, vector.length = start + number * self._slot_bytes, self._slot_bytes
+            self._messages[number].header.vectors = ctypes.pointer(vector)
+            self._messages[number].header.vector_count = 1
+        self._sizes = memoryview(self._messages).cast("B")
+        self._address = ctypes.addressof(self._messages)
+        self._call = ctypes.CDLL(None, use_errno=True).recvmmsg
+        self._call.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p)
+
+    def read(self, descriptor: int, *, wait: bool) -> list[memoryview]:
+        """The datagrams that are there, `count` at the most, each until the next call only; none where none came.
+
+        `wait`: for the first one, as long as the socket's SO_RCVTIMEO says. Raises OSError.
+        """
+        flags = _MSG_WAITFORONE if wait else socket.MSG_DONTWAIT
+        came = self._call(descriptor, self._address, self.count, flags, None)
+        if came < 0:
+            number = ctypes.get_errno()
+            if number in _NOTHING_THERE:
+                return []
+            raise OSError(number, os.strerror(number))
+        parts, start, step = [], 0, self._slot_bytes
+        for (size,) in _SIZE.iter_unpack(self._sizes[: came * _SIZE.size]):
+            parts.append(self._parts[start : start + size])
+            start += step
+        return parts
