@@ -38,6 +38,8 @@ _KINDS: dict[bytes, Kind] = {
 }
 _KNOWN_LIMIT = 4096
 _KNOWN_BYTES = 1024
+_LINES_AT_ONCE = 1000
+"""What is made of more no longer fits the processor's cache: each would take a quarter longer."""
 
 _decode_numbers = msgspec.json.Decoder(list[float]).decode
 
@@ -84,14 +86,16 @@ class StatsdParser:
         as it is, for `parse`.
         """
         lines = [line for line in block.split(b"\n") if line]
-        waiting = self._gather_usual(lines)
-        try:
-            if waiting:
-                yield waiting
-            else:
-                yield from self._gather_mixed(lines, waiting)
-        finally:
-            clear(waiting)
+        for start in range(0, len(lines), _LINES_AT_ONCE):
+            some = lines[start : start + _LINES_AT_ONCE]
+            waiting = self._gather_usual(some)
+            try:
+                if waiting:
+                    yield waiting
+                else:
+                    yield from self._gather_mixed(some, waiting)
+            finally:
+                clear(waiting)
 
     def _gather_usual(self, lines: list[bytes]) -> list[Gathered]:
         """Where each line is one number of a known series; none where a line is anything else."""
