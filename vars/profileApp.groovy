@@ -42,6 +42,7 @@ Map defaults() {
         credentials  : [],         // ids of the secret texts that the configuration may give to apps; []: none
         database     : '',         // id of a secret text: the URL of the database that runs are stored in; '': none
         baseline     : '',         // branch whose earlier runs the numbers are held against; '': none
+        baselineSince: '',         // day from which on they count, after a change that was meant; '': all
         earlier      : '',         // folder of the workspace that holds those runs; '': the database does
         attachments  : false,      // log, series and plots with the test cases: needs the JUnit Attachments plugin
         wheels       : '',         // folder on the agents that the worker is installed from; '': an index
@@ -109,6 +110,9 @@ String problemWith(Map given) {
     }
     if (config.get('baseline') && !config.get('database') && !config.get('earlier')) {
         return "profileApp: baseline is '" + config.get('baseline') + "', which needs the key database or earlier"
+    }
+    if (config.get('baselineSince') && !config.get('baseline')) {
+        return "profileApp: baselineSince is '" + config.get('baselineSince') + "', which needs the key baseline"
     }
     if (!['docker', 'process'].contains(config.get('runtime'))) {
         return "profileApp: runtime is '" + config.get('runtime') + "'; allowed: docker, process"
@@ -450,12 +454,17 @@ private Integer holdBaseline(Map config) {
     def hold = {
         code = sh(label: 'profileapp baseline', returnStatus: true, script: '''
             set -- profile --branch "$PROFILEAPP_BASELINE"
+            if [ -n "$PROFILEAPP_SINCE" ]; then set -- "$@" --since "$PROFILEAPP_SINCE"; fi
             if [ -n "$PROFILEAPP_EARLIER" ]; then set -- "$@" --against "$PROFILEAPP_EARLIER"; fi
             sh .profileapp/worker.sh baseline "$@"''')
     }
     def isRelative = config.earlier && !config.earlier.startsWith('/')
     def earlier = isRelative ? env.WORKSPACE + '/' + config.earlier : config.earlier
-    withEnv(['PROFILEAPP_BASELINE=' + config.baseline, 'PROFILEAPP_EARLIER=' + earlier]) {
+    withEnv([
+        'PROFILEAPP_BASELINE=' + config.baseline,
+        'PROFILEAPP_SINCE=' + config.baselineSince,
+        'PROFILEAPP_EARLIER=' + earlier,
+    ]) {
         if (config.earlier) {
             withEnv(settingsEnv(config), hold)
         } else {

@@ -119,6 +119,36 @@ def test_a_run_that_is_stored_is_not_held_against_itself_and_a_worse_one_is_no_b
     assert said["targets"]["gpu"]["numbers"][1]["runs"] == BUILDS
 
 
+def test_after_a_change_that_was_meant_earlier_runs_count_from_then_on(builds: Path) -> None:
+    a_build(builds / "profile", "now", 50, 8.5)
+    done = baseline("profile", "--against", "builds", cwd=builds)
+    assert done.returncode == 1
+    since = "2026-11-19T01:00:00Z"
+    assert f"was it meant? then --since {since} leaves out what was before" in done.stdout
+    done = baseline("profile", "--against", "builds", "--since", since, cwd=builds)
+    assert done.returncode == 0 and "not enough data" in done.stdout
+    assert f"earlier runs count from {since} on" in done.stdout
+
+    database = open_database(str(builds / "profileapp.db"), write=True)
+    for number in range(8):
+        a_build(builds / "builds" / f"slower{number}" / "profile", f"slower{number}", 50 + number, 8.5)
+    for folder in sorted(builds.glob("builds/*/profile/gpu")):
+        store_folder(database, folder)
+    for fps, code, state in ((8.52, 0, "same"), (7.0, 1, "worse")):
+        a_build(builds / "profile", "later", 60, fps)
+        for earlier in (["--against", "builds"], []):
+            done = baseline("profile", "--json", "--since", since, *earlier, cwd=builds)
+            said = json.loads(done.stdout)
+            assert (done.returncode, said["targets"]["gpu"]["numbers"][1]["state"]) == (code, state)
+            assert said["targets"]["gpu"]["numbers"][1]["runs"] == 8
+
+
+def test_a_day_that_is_none_is_named(builds: Path) -> None:
+    a_build(builds / "profile", "now", 50, 8.5)
+    done = baseline("profile", "--against", "builds", "--since", "yesterday", cwd=builds)
+    assert done.returncode == 3 and "--since 'yesterday'" in done.stderr
+
+
 def test_a_failed_run_is_not_compared(builds: Path) -> None:
     a_build(builds / "profile", "now", 50, 1.0, ending="failed", message="exit code 1")
     done = baseline("profile", "--against", "builds", cwd=builds)

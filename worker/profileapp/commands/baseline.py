@@ -13,10 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from profileapp.commands.database import db_option, open_store
+from profileapp.commands.selection import moment_ns
 from profileapp.commands.store import run_folders
 from profileapp.errors import AgentError, ConfigError, ExitCode
 from profileapp.judge.baseline import GOOD, alpha_of, hold, is_worse
 from profileapp.judge.verdict import JudgedRun, judge_folder
+from profileapp.model.clock import format_utc
 from profileapp.model.run import Baseline, Run
 from profileapp.model.text import printable
 from profileapp.record.files import write_atomic
@@ -33,6 +35,7 @@ Examples:
   profileapp baseline profile/ --branch main
   profileapp baseline profile/ --branch main --db postgresql://ann@db.example/profiles
   profileapp baseline profile/ --against builds/
+  profileapp baseline profile/ --branch main --since 2026-11-24    # since a change that was meant
 
 \b
 Exit codes: 0 nothing is worse, 1 something is worse.
@@ -63,18 +66,25 @@ class Outcome(msgspec.Struct, frozen=True):
     type=click.Path(path_type=Path),
     help="Earlier runs in this folder, such as the archived artifacts of builds, in place of the database's.",
 )
+@click.option(
+    "--since",
+    default="",
+    metavar="WHEN",
+    help="Earlier runs from then on alone, after a change that was meant: 2026-11-24, 30d.",
+)
 @db_option
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON instead of a table.")
-def command(folder: Path, branch: str, against: tuple[Path, ...], db: str, as_json: bool) -> int:
+def command(folder: Path, branch: str, against: tuple[Path, ...], since: str, db: str, as_json: bool) -> int:
     """Hold the headline numbers of the runs in DIR against earlier good runs of the same app, target and device.
 
     Writes what it finds into each run.json, from which `profileapp report` shows it, and DIR/baseline.xml for Jenkins.
     """
     judged = [judge_folder(each) for each in run_folders(folder)]
-    find = _in_folders(against, branch) if against else _in_database(db, branch)
+    since_ns = moment_ns("--since", since)
+    find = _in_folders(against, branch, since_ns) if against else _in_database(db, branch, since_ns)
     earlier = [find(each.run) if each.verdict in JUDGED else () for each in judged]
     alpha = alpha_of([(each.run, before) for each, before in zip(judged, earlier, strict=True)])
-    held = [_hold(each, before, branch, alpha) for each, before in zip(judged, earlier, strict=True)]
+    held = [_hold(each, before, branch, alpha, since_ns) for each, before in zip(judged, earlier, strict=True)]
     for each in held:
         _write(each)
     _write_cases(folder, held)
@@ -84,31 +94,47 @@ def command(folder: Path, branch: str, against: tuple[Path, ...], db: str, as_js
         click.echo(msgspec.json.encode(Outcome(found, exit_code)))
     else:
         _print(found)
+        if exit_code:
+            began_ns = min(each.run.started_ns for each in held if is_worse(each.run.baseline))
+            click.echo(f"was it meant? then --since {_shown(began_ns)} leaves out what was before")
     return exit_code
 
 
-def _hold(judged: JudgedRun, earlier: Sequence[Run], branch: str, alpha: float) -> JudgedRun:
+def _hold(judged: JudgedRun, earlier: Sequence[Run], branch: str, alpha: float, since_ns: int) -> JudgedRun:
     run = judged.run
     if judged.verdict not in JUDGED:
         baseline = Baseline(branch, (), remarks=("the run did not come to its end, so its numbers are not compared",))
     else:
         baseline = hold(run, earlier, branch, alpha)
+        if since_ns:
+            remark = f"earlier runs count from {_shown(since_ns)} on"
+            baseline = msgspec.structs.replace(baseline, remarks=(remark, *baseline.remarks))
     return msgspec.structs.replace(judged, run=msgspec.structs.replace(run, baseline=baseline))
 
 
-def _in_database(db: str, branch: str) -> Find:
+def _shown(wall_ns: int) -> str:
+    return f"{format_utc(wall_ns)[:19]}Z"
+
+
+def _in_database(db: str, branch: str, since_ns: int) -> Find:
     database = open_store(db, write=False)
     from profileapp.store.earlier import earlier_runs  # noqa: PLC0415
     from profileapp.store.select import Selection  # noqa: PLC0415
 
     def find(run: Run) -> Sequence[Run]:
-        selection = Selection(app=run.app.name, target=run.target.name, branch=branch, until_ns=max(1, run.started_ns))
+        selection = Selection(
+            app=run.app.name,
+            target=run.target.name,
+            branch=branch,
+            since_ns=since_ns,
+            until_ns=max(1, run.started_ns),
+        )
         return earlier_runs(database, selection, GOOD)
 
     return find
 
 
-def _in_folders(folders: Sequence[Path], branch: str) -> Find:
+def _in_folders(folders: Sequence[Path], branch: str, since_ns: int) -> Find:
     judged = [judge_folder(each) for folder in folders for each in _runs_below(folder)]
     good = [each.run for each in judged if each.verdict in GOOD]
 
@@ -117,7 +143,7 @@ def _in_folders(folders: Sequence[Path], branch: str) -> Find:
             each
             for each in good
             if (each.app.name, each.target.name) == (run.app.name, run.target.name)
-            and each.started_ns < run.started_ns
+            and since_ns <= each.started_ns < run.started_ns
             and branch in ("", each.build.branch)
         ]
 

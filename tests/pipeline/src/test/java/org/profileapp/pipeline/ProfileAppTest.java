@@ -161,6 +161,7 @@ class ProfileAppTest {
             runtime: 'podman'  | runtime is 'podman'; allowed: docker, process
             config: 'a/b/c'    | a saved configuration, which needs the key database
             baseline: 'main'   | which needs the key database or earlier
+            baselineSince: '2026-11-24' | which needs the key baseline
             credentials: 'key' | credentials is 'key'; allowed: a list of ids
             attachments: 'yes' | attachments is 'yes'; allowed: true, false
             build: '.', load: 'x'     | build and load exclude one another
@@ -295,6 +296,13 @@ class ProfileAppTest {
         Build build = build("profileApp(image: 'app:1', baseline: 'main', earlier: 'builds of main')");
         assertEquals("SUCCESS", build.result, build.log());
         assertTrue(build.log().contains("/builds of main>"), build.log());
+    }
+
+    @Test
+    void earlierRunsMayCountFromADayOn() throws Exception {
+        Build build = build("profileApp(image: 'app:1', baseline: 'main', baselineSince: '2026-11-24', earlier: '/e')");
+        assertEquals("SUCCESS", build.result, build.log());
+        assertTrue(build.log().contains("fake baseline <profile --branch main --since 2026-11-24 --against /e>"), build.log());
     }
 
     @Test
