@@ -11,7 +11,7 @@ from statistics import median
 
 from tests.bench.measure import Measure, spread
 
-from profileapp.collect.py_spy import RATE_HZ, PySpy
+from profileapp.collect.functions.py_spy import RATE_HZ, PySpy
 from profileapp.collect.seam import RunContext, Subject
 from profileapp.model.clock import Clock
 from profileapp.model.target import Target

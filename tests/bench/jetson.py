@@ -12,7 +12,7 @@ import psutil
 from tests.bench.measure import Measure
 from tests.helpers.fake_jetson import agx_orin
 
-from profileapp.collect.jetson_kernel import JetsonSystem
+from profileapp.collect.jetson.kernel_source import JetsonSystem
 from profileapp.collect.schedule import Sampler
 from profileapp.collect.seam import RunContext, Subject
 from profileapp.model.clock import Clock

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.bench.measure import Measure
 
-from profileapp.collect.tegrastats_line import TegrastatsParser
+from profileapp.collect.jetson.tegrastats_line import TegrastatsParser
 
 RECORDED = Path(__file__).parents[3] / "shared/recorded/tegrastats"
 ROUNDS = 7

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from profileapp.collect.process_stat import read_stat
+from profileapp.collect.process.stat import read_stat
 
 PROFILEAPP = str(Path(sys.executable).with_name("profileapp"))
 

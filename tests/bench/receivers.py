@@ -13,7 +13,7 @@ import threading
 from collections import defaultdict
 from pathlib import Path
 
-from profileapp.collect.custom import Custom
+from profileapp.collect.custom.source import Custom
 from profileapp.collect.seam import RunContext
 from profileapp.model.clock import Clock
 from profileapp.model.target import Target

@@ -15,7 +15,7 @@ import msgspec
 from tests.bench.measure import Measure
 from tests.bench.process import PROFILEAPP, run
 
-from profileapp.collect import container_series as container
+from profileapp.collect.container import series as container
 from profileapp.model.clock import Clock, format_utc
 from profileapp.model.run import Repeat, Run
 from profileapp.model.series import Series, series

@@ -11,7 +11,7 @@ from docker.models.containers import Container
 from tests.bench.measure import Measure
 from tests.bench.process import daemon_pids, on_cpu_s
 
-from profileapp.collect.container import ContainerCgroup
+from profileapp.collect.container.cgroup_source import ContainerCgroup
 from profileapp.collect.seam import RunContext, Subject
 from profileapp.model.clock import Clock
 from profileapp.model.target import Target

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import profileapp.client
-from profileapp.collect.custom import Custom
+from profileapp.collect.custom.source import Custom
 from profileapp.collect.seam import RunContext
 from profileapp.model.clock import Clock
 from profileapp.model.series import Series

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profileapp.collect.cgroup import V2, Mount, _below, find_cgroup, parse_memberships, parse_mounts
+from profileapp.collect.container.cgroup import V2, Mount, _below, find_cgroup, parse_memberships, parse_mounts
 
 ID = "4ebf982db385896655a023ace265d7d41fdf2aed055b5da2f8097c6ce1c44a64"
 

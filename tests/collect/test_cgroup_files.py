@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profileapp.collect.cgroup_files import io_bytes_v1, io_bytes_v2, network_bytes, pressure_us, single_number
+from profileapp.collect.container.cgroup_files import (
+    io_bytes_v1,
+    io_bytes_v2,
+    network_bytes,
+    pressure_us,
+    single_number,
+)
 
 NUMBERS = st.integers(0, 2**64 - 1)
 DEVICES = st.tuples(st.integers(0, 300), st.integers(0, 300)).map(lambda pair: f"{pair[0]}:{pair[1]}")

@@ -13,8 +13,8 @@ import pytest
 from docker.errors import NotFound
 from docker.models.containers import Container
 
-from profileapp.collect import container
-from profileapp.collect.container import ContainerCgroup
+from profileapp.collect.container import cgroup_source as container
+from profileapp.collect.container.cgroup_source import ContainerCgroup
 from profileapp.collect.seam import RunContext, Subject
 from profileapp.errors import Unavailable
 

@@ -17,9 +17,10 @@ from typing import Any
 import docker
 import pytest
 
-from profileapp.collect import custom_intake, line_server
-from profileapp.collect.custom import Custom
-from profileapp.collect.line_server import CONNECTION_LIMIT
+from profileapp.collect.custom import intake as custom_intake
+from profileapp.collect.custom import line_server
+from profileapp.collect.custom.line_server import CONNECTION_LIMIT
+from profileapp.collect.custom.source import Custom
 from profileapp.collect.seam import Provision, RunContext
 from profileapp.errors import Unavailable
 

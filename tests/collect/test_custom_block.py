@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profileapp.collect.custom_block import LineParser
-from profileapp.collect.custom_intake import Intake
-from profileapp.collect.custom_line import Refused, parse_line
-from profileapp.collect.gathered import Gathered
-from profileapp.collect.statsd_line import StatsdParser, StatsdSample
+from profileapp.collect.custom.block import LineParser
+from profileapp.collect.custom.gathered import Gathered
+from profileapp.collect.custom.intake import Intake
+from profileapp.collect.custom.line import Refused, parse_line
+from profileapp.collect.custom.statsd_line import StatsdParser, StatsdSample
 from profileapp.model.clock import Clock
 from profileapp.model.series import Series
 
@@ -142,7 +142,7 @@ def _values_of(part: list[Gathered] | bytes) -> dict[str, list[float]]:
 
 
 def test_what_comes_beyond_the_rate_is_aggregated_whichever_way_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("profileapp.collect.custom_intake.RATE_LIMIT_PER_S", 5)
+    monkeypatch.setattr("profileapp.collect.custom.intake.RATE_LIMIT_PER_S", 5)
     account, parser = Account(), LineParser()
     lines = [b'{"name":"fps","value":%d}' % number for number in range(10)]
     lines += [b'{"name":"frames","value":2,"meta":{"kind":"counter"}}'] * 3

@@ -14,8 +14,8 @@ from typing import Any
 import docker
 import pytest
 
-from profileapp.collect.custom import Custom
-from profileapp.collect.pywaggle_log import LogFollower, PywaggleParser
+from profileapp.collect.custom.pywaggle_log import LogFollower, PywaggleParser
+from profileapp.collect.custom.source import Custom
 from profileapp.collect.seam import Provision, RunContext
 from profileapp.model.clock import parse_utc
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from profileapp.collect.custom_line import (
+from profileapp.collect.custom.line import (
     RESERVED_PREFIXES,
     CustomSample,
     Refused,

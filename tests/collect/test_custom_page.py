@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from profileapp.collect.custom import SOCKET_VARIABLE, Custom
+from profileapp.collect.custom.source import SOCKET_VARIABLE, Custom
 from profileapp.collect.seam import RunContext
 
 PAGE = Path(__file__).parents[2] / "docs/custom-metrics.md"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from profileapp.collect.datagram_batch import DatagramBatch
+from profileapp.collect.custom.datagram_batch import DatagramBatch
 
 Pair = tuple[socket.socket, socket.socket]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profileapp.collect.energy_account import CountedEnergy, IntegratedEnergy
+from profileapp.collect.energy.account import CountedEnergy, IntegratedEnergy
 
 SECOND = 1_000_000_000
 POWERS = st.floats(0, 2000)

@@ -9,10 +9,10 @@ import pytest
 from tests.collect.conftest import Taken
 from tests.helpers.fake_jetson import agx_orin, nano
 
-from profileapp.collect.board_power import total_rails
-from profileapp.collect.energy_account import CountedEnergy, EnergyMeter, IdlePower, IntegratedEnergy
-from profileapp.collect.energy_jetson import EnergyJetson
-from profileapp.collect.rail_energy import RailEnergy
+from profileapp.collect.energy.account import CountedEnergy, EnergyMeter, IdlePower, IntegratedEnergy
+from profileapp.collect.energy.board_power import total_rails
+from profileapp.collect.energy.rails import RailEnergy
+from profileapp.collect.jetson.energy import EnergyJetson
 from profileapp.collect.seam import RunContext, Subject
 from profileapp.errors import Unavailable
 

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 from tests.helpers.fake_tools import NVPROF_CSV, TAU_PROFILE
 
-from profileapp.collect.gpu_memory_nvmap import parse_clients
-from profileapp.collect.jetson_throttle import power_mode_number
-from profileapp.collect.kernel_report import parse_kernel_report
-from profileapp.collect.proc_load import parse_cpu_times
-from profileapp.collect.tau_profile import parse_tau_file
-from profileapp.collect.tegrastats_line import TegrastatsParser
+from profileapp.collect.functions.tau_profile import parse_tau_file
+from profileapp.collect.gpu.memory_nvmap import parse_clients
+from profileapp.collect.jetson.tegrastats_line import TegrastatsParser
+from profileapp.collect.jetson.throttle import power_mode_number
+from profileapp.collect.kernels.report import parse_kernel_report
+from profileapp.collect.system.proc_load import parse_cpu_times
 from profileapp.model.stacks import function_rows, read_folded
 from profileapp.run.jetson_facts import l4t_release, module_name, power_mode
 

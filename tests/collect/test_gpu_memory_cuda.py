@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profileapp.collect import gpu_memory_cuda
-from profileapp.collect.cuda_helper import COMMAND, CudaHelper, DeviceMemory, ProbeError, parse_answer
-from profileapp.collect.gpu_memory_cuda import GpuMemoryCuda
+from profileapp.collect.gpu import memory_cuda as gpu_memory_cuda
+from profileapp.collect.gpu.cuda_helper import COMMAND, CudaHelper, DeviceMemory, ProbeError, parse_answer
+from profileapp.collect.gpu.memory_cuda import GpuMemoryCuda
 from profileapp.collect.schedule import JOIN_TIMEOUT_S, Sampler
 from profileapp.collect.seam import RunContext, Subject
 from profileapp.errors import Unavailable
@@ -125,8 +125,8 @@ class Gpu:
 
     @property
     def command(self) -> list[str]:
-        code = f"import sys; sys.path.insert(0, {str(self.packages)!r})\nfrom profileapp.collect.cuda_probe import main"
-        return [*COMMAND[:2], "-c", f"{code}\nsys.exit(main())"]
+        code = f"import sys; sys.path.insert(0, {str(self.packages)!r})\n"
+        return [*COMMAND[:2], "-c", f"{code}from profileapp.collect.gpu.cuda_probe import main\nsys.exit(main())"]
 
 
 @pytest.fixture
@@ -332,7 +332,8 @@ def collector_open(collector: GpuMemoryCuda, context: RunContext, taken: Any) ->
 
 def test_a_worker_that_is_killed_leaves_no_helper_behind(gpu: Gpu) -> None:
     code = (
-        f"from profileapp.collect.cuda_helper import CudaHelper\nhelper = CudaHelper({gpu.command!r})\nhelper.start()\n"
+        "from profileapp.collect.gpu.cuda_helper import CudaHelper\n"
+        f"helper = CudaHelper({gpu.command!r})\nhelper.start()\n"
         "print('up', flush=True)\nimport time\ntime.sleep(600)"
     )
     worker = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)

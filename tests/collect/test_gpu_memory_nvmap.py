@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.collect.conftest import Taken
 
-from profileapp.collect.gpu_memory_nvmap import CLIENTS, GpuMemoryNvmap, parse_clients
+from profileapp.collect.gpu.memory_nvmap import CLIENTS, GpuMemoryNvmap, parse_clients
 from profileapp.collect.seam import RunContext, Subject
 from profileapp.errors import Unavailable
 
@@ -74,6 +74,6 @@ def test_who_is_not_root(
     def refuse(_path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("profileapp.collect.gpu_memory_nvmap.KernelFile", refuse)
+    monkeypatch.setattr("profileapp.collect.gpu.memory_nvmap.KernelFile", refuse)
     with pytest.raises(Unavailable, match="root only"):
         GpuMemoryNvmap(tmp_path).open(run(), taken)

@@ -9,8 +9,8 @@ import pytest
 from tests.collect.conftest import Taken
 from tests.helpers.fake_jetson import BOARDS, FakeJetson, agx_orin, nano, proc_stat, xavier_nx
 
-from profileapp.collect.jetson_kernel import JetsonGpuSummary, JetsonSystem, JetsonSystemInPart
-from profileapp.collect.jetson_throttle import power_mode_number
+from profileapp.collect.jetson.kernel_source import JetsonGpuSummary, JetsonSystem, JetsonSystemInPart
+from profileapp.collect.jetson.throttle import power_mode_number
 from profileapp.collect.seam import RunContext, Subject
 from profileapp.errors import Unavailable
 

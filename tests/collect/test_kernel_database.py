@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from profileapp.collect import kernel_database
-from profileapp.collect.kernel_database import read_kernel_database
+from profileapp.collect.kernels import database as kernel_database
+from profileapp.collect.kernels.database import read_kernel_database
 from profileapp.errors import AgentError
 
 STRINGS = """

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profileapp.collect import kernel_fold, kernel_report
-from profileapp.collect.kernel_fold import KernelFold, KernelReport
-from profileapp.collect.kernel_report import parse_kernel_report, read_kernel_report
+from profileapp.collect.kernels import fold as kernel_fold
+from profileapp.collect.kernels import report as kernel_report
+from profileapp.collect.kernels.fold import KernelFold, KernelReport
+from profileapp.collect.kernels.report import parse_kernel_report, read_kernel_report
 from profileapp.errors import AgentError
 
 RECORDED = Path(__file__).parents[3] / "shared" / "recorded" / "gpu-summary" / "given"

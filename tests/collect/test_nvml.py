@@ -22,10 +22,10 @@ from helpers.fake_nvml import (
     memory,
     process,
 )
-from profileapp.collect import nvml_session
-from profileapp.collect.energy_nvml import EnergyNvml
-from profileapp.collect.gpu_nvml import GpuMemoryNvml, GpuSummaryNvml
-from profileapp.collect.nvml_session import NvmlSource
+from profileapp.collect.energy.nvml import EnergyNvml
+from profileapp.collect.gpu import nvml_session
+from profileapp.collect.gpu.nvml_session import NvmlSource
+from profileapp.collect.gpu.nvml_source import GpuMemoryNvml, GpuSummaryNvml
 from profileapp.collect.seam import RunContext, Subject
 from profileapp.errors import AppEnded, Unavailable
 

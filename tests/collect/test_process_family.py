@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profileapp.collect.process_family import STRANGERS_KEPT_NS, CpuAccount, Family, IoAccount, parse_io
-from profileapp.collect.process_stat import ProcessStat, parse_stat
+from profileapp.collect.process.family import STRANGERS_KEPT_NS, CpuAccount, Family, IoAccount, parse_io
+from profileapp.collect.process.stat import ProcessStat, parse_stat
 
 
 def stat_text(pid: int, parent: int, session: int = 1, started: int = 100, own: int = 0, reaped: int = 0) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profileapp.collect.process_stat import has_ended, parse_stat, read_stat
+from profileapp.collect.process.stat import has_ended, parse_stat, read_stat
 
 # As the kernel writes it (Linux 6.18); fields 4 to 52 follow the name and the state.
 FIELDS = "12 34 56 0 -1 4194304 100 200 0 0 7 8 9 10 20 0 3 0 5555 123456 789 18446744073709551615" + " 0" * 27

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from profileapp.collect.process_tree import ProcessTree
+from profileapp.collect.container.process_tree import ProcessTree
 from profileapp.collect.seam import RunContext, Subject
 from profileapp.errors import Unavailable
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from tests.collect.conftest import Taken
 
-from profileapp.collect.py_spy import PySpy, find_py_spy, is_python, why_not_ptrace
+from profileapp.collect.functions.py_spy import PySpy, find_py_spy, is_python, why_not_ptrace
 from profileapp.collect.seam import RunContext, Subject
 from profileapp.errors import AppEnded, Unavailable
 from profileapp.record.table_files import STACKS_FILE, read_functions

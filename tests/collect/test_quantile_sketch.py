@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profileapp.collect.quantile_sketch import BUCKET_LIMIT, RELATIVE_ERROR, QuantileSketch
+from profileapp.collect.custom.quantile_sketch import BUCKET_LIMIT, RELATIVE_ERROR, QuantileSketch
 
 
 @given(st.lists(st.floats(0.01, 100) | st.floats(-100, -0.01) | st.just(0.0), min_size=1, max_size=300))

@@ -4,22 +4,22 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from profileapp.collect.container import ContainerCgroup
-from profileapp.collect.custom import Custom
-from profileapp.collect.energy_jetson import EnergyJetson
-from profileapp.collect.energy_nvml import EnergyNvml
-from profileapp.collect.gpu_kernels import Nsys, Nvprof
-from profileapp.collect.gpu_memory_cuda import GpuMemoryCuda
-from profileapp.collect.gpu_memory_nvmap import GpuMemoryNvmap
-from profileapp.collect.gpu_nvml import GpuMemoryNvml, GpuSummaryNvml
-from profileapp.collect.jetson_kernel import JetsonGpuSummary, JetsonSystem, JetsonSystemInPart
-from profileapp.collect.process_tree import ProcessTree
-from profileapp.collect.py_spy import PySpy
+from profileapp.collect.container.cgroup_source import ContainerCgroup
+from profileapp.collect.container.process_tree import ProcessTree
+from profileapp.collect.custom.source import Custom
+from profileapp.collect.energy.nvml import EnergyNvml
+from profileapp.collect.functions.py_spy import PySpy
+from profileapp.collect.functions.tau import Tau
+from profileapp.collect.gpu.memory_cuda import GpuMemoryCuda
+from profileapp.collect.gpu.memory_nvmap import GpuMemoryNvmap
+from profileapp.collect.gpu.nvml_source import GpuMemoryNvml, GpuSummaryNvml
+from profileapp.collect.jetson.energy import EnergyJetson
+from profileapp.collect.jetson.kernel_source import JetsonGpuSummary, JetsonSystem, JetsonSystemInPart
+from profileapp.collect.jetson.tegrastats import Tegrastats
+from profileapp.collect.jetson.tegrastats_metrics import TegrastatsEnergy, TegrastatsGpuSummary
+from profileapp.collect.kernels.trace import Nsys, Nvprof
 from profileapp.collect.registry import GROUP, sources
-from profileapp.collect.system import PsutilSystem
-from profileapp.collect.tau import Tau
-from profileapp.collect.tegrastats import Tegrastats
-from profileapp.collect.tegrastats_metrics import TegrastatsEnergy, TegrastatsGpuSummary
+from profileapp.collect.system.psutil_source import PsutilSystem
 
 
 class Board(PsutilSystem):
@@ -73,7 +73,7 @@ def test_a_source_of_another_package_comes_before_ours(warnings: list[str], monk
     found = sources(
         "system",
         warnings.append,
-        [entry("system.psutil", "profileapp.collect.system:PsutilSystem"), entry("system.b", "Board")],
+        [entry("system.psutil", "profileapp.collect.system.psutil_source:PsutilSystem"), entry("system.b", "Board")],
     )
     assert [collector.source for collector in found] == ["board", "psutil"]
 
@@ -82,11 +82,11 @@ def test_a_source_of_another_package_comes_before_ours(warnings: list[str], monk
     ("value", "reason"),
     [
         ("no.such.package:Source", "No module named 'no'"),
-        ("profileapp.collect.system:Missing", "no attribute 'Missing'"),
+        ("profileapp.collect.system.psutil_source:Missing", "no attribute 'Missing'"),
         ("Untimed", "fastest_s"),
         ("NoSource", "no method open, attach, sample, detach, close"),
         ("exits", "no licence found"),
-        ("profileapp.collect.custom:Custom", "serves the metric 'custom'"),
+        ("profileapp.collect.custom.source:Custom", "serves the metric 'custom'"),
     ],
 )
 def test_a_broken_one_is_told_of_and_left_out(
@@ -94,7 +94,7 @@ def test_a_broken_one_is_told_of_and_left_out(
 ) -> None:
     here = __import__("types").SimpleNamespace(NoSource=NoSource, Untimed=Untimed, exits=exits)
     monkeypatch.setitem(__import__("sys").modules, __name__, here)
-    good = entry("system.psutil", "profileapp.collect.system:PsutilSystem")
+    good = entry("system.psutil", "profileapp.collect.system.psutil_source:PsutilSystem")
     found = sources(
         "system", warnings.append, [entry("system.broken", value), good, entry("gpu.other", "no.such:Thing")]
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from profileapp.collect.roomy_socket import QUEUE_DATAGRAMS, roomy_socket
+from profileapp.collect.custom.roomy_socket import QUEUE_DATAGRAMS, roomy_socket
 
 QUEUE_FILE = Path("/proc/sys/net/unix/max_dgram_qlen")
 

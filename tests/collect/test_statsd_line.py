@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profileapp.collect.custom_line import Refused
-from profileapp.collect.statsd_line import StatsdEvent, StatsdParser, StatsdSample
+from profileapp.collect.custom.line import Refused
+from profileapp.collect.custom.statsd_line import StatsdEvent, StatsdParser, StatsdSample
 
 
 def parse(line: bytes, *, plain: bool = False) -> Any:

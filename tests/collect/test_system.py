@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profileapp.collect import system
-from profileapp.collect.proc_load import parse_cpu_times
 from profileapp.collect.seam import RunContext, Subject
-from profileapp.collect.system import PsutilSystem
+from profileapp.collect.system import psutil_source as system
+from profileapp.collect.system.proc_load import parse_cpu_times
+from profileapp.collect.system.psutil_source import PsutilSystem
 from profileapp.errors import Unavailable
 
 SECOND = 1_000_000_000

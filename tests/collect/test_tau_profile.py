@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profileapp.collect import tau_profile
-from profileapp.collect.tau_functions import tau_functions
-from profileapp.collect.tau_profile import TauFile, TauProfile, TauTimer, parse_tau_file, read_tau_profiles
+from profileapp.collect.functions import tau_profile
+from profileapp.collect.functions.tau_functions import tau_functions
+from profileapp.collect.functions.tau_profile import TauFile, TauProfile, TauTimer, parse_tau_file, read_tau_profiles
 
 RECORDED = Path(__file__).parents[3] / "shared" / "recorded" / "tau"
 recorded = pytest.mark.skipif(not RECORDED.is_dir(), reason="no recorded output beside the checkout")

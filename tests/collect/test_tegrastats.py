@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from profileapp.collect import tegrastats as module
+from profileapp.collect.jetson import tegrastats as module
+from profileapp.collect.jetson.tegrastats import Tegrastats, find_tegrastats
 from profileapp.collect.seam import RunContext, Subject
-from profileapp.collect.tegrastats import Tegrastats, find_tegrastats
 from profileapp.errors import Unavailable
 from profileapp.model.clock import Clock
 from profileapp.model.target import Target

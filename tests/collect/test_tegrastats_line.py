@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profileapp.collect.tegrastats_line import MIB, TegrastatsParser
+from profileapp.collect.jetson.tegrastats_line import MIB, TegrastatsParser
 
 RECORDED = Path(__file__).parents[3] / "shared" / "recorded" / "tegrastats"
 

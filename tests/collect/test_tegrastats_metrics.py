@@ -11,10 +11,10 @@ import pytest
 from tests.collect.conftest import Taken
 from tests.helpers.fake_jetson import xavier_nx
 
-from profileapp.collect import tegrastats_metrics
+from profileapp.collect.jetson import tegrastats_metrics
+from profileapp.collect.jetson.tegrastats import Tegrastats
+from profileapp.collect.jetson.tegrastats_metrics import TegrastatsEnergy, TegrastatsGpuSummary
 from profileapp.collect.seam import RunContext, Subject
-from profileapp.collect.tegrastats import Tegrastats
-from profileapp.collect.tegrastats_metrics import TegrastatsEnergy, TegrastatsGpuSummary
 from profileapp.errors import Unavailable
 from profileapp.model.target import Target
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from profileapp.collect import container_series as container
-from profileapp.collect import proc_load
+from profileapp.collect.container import series as container
+from profileapp.collect.system import proc_load
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.clock import Clock
 from profileapp.model.run import Agent, Build, Image, MetricStatus, Repeat, Run

@@ -8,7 +8,7 @@ from tests.helpers.samples import series_data
 from tests.report.sample_runs import FPS, INFERENCE, OBJECTS, SECOND_NS, START_NS
 from tests.report.test_plots import SVG, drawn
 
-from profileapp.collect import container_series as container
+from profileapp.collect.container import series as container
 from profileapp.model.run import Repeat
 from profileapp.model.series import Series, series
 from profileapp.record.series_data import SeriesData

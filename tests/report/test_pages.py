@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from tests.report.sample_runs import FPS, sample_run, wave, write_target
 
-from profileapp.collect import container_series as container
+from profileapp.collect.container import series as container
 from profileapp.errors import AgentError
 from profileapp.judge.headline import Headline
 from profileapp.judge.verdict import JudgedRun, judge_folder

@@ -16,7 +16,7 @@ from tests.report.test_devices import DEVICE_NAMES
 from tests.report.test_pages import HOSTILE, pages_of, report
 from tests.report.test_plots import SVG, drawn
 
-from profileapp.collect import container_series as container
+from profileapp.collect.container import series as container
 from profileapp.judge.energy import mean_power_w
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.run import Number, Repeat

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from profileapp.collect.nvml_session import Nvml, load_pynvml
+from profileapp.collect.gpu.nvml_session import Nvml, load_pynvml
 from profileapp.errors import Unavailable
 
 _DIE = 0

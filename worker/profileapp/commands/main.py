@@ -83,7 +83,7 @@ def commands() -> None:
 def _tell_version(context: click.Context) -> None:
     """`profileapp 0.1.0 (extras: report)`: the bridge script of the Jenkins library reads it."""
     # Of all commands only this one needs it.
-    from profileapp.collect.py_spy import find_py_spy  # noqa: PLC0415
+    from profileapp.collect.functions.py_spy import find_py_spy  # noqa: PLC0415
 
     needs = {"gpu": ("pycuda",), "report": ("jinja2", "matplotlib"), "store": ("sqlalchemy", "alembic")}
     needs["postgres"] = ("psycopg",)

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from profileapp.collect import jetson_files
-from profileapp.collect.jetson_throttle import power_mode_number
+from profileapp.collect.jetson import files as jetson_files
+from profileapp.collect.jetson.throttle import power_mode_number
 from profileapp.model.run import Jetson
 
 _READ_LIMIT_BYTES = 256 * 1024

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from profileapp.collect.custom import SOCKET_VARIABLE
+from profileapp.collect.custom.source import SOCKET_VARIABLE
 from profileapp.collect.seam import Emit, Mount, RunContext
 from profileapp.errors import AgentError
 from profileapp.model.target import Service

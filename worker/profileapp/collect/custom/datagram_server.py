@@ -1,0 +1,161 @@
+"""A unix datagram socket that takes lines from any number of processes, in one thread and in bounded memory."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from profileapp.collect.custom.datagram_batch import DatagramBatch
+from profileapp.collect.custom.roomy_socket import roomy_socket
+from profileapp.collect.custom.socket_file import bind_for_all, file_id
+from profileapp.collect.custom.way_in import Note, Refuse, Take
+
+DATAGRAM_LIMIT_BYTES = 256 * 1024
+"""More than Linux lets a process send at once, unless it was told to."""
+CHECK_INTERVAL_S = 0.5
+"""How soon it is seen that the socket's file is gone."""
+DRAIN_LIMIT_S = 2.0
+"""How long what was sent before `stop` is still read."""
+GATHER_S = 0.001
+"""How long is waited for more where one came right behind another, and the queue has room."""
+
+_RECEIVE_BUFFER_BYTES = 4 * 1024**2
+_READ_BYTES = 256 * 1024
+_PAUSE_S = 0.01
+_READ_BY_ONE_CALL = 32
+_READ_AT_ONCE = 4096
+# While they are taken the queue fills, and a client that finds it full loses what it says.
+_READ_AT_ONCE_FROM_FEW = 32
+_ROOMY_DATAGRAMS = 256
+
+
+class DatagramServer:
+    """Listens on `path`, whose folder must be there; anybody who gets to it may write.
+
+    `take` is given the datagrams that were there, as lines in one piece; `refuse` a reason, an example and how many are
+    lost; `note` what else the report shall tell. All are called by the one thread of the server.
+    """
+
+    def __init__(self, path: Path, take: Take, refuse: Refuse, note: Note) -> None:
+        self._path = path
+        self._take = take
+        self._refuse = refuse
+        self._note = note
+        self._batch = DatagramBatch(_READ_BY_ONE_CALL, DATAGRAM_LIMIT_BYTES)
+        self._is_roomy = False
+        self._busy_until_s = 0.0
+        self._stopping = threading.Event()
+        self._socket: socket.socket | None = None
+        self._file_id = (0, 0)
+        self._thread = threading.Thread(target=self._serve, name="datagram-server", daemon=True)
+
+    def start(self) -> None:
+        """Listens from now on. Raises OSError where the socket cannot be made."""
+        self._socket = self._bound()
+        self._thread.start()
+
+    def stop(self) -> bool:
+        """Reads what was sent until now, then closes all. False where the thread did not come to its end."""
+        self._stopping.set()
+        # An empty datagram wakes the thread; where the socket's file is gone or its queue full, it wakes by itself.
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as waker:
+            waker.setblocking(False)
+            waker.sendto(b"", str(self._path))
+        self._thread.join(DRAIN_LIMIT_S + 3)
+        return not self._thread.is_alive()
+
+    def _bound(self) -> socket.socket:
+        made, queue_datagrams = roomy_socket()
+        self._is_roomy = queue_datagrams >= _ROOMY_DATAGRAMS
+        try:
+            # Not by Python's own timeout, which asks before each call whether there is something to read.
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, round(CHECK_INTERVAL_S * 1e6)))
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+            self._file_id = bind_for_all(made, self._path)
+        except OSError:
+            made.close()
+            raise
+        return made
+
+    def _serve(self) -> None:
+        check_at_s = 0.0
+        deadline_s: float | None = None
+        try:
+            while True:
+                # Asked before reading: what was sent before the stop must not lie unread behind it.
+                is_stopping = self._stopping.is_set()
+                is_idle = self._read(wait=not is_stopping)
+                now_s = time.monotonic()
+                if is_stopping:
+                    deadline_s = deadline_s or now_s + DRAIN_LIMIT_S
+                    if is_idle or now_s > deadline_s:
+                        return
+                elif now_s >= check_at_s:
+                    check_at_s = now_s + CHECK_INTERVAL_S
+                    self._renew_if_gone()
+        finally:
+            if self._socket:
+                self._socket.close()
+            if self._file_id == file_id(self._path):
+                self._path.unlink(missing_ok=True)
+
+    def _read(self, *, wait: bool) -> bool:
+        """Takes a number of datagrams; whether there are no more for now. `wait`: for the first, and the next ones."""
+        if self._socket is None:
+            if wait:
+                self._stopping.wait(CHECK_INTERVAL_S)
+            return True
+        blocks: list[bytes] = []
+        left, room_bytes = _READ_AT_ONCE if self._is_roomy else _READ_AT_ONCE_FROM_FEW, _READ_BYTES
+        while room_bytes > 0 and left > 0:
+            try:
+                parts = self._batch.read(self._socket.fileno(), wait=wait and not blocks)
+            except OSError as error:
+                self._note("a datagram could not be read", error.strerror or "")
+                # It may be so for long: not at full speed.
+                self._stopping.wait(_PAUSE_S)
+                break
+            if not parts:
+                break
+            if wait and not blocks:
+                self._gather()
+            blocks.append(self._joined(parts))
+            left -= len(parts)
+            room_bytes -= len(blocks[-1])
+        if blocks:
+            self._take(b"\n".join(blocks))
+        return not blocks
+
+    def _joined(self, datagrams: list[memoryview]) -> bytes:
+        if max(map(len, datagrams)) <= DATAGRAM_LIMIT_BYTES:
+            return b"\n".join(datagrams)
+        too_long = [bytes(one[:40]) for one in datagrams if len(one) > DATAGRAM_LIMIT_BYTES]
+        for start in too_long:
+            self._refuse(f"a datagram of more than {DATAGRAM_LIMIT_BYTES // 1024} KiB", repr(start), 1)
+        return b"\n".join(one for one in datagrams if len(one) <= DATAGRAM_LIMIT_BYTES)
+
+    def _gather(self) -> None:
+        """Waits for more where one came right behind another: a waking for each costs more than what they say."""
+        now_s = time.monotonic()
+        if self._is_roomy and now_s < self._busy_until_s:
+            time.sleep(GATHER_S)
+        self._busy_until_s = now_s + 2 * GATHER_S
+
+    def _renew_if_gone(self) -> None:
+        """Makes the socket anew where the app, which has the rights to under the process runtime, deleted it."""
+        if self._socket is not None and self._file_id == file_id(self._path):
+            return
+        if self._socket is not None:
+            self._read(wait=False)
+            self._socket.close()
+            self._socket = None
+            self._note("the socket was deleted, and a new one made", str(self._path))
+        try:
+            self._path.parent.mkdir(mode=0o755, exist_ok=True)
+            self._socket = self._bound()
+        except OSError as error:
+            self._note("the socket was deleted, and no new one can be made", error.strerror or "")

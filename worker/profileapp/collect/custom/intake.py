@@ -1,0 +1,291 @@
+"""What becomes of the values that an app sends, whichever way they come: kept, aggregated, or refused."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from itertools import accumulate, zip_longest
+
+from profileapp.collect.custom.gathered import Gathered
+from profileapp.collect.custom.line import CustomSample, Refused, all_wall_ns_of, sample_of
+from profileapp.collect.custom.quantile_sketch import QuantileSketch
+from profileapp.collect.custom.statsd_line import StatsdSample
+from profileapp.collect.seam import Emit
+from profileapp.model.clock import Clock
+from profileapp.model.series import Series
+
+SERIES_LIMIT = 1000
+RATE_LIMIT_PER_S = 50_000
+"""Values a second that are kept one by one; those that come on top are aggregated, a second each."""
+SET_LIMIT = 10_000
+"""Different members of a set in a second."""
+MARK_LIMIT = 10_000
+"""Beginnings and ends of phases, and events."""
+PLAUSIBLE_NS = 3_600_000_000_000
+"""A timestamp more than this before the run or after now is not believed."""
+CLOCK_TOLERANCE_NS = 2_000_000_000
+"""So far the app's clock may be off before it is told."""
+
+_SECOND_NS = 1_000_000_000
+_QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
+_CLOCK_SAMPLES = 10
+_REASONS_LIMIT = 100
+
+
+class Intake:
+    """Any thread may call it. Whatever comes, memory is bounded, and `kept` + `aggregated` + `refused` is what came."""
+
+    def __init__(self, clock: Clock, emit: Emit) -> None:
+        self.kept = 0
+        self.aggregated = 0
+        self.refused = 0
+        self._clock = clock
+        self._emit = emit
+        self._lock = threading.Lock()
+        self._noted: Counter[str] = Counter()
+        self._examples: dict[str, str] = {}
+        self._known: set[Series] = set()
+        self._totals: dict[Series, float] = {}
+        self._levels: dict[Series, float] = {}
+        self._sketches: dict[Series, QuantileSketch] = {}
+        self._grown: set[Series] = set()
+        self._sets: dict[Series, set[bytes]] = {}
+        self._second_ends_ns = 0
+        self._in_second = 0
+        self._marks = 0
+        self._own_times = 0
+        self._least_lag_ns = 0
+        self._earliest_ns = clock.anchor_monotonic_ns - PLAUSIBLE_NS
+
+    def take(self, sample: CustomSample, now_ns: int) -> None:
+        """One value; `now_ns` of the monotonic clock is when it came. Raises Refused."""
+        with self._lock:
+            self._turn(now_ns)
+            self._check_known(sample.series)
+            self._take(sample, now_ns)
+
+    def take_all(self, waiting: list[Gathered], now_ns: int) -> None:
+        """Values of several series, many at once; `now_ns` of the monotonic clock is when they came."""
+        with self._lock:
+            self._turn(now_ns)
+            for gathered in waiting:
+                self._take_gathered(gathered, now_ns)
+
+    def take_statsd(self, sample: StatsdSample, now_ns: int) -> None:
+        """All values of a line, or none. Raises Refused."""
+        with self._lock:
+            self._turn(now_ns)
+            series = sample.series
+            self._check_known(series)
+            at_ns = (
+                now_ns if sample.wall_ns is None else self._at_ns(series, sample.wall_ns, now_ns, whole_seconds=True)
+            )
+            if sample.members:
+                members = self._sets.setdefault(series, set())
+                for member in sample.members:
+                    if len(members) < SET_LIMIT:
+                        members.add(member)
+                self.aggregated += len(sample.members)
+                return
+            for number in sample.values:
+                value = number + self._levels.get(series, 0.0) if sample.is_change else number
+                if sample.is_level:
+                    self._levels[series] = value
+                self._value(series, value, at_ns)
+
+    def take_mark(self, series: Series, value: float, wall_ns: int | None, now_ns: int) -> None:
+        """A phase's beginning (1) or end (0), or an event. Raises Refused."""
+        with self._lock:
+            self._check_known(series)
+            self._marks += 1
+            if self._marks > MARK_LIMIT:
+                raise Refused(f"more than {MARK_LIMIT} events and phases")
+            self._emit(series, value, now_ns if wall_ns is None else self._at_ns(series, wall_ns, now_ns))
+            self.kept += 1
+
+    def refuse(self, reason: str, example: str, values: int = 1) -> None:
+        """So many values are not taken, and why: one of a few reasons, with an example."""
+        with self._lock:
+            self._refuse(reason, example, values)
+
+    def note(self, reason: str, example: str) -> None:
+        """Something of which the report shall tell, though no whole value is lost."""
+        with self._lock:
+            self._note(reason, example)
+
+    def turn(self, now_ns: int) -> None:
+        """To be called now and then: tells what was aggregated in a second that is over."""
+        with self._lock:
+            self._turn(now_ns)
+
+    def close(self, now_ns: int) -> tuple[str, ...]:
+        """Tells what is left; gives the lines for the report."""
+        with self._lock:
+            self._tell(now_ns)
+            lines = [self._line(reason, count) for reason, count in self._noted.most_common()]
+            if self.aggregated or self.refused:
+                came = self.kept + self.aggregated + self.refused
+                lines.insert(
+                    0,
+                    f"custom: of {came} values {self.kept} were kept one by one, {self.aggregated} aggregated "
+                    f"(by the second), {self.refused} refused",
+                )
+            return (*lines, *self._clock_lines())
+
+    def _take(self, sample: CustomSample, now_ns: int) -> None:
+        if sample.timestamp_fault:
+            self._note(f"{sample.timestamp_fault}; the time of arrival was taken", repr(sample.series.name))
+        at_ns = now_ns if sample.wall_ns is None else self._at_ns(sample.series, sample.wall_ns, now_ns)
+        self._value(sample.series, sample.value, at_ns)
+
+    def _take_gathered(self, gathered: Gathered, now_ns: int) -> None:
+        series, values, timestamps = gathered.series, gathered.values, gathered.timestamps
+        try:
+            self._check_known(series)
+        except Refused as reason:
+            self._refuse(str(reason), repr(series.name), len(values))
+            return
+        at_ns = self._all_at_ns(series, timestamps, len(values), now_ns)
+        if at_ns is None or not gathered.is_sound or not self._values(series, values, at_ns):
+            for value, timestamp in zip_longest(values, timestamps):
+                try:
+                    sample = sample_of(series, value, timestamp, may_be_below_0=gathered.may_be_below_0)
+                    self._take(sample, now_ns)
+                except Refused as reason:
+                    self._refuse(str(reason), repr(series.name), 1)
+
+    def _refuse(self, reason: str, example: str, values: int) -> None:
+        self.refused += values
+        self._note(f"refused: {reason}", example, values)
+
+    def _check_known(self, series: Series) -> None:
+        if series not in self._known:
+            if len(self._known) >= SERIES_LIMIT:
+                raise Refused(f"more than {SERIES_LIMIT} different series")
+            self._known.add(series)
+
+    def _value(self, series: Series, value: float, at_ns: int) -> None:
+        """Of a counter the running total, over all repeats. Raises Refused."""
+        if series.kind == "counter":
+            value = self._totals.get(series, 0.0) + value
+            if not math.isfinite(value):
+                raise Refused("a counter that grew beyond all numbers")
+            self._totals[series] = value
+        self._keep_or_aggregate(series, (value,), (at_ns,))
+
+    def _values(self, series: Series, values: list[float], at_ns: list[int]) -> bool:
+        """As `_value`, of as many moments. False where not all of them may be taken; then none is."""
+        if series.kind == "counter":
+            totals = list(accumulate(values, initial=self._totals.get(series, 0.0)))
+            # What once is infinite stays so.
+            if not math.isfinite(totals[-1]):
+                return False
+            self._totals[series] = totals[-1]
+            values = totals[1:]
+        self._keep_or_aggregate(series, values, at_ns)
+        return True
+
+    def _keep_or_aggregate(self, series: Series, values: Sequence[float], at_ns: Sequence[int]) -> None:
+        room = RATE_LIMIT_PER_S - self._in_second
+        if room >= len(values):
+            kept = len(values)
+        else:
+            kept = max(room, 0)
+            self._aggregate(series, values[kept:])
+        self._in_second += kept
+        self.kept += kept
+        emit = self._emit
+        for value, at in zip(values[:kept], at_ns, strict=False):
+            emit(series, value, at)
+
+    def _aggregate(self, series: Series, values: Sequence[float]) -> None:
+        self.aggregated += len(values)
+        if series.kind == "counter":
+            # A total loses nothing by being told later.
+            self._grown.add(series)
+            return
+        sketch = self._sketches.get(series)
+        if sketch is None:
+            sketch = self._sketches[series] = QuantileSketch()
+        sketch.add_all(values)
+
+    def _turn(self, now_ns: int) -> None:
+        if now_ns >= self._second_ends_ns:
+            if self._sketches or self._grown or self._sets:
+                self._tell(min(now_ns, self._second_ends_ns))
+            self._second_ends_ns = (now_ns // _SECOND_NS + 1) * _SECOND_NS
+            self._in_second = 0
+
+    def _tell(self, at_ns: int) -> None:
+        for series in self._grown:
+            self._emit(series, self._totals[series], at_ns)
+        for series, members in self._sets.items():
+            self._emit(series, float(len(members)), at_ns)
+        for series, sketch in self._sketches.items():
+            self._tell_sketch(series, sketch, at_ns)
+        self._grown, self._sets, self._sketches = set(), {}, {}
+
+    def _tell_sketch(self, series: Series, sketch: QuantileSketch, at_ns: int) -> None:
+        self._emit(Series(f"{series.name}.aggregated.count", "", "custom", series.labels), sketch.count, at_ns)
+        numbers = [("mean", sketch.mean), ("min", sketch.min), ("max", sketch.max)]
+        for word, number in numbers + [(word, sketch.quantile(share)) for word, share in _QUANTILES]:
+            labels = tuple(sorted((*series.labels, ("statistic", word))))
+            self._emit(Series(f"{series.name}.aggregated", series.unit, "custom", labels), number, at_ns)
+
+    def _at_ns(self, series: Series, wall_ns: int, now_ns: int, *, whole_seconds: bool = False) -> int:
+        """The app's own time where it is plausible, else the time of arrival; both on the monotonic clock."""
+        at_ns = self._clock.monotonic_ns(wall_ns)
+        if not whole_seconds:
+            self._see_lag(now_ns - at_ns, 1)
+        if self._earliest_ns <= at_ns <= now_ns + PLAUSIBLE_NS:
+            return at_ns
+        self._note(
+            "a timestamp more than an hour before the run or after now; the time of arrival was taken",
+            f"{wall_ns} ns since 1970 for {series.name!r}",
+        )
+        return now_ns
+
+    def _all_at_ns(self, series: Series, timestamps: list[object], count: int, now_ns: int) -> list[int] | None:
+        """As `_at_ns`, of several moments at once; None where not all of them are numbers, or none."""
+        if timestamps.count(None) == len(timestamps):
+            return [now_ns] * count
+        wall_ns = all_wall_ns_of(timestamps)
+        if wall_ns is None:
+            return None
+        offset_ns = self._clock.monotonic_ns(0)
+        first_ns, last_ns = min(wall_ns) + offset_ns, max(wall_ns) + offset_ns
+        if not self._earliest_ns <= first_ns <= last_ns <= now_ns + PLAUSIBLE_NS:
+            return [self._at_ns(series, one_ns, now_ns) for one_ns in wall_ns]
+        self._see_lag(now_ns - last_ns, len(wall_ns))
+        return [one_ns + offset_ns for one_ns in wall_ns]
+
+    def _see_lag(self, lag_ns: int, times: int) -> None:
+        """The least, at which so many values came after the time they bear."""
+        if lag_ns < self._least_lag_ns or not self._own_times:
+            self._least_lag_ns = lag_ns
+        self._own_times += times
+
+    def _clock_lines(self) -> tuple[str, ...]:
+        """A value may come late, but not before it was measured: the least lag is the least that a clock is off."""
+        if self._own_times < _CLOCK_SAMPLES:
+            return ()
+        if self._least_lag_ns > CLOCK_TOLERANCE_NS:
+            return (f"custom: all values came {self._least_lag_ns / 1e9:.3g} s or more after the time they bear: "
+                    "the app's clock is behind that of the agent, or they were held back",)  # fmt: skip
+        if -self._least_lag_ns > CLOCK_TOLERANCE_NS:
+            return (f"custom: values came up to {-self._least_lag_ns / 1e9:.3g} s before the time they bear: "
+                    "the app's clock is ahead of that of the agent",)  # fmt: skip
+        return ()
+
+    def _note(self, reason: str, example: str, times: int = 1) -> None:
+        if reason not in self._noted and len(self._noted) >= _REASONS_LIMIT:
+            return
+        self._noted[reason] += times
+        self._examples.setdefault(reason, example)
+
+    def _line(self, reason: str, count: int) -> str:
+        times = f"{count} times" if count > 1 else "once"
+        example = f", such as {self._examples[reason]}" if self._examples[reason] else ""
+        return f"custom: {reason} ({times}{example})"

@@ -1,0 +1,227 @@
+"""What an unmodified pywaggle plugin writes into PYWAGGLE_LOG_DIR, read while it is written.
+
+The form is that of pywaggle 0.56 (`FilesystemPublisher`): `data.ndjson`, a line each `publish`, with local time without
+a zone; `timeit` publishes its nanoseconds as a whole number; uploads are copied to `uploads/`, with a line `upload`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import threading
+import time
+from pathlib import Path
+
+from profileapp.collect.custom.line import (
+    LABEL_LIMIT,
+    LABEL_TEXT_LIMIT,
+    NAME_LIMIT,
+    RESERVED_PREFIXES,
+    UNIT_LIMIT,
+    CustomSample,
+    Refused,
+    check_text,
+)
+from profileapp.collect.custom.way_in import Note, Refuse, Take
+from profileapp.collect.line_cutter import LineCutter
+from profileapp.errors import AgentError
+from profileapp.model.clock import parse_utc
+from profileapp.model.series import Series
+from profileapp.record.files import open_regular
+
+DATA_FILE = "data.ndjson"
+UPLOADS_FOLDER = "uploads"
+POLL_INTERVAL_S = 0.2
+LINE_LIMIT_BYTES = 64 * 1024
+DRAIN_LIMIT_S = 2.0
+
+_READ_BYTES = 256 * 1024
+# Of a whole second Python leaves the fraction out, and pywaggle adds its three digits all the same.
+_LOCAL_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{6})(\d{3})|(\d{3}))")
+_QUARTER_NS = 900 * 1_000_000_000
+_OFFSET_LIMIT_NS = 15 * 3600 * 1_000_000_000
+_OFFSET_SLACK_NS = 60 * 1_000_000_000
+
+
+class PywaggleParser:
+    """Parses lines of data.ndjson; learns, from the first that come as they are written, the app's time zone."""
+
+    def __init__(self) -> None:
+        self._offset_ns: int | None = None
+
+    def parse(self, line: bytes, now_wall_ns: int) -> CustomSample:
+        """A line without its end, read at `now_wall_ns` (UTC ns since 1970). Raises Refused."""
+        try:
+            said = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise Refused("a line of pywaggle's log that is not JSON") from error
+        if not isinstance(said, dict) or not isinstance(said.get("name"), str):
+            raise Refused("a line of pywaggle's log without a name")
+        name, value, meta = said["name"], said.get("value"), said.get("meta", {})
+        if isinstance(value, str) and name != "upload":
+            raise Refused("a text published by pywaggle: only numbers can be shown as series")
+        if name == "upload":
+            value, meta = 1, {}
+        if isinstance(value, bool):
+            value = int(value)
+        if not isinstance(value, int | float) or not isinstance(meta, dict):
+            raise Refused("a line of pywaggle's log whose value is not a number")
+        try:
+            number = float(value)
+        except OverflowError as error:
+            raise Refused("a value that is not finite") from error
+        if not math.isfinite(number):
+            raise Refused("a value that is not finite")
+        wall_ns, fault = self._wall_ns(said.get("timestamp"), now_wall_ns)
+        return CustomSample(*_series(name, number, meta, is_whole=isinstance(value, int)), wall_ns, fault)
+
+    def _wall_ns(self, timestamp: object, now_wall_ns: int) -> tuple[int | None, str]:
+        local_ns = _local_ns(timestamp)
+        if local_ns is None:
+            return None, "a timestamp of pywaggle that is none"
+        if self._offset_ns is None:
+            ahead_ns = local_ns - now_wall_ns
+            offset_ns = round(ahead_ns / _QUARTER_NS) * _QUARTER_NS
+            if abs(ahead_ns) > _OFFSET_LIMIT_NS or abs(ahead_ns - offset_ns) > _OFFSET_SLACK_NS:
+                return None, "a timestamp of pywaggle, which has no time zone, before one of now was seen"
+            self._offset_ns = offset_ns
+        return local_ns - self._offset_ns, ""
+
+
+def _series(name: str, value: float, meta: dict[str, object], *, is_whole: bool) -> tuple[Series, float]:
+    """By pywaggle's own convention what `timeit` measures is named `plugin.duration.…`: nanoseconds."""
+    check_text(name, "a name", NAME_LIMIT)
+    if not name:
+        raise Refused("an empty name")
+    if name.startswith(RESERVED_PREFIXES):
+        raise Refused(f"a name that begins with {', '.join(RESERVED_PREFIXES[:-1])} or {RESERVED_PREFIXES[-1]}")
+    unit = ""
+    labels = []
+    for key, text in meta.items():
+        if not isinstance(text, str):
+            raise Refused("a meta of pywaggle that is not a text")
+        if key in ("unit", "units"):
+            check_text(text, "a unit", UNIT_LIMIT)
+            unit = text
+        elif key not in ("metric", "kind"):
+            check_text(key, "a label", LABEL_TEXT_LIMIT)
+            check_text(text, "a label", LABEL_TEXT_LIMIT)
+            labels.append((key, text))
+    if len(labels) > LABEL_LIMIT:
+        raise Refused(f"more than {LABEL_LIMIT} labels")
+    if name == "upload":
+        return Series("uploads", "files", "custom", (), "counter"), value
+    if is_whole and not unit and value >= 0 and "duration" in name.split("."):
+        return Series(name, "s", "custom", tuple(sorted(labels)), "timer"), value / 1e9
+    return Series(name, unit, "custom", tuple(sorted(labels))), value
+
+
+def _local_ns(timestamp: object) -> int | None:
+    match = _LOCAL_TIME.fullmatch(timestamp) if isinstance(timestamp, str) else None
+    if match is None:
+        return None
+    whole, micro, nano, nano_alone = match.groups()
+    try:
+        return parse_utc(f"{whole}Z") + int(micro or 0) * 1000 + int(nano or nano_alone)
+    except ValueError:
+        return None
+
+
+class LogFollower:
+    """Follows `data.ndjson` in a folder that the app may write to: half lines, another file of that name, one cut off.
+
+    `take` is given lines in one piece; `refuse` and `note` what is not read. All are called by the one thread of the
+    follower.
+    """
+
+    def __init__(self, folder: Path, take: Take, refuse: Refuse, note: Note) -> None:
+        self._path = folder / DATA_FILE
+        self._take = take
+        self._refuse = refuse
+        self._note = note
+        self._file_id = (0, 0)
+        self._read_bytes = 0
+        self._cutter = LineCutter(LINE_LIMIT_BYTES)
+        self._descriptor: int | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="pywaggle-log", daemon=True)
+
+    def start(self) -> None:
+        """Reads from now on."""
+        self._thread.start()
+
+    def stop(self) -> bool:
+        """Reads what was written until now. False where the thread did not come to its end."""
+        self._stopping.set()
+        self._thread.join(DRAIN_LIMIT_S + 3)
+        return not self._thread.is_alive()
+
+    def _follow(self) -> None:
+        try:
+            while not self._stopping.wait(POLL_INTERVAL_S):
+                self._read()
+            self._read(time.monotonic() + DRAIN_LIMIT_S)
+            self._end_file()
+        finally:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+
+    def _read(self, deadline_s: float = math.inf) -> None:
+        """All there is of the file that is open, then of one that took its place."""
+        self._drain(deadline_s)
+        try:
+            status = self._path.lstat()
+        except OSError:
+            return
+        file_id = (status.st_dev, status.st_ino)
+        if self._descriptor is not None and file_id == self._file_id:
+            if status.st_size >= self._read_bytes:
+                return
+            self._note("pywaggle's log was cut off, and is read anew", "")
+        self._end_file()
+        try:
+            # No symbolic link, pipe or device: the folder is the app's.
+            with open_regular(self._path) as stream:
+                self._descriptor = os.dup(stream.fileno())
+                opened = os.fstat(self._descriptor)
+                os.lseek(self._descriptor, 0, os.SEEK_SET)
+        except (OSError, AgentError):
+            self._note("pywaggle's log cannot be read: it is no ordinary file", "")
+            return
+        self._file_id = (opened.st_dev, opened.st_ino)
+        self._read_bytes = 0
+        self._drain(deadline_s)
+
+    def _drain(self, deadline_s: float) -> None:
+        # Once asked to stop, a file that the app still writes to must not keep us.
+        while self._descriptor is not None and time.monotonic() < deadline_s:
+            try:
+                content = os.read(self._descriptor, _READ_BYTES)
+            except OSError as error:
+                self._note("pywaggle's log cannot be read", error.strerror or "")
+                return
+            if not content:
+                return
+            self._read_bytes += len(content)
+            block, too_long = self._cutter.feed_block(content)
+            for start in too_long:
+                reason = f"a line of pywaggle's log of more than {LINE_LIMIT_BYTES // 1024} KiB"
+                self._refuse(reason, repr(start[:40]), 1)
+            if block:
+                self._take(block)
+            if self._stopping.is_set() and deadline_s == math.inf:
+                return
+
+    def _end_file(self) -> None:
+        left = self._cutter.end()
+        self._cutter = LineCutter(LINE_LIMIT_BYTES)
+        if left.endswith(b"}"):
+            self._take(left)
+        elif left:
+            self._refuse("half a line at the end of pywaggle's log", repr(left[:40]), 1)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -1,0 +1,178 @@
+"""What the app itself says: over a stream socket, a datagram socket, and pywaggle's log, all open at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from profileapp.collect.custom.block import LineParser
+from profileapp.collect.custom.datagram_server import DatagramServer
+from profileapp.collect.custom.intake import Intake
+from profileapp.collect.custom.line import Refused
+from profileapp.collect.custom.line_server import LineServer
+from profileapp.collect.custom.pywaggle_log import UPLOADS_FOLDER, LogFollower, PywaggleParser
+from profileapp.collect.custom.statsd_line import StatsdEvent, StatsdParser, StatsdSample
+from profileapp.collect.custom.way_in import Take, WayIn
+from profileapp.collect.line_cutter import lines_of
+from profileapp.collect.seam import Emit, Mount, Provision, RunContext, Subject
+from profileapp.errors import Unavailable
+from profileapp.model.series import MARKS, Series
+
+CONTAINER_FOLDER = "/run/profileapp"
+SOCKET_NAME = "metrics.sock"
+SOCKET_VARIABLE = "PROFILEAPP_SOCKET"
+STATSD_NAME = "statsd.sock"
+STATSD_VARIABLE = "DD_DOGSTATSD_URL"
+"""Read by Datadog's clients."""
+STATSD_PATH_VARIABLE = "STATSD_SOCKET_PATH"
+"""Read by statsd-instrument. What other clients read is a host and a port, which would be open to others too."""
+WAGGLE_FOLDER = "/run/profileapp-waggle"
+WAGGLE_VARIABLE = "PYWAGGLE_LOG_DIR"
+
+
+class Custom:
+    """Metric `custom`, by whichever way the app speaks; a variable of its environment announces each.
+
+    It takes what the app says from `open` to `close`. Whatever the app sends, memory stays bounded: lines,
+    connections and series have limits, values beyond the rate are aggregated; all is counted, and told at the end.
+    """
+
+    metric = "custom"
+    source = "socket"
+    part = ""
+    preference = 10
+    fastest_s = 0.01
+
+    def __init__(self) -> None:
+        self._ways: list[WayIn] = []
+        self._json = LineParser()
+        self._dogstatsd = StatsdParser(signed_gauge_is_change=False)
+        self._statsd = StatsdParser(signed_gauge_is_change=True)
+        self._waggle = PywaggleParser()
+
+    def open(self, run: RunContext, emit: Emit) -> Provision:
+        self._run = run
+        self._intake = Intake(run.clock, emit)
+        # The folder above is private (0700): only who is given these by a mount, or is us, gets to what is in them.
+        folder = _folder(run.scratch / "app", 0o755)
+        waggle = _folder(run.scratch / "waggle", 0o777)
+        seen = Path(CONTAINER_FOLDER) if run.contained else folder
+        announced = {SOCKET_VARIABLE: str(seen / SOCKET_NAME)}
+        path = folder / SOCKET_NAME
+        self._start(LineServer(path, self._masked(self._take_stream), self._refuse, self._note), path)
+        # Who names a place of their own in the sage.yaml means it.
+        if STATSD_VARIABLE not in run.target.env:
+            announced[STATSD_VARIABLE] = f"unix://{seen / STATSD_NAME}"
+            if STATSD_PATH_VARIABLE not in run.target.env:
+                announced[STATSD_PATH_VARIABLE] = str(seen / STATSD_NAME)
+            path = folder / STATSD_NAME
+            self._start(DatagramServer(path, self._masked(self._take_datagrams), self._refuse, self._note), path)
+        mounts: tuple[Mount, ...] = (Mount(str(folder), CONTAINER_FOLDER),)
+        if WAGGLE_VARIABLE not in run.target.env:
+            # Made by us, it is ours to empty, whatever user of the container writes into it.
+            _folder(waggle / UPLOADS_FOLDER, 0o777)
+            announced[WAGGLE_VARIABLE] = WAGGLE_FOLDER if run.contained else str(waggle)
+            self._start(LogFollower(waggle, self._masked(self._take_logged), self._refuse, self._note), waggle)
+            mounts = (*mounts, Mount(str(waggle), WAGGLE_FOLDER, writable=True))
+        return Provision(announced, mounts if run.contained else ())
+
+    def attach(self, subject: Subject) -> None:
+        """All ways are open already: an app may speak from its first moment."""
+
+    def sample(self, now_ns: int) -> None:
+        """Samples come when the app sends them; what was aggregated until now is told."""
+        self._intake.turn(now_ns)
+
+    def detach(self) -> None:
+        """What was sent before the end of the app is still read."""
+
+    def close(self) -> None:
+        if not self._ways:
+            return
+        for way in self._ways:
+            if not way.stop():
+                self._intake.note("the end of what the app sent was not read in time", "")
+        self._ways = []
+        for line in self._intake.close(time.monotonic_ns()):
+            self._run.warn(line)
+
+    def _start(self, way: WayIn, path: Path) -> None:
+        try:
+            way.start()
+        except OSError as error:
+            raise Unavailable(f"no socket can be made at {path} ({error.strerror or error})") from error
+        self._ways.append(way)
+
+    def _take_stream(self, block: bytes) -> None:
+        self._take(block, self._statsd)
+
+    def _take_datagrams(self, block: bytes) -> None:
+        self._take(block, self._dogstatsd)
+
+    def _take(self, block: bytes, statsd: StatsdParser) -> None:
+        """Lines of JSON or of statsd; where both are mixed, they are taken one by one."""
+        parser = self._json if block.startswith(b"{") else statsd
+        for part in parser.gather(block):
+            if isinstance(part, bytes):
+                self._guarded(partial(self._take_line, part, statsd), part)
+            else:
+                self._guarded(partial(self._intake.take_all, part, time.monotonic_ns()), b"")
+
+    def _take_line(self, line: bytes, statsd: StatsdParser) -> None:
+        now_ns = time.monotonic_ns()
+        said = self._json.parse(line) if line.lstrip().startswith(b"{") else statsd.parse(line)
+        if isinstance(said, StatsdSample):
+            self._intake.take_statsd(said, now_ns)
+        elif isinstance(said, StatsdEvent):
+            self._intake.take_mark(Series(said.title, "", "custom", (), "event"), 1.0, None, now_ns)
+        elif said is not None and said.series.kind in MARKS:
+            self._intake.take_mark(said.series, said.value, said.wall_ns, now_ns)
+        elif said is not None:
+            self._intake.take(said, now_ns)
+
+    def _take_logged(self, block: bytes) -> None:
+        for line in lines_of(block):
+            self._guarded(partial(self._take_logged_line, line), line)
+
+    def _take_logged_line(self, line: bytes) -> None:
+        now_ns = time.monotonic_ns()
+        self._intake.take(self._waggle.parse(line, self._run.clock.wall_ns(now_ns)), now_ns)
+
+    def _guarded(self, take: Callable[[], None], line: bytes) -> None:
+        try:
+            take()
+        except Refused as reason:
+            self._intake.refuse(str(reason), repr(line[:80]), _values_in(line))
+        except Exception as error:
+            # It must not end the service for all others.
+            self._intake.refuse(f"profileapp failed on it ({type(error).__name__})", repr(line[:80]), _values_in(line))
+
+    def _masked(self, take: Take) -> Take:
+        mask = self._run.mask
+        return take if mask is None else lambda block: take(mask(block))
+
+    def _refuse(self, reason: str, example: str, lines: int) -> None:
+        self._intake.refuse(reason, self._shown(example), lines)
+
+    def _note(self, reason: str, example: str) -> None:
+        self._intake.note(reason, self._shown(example))
+
+    def _shown(self, example: str) -> str:
+        # It may be cut in the midst of a secret, which would then not be known as one.
+        return example if self._run.mask is None else ""
+
+
+def _values_in(line: bytes) -> int:
+    """How many values are lost with a line: of statsd it may hold several."""
+    return 1 if line.lstrip().startswith(b"{") else max(1, line.partition(b"|")[0].count(b":"))
+
+
+def _folder(path: Path, mode: int) -> Path:
+    try:
+        path.mkdir(exist_ok=True)
+        path.chmod(mode)
+    except OSError as error:
+        raise Unavailable(f"no folder can be made at {path} ({error.strerror or error})") from error
+    return path

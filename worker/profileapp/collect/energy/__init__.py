@@ -1,0 +1,1 @@
+"""Energy, from counters and from power: metric `energy`."""

@@ -1,0 +1,1 @@
+"""Hot functions: metrics `functions` (py-spy) and `tau`."""

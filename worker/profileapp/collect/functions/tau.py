@@ -1,0 +1,104 @@
+"""TAU's profile of the app: which functions, called how often, took how long. Runs the app once more, under tau_exec.
+
+Source: TAU User Guide, "tau_exec", "tau_python" and its environment variables.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from profileapp.collect.functions.tau_functions import tau_functions
+from profileapp.collect.functions.tau_profile import read_tau_profiles
+from profileapp.collect.seam import Emit, Provision, RunContext, Subject, Trace, Words
+from profileapp.collect.trace_tool import find_program, output_folder, tool_mount
+from profileapp.errors import Unavailable
+from profileapp.record.table_files import merge_functions
+
+FOLDER_VARIABLE = "PROFILEAPP_TAU"
+_PYTHON = re.compile(r"python(3(\.\d+)?)?")
+_PREFIX = "shared"
+# `disable` is what is linked where TAU is to do nothing.
+_OTHER_TAGS = frozenset({"mpi", "disable"})
+# At a timeout TAU in the app writes its profile. Its scripts, which wait for the app, must not end before: they ignore
+# the signal, which goes to all of them (Docker's init, tini, is told so), and TAU sets a handler of its own for it.
+_IN_A_SHELL = ("/bin/sh", "-c", 'trap "" TERM; exec "$@"', "sh")
+_ENVIRONMENT = {
+    "TAU_PROFILE": "1",
+    "TAU_PROFILE_FORMAT": "profile",
+    "TAU_TRACE": "0",
+    "TAU_TRACK_SIGNALS": "1",
+    "TINI_KILL_PROCESS_GROUP": "1",
+}
+
+
+class Tau:
+    """Rows of functions.csv with the metric `tau`, of the time spent in each function over all threads."""
+
+    metric = "tau"
+    source = "tau_exec"
+    part = ""
+    preference = 10
+    fastest_s = 0.01
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = environ
+
+    def open(self, run: RunContext, emit: Emit) -> Provision:
+        self._run = run
+        program = find_program("tau_exec", self._environ.get(FOLDER_VARIABLE, ""), self._environ)
+        if program is None:
+            raise Unavailable(f"TAU is not installed on this agent, or {FOLDER_VARIABLE} does not name its folder")
+        # PREFIX/ARCHITECTURE/bin/tau_exec; its scripts look for things beside the folder of the architecture too.
+        self._program = program
+        self._bindings = sorted(path.name for path in (program.parent.parent / "lib").glob(f"{_PREFIX}*"))
+        if not self._bindings:
+            raise Unavailable(f"{program} has no shared libraries beside it: TAU must be built with them")
+        mounts = (tool_mount(program.parent.parent.parent),) if run.contained else ()
+        self._output, seen, output = output_folder(run, "tau")
+        return Provision({**_ENVIRONMENT, "PROFILEDIR": seen}, (*mounts, output), Trace(self._wrap, self._gather))
+
+    def attach(self, subject: Subject) -> None:
+        """TAU is in the app already."""
+
+    def sample(self, now_ns: int) -> None:
+        """TAU tells at the end."""
+
+    def detach(self) -> None:
+        """Nothing is held for one repeat alone."""
+
+    def close(self) -> None:
+        """The folder goes with the run."""
+
+    def _wrap(self, words: Words) -> Words:
+        if not words:
+            raise Unavailable("the image has neither entrypoint nor command")
+        python = _PYTHON.fullmatch(Path(words[0]).name)
+        if python and (tags := self._tags("python")):
+            return (*_IN_A_SHELL, str(self._program.with_name("tau_python")), "-T", tags, *words[1:])
+        tags = self._tags("")
+        if not tags:
+            raise Unavailable("this TAU is built for MPI or Python alone, and the app is neither")
+        return (*_IN_A_SHELL, str(self._program), "-T", tags, "-ebs", *words)
+
+    def _tags(self, wanted: str) -> str:
+        """What tau_exec is to be told of the libraries it is to take; "" where there are none of that kind."""
+        for binding in self._bindings:
+            tags = [tag for tag in binding.split("-")[1:] if tag]
+            if not _OTHER_TAGS & set(tags) and ("python" in tags) == (wanted == "python"):
+                return ",".join(["serial", *tags])
+        return ""
+
+    def _gather(self) -> None:
+        profiles = read_tau_profiles(self._output)
+        for problem in profiles.problems:
+            self._run.warn(f"tau: {problem}")
+        rows = tau_functions(profiles.metrics)
+        if not rows:
+            raise Unavailable(
+                "TAU left no profile: it writes one when the app ends, or is told to by SIGTERM; what TAU said is in "
+                "app.log"
+            )
+        merge_functions(self._run.artifacts, self.metric, rows)

@@ -1,0 +1,93 @@
+"""GPU memory of a Jetson by process, as its memory manager nvmap lists it: for root only.
+
+Source: drivers/video/tegra/nvmap of NVIDIA's kernel, `debugfs` file `iovmm/clients`.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from profileapp.collect.gpu import series as names
+from profileapp.collect.kernel_file import KernelFile, number_after
+from profileapp.collect.process.app_processes import AppProcesses
+from profileapp.collect.seam import Emit, Provision, RunContext, Subject
+from profileapp.errors import Unavailable
+
+CLIENTS = "sys/kernel/debug/nvmap/iovmm/clients"
+_UNITS = {b"K": 1024, b"M": 1024**2, b"G": 1024**3}
+
+
+class GpuMemoryNvmap:
+    """Series `gpu.memory.*`: what the app's processes have allocated through the GPU's driver, and what all have."""
+
+    metric = "gpu-memory"
+    source = "nvmap"
+    part = ""
+    # It knows the app's memory from others', which CUDA's free memory does not.
+    preference = 15
+    fastest_s = 0.02
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self._root = root
+        self._clients: KernelFile | None = None
+        self._app: AppProcesses | None = None
+
+    def open(self, run: RunContext, emit: Emit) -> Provision:
+        self._emit = emit
+        try:
+            self._clients = KernelFile(self._root / CLIENTS)
+            total_kib = number_after((self._root / "proc/meminfo").read_bytes(), b"MemTotal:")
+        except PermissionError as error:
+            raise Unavailable(f"/{CLIENTS} is for root only; run the worker as root") from error
+        except OSError as error:
+            raise Unavailable(f"there is no /{CLIENTS}: no Jetson, or a kernel without it") from error
+        self._total_bytes = (total_kib or 0) * 1024
+        return Provision()
+
+    def attach(self, subject: Subject) -> None:
+        self._app = AppProcesses(subject, self._root / "proc")
+        self.sample(time.monotonic_ns())
+
+    def sample(self, now_ns: int) -> None:
+        if self._clients is None or self._app is None:
+            return
+        held, total_bytes = parse_clients(self._clients.read_records())
+        own = self._app.among(held, now_ns)
+        self._emit(names.memory_allocated("0"), sum(held[pid] for pid in own), now_ns)
+        self._emit(names.memory_used("0"), total_bytes, now_ns)
+        if self._total_bytes:
+            self._emit(names.memory_total("0"), self._total_bytes, now_ns)
+
+    def detach(self) -> None:
+        self._app = None
+
+    def close(self) -> None:
+        if self._clients:
+            self._clients.close()
+            self._clients = None
+
+
+def parse_clients(content: bytes) -> tuple[dict[int, int], int]:
+    """Bytes of each process, and of all: of lines `user  python3  4711  63808K` and `total  111376K`.
+
+    A name may hold spaces. A process may have several lines; a line that is none of these is passed over.
+    """
+    held: dict[int, int] = {}
+    total_bytes = 0
+    for line in content.splitlines():
+        words = line.split()
+        size_bytes = _size_bytes(words[-1]) if len(words) > 1 else None
+        if size_bytes is None:
+            continue
+        if words[0] == b"total":
+            total_bytes = size_bytes
+        elif words[0] == b"user" and len(words) > 3 and words[-2].isdigit() and len(words[-2]) < 10:
+            pid = int(words[-2])
+            held[pid] = held.get(pid, 0) + size_bytes
+    return held, total_bytes or sum(held.values())
+
+
+def _size_bytes(word: bytes) -> int | None:
+    number, unit = (word[:-1], _UNITS[word[-1:]]) if word[-1:] in _UNITS else (word, 1)
+    return int(number) * unit if number.isdigit() and len(number) < 16 else None

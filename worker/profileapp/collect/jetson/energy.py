@@ -1,0 +1,69 @@
+"""Energy of a Jetson: the power of its rails, as the kernel tells it, by trapezoids over the times of the samples."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from profileapp.collect.energy.rails import RailEnergy
+from profileapp.collect.energy.series import IDLE_EVERY_S, IDLE_S
+from profileapp.collect.jetson import files as jetson_files
+from profileapp.collect.jetson.files import Gauge
+from profileapp.collect.jetson.kernel_source import NOT_A_JETSON, rail_power
+from profileapp.collect.seam import Emit, Provision, RunContext, Subject
+from profileapp.errors import Unavailable
+
+
+class EnergyJetson:
+    """Series `energy.*` of the board."""
+
+    metric = "energy"
+    source = "jetson-kernel"
+    part = ""
+    # A Jetson's NVML, where it knows of energy, knows that of the GPU alone.
+    preference = 30
+    fastest_s = 0.01
+
+    def __init__(self, root: Path = Path("/"), idle_s: float = IDLE_S) -> None:
+        self._root = root
+        self._idle_s = idle_s
+        self._gauges: list[Gauge] = []
+        self._energy = RailEnergy()
+
+    def open(self, run: RunContext, emit: Emit) -> Provision:
+        self._emit = emit
+        if not jetson_files.is_jetson(self._root):
+            raise Unavailable(NOT_A_JETSON)
+        self._gauges = jetson_files.rails(self._root, rail_power)
+        if not self._powers():
+            raise Unavailable("this user cannot read the power of the rails from /sys; run the worker as root")
+        until_s = time.monotonic() + self._idle_s
+        while time.monotonic() < until_s:
+            self._energy.rest(self._powers(), time.monotonic_ns())
+            time.sleep(IDLE_EVERY_S)
+        self._energy.rest(self._powers(), time.monotonic_ns())
+        return Provision()
+
+    def attach(self, subject: Subject) -> None:
+        self._energy.begin()
+        self.sample(time.monotonic_ns())
+
+    def sample(self, now_ns: int) -> None:
+        self._energy.run(self._powers(), self._emit, now_ns)
+
+    def detach(self) -> None:
+        """Nothing is held for one repeat alone."""
+
+    def close(self) -> None:
+        for gauge in self._gauges:
+            gauge.close()
+        self._gauges = []
+
+    def _powers(self) -> dict[str, float]:
+        """W of each rail that tells it now."""
+        powers: dict[str, float] = {}
+        for gauge in self._gauges:
+            value = gauge.read()
+            if value is not None:
+                powers[gauge.series.labels[0][1]] = value
+        return powers

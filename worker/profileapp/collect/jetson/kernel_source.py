@@ -1,0 +1,168 @@
+"""A Jetson as its kernel's own files tell it: no program is started, and 100 samples a second cost little."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from profileapp.collect.gpu import series as gpu_series
+from profileapp.collect.jetson import files as jetson_files
+from profileapp.collect.jetson.files import SENSOR_OFF_C, Gauge
+from profileapp.collect.jetson.throttle import ThrottleWatch
+from profileapp.collect.seam import Emit, Provision, RunContext, Subject
+from profileapp.collect.system.proc_load import ProcLoad
+from profileapp.errors import Unavailable
+from profileapp.model.series import Series, series
+
+NOT_A_JETSON = "this is no Jetson"
+_TEMPERATURE = "system.temperature"
+
+
+def rail_power(rail: str) -> Series:
+    """Power of a rail of the board."""
+    return series("system.power", "W", "system", rail=rail)
+
+
+class JetsonSystem:
+    """Series `system.*` of a Jetson, where its kernel tells of the GPU, of heat and of power; else tegrastats may."""
+
+    metric = "system"
+    source = "jetson-kernel"
+    part = ""
+    preference = 30
+    fastest_s = 0.01
+    needs_all = True
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self._root = root
+        self._gauges: list[Gauge] = []
+        self._load: ProcLoad | None = None
+        self._watch: ThrottleWatch | None = None
+
+    def open(self, run: RunContext, emit: Emit) -> Provision:
+        self._emit = emit
+        if not jetson_files.is_jetson(self._root):
+            raise Unavailable(NOT_A_JETSON)
+        parts = {
+            "load of the GPU": jetson_files.gpu_load(self._root, _gpu_util),
+            "temperatures": jetson_files.temperatures(self._root),
+            "power of the rails": jetson_files.rails(self._root, rail_power),
+        }
+        self._gauges = [gauge for gauges in parts.values() for gauge in gauges]
+        missing = [what for what, gauges in parts.items() if not gauges]
+        if missing and self.needs_all:
+            raise Unavailable(f"this user cannot read from /sys: {', '.join(missing)}; run the worker as root")
+        self._gauges += [
+            *jetson_files.gpu_clocks(self._root, _gpu_clock),
+            *jetson_files.cpu_clocks(self._root),
+            *jetson_files.engine_clocks(self._root),
+            *jetson_files.fans(self._root),
+        ]
+        self._load = ProcLoad(self._root / "proc")
+        self._watch = ThrottleWatch(self._root)
+        return Provision()
+
+    def attach(self, subject: Subject) -> None:
+        if self._load and self._watch:
+            self._load.begin()
+            self._watch.begin()
+        self.sample(time.monotonic_ns())
+
+    def sample(self, now_ns: int) -> None:
+        if self._load is None or self._watch is None:
+            return
+        emit = self._emit
+        self._load.sample(emit, now_ns)
+        for gauge in self._gauges:
+            value = gauge.read()
+            if value is not None and (value > SENSOR_OFF_C or gauge.series.name != _TEMPERATURE):
+                emit(gauge.series, value, now_ns)
+        self._watch.look(emit, now_ns)
+
+    def detach(self) -> None:
+        """Nothing is held for one repeat alone."""
+
+    def close(self) -> None:
+        _close(self._gauges)
+        self._gauges = []
+        if self._load:
+            self._load.close()
+        if self._watch:
+            self._watch.close()
+        self._load = self._watch = None
+
+
+class JetsonSystemInPart(JetsonSystem):
+    """The same, of what this user can read: for a Jetson without tegrastats."""
+
+    source = "jetson-kernel (in part)"
+    part = ""
+    preference = 15
+    needs_all = False
+
+
+class JetsonGpuSummary:
+    """Series `gpu.util`, `gpu.clock.sm`, `gpu.temperature` of a Jetson's GPU."""
+
+    metric = "gpu-summary"
+    source = "jetson-kernel"
+    part = ""
+    # NVML, where it gives anything on a Jetson, does not know the load of its GPU.
+    preference = 30
+    fastest_s = 0.01
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self._root = root
+        self._gauges: list[Gauge] = []
+
+    def open(self, run: RunContext, emit: Emit) -> Provision:
+        self._emit = emit
+        if not jetson_files.is_jetson(self._root):
+            raise Unavailable(NOT_A_JETSON)
+        load = jetson_files.gpu_load(self._root, gpu_series.util)
+        if not load:
+            raise Unavailable("this user cannot read the load of the GPU from /sys; run the worker as root")
+        self._gauges = [*load, *jetson_files.gpu_clocks(self._root, gpu_series.clock_sm), *self._temperatures()]
+        return Provision()
+
+    def attach(self, subject: Subject) -> None:
+        self.sample(time.monotonic_ns())
+
+    def sample(self, now_ns: int) -> None:
+        for gauge in self._gauges:
+            value = gauge.read()
+            if value is not None and value > SENSOR_OFF_C:
+                self._emit(gauge.series, value, now_ns)
+
+    def detach(self) -> None:
+        """Nothing is held for one repeat alone."""
+
+    def close(self) -> None:
+        _close(self._gauges)
+        self._gauges = []
+
+    def _temperatures(self) -> list[Gauge]:
+        """Of the zone that is called `gpu`; the others are closed again."""
+        zones = jetson_files.temperatures(self._root)
+        own = [zone for zone in zones if dict(zone.series.labels)["sensor"] == "gpu"]
+        _close([zone for zone in zones if zone not in own])
+        return [zone.named(gpu_series.temperature("0")) for zone in own]
+
+
+def _gpu_util(number: str) -> Series:
+    return _of_gpu("system.gpu.util", "%", number)
+
+
+def _gpu_clock(number: str) -> Series:
+    return _of_gpu("system.gpu.clock", "Hz", number)
+
+
+def _of_gpu(name: str, unit: str, number: str) -> Series:
+    """As tegrastats has them: a label for the second GPU on, counted from 1."""
+    return series(name, unit, "system") if number == "0" else series(name, unit, "system", gpu=str(int(number) + 1))
+
+
+def _close(gauges: Sequence[Gauge]) -> None:
+    for gauge in gauges:
+        gauge.close()

@@ -1,0 +1,194 @@
+"""The whole device of a Jetson, as tegrastats tells it: a program of NVIDIA's that writes a line once an interval.
+
+The program is watched: where it dies it is started again, later and later; where it hangs it is ended.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from profileapp.collect.jetson.tegrastats_line import LINE_LIMIT, Reading, TegrastatsParser
+from profileapp.collect.jetson.throttle import ThrottleWatch
+from profileapp.collect.line_cutter import LineCutter
+from profileapp.collect.seam import Emit, Provision, RunContext, Subject
+from profileapp.errors import Unavailable
+
+USUAL_PLACES = (Path("/usr/bin/tegrastats"), Path("/home/nvidia/tegrastats"), Path("/home/ubuntu/tegrastats"))
+FIRST_LINE_S = 3.0
+"""How long the first line may take, beyond the interval."""
+SILENCE_S = 5.0
+"""How long it may say nothing, beyond two intervals, before it is ended and started again."""
+FIRST_RESTART_S = 0.5
+LAST_RESTART_S = 30.0
+END_S = 2.0
+
+_READ_BYTES = 64 * 1024
+
+
+def find_tegrastats() -> Path | None:
+    """The program on PATH, or where older releases have it."""
+    found = shutil.which("tegrastats")
+    if found:
+        return Path(found)
+    return next((path for path in USUAL_PLACES if os.access(path, os.X_OK)), None)
+
+
+class Tegrastats:
+    """Series `system.*` of a Jetson: cores, memory, GPU, engines, temperatures, power rails."""
+
+    metric = "system"
+    source = "tegrastats"
+    part = ""
+    preference = 20
+    fastest_s = 0.1
+
+    def __init__(self, find: Callable[[], Path | None] = find_tegrastats, root: Path = Path("/")) -> None:
+        self._find = find
+        self._root = root
+        self._throttles: ThrottleWatch | None = None
+        self._parser = TegrastatsParser()
+        self._unknown: Counter[str] = Counter()
+        self._stopping = threading.Event()
+        self._heard = threading.Event()
+        self._emitting = False
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread: threading.Thread | None = None
+        self._line_at_s = 0.0
+        self._restarts = 0
+
+    def open(self, run: RunContext, emit: Emit) -> Provision:
+        program = self._find()
+        if program is None:
+            raise Unavailable("there is no tegrastats: not a Jetson")
+        self._run, self._emit = run, emit
+        self._interval_s = run.target.interval_s
+        self._words = [str(program), "--interval", str(max(1, round(self._interval_s * 1000)))]
+        try:
+            self._process = self._start()
+        except OSError as error:
+            raise Unavailable(f"{program} cannot be run ({error.strerror})") from error
+        self._thread = threading.Thread(target=self._watch, name="tegrastats", daemon=True)
+        self._thread.start()
+        if not self._heard.wait(self._interval_s + FIRST_LINE_S):
+            self.close()
+            raise Unavailable(f"{program} says nothing that is a line of tegrastats")
+        self._throttles = ThrottleWatch(self._root)
+        return Provision()
+
+    def attach(self, subject: Subject) -> None:
+        if self._throttles:
+            self._throttles.begin()
+        self._emitting = True
+
+    def sample(self, now_ns: int) -> None:
+        """Samples come with the lines; here it is looked whether they come, and for throttling. Raises RuntimeError."""
+        self._look_whether_lines_come()
+        if self._throttles:
+            self._throttles.look(self._emit, now_ns)
+
+    def _look_whether_lines_come(self) -> None:
+        silent_s = time.monotonic() - self._line_at_s
+        if silent_s > SILENCE_S + 2 * self._interval_s:
+            self._line_at_s = time.monotonic()
+            self._end_process()
+            raise RuntimeError(f"tegrastats said nothing for {silent_s:.0f} s; it is started again")
+
+    def detach(self) -> None:
+        self._emitting = False
+
+    def close(self) -> None:
+        if self._thread is None:
+            return
+        self._stopping.set()
+        self._end_process()
+        self._thread.join(2 * END_S)
+        self._thread = None
+        if self._throttles:
+            self._throttles.close()
+        if self._restarts:
+            self._run.warn(f"system: tegrastats ended {self._restarts} times by itself and was started again")
+        if self._unknown:
+            (token, _), *_ = self._unknown.most_common(1)
+            total = self._unknown.total()
+            self._run.warn(f"system: {total} words of tegrastats were not understood, such as {token!r}")
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._line_at_s = time.monotonic()
+        return subprocess.Popen(
+            self._words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+            start_new_session=True,
+        )
+
+    def _watch(self) -> None:
+        """Reads lines until `close`; starts the program again where it ends before."""
+        pause_s = FIRST_RESTART_S
+        while not self._stopping.is_set():
+            process = self._process
+            if process is not None:
+                began_s = time.monotonic()
+                self._read(process)
+                self._end_process()
+                if time.monotonic() - began_s > LAST_RESTART_S:
+                    pause_s = FIRST_RESTART_S
+            if self._stopping.wait(pause_s):
+                return
+            pause_s = min(2 * pause_s, LAST_RESTART_S)
+            self._restarts += 1
+            with suppress(OSError):
+                self._process = self._start()
+            if self._stopping.is_set():
+                self._end_process()
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        stream = process.stdout
+        if stream is None:
+            return
+        cutter = LineCutter(LINE_LIMIT)
+        with stream, suppress(OSError, ValueError):
+            while content := os.read(stream.fileno(), _READ_BYTES):
+                lines, _ = cutter.feed(content)
+                for line in lines:
+                    self._take(line.decode("ascii", errors="replace"))
+
+    def _take(self, line: str) -> None:
+        now_ns = time.monotonic_ns()
+        readings, unknown = self._parser.parse(line)
+        for token in unknown:
+            if len(self._unknown) < 100 or token in self._unknown:
+                self._unknown[token[:40]] += 1
+        if not readings:
+            return
+        self._line_at_s = now_ns / 1e9
+        self._heard.set()
+        self._heard_line(readings, now_ns)
+
+    def _heard_line(self, readings: Sequence[Reading], now_ns: int) -> None:
+        """What a line says: emitted while the app runs."""
+        if self._emitting:
+            for series, value in readings:
+                self._emit(series, value, now_ns)
+
+    def _end_process(self) -> None:
+        """SIGTERM, then SIGKILL, to the program and whatever it started."""
+        process = self._process
+        if process is None:
+            return
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with suppress(OSError):
+                os.killpg(process.pid, number)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(END_S)
+                break

@@ -1,0 +1,1 @@
+"""Tables of GPU kernels, copies and CUDA calls, from nsys and nvprof."""

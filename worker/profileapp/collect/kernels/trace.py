@@ -1,0 +1,191 @@
+"""The table of kernels, copies and CUDA calls of the app: runs it once more, under nsys, or nvprof on old JetPacks.
+
+Sources: NVIDIA, "Nsight Systems User Guide" (`nsys profile`, `nsys export`), "Profiler User's Guide" (nvprof).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from profileapp.collect.kernels.database import read_kernel_database
+from profileapp.collect.kernels.fold import KernelFold, KernelReport
+from profileapp.collect.kernels.report import read_kernel_report
+from profileapp.collect.seam import Emit, Mount, Provision, RunContext, Subject, Trace, Words
+from profileapp.collect.trace_tool import find_program, output_folder, tool_mount
+from profileapp.errors import AgentError, Unavailable
+from profileapp.record.table_files import write_kernels
+
+NSYS_VARIABLE = "PROFILEAPP_NSYS"
+NVPROF_VARIABLE = "PROFILEAPP_NVPROF"
+EXPORT_TIMEOUT_S = 300.0
+FILES_LIMIT = 64
+_OUTPUT = "gpu-kernels"
+_NOTHING = "the tool left no report: did the app use CUDA? What the tool said is in app.log"
+
+
+class _KernelTrace:
+    """What nsys and nvprof have in common."""
+
+    metric = "gpu-summary"
+    part = "kernels"
+    source = ""
+    preference = 0
+    fastest_s = 0.01
+    _variable = ""
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = environ
+
+    def open(self, run: RunContext, emit: Emit) -> Provision:
+        self._run = run
+        program = find_program(self.source, self._environ.get(self._variable, ""), self._environ)
+        if program is None:
+            raise Unavailable(f"{self.source} is not on this agent's PATH, nor in the folder {self._variable} names")
+        self._program = program
+        tool = tool_mount(self._folder(program)) if run.contained else None
+        self._output, self._seen, output = output_folder(run, _OUTPUT)
+        mounts: tuple[Mount, ...] = (tool, output) if tool else (output,)
+        return Provision({}, mounts, Trace(self._wrap, self._gather))
+
+    def attach(self, subject: Subject) -> None:
+        """The tool is in front of the app already."""
+
+    def sample(self, now_ns: int) -> None:
+        """The tool tells at the end."""
+
+    def detach(self) -> None:
+        """Nothing is held for one repeat alone."""
+
+    def close(self) -> None:
+        """The folder goes with the run."""
+
+    def _folder(self, program: Path) -> Path:
+        """What of the agent a container must see to run the tool."""
+        raise NotImplementedError
+
+    def _words(self) -> Words:
+        """The tool's own words, in front of the app's."""
+        raise NotImplementedError
+
+    def _reports(self) -> Iterator[KernelReport]:
+        """What the tool wrote. Raises AgentError, OSError."""
+        raise NotImplementedError
+
+    def _wrap(self, words: Words) -> Words:
+        if not words:
+            raise Unavailable("the image has neither entrypoint nor command")
+        return (*self._words(), *words)
+
+    def _gather(self) -> None:
+        fold = KernelFold()
+        unread_lines = left_out = 0
+        try:
+            for report in self._reports():
+                unread_lines += report.unread_lines
+                left_out += report.left_out
+                for row in report.rows:
+                    fold.add(row.kind, row.name, row.calls, row.total, row.min, row.max)
+        except (AgentError, OSError) as error:
+            raise Unavailable(str(error)) from error
+        report = fold.report()
+        if unread_lines:
+            self._run.warn(f"gpu-summary kernels: {unread_lines} lines of {self.source} were not understood")
+        if left_out + report.left_out:
+            self._run.warn(f"gpu-summary kernels: {left_out + report.left_out} rows beyond what is kept were left out")
+        if not report.rows:
+            raise Unavailable(_NOTHING)
+        write_kernels(self._run.artifacts, report.rows)
+
+    def _written(self, pattern: str) -> list[Path]:
+        """Files of the folder, which the app can write to as well: no link of its making is followed."""
+        found = (path for path in self._output.glob(pattern) if path.is_file() and not path.is_symlink())
+        return sorted(found)[:FILES_LIMIT]
+
+    def _time_limit_s(self) -> float:
+        return self._run.target.timeout_s
+
+
+class Nsys(_KernelTrace):
+    """Rows of kernels.csv by Nsight Systems (JetPack 5 on)."""
+
+    source = "nsys"
+    preference = 20
+    _variable = NSYS_VARIABLE
+
+    def _folder(self, program: Path) -> Path:
+        """INSTALLATION/bin/nsys starts INSTALLATION/target-linux-*/nsys; where it is that already, what it is in."""
+        folder = program.parent
+        return folder if folder.name.startswith("target-") else folder.parent
+
+    def _words(self) -> Words:
+        # CUDA alone: sampling the CPU, and calls of the operating system, would cost the app more.
+        words = (
+            str(self._program),
+            "profile",
+            "--trace=cuda",
+            "--sample=none",
+            "--cpuctxsw=none",
+            "--force-overwrite=true",
+            f"--output={self._seen}/report",
+        )
+        limit_s = self._time_limit_s()
+        # It ends the app itself then, and has the report ready before anybody ends the container.
+        return (*words, f"--duration={max(1, int(limit_s) - 1)}") if limit_s else words
+
+    def _reports(self) -> Iterator[KernelReport]:
+        for path in (*self._written("*.nsys-rep"), *self._written("*.qdrep")):
+            # Its own copy is read: what the app may still write to is not what is looked at.
+            database = self._run.scratch / f"{_OUTPUT}.sqlite"
+            self._export(path, database)
+            try:
+                yield read_kernel_database(database)
+            finally:
+                with suppress(OSError):
+                    database.unlink()
+
+    def _export(self, report: Path, database: Path) -> None:
+        words = [str(self._program), "export", "--type=sqlite", "--force-overwrite=true", "--output", str(database)]
+        try:
+            done = subprocess.run(
+                [*words, str(report)],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=EXPORT_TIMEOUT_S,
+                check=False,
+                start_new_session=True,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise AgentError(f"nsys export takes longer than {EXPORT_TIMEOUT_S:.0f} s") from error
+        if done.returncode:
+            said = " ".join(done.stderr.decode(errors="replace").split())[:300]
+            raise AgentError(f"nsys export failed with exit code {done.returncode}: {said}")
+
+
+class Nvprof(_KernelTrace):
+    """Rows of kernels.csv by nvprof (JetPack 3 and 4)."""
+
+    source = "nvprof"
+    preference = 10
+    _variable = NVPROF_VARIABLE
+
+    def _folder(self, program: Path) -> Path:
+        """CUDA/bin/nvprof needs the libraries of CUDA/extras and CUDA/lib64."""
+        return program.parent.parent
+
+    def _words(self) -> Words:
+        words = (
+            str(self._program),
+            "--csv",
+            "--profile-child-processes",
+            f"--log-file={self._seen}/report-%p.csv",
+        )
+        limit_s = self._time_limit_s()
+        return (*words, f"--timeout={max(1, int(limit_s) - 1)}") if limit_s else words
+
+    def _reports(self) -> Iterator[KernelReport]:
+        for path in self._written("report-*.csv"):
+            yield read_kernel_report(path)

@@ -1,0 +1,1 @@
+"""Processes as /proc has them, and which of them are the app's."""

@@ -1,0 +1,45 @@
+"""Which of some processes are the app's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from profileapp.collect.process.family import Family
+from profileapp.collect.process.stat import read_stat
+from profileapp.collect.seam import Subject
+from profileapp.errors import AppEnded, Unavailable
+
+
+class AppProcesses:
+    """The processes in the app's container, or those that came from its process where it has none.
+
+    Raises AppEnded where the app is gone, and Unavailable where its processes cannot be seen from here.
+    """
+
+    def __init__(self, subject: Subject, proc: Path) -> None:
+        self._proc = proc
+        self._container_id = subject.container_id.encode()
+        self._family: Family | None = None
+        first = read_stat(proc, subject.pid)
+        if first is None or first.is_dead:
+            raise AppEnded
+        if not subject.container_id:
+            self._family = Family(first, proc)
+        elif not self._in_container(subject.pid):
+            # A worker that is in a container itself may see another process under the same number.
+            raise Unavailable("the container's processes cannot be seen from here")
+
+    def among(self, pids: Iterable[int], now_ns: int) -> frozenset[int]:
+        """Those of `pids` that are the app's now."""
+        if self._family is not None:
+            # Looked at each time, though there be no pids: who is seen once is known when its parent has ended.
+            members = {member.pid for member in self._family.look(now_ns)}
+            return frozenset(pid for pid in pids if pid in members)
+        return frozenset(pid for pid in pids if self._in_container(pid))
+
+    def _in_container(self, pid: int) -> bool:
+        try:
+            return self._container_id in (self._proc / str(pid) / "cgroup").read_bytes()
+        except OSError:
+            return False

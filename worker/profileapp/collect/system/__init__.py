@@ -1,0 +1,1 @@
+"""The whole device, where it is no Jetson: metric `system`."""

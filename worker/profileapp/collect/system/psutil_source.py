@@ -1,0 +1,90 @@
+"""The whole device, where it has no source of its own: /proc for what changes fast, psutil for the rest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from profileapp.collect.seam import Emit, Provision, RunContext, Subject
+from profileapp.collect.system.proc_load import ProcLoad
+from profileapp.model.series import Series, series
+
+CPU_FREQUENCY = series("system.cpu.frequency", "Hz", "system")
+"""Clock of the cores, their mean."""
+
+SLOW_INTERVAL_NS = 1_000_000_000
+"""Temperatures and clocks are asked for at most once a second: they are slow to read and slow to change."""
+
+
+class PsutilSystem:
+    """Series `system.*` of any Linux machine."""
+
+    metric = "system"
+    source = "psutil"
+    part = ""
+    # Sources that know a kind of device, such as a Jetson, come before it.
+    preference = 10
+    fastest_s = 0.01
+
+    def __init__(self, proc: Path = Path("/proc")) -> None:
+        self._proc = proc
+        self._load: ProcLoad | None = None
+        self._sensors: dict[str, Series] = {}
+        self._slow_at_ns = 0
+        self._slow_looks: list[Callable[[int], None]] = [self._temperatures, self._frequency]
+
+    def open(self, run: RunContext, emit: Emit) -> Provision:
+        self._run, self._emit = run, emit
+        self._load = ProcLoad(self._proc)
+        return Provision()
+
+    def attach(self, subject: Subject) -> None:
+        if self._load:
+            self._load.begin()
+        self._slow_at_ns = 0
+        self.sample(time.monotonic_ns())
+
+    def sample(self, now_ns: int) -> None:
+        if self._load is None:
+            return
+        self._load.sample(self._emit, now_ns)
+        if now_ns >= self._slow_at_ns:
+            self._slow_at_ns = now_ns + SLOW_INTERVAL_NS
+            for look in tuple(self._slow_looks):
+                self._look_slowly(look, now_ns)
+
+    def detach(self) -> None:
+        """Nothing is held for one repeat alone."""
+
+    def close(self) -> None:
+        if self._load:
+            self._load.close()
+            self._load = None
+
+    def _look_slowly(self, look: Callable[[int], None], now_ns: int) -> None:
+        """A sensor that fails must not take the rest along: it is told of once, and not asked again."""
+        try:
+            look(now_ns)
+        except Exception as error:
+            self._slow_looks.remove(look)
+            what = look.__name__.strip("_")
+            self._run.warn(f"system: no {what} from now on, reading failed ({type(error).__name__}: {error})")
+
+    def _temperatures(self, now_ns: int) -> None:
+        for chip, sensors in psutil.sensors_temperatures().items():
+            for number, sensor in enumerate(sensors):
+                if sensor.current is not None:
+                    self._emit(self._sensor(f"{chip}.{sensor.label or number}"), sensor.current, now_ns)
+
+    def _sensor(self, name: str) -> Series:
+        if name not in self._sensors:
+            self._sensors[name] = series("system.temperature", "°C", "system", sensor=name)
+        return self._sensors[name]
+
+    def _frequency(self, now_ns: int) -> None:
+        frequency = psutil.cpu_freq()
+        if frequency and frequency.current:
+            self._emit(CPU_FREQUENCY, frequency.current * 1e6, now_ns)
