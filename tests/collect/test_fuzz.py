@@ -23,7 +23,7 @@ from profileapp.collect.jetson.throttle import power_mode_number
 from profileapp.collect.kernels.report import parse_kernel_report
 from profileapp.collect.system.proc_load import parse_cpu_times
 from profileapp.model.stacks import function_rows, read_folded
-from profileapp.run.jetson_facts import l4t_release, module_name, power_mode
+from profileapp.run.agent.jetson_facts import l4t_release, module_name, power_mode
 
 BUDGET_S = float(os.environ.get("PROFILEAPP_FUZZ_S", "30"))
 RECORDED = Path(__file__).parents[3] / "shared" / "recorded"

@@ -15,7 +15,7 @@ COLLECT = Path(profileapp.__file__).parent / "collect"
 def literal_series() -> set[tuple[str, str, str]]:
     """Name, unit and metric of every series that a source makes of constants."""
     found = set()
-    for path in COLLECT.glob("*.py"):
+    for path in COLLECT.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "series":
                 words = [arg.value for arg in node.args[:3] if isinstance(arg, ast.Constant)]

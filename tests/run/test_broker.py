@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from helpers.worker_process import configure, run
-from profileapp.run.broker import PASSWORD, write_broker_files
+from profileapp.run.service.broker import PASSWORD, write_broker_files
 
 
 def test_the_definitions_hold_what_pywaggle_uses(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from profileapp.collect.seam import Emit, Provision, RunContext, Subject, Trace
 from profileapp.errors import AgentError, Unavailable
-from profileapp.run.checkup import check_metrics, check_things
+from profileapp.run.agent.checkup import check_metrics, check_things
 
 
 class Source:

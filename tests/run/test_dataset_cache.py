@@ -16,7 +16,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from profileapp.errors import AgentError, DatasetError, ProfileappError
 from profileapp.model.target import Dataset
-from profileapp.run.dataset_cache import DatasetCache, cache_folder
+from profileapp.run.dataset.cache import DatasetCache, cache_folder
 
 CONTENT = os.urandom(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

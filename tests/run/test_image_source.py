@@ -22,10 +22,10 @@ from helpers.registry import Registry, layer
 from helpers.worker_process import WORKER, configure, run, wait_until
 from profileapp.commands.progress import make_progress
 from profileapp.errors import ConfigError, ImageError
-from profileapp.run import image_build
-from profileapp.run.docker_image import architecture_problem
-from profileapp.run.image_source import _familiar
-from profileapp.run.registry_login import RegistryLogin, take_login
+from profileapp.run.docker import image_build
+from profileapp.run.docker.image import architecture_problem
+from profileapp.run.docker.image_source import _familiar
+from profileapp.run.docker.registry_login import RegistryLogin, take_login
 from profileapp.run.stop import Stop, Wake
 
 pytestmark = pytest.mark.docker

@@ -17,13 +17,13 @@ from profileapp.errors import AgentError, AppEnded, Unavailable
 from profileapp.model.clock import Clock
 from profileapp.model.run import Repeat
 from profileapp.model.target import Target
+from profileapp.run.agent.facts import agent_facts, build_facts
+from profileapp.run.agent.lock import Holder, agent_lock
+from profileapp.run.agent.state import open_state
 from profileapp.run.ending import Cause, ending_of, run_ending, signal_name
-from profileapp.run.facts import agent_facts, build_facts
-from profileapp.run.lock import Holder, agent_lock
+from profileapp.run.launch import Exit
 from profileapp.run.output import AppLog
-from profileapp.run.runtime import Exit
 from profileapp.run.sources import WARNING_LIMIT, Sources, Warnings
-from profileapp.run.state import open_state
 from profileapp.run.stop import Stop, Wake, stop_on_signals
 
 TARGET = Target("t", timeout_s=5, grace_s=2)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
-from profileapp.run.process_runtime import inherited_environment, kill_marked
+from profileapp.run.process.runtime import inherited_environment, kill_marked
 
 SHELL = ("--runtime", "process", "--command", "sh -c")
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from profileapp.errors import DatasetError
-from profileapp.run.unpack import unpack
+from profileapp.run.dataset.unpack import unpack
 
 LIMIT_BYTES = 10**9
 

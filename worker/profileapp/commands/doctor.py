@@ -16,8 +16,8 @@ from profileapp.model.run import Agent
 from profileapp.model.series import METRICS
 from profileapp.model.text import printable
 from profileapp.report.write import report_extra_is_installed
-from profileapp.run.checkup import Checkup, MetricCheck, check_metrics, check_things
-from profileapp.run.facts import agent_facts
+from profileapp.run.agent.checkup import Checkup, MetricCheck, check_metrics, check_things
+from profileapp.run.agent.facts import agent_facts
 
 _SIGNS = {"used": ("✔", "green"), "in reserve": ("·", "dim"), "not to be had": ("✘", "red")}
 
@@ -61,7 +61,7 @@ def _say_nothing(_: str) -> None:
 
 
 def _docker_version() -> str:
-    from profileapp.run.docker_runtime import connect, daemon_version  # noqa: PLC0415  (docker takes long to import)
+    from profileapp.run.docker.runtime import connect, daemon_version  # noqa: PLC0415  (docker takes long to import)
 
     return daemon_version(connect()[1])
 

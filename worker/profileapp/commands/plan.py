@@ -95,8 +95,8 @@ def _image_warnings(plan: Plan, here: list[Target], is_pulled: bool) -> tuple[st
     if not names:
         return ()
     # docker takes longer to import than all the rest together.
-    from profileapp.run.image_check import check_images  # noqa: PLC0415
-    from profileapp.run.registry_login import take_login  # noqa: PLC0415
+    from profileapp.run.docker.image_check import check_images  # noqa: PLC0415
+    from profileapp.run.docker.registry_login import take_login  # noqa: PLC0415
 
     return check_images(names, take_login(os.environ))
 
@@ -104,7 +104,7 @@ def _image_warnings(plan: Plan, here: list[Target], is_pulled: bool) -> tuple[st
 def _metric_warnings(here: list[Target]) -> tuple[str, ...]:
     # Opening sources imports what they need, which a plan alone does not.
     from profileapp.collect.registry import sources  # noqa: PLC0415
-    from profileapp.run.checkup import check_metrics  # noqa: PLC0415
+    from profileapp.run.agent.checkup import check_metrics  # noqa: PLC0415
 
     wanted = tuple(dict.fromkeys(metric for target in here for metric in target.metrics))
     missing = [each for each in check_metrics(wanted, sources, lambda _: None) if not each.can_be_had]

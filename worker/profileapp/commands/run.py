@@ -26,23 +26,24 @@ from profileapp.model.quantity import parse_quantity
 from profileapp.model.target import Target
 from profileapp.record.folder import RunFolder
 from profileapp.report.write import report_extra_is_installed, write_data
-from profileapp.run.datasets import ready_datasets
-from profileapp.run.facts import build_facts
+from profileapp.run.agent.facts import build_facts
+from profileapp.run.agent.lock import Holder, agent_lock
+from profileapp.run.agent.state import State, open_state
+from profileapp.run.dataset.ready import ready_datasets
+from profileapp.run.docker.registry_login import take_login
+from profileapp.run.launch import Limits
 from profileapp.run.limits import default_memory_bytes
-from profileapp.run.lock import Holder, agent_lock
-from profileapp.run.playback import check_recordings
 from profileapp.run.progress import Progress
-from profileapp.run.registry_login import take_login
-from profileapp.run.runtime import Limits, Runtime
+from profileapp.run.runtime import Runtime
 from profileapp.run.secrets import take_secrets
+from profileapp.run.service.playback import check_recordings
 from profileapp.run.session import Session
-from profileapp.run.state import State, open_state
 from profileapp.run.stop import Stop, StoppedError, Wake, stop_on_signals
 from profileapp.run.target_run import TargetRun
 from profileapp.run.turns import in_turn_with, measure_in_turn
 
 if TYPE_CHECKING:
-    from profileapp.run.dataset_cache import DatasetCache
+    from profileapp.run.dataset.cache import DatasetCache
 
 _EPILOG = """\b
 Examples:
@@ -252,7 +253,7 @@ def _judge(folder: RunFolder, errors: list[ProfileappError], target: str) -> Jud
 
 def _dataset_cache() -> DatasetCache:
     # Only who gets a dataset from elsewhere needs what is imported here.
-    from profileapp.run.dataset_cache import LIMIT_VARIABLE, DatasetCache, cache_folder  # noqa: PLC0415
+    from profileapp.run.dataset.cache import LIMIT_VARIABLE, DatasetCache, cache_folder  # noqa: PLC0415
 
     limit = os.environ.get(LIMIT_VARIABLE)
     folder = cache_folder(os.environ)

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profileapp.errors import ConfigError
-from profileapp.run.process_runtime import ProcessRuntime
-from profileapp.run.registry_login import RegistryLogin
+from profileapp.run.agent.state import State
+from profileapp.run.docker.registry_login import RegistryLogin
+from profileapp.run.process.runtime import ProcessRuntime
 from profileapp.run.runtime import Runtime
-from profileapp.run.state import State
 from profileapp.run.stop import Stop
 
 if TYPE_CHECKING:
-    from profileapp.run.image_source import ImageSource
+    from profileapp.run.docker.image_source import ImageSource
 
 BUILD_LOG_FILE = "build.log"
 
@@ -42,8 +42,8 @@ def image_source(
 ) -> ImageSource:
     """Where the image of a name comes from; `is_asked_for`: by the user, not by the sage.yaml. Raises ConfigError."""
     # docker takes longer to import than all the rest together.
-    from profileapp.run.image_build import BuiltImage  # noqa: PLC0415
-    from profileapp.run.image_source import NamedImage, SavedImage  # noqa: PLC0415
+    from profileapp.run.docker.image_build import BuiltImage  # noqa: PLC0415
+    from profileapp.run.docker.image_source import NamedImage, SavedImage  # noqa: PLC0415
 
     if load:
         return SavedImage(load, name, is_asked_for=is_asked_for)
@@ -56,6 +56,6 @@ def image_source(
 
 def docker_runtime(source: ImageSource, state: State, login: RegistryLogin | None) -> Runtime:
     """Raises AgentError where no daemon answers."""
-    from profileapp.run.docker_runtime import DockerRuntime  # noqa: PLC0415
+    from profileapp.run.docker.runtime import DockerRuntime  # noqa: PLC0415
 
     return DockerRuntime(source, str(state.folder), login)

@@ -8,7 +8,7 @@ import msgspec
 
 from profileapp.model.run import APP_FAILURES, Ending, Repeat
 from profileapp.model.target import Target
-from profileapp.run.runtime import Exit
+from profileapp.run.launch import Exit
 
 
 class Cause(msgspec.Struct, frozen=True):

@@ -7,8 +7,9 @@ import msgspec
 from profileapp.model.run import Build
 from profileapp.model.target import App
 from profileapp.run.cool_down import Thermometer
+from profileapp.run.launch import Limits
 from profileapp.run.progress import Progress
-from profileapp.run.runtime import Limits, Runtime
+from profileapp.run.runtime import Runtime
 from profileapp.run.secrets import Secrets
 from profileapp.run.sources import Find
 from profileapp.run.stop import Stop, Wake

@@ -12,10 +12,9 @@ from profileapp.errors import ProfileappError
 from profileapp.model.run import Repeat
 from profileapp.record.writer import MetricsWriter
 from profileapp.run.cool_down import cool_down
-from profileapp.run.datasets import Paths
+from profileapp.run.dataset.ready import Paths
 from profileapp.run.ending import Cause, ending_of
-from profileapp.run.output import AppLog
-from profileapp.run.runtime import (
+from profileapp.run.launch import (
     CONTAINER_DATASET,
     DATASET_VARIABLE,
     TARGET_VARIABLE,
@@ -23,7 +22,8 @@ from profileapp.run.runtime import (
     Launch,
     RunningApp,
 )
-from profileapp.run.services import Around, Services
+from profileapp.run.output import AppLog
+from profileapp.run.service.services import Around, Services
 from profileapp.run.session import Session
 from profileapp.run.sources import Sources
 

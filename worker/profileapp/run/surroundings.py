@@ -9,8 +9,8 @@ import msgspec
 
 from profileapp.collect.seam import Mount
 from profileapp.model.target import Service
+from profileapp.run.launch import RunningApp
 from profileapp.run.progress import Progress
-from profileapp.run.runtime import RunningApp
 
 
 class ServiceLaunch(msgspec.Struct, frozen=True):

@@ -15,16 +15,16 @@ from profileapp.model.clock import Clock
 from profileapp.model.run import APP_FAILURES, Repeat, Run
 from profileapp.model.target import Target
 from profileapp.record.folder import APP_LOG_FILE, RunFolder
-from profileapp.run.datasets import Paths
+from profileapp.run.agent.facts import agent_facts
+from profileapp.run.agent.state import LiveRun
+from profileapp.run.dataset.ready import Paths
 from profileapp.run.ending import run_ending
-from profileapp.run.facts import agent_facts
 from profileapp.run.garbage import pass_over_what_is_there
 from profileapp.run.output import AppLog
-from profileapp.run.services import Services
+from profileapp.run.service.services import Services
 from profileapp.run.session import Session
 from profileapp.run.sources import Sources, Warnings
 from profileapp.run.starter import Starter
-from profileapp.run.state import LiveRun
 
 
 class TargetRun:

@@ -36,7 +36,7 @@ _decode_all_usual = msgspec.json.Decoder(_Usual).decode_lines
 class LineParser:
     """Parses lines, many at once where they are the usual ones; what names the series, which repeats, is parsed once.
 
-    The functions of `custom_line` say what a line means; this only says the same faster.
+    The functions of `line` say what a line means; this only says the same faster.
     """
 
     KNOWN_LIMIT = 4096

@@ -12,8 +12,8 @@ import docker
 from docker.errors import NotFound
 
 from profileapp.collect.seam import Subject
-from profileapp.run.docker_image import GONE, one_line, short
-from profileapp.run.runtime import Exit
+from profileapp.run.docker.image import GONE, one_line, short
+from profileapp.run.launch import Exit
 
 OUTPUT_END_TIMEOUT_S = 10.0
 DAEMON_CHECKS = 8

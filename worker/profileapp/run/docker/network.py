@@ -11,7 +11,7 @@ import docker
 from docker.errors import NotFound
 
 from profileapp.errors import AgentError
-from profileapp.run.docker_image import GONE, one_line
+from profileapp.run.docker.image import GONE, one_line
 
 RUN_LABEL = "profileapp.run_id"
 STATE_LABEL = "profileapp.state"

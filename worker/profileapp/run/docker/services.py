@@ -16,13 +16,13 @@ from docker.types import Mount as DockerMount
 from profileapp.collect.seam import Subject
 from profileapp.errors import AgentError
 from profileapp.model.target import Service
-from profileapp.run.docker_container import Container
-from profileapp.run.docker_image import GONE, get_image, one_line
-from profileapp.run.docker_network import close_network, labels_of, network_settings, open_network
-from profileapp.run.docker_playback import make_image, playback_settings, python_mounts
+from profileapp.run.docker.container import Container
+from profileapp.run.docker.image import GONE, get_image, one_line
+from profileapp.run.docker.network import close_network, labels_of, network_settings, open_network
+from profileapp.run.docker.playback import make_image, playback_settings, python_mounts
+from profileapp.run.docker.registry_login import RegistryLogin
+from profileapp.run.launch import RUN_ID_VARIABLE, Exit, Limits
 from profileapp.run.progress import Progress
-from profileapp.run.registry_login import RegistryLogin
-from profileapp.run.runtime import RUN_ID_VARIABLE, Exit, Limits
 from profileapp.run.surroundings import RunningService, ServiceLaunch
 
 # Entrypoints of official images chown their folders and become another user.

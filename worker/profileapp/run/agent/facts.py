@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from profileapp.model.run import Agent, Build
-from profileapp.run.jetson_facts import jetson_facts
+from profileapp.run.agent.jetson_facts import jetson_facts
 
 _READ_LIMIT_BYTES = 256 * 1024
 _TEXT_LIMIT = 500

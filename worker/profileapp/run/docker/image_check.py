@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from profileapp.errors import AgentError, ImageError
-from profileapp.run.docker_image import architecture_problem, architectures_of, show_image
-from profileapp.run.docker_runtime import connect
-from profileapp.run.registry_login import RegistryLogin
+from profileapp.run.docker.image import architecture_problem, architectures_of, show_image
+from profileapp.run.docker.registry_login import RegistryLogin
+from profileapp.run.docker.runtime import connect
 
 TIMEOUT_S = 15
 

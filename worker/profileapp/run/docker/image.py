@@ -13,9 +13,9 @@ from docker.utils import parse_repository_tag
 
 from profileapp.errors import AgentError, ImageError
 from profileapp.model.text import printable
+from profileapp.run.docker.registry_login import RegistryLogin
 from profileapp.run.mask import Mask
 from profileapp.run.progress import Progress
-from profileapp.run.registry_login import RegistryLogin
 
 GONE = (DockerException, requests.exceptions.RequestException, OSError)
 """What the daemon's client raises where there is no daemon any more, or it refuses."""

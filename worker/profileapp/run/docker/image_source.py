@@ -13,9 +13,9 @@ from docker.errors import APIError
 from profileapp.errors import AgentError, ImageError
 from profileapp.model.text import printable
 from profileapp.record.files import open_regular
-from profileapp.run.docker_image import GONE, checked, get_image, one_line, short, show_image
+from profileapp.run.docker.image import GONE, checked, get_image, one_line, short, show_image
+from profileapp.run.docker.registry_login import RegistryLogin
 from profileapp.run.progress import Progress
-from profileapp.run.registry_login import RegistryLogin
 
 _LOADED = re.compile(r"Loaded image(?: ID)?: (\S+)")
 

@@ -13,7 +13,7 @@ from typing import Any
 import docker
 
 from profileapp.errors import AgentError, ImageError
-from profileapp.run.docker_image import GONE, checked, one_line, short, show_image
+from profileapp.run.docker.image import GONE, checked, one_line, short, show_image
 from profileapp.run.progress import Progress
 from profileapp.run.stop import Stop, StoppedError
 

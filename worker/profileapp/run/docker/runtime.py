@@ -18,14 +18,14 @@ from docker.types import Ulimit
 from profileapp.errors import AgentError
 from profileapp.model.run import Image
 from profileapp.model.text import printable
-from profileapp.run.docker_container import Container
-from profileapp.run.docker_image import GONE, one_line
-from profileapp.run.docker_network import APP_NAME, RUN_LABEL, STATE_LABEL, labels_of, network_settings
-from profileapp.run.docker_services import DockerSurroundings
-from profileapp.run.image_source import ImageSource
+from profileapp.run.docker.container import Container
+from profileapp.run.docker.image import GONE, one_line
+from profileapp.run.docker.image_source import ImageSource
+from profileapp.run.docker.network import APP_NAME, RUN_LABEL, STATE_LABEL, labels_of, network_settings
+from profileapp.run.docker.registry_login import RegistryLogin
+from profileapp.run.docker.services import DockerSurroundings
+from profileapp.run.launch import RUN_ID_VARIABLE, Launch, Limits, NeverStarted, RunningApp
 from profileapp.run.progress import Progress
-from profileapp.run.registry_login import RegistryLogin
-from profileapp.run.runtime import RUN_ID_VARIABLE, Launch, Limits, NeverStarted, RunningApp
 
 API_TIMEOUT_S = 60
 WRITTEN_FILE_LIMIT_BYTES = 1024**3

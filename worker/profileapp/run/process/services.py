@@ -15,9 +15,9 @@ import profileapp
 from profileapp.collect.seam import Subject
 from profileapp.errors import AgentError, ConfigError
 from profileapp.model.target import Service
-from profileapp.run.playback import DATA_FOLDER, PORT, RTSP_PORT, streams_text
+from profileapp.run.launch import RUN_ID_VARIABLE, Exit
 from profileapp.run.progress import Progress
-from profileapp.run.runtime import RUN_ID_VARIABLE, Exit
+from profileapp.run.service.playback import DATA_FOLDER, PORT, RTSP_PORT, streams_text
 from profileapp.run.surroundings import RunningService, ServiceLaunch
 
 LOOPBACK = "127.0.0.1"

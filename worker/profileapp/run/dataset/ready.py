@@ -11,7 +11,7 @@ from profileapp.errors import AgentError
 from profileapp.model.target import Dataset, Target
 
 if TYPE_CHECKING:
-    from profileapp.run.dataset_cache import DatasetCache, Told
+    from profileapp.run.dataset.cache import DatasetCache, Told
 
 Paths = Mapping[str | Dataset, Path]
 """Where each dataset is, absolute and with no link in it."""

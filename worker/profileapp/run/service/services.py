@@ -13,11 +13,14 @@ from profileapp.errors import AgentError
 from profileapp.model.target import Service
 from profileapp.playback.recordings import Recordings
 from profileapp.record.folder import SERVICES_FOLDER
-from profileapp.run.broker import broker_env, write_broker_files
-from profileapp.run.datasets import Paths
+from profileapp.run.dataset.ready import Paths
 from profileapp.run.ending import signal_name
+from profileapp.run.launch import CONTAINER_DATASET, Exit
 from profileapp.run.output import AppLog
-from profileapp.run.playback import (
+from profileapp.run.progress import Progress
+from profileapp.run.secrets import Secrets
+from profileapp.run.service.broker import broker_env, write_broker_files
+from profileapp.run.service.playback import (
     CONTAINER_DATA_CONFIG,
     DATA_CONFIG_VARIABLE,
     PLAYBACK_VARIABLE,
@@ -29,11 +32,8 @@ from profileapp.run.playback import (
     recordings_of,
     write_data_config,
 )
-from profileapp.run.progress import Progress
-from profileapp.run.ready import SaidText, is_ready
-from profileapp.run.runtime import CONTAINER_DATASET, Exit
-from profileapp.run.secrets import Secrets
-from profileapp.run.service_sources import ServiceSources
+from profileapp.run.service.ready import SaidText, is_ready
+from profileapp.run.service.sources import ServiceSources
 from profileapp.run.sources import Find, Sources
 from profileapp.run.stop import Stop, Wake
 from profileapp.run.surroundings import RunningService, ServiceLaunch, Surroundings

@@ -19,7 +19,7 @@ from docker.errors import ImageNotFound
 import profileapp
 from profileapp.collect.seam import Mount
 from profileapp.model.target import Service
-from profileapp.run.playback import PORT, RTSP_PORT, streams_text
+from profileapp.run.service.playback import PORT, RTSP_PORT, streams_text
 
 IMAGE_REPOSITORY, IMAGE_TAG = "profileapp/nothing", "1"
 IMAGE = f"{IMAGE_REPOSITORY}:{IMAGE_TAG}"

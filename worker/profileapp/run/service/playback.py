@@ -14,7 +14,7 @@ from profileapp.collect.seam import Mount
 from profileapp.errors import DatasetError
 from profileapp.model.target import Ready, Service, Target
 from profileapp.playback.recordings import Recordings, RecordingsError, find_recordings
-from profileapp.run.datasets import Paths
+from profileapp.run.dataset.ready import Paths
 
 PORT = 8090
 RTSP_PORT = 8554

@@ -22,8 +22,8 @@ from profileapp.config.dataset_files import files_below, is_lfs_pointer, lfs_poi
 from profileapp.errors import AgentError, DatasetError
 from profileapp.model.target import Dataset
 from profileapp.model.text import printable
-from profileapp.run.dataset_fetch import Open, fetch, sha256_of
-from profileapp.run.unpack import unpack
+from profileapp.run.dataset.fetch import Open, fetch, sha256_of
+from profileapp.run.dataset.unpack import unpack
 
 DEFAULT_LIMIT_BYTES = 20 * 10**9
 HOME_VARIABLE = "PROFILEAPP_HOME"

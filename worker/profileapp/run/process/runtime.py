@@ -16,9 +16,9 @@ from pathlib import Path
 
 from profileapp.collect.seam import Subject
 from profileapp.model.run import Image
-from profileapp.run.process_services import ProcessSurroundings
+from profileapp.run.launch import RUN_ID_VARIABLE, Exit, Launch, Limits, NeverStarted, RunningApp
+from profileapp.run.process.services import ProcessSurroundings
 from profileapp.run.progress import Progress
-from profileapp.run.runtime import RUN_ID_VARIABLE, Exit, Launch, Limits, NeverStarted, RunningApp
 
 _INHERITED = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV"}

@@ -1,0 +1,1 @@
+"""Datasets: got, checked, unpacked, and kept by their content."""

@@ -1,0 +1,1 @@
+"""Runs apps, and what is around them, in Docker containers."""

@@ -1,0 +1,1 @@
+"""Runs apps, and what is around them, as processes of this machine."""

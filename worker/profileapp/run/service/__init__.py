@@ -1,0 +1,1 @@
+"""What an app has around it: services, playback, broker."""
