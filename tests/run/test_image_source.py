@@ -22,6 +22,7 @@ from helpers.registry import Registry, layer
 from helpers.worker_process import WORKER, configure, run, wait_until
 from profileapp.commands.progress import make_progress
 from profileapp.errors import ConfigError, ImageError
+from profileapp.run.agent.state import LiveRun, open_state
 from profileapp.run.docker import image_build
 from profileapp.run.docker.image import architecture_problem
 from profileapp.run.docker.image_source import _familiar
@@ -45,6 +46,13 @@ def registry() -> Iterator[Registry]:
     made = Registry("ali", PASSWORD)
     yield made
     made.close()
+
+
+@pytest.fixture
+def live() -> Iterator[LiveRun]:
+    made = open_state(os.environ).begin_run()
+    yield made
+    made.end()
 
 
 @pytest.fixture
@@ -264,12 +272,28 @@ def test_a_build_ends_with_the_worker(docker_client: docker.DockerClient, tmp_pa
     wait_until(lambda: {each.id for each in docker_client.containers.list()} <= before)
 
 
+def test_the_next_run_ends_a_build_whose_worker_was_killed(docker_client: docker.DockerClient, tmp_path: Path) -> None:
+    context(tmp_path / "app", 'RUN ["sh", "-c", "echo begun; sleep 120"]')
+    configure(tmp_path, [{"name": "a"}], metrics=[])
+    before = {each.id for each in docker_client.containers.list()}
+    worker = subprocess.Popen(
+        [*WORKER, "run", "sage.yaml", "--no-report", "--build", "app"], cwd=tmp_path, stderr=subprocess.DEVNULL
+    )
+    log = tmp_path / "profile/build.log"
+    wait_until(lambda: log.exists() and b"begun" in log.read_bytes())
+    worker.kill()
+    worker.wait()
+    outcome = run(tmp_path, "--runtime", "docker", "--image", "profileapp-test/none:0")
+    assert "swept up run" in outcome.err and "(1 things left running)" in outcome.err
+    wait_until(lambda: {each.id for each in docker_client.containers.list()} <= before)
+
+
 @pytest.mark.parametrize(
     ("limit", "value", "told"),
     [("TIMEOUT_S", 3.0, "was not built in 3 s"), ("LOG_LIMIT_BYTES", 1024**2, "printed more than 1 MiB")],
 )
 def test_a_build_is_bounded(
-    limit: str, value: float, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    limit: str, value: float, told: str, live: LiveRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By a stand-in of `docker` that says who it is, prints, and does not end by itself."""
     program = tmp_path / "bin/docker"
@@ -282,12 +306,14 @@ def test_a_build_is_bounded(
     built = image_build.BuiltImage(tmp_path, "app:1", tmp_path / "out/build.log", Stop(Wake()))
     began_s = time.monotonic()
     with pytest.raises(ImageError, match=told):
-        built.get(docker.APIClient(), platform.machine(), make_progress(io.StringIO()))
+        built.get(docker.APIClient(), platform.machine(), live, make_progress(io.StringIO()))
     assert time.monotonic() - began_s < 60
     assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
 
 
-def test_a_folder_is_no_option_and_no_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_is_no_option_and_no_standard_input(
+    live: LiveRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Docker takes `-` for its standard input, and a word with two for an option."""
     program = tmp_path / "bin/docker"
     program.parent.mkdir()
@@ -299,7 +325,7 @@ def test_a_folder_is_no_option_and_no_standard_input(tmp_path: Path, monkeypatch
         Path(name).mkdir()
         with pytest.raises(ImageError, match="ended with 1"):
             image_build.BuiltImage(Path(name), "app:1", tmp_path / "build.log", Stop(Wake())).get(
-                docker.APIClient(), platform.machine(), make_progress(io.StringIO())
+                docker.APIClient(), platform.machine(), live, make_progress(io.StringIO())
             )
         words = (tmp_path / "words").read_text().splitlines()
         assert words[-4:] == ["--tag", "app:1", "--", f"{tmp_path}/{name}"]

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
-from profileapp.run.process.runtime import inherited_environment, kill_marked
+from profileapp.run.agent.marked import kill_marked
+from profileapp.run.process.runtime import inherited_environment
 
 SHELL = ("--runtime", "process", "--command", "sh -c")
 

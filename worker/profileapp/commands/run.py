@@ -212,7 +212,7 @@ class _Measuring:
                 if not held:
                     raise StoppedError
                 _sweep(session.runtime, state, session.progress)
-                session.runtime.prepare(session.progress)
+                session.runtime.prepare(live, session.progress)
                 measure_in_turn(self._targets, self._begin, failed, lambda: bool(session.stop.signal))
         finally:
             live.end()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from profileapp.model.run import Image
+from profileapp.run.agent.state import LiveRun
 from profileapp.run.launch import Launch, Limits, RunningApp
 from profileapp.run.progress import Progress
 from profileapp.run.surroundings import Surroundings
@@ -26,8 +27,10 @@ class Runtime(Protocol):
     def version(self) -> str:
         """What runs the app, as run.json tells it: `docker 24.0.5, nvidia`."""
 
-    def prepare(self, progress: Progress) -> None:
-        """Gets the image. Raises ImageError or AgentError."""
+    def prepare(self, live: LiveRun, progress: Progress) -> None:
+        """Gets the image; what that leaves behind in a crash bears the id of `live`, or lies in its scratch folder.
+
+        Raises ImageError or AgentError."""
 
     def start(self, launch: Launch, output: Callable[[bytes], None], exited: Callable[[], None]) -> RunningApp:
         """Starts the app. `output` is given what it prints, `exited` called when it has ended; both by other threads.

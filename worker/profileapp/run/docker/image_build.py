@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,9 @@ from typing import Any
 import docker
 
 from profileapp.errors import AgentError, ImageError
+from profileapp.run.agent.state import LiveRun
 from profileapp.run.docker.image import GONE, checked, one_line, short, show_image
+from profileapp.run.launch import RUN_ID_VARIABLE
 from profileapp.run.progress import Progress
 from profileapp.run.stop import Stop, StoppedError
 
@@ -37,34 +39,38 @@ class BuiltImage:
         self._log_path = log_path
         self._stop = stop
 
-    def get(self, api: docker.APIClient, machine: str, progress: Progress) -> dict[str, Any]:
+    def get(self, api: docker.APIClient, machine: str, live: LiveRun, progress: Progress) -> dict[str, Any]:
         program = shutil.which("docker")
         if program is None:
             raise AgentError("--build needs the `docker` command on this agent (Debian: docker.io; else docker-ce-cli)")
         if not self._folder.is_dir():
             raise ImageError(f"{self._folder}: there is no such folder to build an image from")
         progress.note(f"building {self._folder} (what it says is in {self._log_path})")
-        with tempfile.TemporaryDirectory(prefix="profileapp-build-") as scratch:
-            id_path = Path(scratch, "id")
-            # Absolute: Docker takes "-" for its standard input.
-            where = ("--", str(self._folder.absolute()))
-            # --force-rm: else a step that fails leaves its container.
-            words = [program, "build", "--force-rm", "--iidfile", str(id_path), *self._tag, *where]
-            self._build(words, progress)
-            image_id = id_path.read_text().strip()
+        id_path = live.scratch / "image-id"
+        # Absolute: Docker takes "-" for its standard input.
+        where = ("--", str(self._folder.absolute()))
+        # --force-rm: else a step that fails leaves its container.
+        words = [program, "build", "--force-rm", "--iidfile", str(id_path), *self._tag, *where]
+        self._build(words, {**os.environ, RUN_ID_VARIABLE: live.id}, progress)
+        image_id = id_path.read_text().strip()
         inspect: Callable[[str], dict[str, Any]] = api.inspect_image
         try:
             return checked(inspect(image_id), show_image(self.name), machine)
         except GONE as error:
             raise AgentError(f"the daemon does not have what was built ({one_line(error)})") from error
 
-    def _build(self, words: list[str], progress: Progress) -> None:
+    def _build(self, words: list[str], environment: dict[str, str], progress: Progress) -> None:
         began_s = time.monotonic()
         try:
             self._log_path.parent.mkdir(parents=True, exist_ok=True)
             with self._log_path.open("wb") as log:
                 building = subprocess.Popen(
-                    words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                    words,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    start_new_session=True,
                 )
         except OSError as error:
             raise AgentError(f"the image cannot be built ({error.strerror})") from error

@@ -13,6 +13,7 @@ from docker.errors import APIError
 from profileapp.errors import AgentError, ImageError
 from profileapp.model.text import printable
 from profileapp.record.files import open_regular
+from profileapp.run.agent.state import LiveRun
 from profileapp.run.docker.image import GONE, checked, get_image, one_line, short, show_image
 from profileapp.run.docker.registry_login import RegistryLogin
 from profileapp.run.progress import Progress
@@ -25,7 +26,7 @@ class ImageSource(Protocol):
 
     name: str
 
-    def get(self, api: docker.APIClient, machine: str, progress: Progress) -> dict[str, Any]:
+    def get(self, api: docker.APIClient, machine: str, live: LiveRun, progress: Progress) -> dict[str, Any]:
         """What the daemon tells of the image. Raises ImageError where it cannot be had, AgentError."""
 
 
@@ -36,7 +37,7 @@ class NamedImage:
         self.name = name
         self._login = login
 
-    def get(self, api: docker.APIClient, machine: str, progress: Progress) -> dict[str, Any]:
+    def get(self, api: docker.APIClient, machine: str, live: LiveRun, progress: Progress) -> dict[str, Any]:
         return get_image(api, self.name, machine, progress, self._login)
 
 
@@ -48,7 +49,7 @@ class SavedImage:
         self._path = path
         self._is_asked_for = is_asked_for
 
-    def get(self, api: docker.APIClient, machine: str, progress: Progress) -> dict[str, Any]:
+    def get(self, api: docker.APIClient, machine: str, live: LiveRun, progress: Progress) -> dict[str, Any]:
         progress.note(f"loading {self._path}")
         found = self._load(api)
         wanted = {_familiar(each): each for each in found}.get(_familiar(self.name)) if self.name else None

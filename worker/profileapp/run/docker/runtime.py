@@ -18,6 +18,8 @@ from docker.types import Ulimit
 from profileapp.errors import AgentError
 from profileapp.model.run import Image
 from profileapp.model.text import printable
+from profileapp.run.agent.marked import kill_marked
+from profileapp.run.agent.state import LiveRun
 from profileapp.run.docker.container import Container
 from profileapp.run.docker.image import GONE, one_line
 from profileapp.run.docker.image_source import ImageSource
@@ -61,8 +63,8 @@ class DockerRuntime:
         """Whether the daemon knows the NVIDIA container runtime."""
         return _has_nvidia(self._info)
 
-    def prepare(self, progress: Progress) -> None:
-        found = self._source.get(self._api, self._info.get("Architecture", ""), progress)
+    def prepare(self, live: LiveRun, progress: Progress) -> None:
+        found = self._source.get(self._api, self._info.get("Architecture", ""), live, progress)
         self._config = found.get("Config") or {}
         digests = found.get("RepoDigests") or [""]
         # By its id it stays the same image to the end, whatever its name is given to meanwhile.
@@ -105,7 +107,8 @@ class DockerRuntime:
                 with suppress(*GONE):
                     self._api.remove_network(network["Id"])
                     swept += 1
-        return swept
+        # The client of a build, whom the daemon gives up with it.
+        return swept + kill_marked(run_id)
 
     def _create(self, launch: Launch) -> str:
         environment = {RUN_ID_VARIABLE: launch.run_id, **launch.env}

@@ -9,13 +9,14 @@ import os
 import signal
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from profileapp.collect.seam import Subject
 from profileapp.model.run import Image
+from profileapp.run.agent.marked import kill_marked
+from profileapp.run.agent.state import LiveRun
 from profileapp.run.launch import RUN_ID_VARIABLE, Exit, Launch, Limits, NeverStarted, RunningApp
 from profileapp.run.process.services import ProcessSurroundings
 from profileapp.run.progress import Progress
@@ -26,7 +27,6 @@ _INHERITED = frozenset(
 _INHERITED_PREFIXES = ("LC_", "CUDA_", "NVIDIA_")
 _READ_BYTES = 64 * 1024
 _OUTPUT_END_TIMEOUT_S = 2.0
-_KILL_ROUNDS = 50
 
 
 class ProcessRuntime:
@@ -42,7 +42,7 @@ class ProcessRuntime:
         self._folder = folder
         self._inherited = inherited_environment(environ)
 
-    def prepare(self, progress: Progress) -> None:
+    def prepare(self, live: LiveRun, progress: Progress) -> None:
         """A command needs no preparation."""
 
     def start(self, launch: Launch, output: Callable[[bytes], None], exited: Callable[[], None]) -> RunningApp:
@@ -74,33 +74,6 @@ def inherited_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value for name, value in environ.items() if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
     }
-
-
-def marked_processes(run_id: str, proc: Path = Path("/proc")) -> Iterator[int]:
-    """Processes whose environment says that they came from a run."""
-    marker = f"{RUN_ID_VARIABLE}={run_id}".encode()
-    for entry in proc.iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            with suppress(OSError):
-                if marker in (entry / "environ").read_bytes().split(b"\0"):
-                    yield int(entry.name)
-
-
-def kill_marked(run_id: str) -> int:
-    """Kills all processes of a run, those too that are started meanwhile; how many it met."""
-    killed: set[int] = set()
-    for _ in range(_KILL_ROUNDS):
-        found = list(marked_processes(run_id))
-        if not found:
-            break
-        # All are stopped before any is killed, so that a fork bomb cannot grow while it is cut down.
-        for number in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in found:
-                with suppress(OSError):
-                    os.kill(pid, number)
-        killed.update(found)
-        time.sleep(0.02)
-    return len(killed)
 
 
 class _Process:
