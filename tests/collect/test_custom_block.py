@@ -119,6 +119,44 @@ def test_statsd_at_once_is_statsd_one_by_one(lines: list[bytes], plain: bool) ->
     assert at_once.counts == one_by_one.counts
 
 
+HOLES = st.sampled_from(
+    [b"a:1|g", b"a\0g", b"a:2|g\0", b"a:1|g|#x:5|c:y", b"a:7|g|#x|c:y", b"a|g|#x:3|c:y", b"a:1|g|#x\0c:y", b":4|g",
+     b"a:5|", b"a:1:2|g", b"a:1|g:3|g", b"b:6|c", b"\0", b"b\0c"]
+)  # fmt: skip
+
+
+@given(st.lists(HOLES, max_size=5), st.lists(HOLES, max_size=5))
+def test_a_line_with_several_numbers_or_none_moves_none_to_another_line(seen: list[bytes], lines: list[bytes]) -> None:
+    at_once, one_by_one = Account(), Account()
+    parser = StatsdParser(signed_gauge_is_change=False)
+    for line in seen:
+        at_once.take(parser, line)
+        one_by_one.take(StatsdParser(signed_gauge_is_change=False), line)
+    at_once.take_block(parser, b"\n".join(lines))
+    for line in lines:
+        one_by_one.take(StatsdParser(signed_gauge_is_change=False), line)
+    assert at_once.by_series == one_by_one.by_series
+    assert at_once.counts == one_by_one.counts
+
+
+def test_a_series_keeps_its_order_in_whichever_ways_it_is_written() -> None:
+    for parser, lines in (
+        (StatsdParser(signed_gauge_is_change=False), [b"a:1|c", b"a:2|c|@0.5", b"a:3|c", b"a:4|c|c:id", b"a:5|c"]),
+        (StatsdParser(signed_gauge_is_change=False), [b"a:1|g|#b,c", b"a:2|g|#c,b", b"a:3|h|#b,c"]),
+        (
+            LineParser(),
+            [b'{"name":"a","value":1,"meta":{}}', b'{"name":"a","value":2}', b'{"name":"a","value":3,"meta":{ }}'],
+        ),
+    ):
+        at_once, one_by_one = Account(), Account()
+        for line in [*lines, *lines]:
+            one_by_one.take(parser, line)
+        for line in lines:
+            at_once.take(parser, line)
+        at_once.take_block(parser, b"".join(line + b"\n" for line in lines))
+        assert at_once.samples == one_by_one.samples
+
+
 def test_usual_lines_of_statsd_are_taken_together_and_one_that_is_not_spoils_none() -> None:
     usual = [b"fps:12.5|g|#camera:left", b"fps:-3|g|#camera:left", b"infer:250|ms", b"frames:2|c|@0.5", b"infer:1e2|ms"]
     parser, account = StatsdParser(signed_gauge_is_change=False), Account()

@@ -9,7 +9,7 @@ import msgspec
 from profileapp.collect.custom.gathered import Gathered, clear
 from profileapp.collect.custom.line import CustomSample, parse_line
 from profileapp.collect.line_cutter import lines_of
-from profileapp.model.series import MARKS
+from profileapp.model.series import MARKS, Series
 
 
 class _Named(msgspec.Struct, gc=False):
@@ -44,6 +44,8 @@ class LineParser:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, bytes], Gathered] = {}
+        self._of_series: dict[Series, Gathered] = {}
+        """Ways to write the same series share what is gathered: else the order of its values would be lost."""
         self._last: dict[str, tuple[msgspec.Raw, Gathered]] = {}
         """Of each name, what the last line with it was: to compare two texts is cheaper than to look up a pair."""
 
@@ -104,7 +106,8 @@ class LineParser:
                 if len(self._known) >= self.KNOWN_LIMIT:
                     self._known.clear()
                     self._last.clear()
-                self._known[key] = Gathered(sample.series)
+                    self._of_series.clear()
+                self._known[key] = self._of_series.setdefault(sample.series, Gathered(sample.series))
         return sample
 
 

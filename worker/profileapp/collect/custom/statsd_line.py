@@ -7,6 +7,7 @@ Sources: "Metric Types" of etsy/statsd (docs/metric_types.md) and Datadog's "Dog
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
 from collections.abc import Iterator
 
@@ -38,9 +39,12 @@ _KINDS: dict[bytes, Kind] = {
 }
 _KNOWN_LIMIT = 4096
 _KNOWN_BYTES = 1024
-_LINES_AT_ONCE = 1000
-"""What is made of more no longer fits the processor's cache: each would take a quarter longer."""
+_PART_BYTES = 32 * 1024
+"""Lines that are taken one by one where one of them is not a usual one."""
+_HOLE = b"\0"
+"""Stands for the number in a line of which all else is known."""
 
+_split_at_numbers = re.compile(rb":([0-9.eE+-]+)\|").split
 _decode_numbers = msgspec.json.Decoder(list[float]).decode
 
 
@@ -77,7 +81,9 @@ class StatsdParser:
         self._signed_gauge_is_change = signed_gauge_is_change
         # A value of these is all there is to take: neither a change, nor what a change is of.
         self._plain = {b"c", b"ms", b"h", b"d"} | ({b"g"} if not signed_gauge_is_change else set())
-        self._known: dict[tuple[bytes, bytes], Gathered] = {}
+        self._known: dict[bytes, Gathered] = {}
+        self._of_series: dict[Series, Gathered] = {}
+        """Ways to write the same series share what is gathered: else the order of its values would be lost."""
 
     def gather(self, block: bytes) -> Iterator[list[Gathered] | bytes]:
         """What lines in one piece say; nothing overtakes a line that is given as it is.
@@ -85,47 +91,40 @@ class StatsdParser:
         Values of series that are known come gathered, to be taken before the next is asked for. Any other line is given
         as it is, for `parse`.
         """
-        lines = [line for line in block.split(b"\n") if line]
-        for start in range(0, len(lines), _LINES_AT_ONCE):
-            some = lines[start : start + _LINES_AT_ONCE]
-            waiting = self._gather_usual(some)
-            try:
-                if waiting:
-                    yield waiting
-                else:
-                    yield from self._gather_mixed(some, waiting)
-            finally:
-                clear(waiting)
-
-    def _gather_usual(self, lines: list[bytes]) -> list[Gathered]:
-        """Where each line is one number of a known series; none where a line is anything else."""
-        # A name may hold no colon; a tag may hold several.
-        halves = [line.partition(b":") for line in lines]
-        rests = [rest.partition(b"|") for _, _, rest in halves]
-        keys = zip([name for name, _, _ in halves], [about for _, _, about in rests], strict=True)
+        waiting: list[Gathered] = []
         try:
-            found = list(map(self._known.__getitem__, keys))
-            # JSON's numbers are a part of those that float() takes, and are read many times as fast.
-            numbers = _decode_numbers(b"[%b]" % b",".join([text for text, _, _ in rests]))
-        except (KeyError, msgspec.DecodeError):
-            return []
-        # A comma in one would make two of it.
-        if len(numbers) != len(found):
-            return []
-        deque(map(list.append, [gathered.values for gathered in found], numbers), maxlen=0)
-        waiting = list(dict.fromkeys(found))
-        for gathered in waiting:
-            if gathered.factor != 1:
-                gathered.values = [number * gathered.factor for number in gathered.values]
-        return waiting
+            for part in _parts(block):
+                if not self._gather_usual(part, waiting):
+                    yield from self._gather_mixed(part, waiting)
+            if waiting:
+                yield _worked_in(waiting)
+        finally:
+            clear(waiting)
 
-    def _gather_mixed(self, lines: list[bytes], waiting: list[Gathered]) -> Iterator[list[Gathered] | bytes]:
-        """Line by line; `waiting` is to be cleared where this does not come to its end."""
-        known = self._known
-        for line in lines:
+    def _gather_usual(self, part: bytes, waiting: list[Gathered]) -> bool:
+        """Where each line is one number of a known series; False, and nothing done, where one is anything else."""
+        pieces = _split_at_numbers(part)
+        try:
+            found = list(map(self._known.__getitem__, _HOLE.join(pieces[::2]).split(b"\n")))
+            # JSON's numbers are a part of those that float() takes, and are read many times as fast.
+            numbers = _decode_numbers(b"[%b]" % b",".join(pieces[1::2]))
+        except (KeyError, msgspec.DecodeError):
+            return False
+        # What is known has one hole: where there are as many numbers as lines, each is in the hole of its own line.
+        if len(numbers) != len(found):
+            return False
+        waiting += [gathered for gathered in dict.fromkeys(found) if not gathered.values]
+        deque(map(list.append, [gathered.values for gathered in found], numbers), maxlen=0)
+        return True
+
+    def _gather_mixed(self, part: bytes, waiting: list[Gathered]) -> Iterator[list[Gathered] | bytes]:
+        """Line by line, behind those that are waiting already."""
+        for line in part.split(b"\n"):
+            if not line:
+                continue
             name, _, rest = line.partition(b":")
             text, _, about = rest.partition(b"|")
-            gathered = known.get((name, about))
+            gathered = self._known.get(name + _HOLE + about)
             # float() also takes 1_000.
             if gathered is not None and b"_" not in text:
                 try:
@@ -135,14 +134,12 @@ class StatsdParser:
                 else:
                     if not gathered.values:
                         waiting.append(gathered)
-                    gathered.values.append(value * gathered.factor)
+                    gathered.values.append(value)
                     continue
             if waiting:
-                yield waiting
+                yield _worked_in(waiting)
                 clear(waiting)
             yield line
-        if waiting:
-            yield waiting
 
     def parse(self, line: bytes) -> StatsdSample | StatsdEvent | None:
         """A line without its end; None where it is none of the app's metrics. Raises Refused."""
@@ -159,11 +156,7 @@ class StatsdParser:
             return None
         series, word, factor, wall_ns = known
         if word in self._plain and wall_ns is None and len(about) <= _KNOWN_BYTES:
-            if len(self._known) >= _KNOWN_LIMIT:
-                self._known.clear()
-            # A counter of statsd may also be told to go down.
-            gathered = Gathered(series, factor, may_be_below_0=series.kind == "counter")
-            self._known.setdefault((name, about), gathered)
+            self._know(name + _HOLE + about, series, factor)
         values = texts.split(b":", VALUES_LIMIT)
         if len(values) > VALUES_LIMIT:
             raise Refused(f"more than {VALUES_LIMIT} values in one line")
@@ -173,6 +166,17 @@ class StatsdParser:
         is_change = is_level and texts[:1] in (b"+", b"-")
         numbers = tuple(_number(value, factor, series.kind) for value in values)
         return StatsdSample(series, numbers, wall_ns, (), is_level, is_change)
+
+    def _know(self, key: bytes, series: Series, factor: float) -> None:
+        if len(self._known) >= _KNOWN_LIMIT:
+            self._known.clear()
+            self._of_series.clear()
+        gathered = self._of_series.get(series)
+        if gathered is None:
+            # A counter of statsd may also be told to go down.
+            gathered = Gathered(series, factor, may_be_below_0=series.kind == "counter")
+        if key.count(_HOLE) == 1 and gathered.factor == factor:
+            self._of_series[series] = self._known[key] = gathered
 
     def _about(self, name_bytes: bytes, about: bytes) -> tuple[Series, bytes, float, int | None] | None:
         """The series, the word of its type, what a value is multiplied by, and the client's time."""
@@ -202,6 +206,27 @@ class StatsdParser:
             raise Refused(f"a name that begins with {', '.join(RESERVED_PREFIXES[:-1])} or {RESERVED_PREFIXES[-1]}")
         factor = 1.0 / rate if kind == "counter" else 0.001 if kind == "timer" else 1.0
         return Series(name, "s" if kind == "timer" else "", "custom", labels, kind), word, factor, wall_ns
+
+
+def _parts(block: bytes) -> Iterator[bytes]:
+    """Whole lines, a number at a time, without the empty ones that clients leave between datagrams."""
+    if b"\n\n" in block:
+        block = block.replace(b"\n\n", b"\n")
+    block = block.strip(b"\n")
+    start = 0
+    while start < len(block):
+        end = block.find(b"\n", start + _PART_BYTES)
+        end = len(block) if end < 0 else end
+        yield block[start:end]
+        start = end + 1
+
+
+def _worked_in(waiting: list[Gathered]) -> list[Gathered]:
+    """With their factors in the values."""
+    for gathered in waiting:
+        if gathered.factor != 1:
+            gathered.values = [value * gathered.factor for value in gathered.values]
+    return waiting
 
 
 def _special(line: bytes) -> StatsdEvent | None:
