@@ -15,7 +15,7 @@ from tests.report.history_samples import DIFFERENCES, TRENDS
 from tests.report.sample_runs import judged_devices, judged_samples
 from tests.report.test_pages import HOSTILE, hostile_run
 
-from profileapp.report.history_page import write_comparison, write_history
+from profileapp.report.page.history import write_comparison, write_history
 from profileapp.report.write import write_data, write_overview, write_pages
 
 POLICY = "sandbox; default-src 'none'; img-src 'self'; style-src 'self';"

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 from tests.browser.test_report_pages import evaluate, opened
 
 from profileapp.model.stacks import read_folded
-from profileapp.report.flame_graph import flame_graph_svg
+from profileapp.report.page.flame_graph import flame_graph_svg
 
 pytestmark = pytest.mark.browser
 

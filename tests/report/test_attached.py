@@ -16,8 +16,8 @@ from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.run import MetricStatus
 from profileapp.model.series import series
 from profileapp.record.folder import APP_LOG_FILE
-from profileapp.report.attached import attached, harmless, page_address
-from profileapp.report.junit import attachments_xml, junit_xml
+from profileapp.report.jenkins.attached import attached, harmless, page_address
+from profileapp.report.jenkins.junit import attachments_xml, junit_xml
 
 PLUGIN = re.compile(r"\[\[ATTACHMENT\|.+\]\]")
 """What the plugin looks for in a case's output."""

@@ -10,7 +10,7 @@ import pytest
 
 from profileapp.judge.headline import Headline
 from profileapp.judge.verdict import JudgedRun, Verdict
-from profileapp.report.badge import badge_svg, badge_verdict, description_html
+from profileapp.report.jenkins.badge import badge_svg, badge_verdict, description_html
 
 SVG = "{http://www.w3.org/2000/svg}"
 

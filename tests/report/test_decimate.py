@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profileapp.report.decimate import decimate
+from profileapp.report.plot.decimate import decimate
 
 
 @given(st.lists(st.floats(allow_nan=False), max_size=400), st.integers(4, 50))

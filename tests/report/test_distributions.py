@@ -12,7 +12,7 @@ from profileapp.collect.container import series as container
 from profileapp.model.run import Repeat
 from profileapp.model.series import Series, series
 from profileapp.record.series_data import SeriesData
-from profileapp.report.distributions import DISTRIBUTIONS_LIMIT, FEWEST_VALUES, distributions
+from profileapp.report.plot.distributions import DISTRIBUTIONS_LIMIT, FEWEST_VALUES, distributions
 
 
 def data(values: list[float]) -> SeriesData:

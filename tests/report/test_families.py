@@ -6,7 +6,7 @@ from profileapp.judge.budget import judge_budget
 from profileapp.judge.verdict import JudgedRun
 from profileapp.model.budget import parse_budget
 from profileapp.model.series import Series, series
-from profileapp.report.families import LINE_LIMIT, PLOT_LIMIT, Family, families
+from profileapp.report.plot.families import LINE_LIMIT, PLOT_LIMIT, Family, families
 
 
 def grouped(*found: Series, largest: dict[Series, float] | None = None) -> list[Family]:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profileapp.model.stacks import FoldedStacks, Frame, read_folded
-from profileapp.report import flame_graph
-from profileapp.report.flame_graph import BOX_LIMIT, DEPTH_LIMIT, ROW_HEIGHT, WIDTH, flame_graph_svg
+from profileapp.report.page import flame_graph
+from profileapp.report.page.flame_graph import BOX_LIMIT, DEPTH_LIMIT, ROW_HEIGHT, WIDTH, flame_graph_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 RAW = """\

@@ -13,7 +13,7 @@ from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.run import Agent, MetricStatus
 from profileapp.model.target import App
 from profileapp.record.folder import APP_LOG_FILE
-from profileapp.report.junit import LOG_LIMIT, junit_xml
+from profileapp.report.jenkins.junit import LOG_LIMIT, junit_xml
 
 SUITE_ATTRIBUTES = {
     "disabled", "errors", "failures", "hostname", "id", "name", "package", "skipped", "tests", "time", "timestamp",

@@ -19,8 +19,8 @@ from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.run import Agent, Build, Image, MetricStatus
 from profileapp.model.series import series
 from profileapp.model.target import App, Ready, Service, Stream
+from profileapp.report.page.pages import page_templates, write_all_pages
 from profileapp.report.page_data import setting
-from profileapp.report.pages import page_templates, write_all_pages
 from profileapp.report.write import write_data, write_overview, write_pages
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7*7 }}\u202e\x1b[31m"

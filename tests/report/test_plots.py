@@ -17,8 +17,8 @@ from profileapp.judge.verdict import JudgedRun
 from profileapp.model.run import Event, Mark, Phase, Repeat
 from profileapp.model.series import series
 from profileapp.record.series_data import SeriesData
-from profileapp.report.plot_told import Told, make_room
-from profileapp.report.plots import PAGE, Plot, plot_target
+from profileapp.report.plot.series import PAGE, Plot, plot_target
+from profileapp.report.plot.told import Told, make_room
 
 SVG = "{http://www.w3.org/2000/svg}"
 LINE_COLOUR = "#0072b2"
@@ -202,9 +202,9 @@ def test_every_line_stands_out_from_its_page() -> None:
 
 
 def test_the_style_sheet_uses_the_backgrounds_that_plots_are_made_for() -> None:
-    import profileapp.report
+    import profileapp.report.page
 
-    style = (Path(profileapp.report.__file__).parent / "static" / "style.css").read_text()
+    style = (Path(profileapp.report.page.__file__).parent / "static" / "style.css").read_text()
     for background in ("--page: #ffffff", "--card: #f7f8fa", "--page: #14171a", "--card: #1b1f23"):
         assert background in style
 

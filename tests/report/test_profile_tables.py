@@ -15,8 +15,8 @@ from profileapp.model.series import series
 from profileapp.model.table import FunctionRow, KernelRow
 from profileapp.record.files import write_atomic
 from profileapp.record.table_files import STACKS_FILE, write_functions, write_kernels
+from profileapp.report.page.profile_tables import ROWS_SHOWN, function_tables, kernel_tables, tracing_cost
 from profileapp.report.page_data import event_lines
-from profileapp.report.profile_tables import ROWS_SHOWN, function_tables, kernel_tables, tracing_cost
 
 SEEN = FunctionRow("functions", "infer", 0.25, 0.75, "app.py", 4, samples=300)
 TIMED = FunctionRow("tau", "main", 0.5, 1.0, group="TAU_USER", calls=1200, exclusive_s=0.0105, inclusive_s=2.5)

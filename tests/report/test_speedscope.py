@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profileapp.model.stacks import FoldedStacks, read_folded
-from profileapp.report.speedscope import SCHEMA, speedscope_json
+from profileapp.report.page.speedscope import SCHEMA, speedscope_json
 
 RAW = """\
 thread (1): Main;<module> (app.py:10);work (job.py:4) 60

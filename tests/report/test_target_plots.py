@@ -21,10 +21,10 @@ from profileapp.judge.energy import mean_power_w
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.run import Number, Repeat
 from profileapp.model.series import series
-from profileapp.report import target_plots as module
 from profileapp.report.devices import placed
-from profileapp.report.plots import Plot
-from profileapp.report.trade_off import Point, pareto
+from profileapp.report.plot import targets as module
+from profileapp.report.plot.series import Plot
+from profileapp.report.plot.trade_off import Point, pareto
 
 ENERGY = series("energy.total", "J", "energy", "counter")
 

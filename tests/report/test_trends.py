@@ -11,7 +11,7 @@ import pytest
 from profileapp.errors import AgentError
 from profileapp.judge.headline import Headline
 from profileapp.judge.verdict import JudgedRun
-from profileapp.report.trends import trend_csvs
+from profileapp.report.jenkins.trends import trend_csvs
 from profileapp.report.write import write_overview
 
 

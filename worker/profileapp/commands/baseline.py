@@ -25,7 +25,7 @@ from profileapp.record.files import write_atomic
 from profileapp.record.folder import RUN_FILE, RunFolder
 from profileapp.report.format import ABSENT, quantity
 from profileapp.report.held_text import earlier_text
-from profileapp.report.junit import baseline_xml
+from profileapp.report.jenkins.junit import baseline_xml
 
 BASELINE_FILE = "baseline.xml"
 DEPTH = 4

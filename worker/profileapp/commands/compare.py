@@ -48,7 +48,7 @@ def command(first: str, second: str, metric: str, app: str, html: Path | None, d
         raise ConfigError(f"neither has measured '{printable(metric)}'")
     page = None
     if html:
-        from profileapp.report.history_page import write_comparison  # noqa: PLC0415
+        from profileapp.report.page.history import write_comparison  # noqa: PLC0415
 
         page = write_comparison(html, first, second, found)
     if as_json:

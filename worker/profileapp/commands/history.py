@@ -55,7 +55,7 @@ def command(
     if not no_changes:
         found = [with_changes(trend) for trend in found]
     if html:
-        from profileapp.report.history_page import write_history  # noqa: PLC0415
+        from profileapp.report.page.history import write_history  # noqa: PLC0415
 
         page = write_history(html, found)
     if as_json:

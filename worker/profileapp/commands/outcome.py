@@ -11,7 +11,7 @@ import msgspec
 
 from profileapp.errors import ExitCode, ProfileappError, worst
 from profileapp.judge.verdict import JudgedRun
-from profileapp.report.badge import badge_verdict, description_html
+from profileapp.report.jenkins.badge import badge_verdict, description_html
 from profileapp.report.one_line import summary_line
 from profileapp.report.terminal import print_table
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from profileapp.errors import AgentError
 from profileapp.judge.verdict import JudgedRun
 from profileapp.record.files import write_atomic
-from profileapp.report.badge import badge_svg
-from profileapp.report.junit import SERIES_FILE, attachments_xml, junit_xml
+from profileapp.report.jenkins.badge import badge_svg
+from profileapp.report.jenkins.junit import SERIES_FILE, attachments_xml, junit_xml
+from profileapp.report.jenkins.trends import TREND_FOLDER, write_trends
 from profileapp.report.tables import series_csv, summary_csv
-from profileapp.report.trends import TREND_FOLDER, write_trends
 
 INDEX_FILE = "index.html"
 
@@ -39,7 +39,7 @@ def write_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
     """The pages with their plots; the path of the first of them. Raises AgentError without the report extra."""
     if not report_extra_is_installed():
         raise AgentError("pages and plots need the report extra: pip install 'profileapp[report]'")
-    from profileapp.report.pages import write_all_pages  # noqa: PLC0415  (jinja2 and matplotlib are in an extra)
+    from profileapp.report.page.pages import write_all_pages  # noqa: PLC0415  (jinja2 and matplotlib are in an extra)
 
     index = write_all_pages(out, judged)
     _write(out / "attachments.xml", attachments_xml(judged))

@@ -24,17 +24,18 @@ from profileapp.model.stacks import read_folded
 from profileapp.record.files import open_regular, write_atomic
 from profileapp.record.folder import APP_LOG_FILE, METRICS_FILE, PACKED_METRICS_FILE, RUN_FILE
 from profileapp.record.table_files import FUNCTIONS_FILE, KERNELS_FILE, STACKS_FILE
-from profileapp.report import devices, families, held_text, page_data
+from profileapp.report import devices, held_text, page_data
 from profileapp.report.clean import clean, one_line
-from profileapp.report.distributions import distributions
-from profileapp.report.flame_graph import flame_graph_svg
 from profileapp.report.format import ABSENT, duration, moment, quantity
 from profileapp.report.one_line import summary_line
-from profileapp.report.plot_told import Told
-from profileapp.report.plots import Plot, plot_target
-from profileapp.report.profile_tables import Table, function_tables, kernel_tables
-from profileapp.report.speedscope import speedscope_json
-from profileapp.report.target_plots import target_plots
+from profileapp.report.page.flame_graph import flame_graph_svg
+from profileapp.report.page.profile_tables import Table, function_tables, kernel_tables
+from profileapp.report.page.speedscope import speedscope_json
+from profileapp.report.plot import families
+from profileapp.report.plot.distributions import distributions
+from profileapp.report.plot.series import Plot, plot_target
+from profileapp.report.plot.targets import target_plots
+from profileapp.report.plot.told import Told
 
 TEXT_LIMIT = 20_000
 SERIES_LIMIT = 500
@@ -92,7 +93,7 @@ def write_all_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
     index = out / "index.html"
     try:
         _make_folder(out / REPORT_FOLDER)
-        style = files("profileapp.report").joinpath("static/style.css").read_bytes()
+        style = files("profileapp.report.page").joinpath("static/style.css").read_bytes()
         write_atomic(out / REPORT_FOLDER / "style.css", style)
         runs = devices.placed(judged)
         pages = [_write_target(templates, each) for each in runs]
@@ -200,7 +201,7 @@ def _address(name: str) -> str:
 def page_templates() -> jinja2.Environment:
     """The templates, with all text of strangers escaped and cleaned."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("profileapp.report"),
+        loader=jinja2.PackageLoader("profileapp.report.page"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -15,9 +15,9 @@ from profileapp.model.history import Trend
 from profileapp.record.files import write_atomic
 from profileapp.report.clean import one_line
 from profileapp.report.format import quantity, scale_of
-from profileapp.report.pages import REPORT_FOLDER, page_templates, write_plot
-from profileapp.report.plain_plot import BLUE, ORANGE, TEXT, dress, finished, plot_style
-from profileapp.report.plots import Plot
+from profileapp.report.page.pages import REPORT_FOLDER, page_templates, write_plot
+from profileapp.report.plot.plain import BLUE, ORANGE, TEXT, dress, finished, plot_style
+from profileapp.report.plot.series import Plot
 
 PLOTS_LIMIT = 40
 _BARS_LIMIT = 40
@@ -40,7 +40,7 @@ def _write(out: Path, template: str, plots: Sequence[Plot], values: dict[str, ob
     index = out / "index.html"
     try:
         (out / REPORT_FOLDER).mkdir(parents=True, exist_ok=True)
-        style = files("profileapp.report").joinpath("static/style.css").read_bytes()
+        style = files("profileapp.report.page").joinpath("static/style.css").read_bytes()
         write_atomic(out / REPORT_FOLDER / "style.css", style)
         written = [write_plot(out / REPORT_FOLDER, number, plot) for number, plot in enumerate(plots, start=1)]
         html = page_templates().get_template(template).render(plots=written, **values)

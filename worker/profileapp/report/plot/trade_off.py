@@ -13,9 +13,9 @@ from profileapp.judge.verdict import JudgedRun
 from profileapp.report.clean import one_line
 from profileapp.report.devices import Placed, device_names
 from profileapp.report.format import number
-from profileapp.report.plain_plot import TEXT, Look, dress, finished, look_of, plot_style, safe
-from profileapp.report.plot_labels import Box, freest
-from profileapp.report.plots import Plot
+from profileapp.report.plot.labels import Box, freest
+from profileapp.report.plot.plain import TEXT, Look, dress, finished, look_of, plot_style, safe
+from profileapp.report.plot.series import Plot
 
 _RATE_UNITS = ("frames/s", "fps")
 _NAME_LETTERS = 22

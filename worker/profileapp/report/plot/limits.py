@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from profileapp.report.clean import one_line
-from profileapp.report.families import Limit
-from profileapp.report.plot_labels import Box, Points, freest
+from profileapp.report.plot.families import Limit
+from profileapp.report.plot.labels import Box, Points, freest
 
 _FONT_PT, _LETTER_PT, _GAP_PT = 7.0, 3.9, 2.0
 _LETTERS = 60

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from profileapp.model.run import Event, Mark, Phase
 from profileapp.report.clean import one_line
-from profileapp.report.plot_limits import backing
+from profileapp.report.plot.limits import backing
 
 PHASES_LIMIT = 6
 """Phases drawn: more would have no room for their names."""

@@ -19,12 +19,12 @@ from profileapp.model.series import MARKS, Series
 from profileapp.model.vector import extremes
 from profileapp.record.series_data import SeriesData
 from profileapp.report.clean import one_line
-from profileapp.report.decimate import decimate
-from profileapp.report.families import Family, families
 from profileapp.report.format import quantity, scale_of
-from profileapp.report.plot_limits import mark_limits
-from profileapp.report.plot_told import Colours, Told, draw_told, make_room
-from profileapp.report.svg import plain_svg, recoloured
+from profileapp.report.plot.decimate import decimate
+from profileapp.report.plot.families import Family, families
+from profileapp.report.plot.limits import mark_limits
+from profileapp.report.plot.svg import plain_svg, recoloured
+from profileapp.report.plot.told import Colours, Told, draw_told, make_room
 
 POINT_LIMIT = 1600
 """Points of one line; where a plot has several lines they share twice as many."""

@@ -9,10 +9,10 @@ from junit_xml import TestCase, TestSuite, to_xml_report_string
 from profileapp.judge.verdict import JudgedRun
 from profileapp.model.run import BudgetResult, Held, MetricStatus, Run
 from profileapp.record.folder import APP_LOG_FILE
-from profileapp.report.attached import attached, attached_plots, harmless, page_address
 from profileapp.report.clean import clean
 from profileapp.report.format import ABSENT, moment, quantity
 from profileapp.report.held_text import baseline_text, held_text
+from profileapp.report.jenkins.attached import attached, attached_plots, harmless, page_address
 from profileapp.report.page_data import budget_text, duration_s, remarks
 
 LOG_LIMIT = 16 * 1024

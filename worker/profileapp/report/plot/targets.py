@@ -12,9 +12,9 @@ from profileapp.model.run import Number
 from profileapp.report.clean import one_line
 from profileapp.report.devices import Placed, device_names
 from profileapp.report.format import quantity, scale_of
-from profileapp.report.plain_plot import PAGE, TEXT, Look, dress, finished, look_of, plot_style, safe
-from profileapp.report.plots import Plot
-from profileapp.report.trade_off import trade_off
+from profileapp.report.plot.plain import PAGE, TEXT, Look, dress, finished, look_of, plot_style, safe
+from profileapp.report.plot.series import Plot
+from profileapp.report.plot.trade_off import trade_off
 
 BARS_OF_A_PLOT = 20
 """Runs that are drawn, the first ones."""

@@ -12,8 +12,8 @@ import msgspec
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from profileapp.report.plots import LINES, PAGE, SAFE_MAGNITUDE, Plot, dark
-from profileapp.report.svg import plain_svg
+from profileapp.report.plot.series import LINES, PAGE, SAFE_MAGNITUDE, Plot, dark
+from profileapp.report.plot.svg import plain_svg
 
 BLUE, ORANGE, TEXT = "#0072b2", "#c95500", "#3b4046"
 __all__ = ["BLUE", "ORANGE", "PAGE", "TEXT", "Look", "dress", "finished", "look_of", "plot_style", "safe"]

@@ -14,8 +14,8 @@ from profileapp.model.series import Series
 from profileapp.record.series_data import SeriesData
 from profileapp.report.clean import one_line
 from profileapp.report.format import quantity, scale_of
-from profileapp.report.plain_plot import BLUE, ORANGE, TEXT, dress, finished, plot_style
-from profileapp.report.plots import SAFE_MAGNITUDE, Plot
+from profileapp.report.plot.plain import BLUE, ORANGE, TEXT, dress, finished, plot_style
+from profileapp.report.plot.series import SAFE_MAGNITUDE, Plot
 
 DISTRIBUTIONS_LIMIT = 8
 FEWEST_VALUES = 20

@@ -1,0 +1,1 @@
+"""What Jenkins reads: test cases, a badge, numbers over builds."""

@@ -1,0 +1,1 @@
+"""Plots as SVG, for light pages and for dark ones."""
