@@ -48,7 +48,7 @@ def test_where_a_container_can_be_run(tmp_path: Path, docker_client: object) -> 
 def test_for_machines(tmp_path: Path) -> None:
     told = json.loads(profileapp("doctor", "--metric", "container", "--json", cwd=tmp_path, **NOWHERE).stdout)
     assert told["version"] == 1
-    assert [each["name"] for each in told["things"]] == ["docker", "python", "pages", "disk"]
+    assert [each["name"] for each in told["things"]] == ["docker", "python", "pages", "disk", "datagrams"]
     (container,) = told["metrics"]
     assert container["can_be_had"]
     assert [each["state"] for each in container["sources"]] == ["used", "in reserve"]

@@ -95,7 +95,10 @@ def test_other_things() -> None:
     def no_daemon() -> str:
         raise AgentError("no Docker daemon answers")
 
-    things = {each.name: each for each in check_things(no_daemon, has_pages=False)}
+    things = {each.name: each for each in check_things(no_daemon, has_pages=False, queue_datagrams=lambda: 10)}
     assert (things["docker"].is_there, things["docker"].text) == (False, "no Docker daemon answers")
     assert not things["pages"].is_there
-    assert check_things(lambda: "docker 1.2", has_pages=True)[0].text == "docker 1.2"
+    assert not things["datagrams"].is_there
+    assert "room for 10 " in things["datagrams"].text and "max_dgram_qlen=512" in things["datagrams"].text
+    good = check_things(lambda: "docker 1.2", has_pages=True, queue_datagrams=lambda: 4096)
+    assert good[0].text == "docker 1.2" and good[-1].is_there

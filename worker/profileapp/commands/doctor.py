@@ -9,6 +9,7 @@ import msgspec
 from rich.console import Console
 from rich.markup import escape
 
+from profileapp.collect.custom.roomy_socket import queue_datagrams
 from profileapp.collect.registry import sources
 from profileapp.commands.progress import make_progress
 from profileapp.errors import ExitCode
@@ -44,7 +45,7 @@ def command(metrics: tuple[str, ...], as_json: bool) -> int:
         found = check_metrics(metrics or tuple(METRICS), sources, looking)
     checkup = Checkup(
         agent=agent_facts("docker"),
-        things=check_things(_docker_version, report_extra_is_installed()),
+        things=check_things(_docker_version, report_extra_is_installed(), queue_datagrams),
         metrics=found,
     )
     if as_json:

@@ -40,6 +40,13 @@ def roomy_socket() -> tuple[socket.socket, int]:
     return made[0] if made else (socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), _queue_datagrams())
 
 
+def queue_datagrams() -> int:
+    """As many as the queue of such a socket holds on this agent."""
+    made, datagrams = roomy_socket()
+    made.close()
+    return datagrams
+
+
 def _queue_datagrams() -> int:
     """As many as a socket holds that is made by this thread now."""
     try:

@@ -20,6 +20,8 @@ from profileapp.model.series import Series
 from profileapp.model.target import Target
 from profileapp.run.sources import Find
 
+ENOUGH_DATAGRAMS = 512
+"""As many as wait while a busy agent does something else for some ten milliseconds."""
 SourceState = Literal["used", "in reserve", "not to be had"]
 
 
@@ -93,8 +95,10 @@ def check_metrics(metrics: Sequence[str], find: Find, looking: Callable[[str], N
     return tuple(checks)
 
 
-def check_things(runtime_version: Callable[[], str], has_pages: bool) -> tuple[ThingCheck, ...]:
-    """Docker, the report extra, Python, and room for what is measured."""
+def check_things(
+    runtime_version: Callable[[], str], has_pages: bool, queue_datagrams: Callable[[], int]
+) -> tuple[ThingCheck, ...]:
+    """Docker, the report extra, Python, and room for what is measured and for what apps say."""
     free_bytes = shutil.disk_usage(tempfile.gettempdir()).free
     return (
         _docker(runtime_version),
@@ -103,6 +107,7 @@ def check_things(runtime_version: Callable[[], str], has_pages: bool) -> tuple[T
             "pages", has_pages, "" if has_pages else "pip install 'profileapp[report]'; any agent can make them"
         ),
         ThingCheck("disk", free_bytes > 1024**3, f"{free_bytes / 1024**3:.1f} GiB free"),
+        _queue(queue_datagrams()),
     )
 
 
@@ -111,6 +116,17 @@ def _docker(runtime_version: Callable[[], str]) -> ThingCheck:
         return ThingCheck("docker", True, runtime_version())
     except AgentError as error:
         return ThingCheck("docker", False, str(error))
+
+
+def _queue(datagrams: int) -> ThingCheck:
+    if datagrams >= ENOUGH_DATAGRAMS:
+        return ThingCheck("datagrams", True, f"room for {datagrams} that an app sent and that are not yet read")
+    return ThingCheck(
+        "datagrams",
+        False,
+        f"room for {datagrams} that are not yet read: an app that sends many loses some; as root, "
+        f"or with sysctl net.unix.max_dgram_qlen={ENOUGH_DATAGRAMS}, there is more",
+    )
 
 
 def _check(collector: Collector, context: RunContext, another_is_used: bool) -> SourceCheck:
