@@ -243,6 +243,51 @@ def test_an_image_is_built_here(forget: Callable[[str], None], tmp_path: Path) -
     )
 
 
+def test_what_a_build_begins_from_is_pulled_with_the_login(
+    registry: Registry, forget: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = registry.add("base", (OTHER, OWN), busybox(), Env=["PATH=/bin"])
+    forget(base)
+    forget("profileapp-test/built:2")
+    own = tmp_path / "home/.docker"
+    own.mkdir(parents=True)
+    (own / "config.json").write_text('{"credsStore": "own"}')
+    store = tmp_path / "bin/docker-credential-own"
+    store.parent.mkdir()
+    store.write_text(
+        '#!/bin/sh\n[ "$1" = list ] && echo "{}" && exit\necho credentials not found in native keychain; exit 1\n'
+    )
+    store.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{store.parent}:{os.environ['PATH']}")
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/Dockerfile").write_text(f'FROM {base}\nCMD ["sh", "-c", "echo built upon it"]\n')
+    configure(tmp_path, [{"name": "a"}], metrics=[])
+    words = "--build", "app", "--image", "profileapp-test/built:2"
+    assert run(tmp_path, *words, HOME=str(own.parent)).code == 3
+    assert registry.seen == set()
+    outcome = run(tmp_path, *words, HOME=str(own.parent), PROFILEAPP_REGISTRY=registry.host, **LOGIN)
+    assert outcome.code == 0, outcome.err
+    assert outcome.log("a") == b"built upon it\n"
+    assert registry.seen == {f"ali:{PASSWORD}"}
+    for secret in (PASSWORD.encode(), b"YWxpOm9wZW4gc2VzYW1l"):
+        assert secret not in everything_in(tmp_path) + outcome.out.encode() + outcome.err.encode()
+
+
+def test_a_build_does_not_repeat_what_a_registry_says_of_the_login(tmp_path: Path) -> None:
+    registry = Registry("somebody", "something else", is_indiscreet=True)
+    (tmp_path / "app").mkdir()
+    try:
+        (tmp_path / "app/Dockerfile").write_text(f"FROM {registry.add('app', (OWN,), busybox())}\n")
+        configure(tmp_path, [{"name": "a"}], metrics=[])
+        outcome = run(tmp_path, "--build", "app", PROFILEAPP_REGISTRY=registry.host, **LOGIN)
+    finally:
+        registry.close()
+    assert outcome.code == 3
+    assert registry.seen == {f"ali:{PASSWORD}"}
+    assert b"****" in (tmp_path / "profile/build.log").read_bytes()
+    assert b"YWxpOm9wZW4gc2VzYW1l" not in everything_in(tmp_path) + outcome.err.encode()
+
+
 def test_a_build_that_fails_is_told_in_a_line(docker_client: docker.DockerClient, tmp_path: Path) -> None:
     step = f"echo oh no {tmp_path.name} {time.time_ns()}; exit 7"
     context(tmp_path / "app", f'RUN ["sh", "-c", "{step}"]')

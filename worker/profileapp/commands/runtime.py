@@ -48,7 +48,7 @@ def image_source(
     if load:
         return SavedImage(load, name, is_asked_for=is_asked_for)
     if build:
-        return BuiltImage(build, name, out / BUILD_LOG_FILE, stop)
+        return BuiltImage(build, name, out / BUILD_LOG_FILE, stop, login)
     if not name:
         raise ConfigError("no image: give --image, --load or --build, or namespace, name and version in the sage.yaml")
     return NamedImage(name, login)

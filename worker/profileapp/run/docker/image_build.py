@@ -14,8 +14,12 @@ import docker
 
 from profileapp.errors import AgentError, ImageError
 from profileapp.run.agent.state import LiveRun
+from profileapp.run.docker.client_folder import VARIABLE as CONFIG_VARIABLE
+from profileapp.run.docker.client_folder import folder_with_login
 from profileapp.run.docker.image import GONE, checked, one_line, short, show_image
+from profileapp.run.docker.registry_login import RegistryLogin
 from profileapp.run.launch import RUN_ID_VARIABLE
+from profileapp.run.mask import Mask
 from profileapp.run.progress import Progress
 from profileapp.run.stop import Stop, StoppedError
 
@@ -30,14 +34,18 @@ _TELL_EVERY_S = 10.0
 
 
 class BuiltImage:
-    """Built here by `docker build`, as its user would; what that prints is kept in `log_path`."""
+    """Built here by `docker build`, as its user would; what that prints is kept in `log_path`.
 
-    def __init__(self, folder: Path, name: str, log_path: Path, stop: Stop) -> None:
+    With a `login`, images that it builds on are pulled with it.
+    """
+
+    def __init__(self, folder: Path, name: str, log_path: Path, stop: Stop, login: RegistryLogin | None = None) -> None:
         self.name = name or "built here"
         self._tag = ("--tag", name) if name else ()
         self._folder = folder
         self._log_path = log_path
         self._stop = stop
+        self._login = login
 
     def get(self, api: docker.APIClient, machine: str, live: LiveRun, progress: Progress) -> dict[str, Any]:
         program = shutil.which("docker")
@@ -51,7 +59,12 @@ class BuiltImage:
         where = ("--", str(self._folder.absolute()))
         # --force-rm: else a step that fails leaves its container.
         words = [program, "build", "--force-rm", "--iidfile", str(id_path), *self._tag, *where]
-        self._build(words, {**os.environ, RUN_ID_VARIABLE: live.id}, progress)
+        environment = {**os.environ, RUN_ID_VARIABLE: live.id}
+        if self._login is None:
+            self._build(words, environment, progress)
+        else:
+            with folder_with_login(live.scratch / "docker", self._login, os.environ) as config:
+                self._build(words, {**environment, CONFIG_VARIABLE: str(config)}, progress)
         image_id = id_path.read_text().strip()
         inspect: Callable[[str], dict[str, Any]] = api.inspect_image
         try:
@@ -90,6 +103,9 @@ class BuiltImage:
                 time.sleep(_POLL_S)
         finally:
             _end(building)
+            if self._login:
+                # A registry may repeat it.
+                self._log_path.write_bytes(Mask(self._login.secrets).content(self._log_path.read_bytes()))
         if building.returncode:
             raise ImageError(
                 f"{self._folder}: the image cannot be built (`docker build` ended with {building.returncode}, "

@@ -1,4 +1,4 @@
-"""The login of a registry: from this process's environment to the daemon, and nowhere else."""
+"""The login of a registry: from this process's environment to the daemon, and to a `docker build` of ours."""
 
 from __future__ import annotations
 

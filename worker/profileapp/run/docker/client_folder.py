@@ -1,0 +1,64 @@
+"""A folder of configuration for the `docker` command, with a login besides what its user has set.
+
+Source: Docker's documentation of the `docker` command, "Configuration files", and of `docker login`, "Credential
+stores".
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from profileapp.errors import AgentError
+from profileapp.run.docker.registry_login import DEFAULT_REGISTRY, RegistryLogin
+
+VARIABLE = "DOCKER_CONFIG"
+_FILE = "config.json"
+_DOCKER_HUB = "https://index.docker.io/v1/"
+
+
+@contextmanager
+def folder_with_login(at: Path, login: RegistryLogin, environ: Mapping[str, str]) -> Iterator[Path]:
+    """Made at `at`, which lies where no other user comes near, for as long as the command runs.
+
+    What else is in the user's own folder (plugins, contexts) is there too. Raises AgentError where that cannot be read.
+    """
+    own = Path(environ.get(VARIABLE) or Path.home() / ".docker").absolute()
+    config = _own_config(own / _FILE)
+    registry = _DOCKER_HUB if login.registry == DEFAULT_REGISTRY else login.registry
+    answer = base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
+    config["auths"] = {**_table(config, "auths"), registry: {"auth": answer}}
+    # Empty: of this registry nobody else is asked.
+    config["credHelpers"] = {**_table(config, "credHelpers"), registry: ""}
+    at.mkdir(mode=0o700)
+    try:
+        for each in own.iterdir() if own.is_dir() else ():
+            if each.name != _FILE:
+                (at / each.name).symlink_to(each)
+        (at / _FILE).touch(mode=0o600)
+        (at / _FILE).write_text(json.dumps(config))
+        yield at
+    finally:
+        shutil.rmtree(at, ignore_errors=True)
+
+
+def _own_config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise AgentError(f"{path}: the docker command's configuration cannot be read ({error})") from error
+    if not isinstance(config, dict):
+        raise AgentError(f"{path}: the docker command's configuration is no JSON object")
+    return config
+
+
+def _table(config: Mapping[str, Any], key: str) -> dict[str, Any]:
+    found = config.get(key)
+    return found if isinstance(found, dict) else {}
