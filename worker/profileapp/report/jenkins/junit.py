@@ -8,6 +8,7 @@ from junit_xml import TestCase, TestSuite, to_xml_report_string
 
 from profileapp.judge.verdict import JudgedRun
 from profileapp.model.run import BudgetResult, Held, MetricStatus, Run
+from profileapp.model.text import path_part
 from profileapp.record.folder import APP_LOG_FILE
 from profileapp.report.clean import clean
 from profileapp.report.format import ABSENT, moment, quantity
@@ -39,7 +40,7 @@ def _suite(judged: JudgedRun) -> TestSuite:
 
 def _suite_of(run: Run, cases: list[TestCase], suffix: str = "") -> TestSuite:
     return TestSuite(
-        _name(run.app.name or "app"),
+        path_part(run.app.name or "app"),
         cases,
         hostname=_name(run.agent.hostname) or None,
         # Jenkins' junit plugin merges suites of one name unless their ids differ.
@@ -69,8 +70,12 @@ def attachments_xml(judged: Sequence[JudgedRun]) -> str:
 
 
 def _classname(run: Run) -> str:
-    """Jenkins takes what stands before the last dot for the package: the app, and nothing of the target's name."""
-    return _name(f"{run.app.name or 'app'}.{run.target.name.replace('.', '_')}")
+    """The app's and the target's name, as parts of a path.
+
+    Jenkins takes what stands before the last dot for the package, and the JUnit Attachments plugin publishes the folder
+    of the class's name beside junit.xml (jenkinsci/junit-attachments-plugin, `attachFilesForReport`).
+    """
+    return f"{path_part(run.app.name or 'app')}.{path_part(run.target.name)}"
 
 
 def _held_cases(run: Run, classname: str) -> list[TestCase]:

@@ -16,7 +16,7 @@ from profileapp.report.page_data import headline_labels
 from profileapp.report.tables import csv_text
 
 TREND_FOLDER = "plot"
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 _OWN_FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,80}\.csv(?:\.[0-9a-f]{8})?")
 _NAME_LETTERS = 60
 
@@ -25,7 +25,7 @@ def trend_csvs(judged: Sequence[JudgedRun]) -> dict[str, str]:
     """File names and their text: a column a target, in the base unit of summary.csv."""
     files: dict[str, str] = {}
     for label in headline_labels(judged):
-        stem = _UNSAFE.sub("-", label).strip("-.")[:_NAME_LETTERS] or "number"
+        stem = _UNSAFE.sub("-", label).strip("-")[:_NAME_LETTERS] or "number"
         name = next(
             each for each in (stem, *(f"{stem}-{n}" for n in range(2, len(files) + 3))) if f"{each}.csv" not in files
         )

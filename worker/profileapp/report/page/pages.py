@@ -47,7 +47,7 @@ THUMBNAILS = ("custom", "container.cpu", "container.memory", "system.cpu", "syst
 FLAME_GRAPH_FILE = "flame-graph.svg"
 SPEEDSCOPE_FILE = "speedscope.json"
 
-_UNSAFE_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
+_UNSAFE_IN_FILE_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 _OWN_FILE = re.compile(
     r"\.?(?:index\.html|style\.css|flame-graph\.svg|speedscope\.json|\d\d-[A-Za-z0-9._-]*\.svg)(?:\.[0-9a-f]{8})?"
 )
