@@ -18,6 +18,7 @@ from profileapp.model.text import printable
 from profileapp.plan.drawing import plan_drawing
 from profileapp.plan.expand import make_plan, select
 from profileapp.plan.table import plan_table
+from profileapp.plan.workspace import check_carried
 
 
 @click.command(
@@ -53,6 +54,12 @@ from profileapp.plan.table import plan_table
     metavar="FOLDER",
     help="Of --check: as of `run`; the app's image is not looked for, as each agent builds it.",
 )
+@click.option(
+    "--workspace",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="A Jenkins workspace: refuse what would carry files from outside of it to other agents.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def command(
     config: Path,
@@ -64,11 +71,20 @@ def command(
     runtime: str,
     load: Path | None,
     build: Path | None,
+    workspace: Path | None,
     as_json: bool,
 ) -> None:
     """Validate CONFIG, a sage.yaml with a profiling: section, and show the plan; runs nothing."""
     refuse_both(load, build)
+    sources = config.parent if runtime == "process" else None
+    if workspace:
+        files = {"CONFIG": config} | ({"--load": load} if load else {})
+        folders = {key: path for key, path in {"--build": build, "the sources in": sources}.items() if path}
+        check_carried(workspace, files, folders)
     plan = load_plan(config, image, targets, saved_overlay(saved, db))
+    if workspace and sources:
+        # What the process runtime runs is among the app's sources.
+        plan = msgspec.structs.replace(plan, files=("**",))
     if check:
         here = _targets_here(plan, os.environ)
         is_pulled = runtime == "docker" and not load and not build

@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from profileapp.model.text import printable
+
 LFS_POINTER_START = b"version https://git-lfs.github.com/spec/v1\n"
 """How a file begins that stands in the place of one that Git LFS keeps. Source: Git LFS, docs/spec.md."""
 LFS_POINTER_LIMIT_BYTES = 1024
 FILES_LOOKED_AT = 100_000
+"""Files of a dataset that are checked for being Git LFS pointers."""
+ENTRIES_LIMIT = 1_000_000
+"""Files, links and folders below a folder that is carried to other agents; one with more is refused."""
 
 
 def is_lfs_pointer(path: Path) -> bool:
@@ -41,3 +46,26 @@ def files_below(path: Path) -> Iterator[Path]:
         here = Path(parent)
         yield from (here / name for name in files)
         yield from (here / name for name in folders if (here / name).is_symlink())
+
+
+def link_out_of(path: Path, root: Path, root_title: str, entries_limit: int = ENTRIES_LIMIT) -> str:
+    """What is wrong with the links in a folder that Jenkins carries to other agents, following them; "" if nothing.
+
+    A link may lead to anything below `root`, over however many other links. A folder with more than `entries_limit`
+    entries is refused, not accepted unseen. Raises OSError.
+    """
+    real_root = root.resolve()
+    folders, entries = [os.fspath(path)], 0
+    while folders:
+        with os.scandir(folders.pop()) as found:
+            for entry in found:
+                entries += 1
+                if entries > entries_limit:
+                    return f"holds more than {entries_limit} files and folders"
+                if entry.is_symlink():
+                    if not Path(os.path.realpath(entry.path)).is_relative_to(real_root):
+                        shown = printable(os.path.relpath(entry.path, root), 100)
+                        return f"holds a link that leads out of {root_title} ({shown})"
+                elif entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+    return ""

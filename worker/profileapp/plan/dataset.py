@@ -8,10 +8,12 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from profileapp.config.dataset_files import FILES_LOOKED_AT, files_below, is_lfs_pointer
+from profileapp.config.dataset_files import FILES_LOOKED_AT, files_below, is_lfs_pointer, link_out_of
 from profileapp.model.target import ARCHIVE_SUFFIXES, URL_SCHEMES, Dataset
 from profileapp.model.text import printable
 
+OWN_FOLDERS = frozenset({"profile", ".profileapp"})
+"""Folders beside a sage.yaml that profileapp itself writes or reads: no dataset may be mistaken for them."""
 _ANT_SPECIAL = re.compile(r"[*?,\\\s]")
 
 
@@ -36,6 +38,8 @@ def check_dataset(folder: Path, dataset: str) -> str:
         return ", a link that leads out of the folder of the sage.yaml"
     if not (resolved.is_dir() or resolved.is_file()):
         return ", but must be a folder or an ordinary file"
+    if {path.parts[0], resolved.relative_to(folder.resolve()).parts[0]} & OWN_FOLDERS:
+        return ", a folder of profileapp's own; name the dataset's folder otherwise"
     return _check_files(folder, resolved)
 
 
@@ -68,14 +72,14 @@ def ant_patterns(folder: Path, datasets: Sequence[str]) -> tuple[str, ...]:
 def _check_files(folder: Path, resolved: Path) -> str:
     root = folder.resolve()
     try:
+        if resolved.is_dir():
+            problem = link_out_of(resolved, root, "the folder of the sage.yaml")
+            if problem:
+                return f", which {problem}"
         for each in islice(files_below(resolved), FILES_LOOKED_AT):
-            shown = printable(str(each.relative_to(root)), 100)
-            if each.is_symlink():
-                if not each.resolve().is_relative_to(root):
-                    return f", which holds a link that leads out of the folder of the sage.yaml ({shown})"
-            elif is_lfs_pointer(each):
+            if not each.is_symlink() and is_lfs_pointer(each):
                 return (
-                    f", where {shown} is no content but a Git LFS pointer to it; "
+                    f", where {printable(str(each.relative_to(root)), 100)} is no content but a Git LFS pointer to it; "
                     "run `git lfs pull`, or turn on LFS in the job's checkout"
                 )
     except (OSError, RuntimeError) as error:

@@ -1,0 +1,34 @@
+"""What a Jenkins job carries from its workspace to other agents: nothing that lies outside of it.
+
+The checkout is the app's. Jenkins' `stash` follows links in it, so each path is checked here first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from profileapp.config.dataset_files import link_out_of
+from profileapp.errors import ConfigError
+
+
+def check_carried(workspace: Path, files: dict[str, Path], folders: dict[str, Path]) -> None:
+    """Raises ConfigError where a file or folder, by the name of its setting, is outside of `workspace`.
+
+    Nor may a folder hold a link that leads out of it.
+    """
+    for problem in _problems(workspace.resolve(), files, folders):
+        raise ConfigError(problem)
+
+
+def _problems(workspace: Path, files: dict[str, Path], folders: dict[str, Path]) -> Iterator[str]:
+    for setting, path in (files | folders).items():
+        if not path.resolve().is_relative_to(workspace):
+            yield f"{setting} {path}: leads out of the workspace, so it is not carried to other agents"
+    for setting, folder in folders.items():
+        try:
+            problem = link_out_of(folder, folder, "it") if folder.is_dir() else ""
+        except OSError as error:
+            problem = f"cannot be read ({error.strerror})"
+        if problem:
+            yield f"{setting} {folder}: {problem}; such a folder is not carried to other agents"
