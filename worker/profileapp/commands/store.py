@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,11 @@ from profileapp.commands.database import db_option, open_store
 from profileapp.errors import AgentError, ConfigError, ExitCode, ProfileappError, worst
 from profileapp.model.text import printable
 from profileapp.record.folder import RUN_FILE
+from profileapp.record.reader import read_run
 
 if TYPE_CHECKING:
     from profileapp.store.ingest import Stored
+    from profileapp.store.owner import StoringBuild
 
 _EPILOG = """\b
 Examples:
@@ -37,8 +40,17 @@ class StoreOutcome(msgspec.Struct, frozen=True):
 @click.command("store", epilog=_EPILOG)
 @click.argument("folders", nargs=-1, metavar="[DIR]…", type=click.Path(path_type=Path))
 @db_option
+@click.option(
+    "--own-app",
+    metavar="NAME",
+    help="Only runs of this app that this very Jenkins build made (JOB_NAME, BUILD_NUMBER), if the app's stored runs "
+    "are of this job too.",
+)
+@click.option(
+    "--claim-app", is_flag=True, help="With --own-app: the app's stored runs may be of other jobs that profile it too."
+)
 @click.option("--json", "as_json", is_flag=True, help="End with a line of JSON instead of text.")
-def command(folders: tuple[Path, ...], db: str, as_json: bool) -> int:
+def command(folders: tuple[Path, ...], db: str, own_app: str | None, claim_app: bool, as_json: bool) -> int:
     """Store the runs in each DIR, the --out of runs or the folder of one target.
 
     A run is stored once, however often it is given, and whole or not at all. Without a DIR the database is made, or
@@ -47,11 +59,17 @@ def command(folders: tuple[Path, ...], db: str, as_json: bool) -> int:
     targets = [target for folder in folders for target in run_folders(folder)]
     database = open_store(db, write=True)
     from profileapp.store.ingest import store_folder  # noqa: PLC0415
+    from profileapp.store.owner import check_own, check_owner  # noqa: PLC0415
 
+    build = _storing_build(own_app, claim_app)
+    if build:
+        check_owner(database, build)
     runs: list[Stored] = []
     errors: list[ProfileappError] = []
     for target in targets:
         try:
+            if build:
+                check_own(read_run(target), build)
             stored = store_folder(database, target, note=_note)
         except AgentError as refused:
             # One that cannot be stored does not keep the others out.
@@ -71,6 +89,19 @@ def command(folders: tuple[Path, ...], db: str, as_json: bool) -> int:
     elif not errors:
         click.echo(f"{len(runs)} run{'s' if len(runs) != 1 else ''} in {database.name}")
     return exit_code
+
+
+def _storing_build(own_app: str | None, claim_app: bool) -> StoringBuild | None:
+    from profileapp.store.owner import StoringBuild  # noqa: PLC0415
+
+    if own_app is None:
+        if claim_app:
+            raise ConfigError("--claim-app goes with --own-app")
+        return None
+    job, number = os.environ.get("JOB_NAME", ""), os.environ.get("BUILD_NUMBER", "")
+    if not (job and number):
+        raise ConfigError("--own-app is for a Jenkins build: JOB_NAME and BUILD_NUMBER are not set")
+    return StoringBuild(own_app, job, number, os.environ.get("BRANCH_NAME", ""), claim_app)
 
 
 def run_folders(folder: Path) -> list[Path]:
