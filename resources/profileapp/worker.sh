@@ -8,10 +8,13 @@
 # (an index's URL; left out, pip's own). PROFILEAPP_EXTRAS names extras, such as `report`. Environments are kept in
 # ${PROFILEAPP_HOME:-${XDG_CACHE_HOME:-~/.cache}/profileapp}; those not used for 30 days are removed.
 #
-# Python runs isolated (-I) here: the folder we are in is the app's, and its yaml.py is none of ours.
+# The folder we are in is the app's: no file of it decides what is installed or run. Python runs isolated (-I), as its
+# yaml.py is none of ours; what installs is called in a folder of our own, without the build's PYTHON… variables; uv reads
+# no settings (--no-config); a PATH that names folders relative to this one is read without them.
 set -u
 
 main() {
+    keep_absolute_path
     version=$(cat "$(dirname "$0")/VERSION" 2>/dev/null) || fail "the file VERSION beside $0 is missing"
     case $version in
     '' | *[!0-9A-Za-z.+-]*) fail "the file VERSION beside $0 holds no version" ;;
@@ -22,7 +25,7 @@ main() {
     esac
 
     if is_preinstalled; then
-        exec profileapp "$@"
+        preinstalled "$@"
     fi
     open_home
     # Homes may be shared by agents of several kinds.
@@ -48,10 +51,27 @@ fail() {
     exit 4
 }
 
+# An entry that is relative, or empty, is a folder of the app's. ("*" splits no pattern: set -f.)
+keep_absolute_path() {
+    set -f
+    old_ifs=$IFS
+    IFS=:
+    kept=
+    for entry in $PATH; do
+        case $entry in
+        /*) kept=${kept:+$kept:}$entry ;;
+        esac
+    done
+    IFS=$old_ifs
+    set +f
+    PATH=$kept
+    export PATH
+}
+
 is_preinstalled() {
     program=$(command -v profileapp) || return 1
     # `profileapp 0.1.0 (extras: gpu, report)`, or `(extras: none)`
-    found=$(profileapp --version 2>/dev/null)
+    found=$(preinstalled --version 2>/dev/null)
     case $found in
     "profileapp $version (extras: "*) ;;
     *)
@@ -67,6 +87,29 @@ is_preinstalled() {
         esac
     done
 }
+
+# Becomes the profileapp on PATH. A script of Python's is not isolated by itself: a PYTHONPATH of the build's would come
+# before its own modules. A `pip install --user` is seen by no isolated Python, and is called as it is.
+preinstalled() {
+    interpreter=
+    IFS= read -r first <"$program" 2>/dev/null || first=
+    case $first in
+    '#!/'*' '*) ;;
+    '#!/'*/python*) interpreter=${first#"#!"} ;;
+    esac
+    if [ -n "$interpreter" ] && "$interpreter" -I -c 'import profileapp' 2>/dev/null; then
+        exec "$interpreter" -I -m profileapp "$@"
+    fi
+    unset PYTHONPATH PYTHONHOME PYTHONSTARTUP
+    exec "$program" "$@"
+}
+
+# Calls a program that installs: in a folder of our own, without the build's PYTHON… variables.
+apart() (
+    cd "$home" || exit
+    for variable in $(env | sed -n 's/^\(PYTHON[A-Z0-9_]*\)=.*/\1/p'); do unset "$variable"; done
+    exec "$@"
+)
 
 open_home() {
     command -v flock >/dev/null 2>&1 || fail "needs flock (of util-linux) on this agent"
@@ -137,14 +180,14 @@ source_name() {
 make_venv() {
     for python in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do
         rm -rf "$environment"
-        if "$python" -I -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null &&
-            "$python" -I -m venv "$environment" >&2; then
+        if apart "$python" -I -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null &&
+            apart "$python" -I -m venv "$environment" >&2; then
             return
         fi
     done
     # Older JetPacks come with an older Python; uv brings a newer one along.
     rm -rf "$environment"
-    uv=$(find_uv) && "$uv" venv --quiet --seed --python '>=3.10' "$environment" >&2 && return
+    uv=$(find_uv) && apart "$uv" --no-config venv --quiet --seed --python '>=3.10' "$environment" >&2 && return
     fail "needs Python 3.10 or later with its venv module (apt-get install python3-venv), or uv, on this agent"
 }
 
@@ -154,7 +197,7 @@ find_uv() {
     (
         flock 7
         [ -x "$home/uv/bin/uv" ] ||
-            { python3 -I -m venv --clear "$home/uv" && install "$home/uv" uv; } >/dev/null 2>&1
+            { apart python3 -I -m venv --clear "$home/uv" && install "$home/uv" uv; } >/dev/null 2>&1
     ) 7<>"$home/locks/uv" || return 1
     echo "$home/uv/bin/uv"
 }
@@ -176,7 +219,7 @@ pip() {
     (
         in=$1
         shift
-        "$in/bin/python" -I -m pip install --quiet --disable-pip-version-check --no-input "$@" >&2
+        apart "$in/bin/python" -I -m pip install --quiet --disable-pip-version-check --no-input "$@" >&2
     )
 }
 

@@ -338,10 +338,10 @@ def _preinstalled(version: str, extras: str = "none") -> str:
 
 
 def _uv() -> str:
-    """Does what `uv venv --quiet --seed --python '>=3.10' FOLDER` does."""
+    """Does what `uv --no-config venv --quiet --seed --python '>=3.10' FOLDER` does."""
     return f"""
-        [ "$1 $2 $3 $4 $5" = "venv --quiet --seed --python >=3.10" ] || exit 9
-        exec {PYTHON} -m venv "$6" """
+        [ "$1 $2 $3 $4 $5 $6" = "--no-config venv --quiet --seed --python >=3.10" ] || exit 9
+        exec {PYTHON} -m venv "$7" """
 
 
 def _write_uv_wheel(folder: Path) -> None:
