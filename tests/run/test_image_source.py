@@ -25,7 +25,7 @@ from profileapp.errors import ConfigError, ImageError
 from profileapp.run.agent.state import LiveRun, open_state
 from profileapp.run.docker import image_build
 from profileapp.run.docker.image import architecture_problem
-from profileapp.run.docker.image_source import _familiar
+from profileapp.run.docker.image_source import familiar
 from profileapp.run.docker.registry_login import RegistryLogin, take_login
 from profileapp.run.stop import Stop, Wake
 
@@ -351,7 +351,7 @@ def test_a_build_is_bounded(
     built = image_build.BuiltImage(tmp_path, "app:1", tmp_path / "out/build.log", Stop(Wake()))
     began_s = time.monotonic()
     with pytest.raises(ImageError, match=told):
-        built.get(docker.APIClient(), platform.machine(), live, make_progress(io.StringIO()))
+        built.get(docker.APIClient(), platform.machine(), live, make_progress(io.StringIO()), "own:1")
     assert time.monotonic() - began_s < 60
     assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
 
@@ -370,10 +370,10 @@ def test_a_folder_is_no_option_and_no_standard_input(
         Path(name).mkdir()
         with pytest.raises(ImageError, match="ended with 1"):
             image_build.BuiltImage(Path(name), "app:1", tmp_path / "build.log", Stop(Wake())).get(
-                docker.APIClient(), platform.machine(), live, make_progress(io.StringIO())
+                docker.APIClient(), platform.machine(), live, make_progress(io.StringIO()), "own:1"
             )
         words = (tmp_path / "words").read_text().splitlines()
-        assert words[-4:] == ["--tag", "app:1", "--", f"{tmp_path}/{name}"]
+        assert words[-4:] == ["--tag", "own:1", "--", f"{tmp_path}/{name}"]
     assert not Path("x").exists()
 
 
@@ -391,12 +391,12 @@ def test_a_login_is_taken_out_of_the_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "familiar"),
+    ("name", "told"),
     [("app", "app:latest"), ("docker.io/library/app:1", "app:1"), ("host:5000/app", "host:5000/app:latest"),
      ("app@sha256:12", "app@sha256:12"), ("sha256:12", "sha256:12")],
 )  # fmt: skip
-def test_names_are_told_apart_as_docker_does(name: str, familiar: str) -> None:
-    assert _familiar(name) == familiar
+def test_names_are_told_apart_as_docker_does(name: str, told: str) -> None:
+    assert familiar(name) == told
 
 
 def test_the_worker_says_what_it_runs_from_json(tmp_path: Path) -> None:

@@ -215,6 +215,9 @@ class _Measuring:
                 session.runtime.prepare(live, session.progress)
                 measure_in_turn(self._targets, self._begin, failed, lambda: bool(session.stop.signal))
         finally:
+            left_behind = session.runtime.release(live)
+            if left_behind:
+                session.progress.note(left_behind)
             live.end()
 
     def _begin(self, target: Target) -> TargetRun:

@@ -46,7 +46,7 @@ def image_source(
     from profileapp.run.docker.image_source import NamedImage, SavedImage  # noqa: PLC0415
 
     if load:
-        return SavedImage(load, name, is_asked_for=is_asked_for)
+        return SavedImage(load, name, stop, is_asked_for=is_asked_for)
     if build:
         return BuiltImage(build, name, out / BUILD_LOG_FILE, stop, login)
     if not name:

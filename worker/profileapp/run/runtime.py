@@ -41,5 +41,8 @@ class Runtime(Protocol):
     def surroundings(self, limits: Limits) -> Surroundings:
         """What makes networks and starts services beside the app."""
 
+    def release(self, live: LiveRun) -> str:
+        """Removes what `prepare` brought here; what went wrong, "" where all is gone. Never raises."""
+
     def sweep(self, run_id: str) -> int:
         """Removes what a dead run left behind; how many things that were."""

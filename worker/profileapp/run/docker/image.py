@@ -21,7 +21,7 @@ GONE = (DockerException, requests.exceptions.RequestException, OSError)
 """What the daemon's client raises where there is no daemon any more, or it refuses."""
 
 # As Docker calls an image's architecture, by what `uname -m` calls the machine's.
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386", "ppc64le": "ppc64le"}
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386", "ppc64le": "ppc64le"}
 
 
 def get_image(
@@ -49,7 +49,7 @@ def checked(found: dict[str, Any], shown: str, machine: str) -> dict[str, Any]:
 
 def architecture_problem(shown: str, made_for: Sequence[str], machine: str) -> str:
     """What is wrong where an image is made for none of the architectures that `uname -m` calls `machine`; else ""."""
-    own = _ARCHITECTURES.get(machine, machine)
+    own = ARCHITECTURES.get(machine, machine)
     known = [each for each in made_for if each]
     if not known or not own or own in known:
         return ""

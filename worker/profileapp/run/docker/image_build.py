@@ -34,20 +34,23 @@ _TELL_EVERY_S = 10.0
 
 
 class BuiltImage:
-    """Built here by `docker build`, as its user would; what that prints is kept in `log_path`.
+    """Built here by `docker build`; what that prints is kept in `log_path`. `name` is what it is called in reports.
+
+    The daemon is told no name but the run's own: another app's image may have the one that a sage.yaml says.
 
     With a `login`, images that it builds on are pulled with it.
     """
 
     def __init__(self, folder: Path, name: str, log_path: Path, stop: Stop, login: RegistryLogin | None = None) -> None:
         self.name = name or "built here"
-        self._tag = ("--tag", name) if name else ()
         self._folder = folder
         self._log_path = log_path
         self._stop = stop
         self._login = login
 
-    def get(self, api: docker.APIClient, machine: str, live: LiveRun, progress: Progress) -> dict[str, Any]:
+    def get(
+        self, api: docker.APIClient, machine: str, live: LiveRun, progress: Progress, own_name: str
+    ) -> dict[str, Any]:
         program = shutil.which("docker")
         if program is None:
             raise AgentError("--build needs the `docker` command on this agent (Debian: docker.io; else docker-ce-cli)")
@@ -58,7 +61,7 @@ class BuiltImage:
         # Absolute: Docker takes "-" for its standard input.
         where = ("--", str(self._folder.absolute()))
         # --force-rm: else a step that fails leaves its container.
-        words = [program, "build", "--force-rm", "--iidfile", str(id_path), *self._tag, *where]
+        words = [program, "build", "--force-rm", "--iidfile", str(id_path), "--tag", own_name, *where]
         environment = {**os.environ, RUN_ID_VARIABLE: live.id}
         if self._login is None:
             self._build(words, environment, progress)

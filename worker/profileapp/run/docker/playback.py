@@ -5,47 +5,26 @@ Source: Docker documentation, "Create a base image" (an image of an empty tar).
 
 from __future__ import annotations
 
-import io
 import os
 import sys
-import tarfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import docker
-from docker.errors import ImageNotFound
 
 import profileapp
 from profileapp.collect.seam import Mount
 from profileapp.model.target import Service
 from profileapp.run.service.playback import PORT, RTSP_PORT, streams_text
 
-IMAGE_REPOSITORY, IMAGE_TAG = "profileapp/nothing", "1"
-IMAGE = f"{IMAGE_REPOSITORY}:{IMAGE_TAG}"
 _PACKAGE_FOLDER = "/opt/profileapp"
 _SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64")
 
 
-def make_image(api: docker.APIClient) -> None:
-    """Makes the empty image where it is not here. Raises what the daemon's client raises."""
-    inspect: Callable[[str], dict[str, Any]] = api.inspect_image
-    try:
-        inspect(IMAGE)
-    except ImageNotFound:
-        empty = io.BytesIO()
-        with tarfile.open(fileobj=empty, mode="w"):
-            pass
-        api.import_image_from_data(empty.getvalue(), repository=IMAGE_REPOSITORY, tag=IMAGE_TAG)
-
-
 def playback_settings(service: Service) -> dict[str, Any]:
-    """What `create_container` is given for the built-in playback."""
+    """What `create_container` is given for the built-in playback, besides the image."""
     python = os.path.realpath(sys.executable)
     ports = [str(PORT), str(RTSP_PORT)]
     words = [python, "-B", "-s", "-m", "profileapp.playback", "0.0.0.0", *ports, streams_text(service)]  # noqa: S104
     return {
-        "image": IMAGE,
         "entrypoint": words[:1],
         "command": words[1:],
         # The files of its owner may be nobody else's to read, and no capability is left to read them all the same.

@@ -25,6 +25,8 @@ from profileapp.run.docker.image import GONE, one_line
 from profileapp.run.docker.image_source import ImageSource
 from profileapp.run.docker.network import APP_NAME, RUN_LABEL, STATE_LABEL, labels_of, network_settings
 from profileapp.run.docker.registry_login import RegistryLogin
+from profileapp.run.docker.run_images import image_name, remove_images
+from profileapp.run.docker.service_images import ServiceImages
 from profileapp.run.docker.services import DockerSurroundings
 from profileapp.run.launch import RUN_ID_VARIABLE, Launch, Limits, NeverStarted, RunningApp
 from profileapp.run.progress import Progress
@@ -52,6 +54,7 @@ class DockerRuntime:
         self._login = login
         self._state = f"{platform.node()}:{state}"
         self._api, self._info = connect()
+        self._service_images = ServiceImages(self._api, self._info.get("Architecture", ""), login)
 
     @property
     def version(self) -> str:
@@ -64,13 +67,18 @@ class DockerRuntime:
         return _has_nvidia(self._info)
 
     def prepare(self, live: LiveRun, progress: Progress) -> None:
-        found = self._source.get(self._api, self._info.get("Architecture", ""), live, progress)
+        self._service_images.begin(live.id)
+        own_name = image_name(self._state, live.id)
+        found = self._source.get(self._api, self._info.get("Architecture", ""), live, progress, own_name)
         self._config = found.get("Config") or {}
         digests = found.get("RepoDigests") or [""]
         # By its id it stays the same image to the end, whatever its name is given to meanwhile.
         self._image_id = str(found["Id"])
         digest = digests[0].partition("@")[2]
         self.image = Image(self._source.name, self._image_id, digest, found.get("Architecture", ""))
+
+    def release(self, live: LiveRun) -> str:
+        return remove_images(self._api, self._state, live.id)[1]
 
     def start(self, launch: Launch, output: Callable[[bytes], None], exited: Callable[[], None]) -> RunningApp:
         try:
@@ -93,7 +101,7 @@ class DockerRuntime:
         return app
 
     def surroundings(self, limits: Limits) -> DockerSurroundings:
-        return DockerSurroundings(self._api, self._state, self._info.get("Architecture", ""), limits, self._login)
+        return DockerSurroundings(self._api, self._state, limits, self._service_images)
 
     def sweep(self, run_id: str) -> int:
         labels = [f"{RUN_LABEL}={run_id}", f"{STATE_LABEL}={self._state}"]
@@ -108,7 +116,8 @@ class DockerRuntime:
                     self._api.remove_network(network["Id"])
                     swept += 1
         # The client of a build, whom the daemon gives up with it.
-        return swept + kill_marked(run_id)
+        swept += kill_marked(run_id)
+        return swept + remove_images(self._api, self._state, run_id)[0]
 
     def _create(self, launch: Launch) -> str:
         environment = {RUN_ID_VARIABLE: launch.run_id, **launch.env}

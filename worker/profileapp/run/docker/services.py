@@ -17,10 +17,10 @@ from profileapp.collect.seam import Subject
 from profileapp.errors import AgentError
 from profileapp.model.target import Service
 from profileapp.run.docker.container import Container
-from profileapp.run.docker.image import GONE, get_image, one_line
+from profileapp.run.docker.image import GONE, one_line
 from profileapp.run.docker.network import close_network, labels_of, network_settings, open_network
-from profileapp.run.docker.playback import make_image, playback_settings, python_mounts
-from profileapp.run.docker.registry_login import RegistryLogin
+from profileapp.run.docker.playback import playback_settings, python_mounts
+from profileapp.run.docker.service_images import ServiceImages
 from profileapp.run.launch import RUN_ID_VARIABLE, Exit, Limits
 from profileapp.run.progress import Progress
 from profileapp.run.surroundings import RunningService, ServiceLaunch
@@ -30,25 +30,17 @@ _CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "NET_BIN
 
 
 class DockerSurroundings:
-    """Networks and services on one daemon. `machine` is the architecture that the daemon names as its own."""
+    """Networks and services on one daemon."""
 
-    def __init__(
-        self, api: docker.APIClient, state: str, machine: str, limits: Limits, login: RegistryLogin | None = None
-    ) -> None:
+    def __init__(self, api: docker.APIClient, state: str, limits: Limits, images: ServiceImages) -> None:
         self._api = api
         self._state = state
-        self._machine = machine
         self._limits = limits
-        self._login = login
+        self._images = images
 
     def prepare(self, service: Service, progress: Progress) -> None:
         if service.image:
-            get_image(self._api, service.image, self._machine, progress, self._login)
-            return
-        try:
-            make_image(self._api)
-        except GONE as error:
-            raise AgentError(f"service {service.name}: its empty image cannot be made ({one_line(error)})") from error
+            self._images.get(service.image, progress)
 
     def open_network(self, run_id: str, *, internet: bool | None) -> str:
         return open_network(self._api, run_id, self._state, internet=bool(internet))
@@ -86,8 +78,8 @@ class DockerSurroundings:
     def _settings(self, launch: ServiceLaunch) -> dict[str, Any]:
         service = launch.service
         if not service.image:
-            return playback_settings(service)
-        return {"image": service.image, "command": list(service.args) or None}
+            return {"image": self._images.empty(), **playback_settings(service)}
+        return {"image": self._images.id_of(service.image), "command": list(service.args) or None}
 
     def _host_config(self, launch: ServiceLaunch) -> dict[str, Any]:
         is_own = not launch.service.image

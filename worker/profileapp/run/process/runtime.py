@@ -45,6 +45,9 @@ class ProcessRuntime:
     def prepare(self, live: LiveRun, progress: Progress) -> None:
         """A command needs no preparation."""
 
+    def release(self, live: LiveRun) -> str:
+        return ""
+
     def start(self, launch: Launch, output: Callable[[bytes], None], exited: Callable[[], None]) -> RunningApp:
         words = (*self.command, *launch.args)
         environment = {**self._inherited, RUN_ID_VARIABLE: launch.run_id, **launch.env}

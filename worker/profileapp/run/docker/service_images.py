@@ -1,0 +1,45 @@
+"""The images of services: each is looked up once in a run, and is the same from then on."""
+
+from __future__ import annotations
+
+import docker
+
+from profileapp.errors import AgentError
+from profileapp.run.docker.image import GONE, get_image, one_line
+from profileapp.run.docker.registry_login import RegistryLogin
+from profileapp.run.docker.run_images import import_empty
+from profileapp.run.progress import Progress
+
+
+class ServiceImages:
+    """Ids by the names that a sage.yaml gives. `machine` is the architecture that the daemon names as its own."""
+
+    def __init__(self, api: docker.APIClient, machine: str, login: RegistryLogin | None) -> None:
+        self._api = api
+        self._machine = machine
+        self._login = login
+        self._ids: dict[str, str] = {}
+        self._run_id = ""
+        self._empty_id = ""
+
+    def begin(self, run_id: str) -> None:
+        """What is made from now on is marked with the id of this run."""
+        self._run_id = run_id
+
+    def get(self, name: str, progress: Progress) -> None:
+        """Gets the image of a service to the daemon. Raises ImageError or AgentError."""
+        if name not in self._ids:
+            self._ids[name] = str(get_image(self._api, name, self._machine, progress, self._login)["Id"])
+
+    def id_of(self, name: str) -> str:
+        """The id of one that `get` got: whatever its name is given to meanwhile."""
+        return self._ids[name]
+
+    def empty(self) -> str:
+        """The id of an image that holds nothing, made in this run. Raises AgentError."""
+        if not self._empty_id:
+            try:
+                self._empty_id = import_empty(self._api, self._run_id)
+            except GONE as error:
+                raise AgentError(f"an empty image cannot be made ({one_line(error)})") from error
+        return self._empty_id
