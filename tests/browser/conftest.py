@@ -39,7 +39,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a whole report over four targets and a hostile one, with a history and a comparison below it."""
     out = tmp_path_factory.mktemp("browser") / "profile"
     judged = [*judged_samples(out), hostile_run(out, HOSTILE)]
-    write_data(judged)
+    for each in judged:
+        write_data(each)
     write_overview(out, judged)
     write_pages(out, judged)
     write_history(out / "history", TRENDS)

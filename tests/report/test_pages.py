@@ -53,7 +53,8 @@ class Page(HTMLParser):
 
 def report(out: Path, judged: list[JudgedRun]) -> Path:
     """Everything that `profileapp report` writes; the path of the first page."""
-    write_data(judged)
+    for each in judged:
+        write_data(each)
     write_overview(out, judged)
     return write_pages(out, judged)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import subprocess
 import sys
 from functools import partial
@@ -23,7 +24,8 @@ from profileapp.report.write import write_data, write_overview, write_pages
 
 def test_every_file_has_its_place(own_samples: list[JudgedRun]) -> None:
     out = own_samples[0].folder.parent
-    write_data(own_samples)
+    for each in own_samples:
+        write_data(each)
     write_overview(out, own_samples)
     assert write_pages(out, own_samples) == out / "index.html"
     names = {path.name for path in out.iterdir()}
@@ -39,7 +41,7 @@ def test_a_run_that_memory_does_not_hold_has_the_same_report(
     folder = own_samples[0].folder
 
     def made(judged: JudgedRun) -> dict[Path, bytes]:
-        write_data([judged])
+        write_data(judged)
         write_pages(folder.parent, [judged])
         return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -59,19 +61,31 @@ def test_pages_without_the_extra_are_one_clear_line(
 
 
 @pytest.mark.parametrize("name", ["junit.xml", "series.csv", "../junit.xml", "../summary.csv"])
-def test_what_is_in_the_way_is_named_and_nothing_is_lost(name: str, own_samples: list[JudgedRun]) -> None:
+def test_what_is_in_the_way_is_named_and_nothing_is_lost(
+    name: str, own_samples: list[JudgedRun], capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = own_samples[0].folder
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     (folder / name).mkdir()
-    with pytest.raises(AgentError, match=rf"{Path(name).name}: cannot be written .*what was measured is kept"):
-        command.callback(folder.parent, "html", False)  # type: ignore[misc]
+    told = rf"{Path(name).name}: cannot be written .*what was measured is kept"
+    if name.startswith("../"):
+        with pytest.raises(AgentError, match=told):
+            command.callback(folder.parent, "html", False)  # type: ignore[misc]
+    else:
+        # It is one target's, and takes no report of the others.
+        assert command.callback(folder.parent, "html", False) == 4  # type: ignore[misc]
+        assert re.search(told, capsys.readouterr().err)
+        for other in own_samples[1:]:
+            assert (other.folder / "report/index.html").is_file() and (other.folder / "junit.xml").is_file()
     assert (folder / name).is_dir()
     for file in ("metrics.ndjson", "app.log"):
         assert (folder / file).read_bytes() == before[file]
     assert not list(folder.parent.rglob(".*"))
 
 
-def test_a_full_disk_is_one_clear_line(own_samples: list[JudgedRun], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_one_clear_line(
+    own_samples: list[JudgedRun], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = own_samples[0].folder
     before = (folder / "run.json").read_bytes()
 
@@ -79,8 +93,9 @@ def test_a_full_disk_is_one_clear_line(own_samples: list[JudgedRun], monkeypatch
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("profileapp.record.folder.write_atomic", full)
-    with pytest.raises(AgentError, match="No space left on device"):
-        command.callback(folder.parent, "html", False)  # type: ignore[misc]
+    assert command.callback(folder.parent, "html", False) == 4  # type: ignore[misc]
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == len(own_samples) and all("No space left on device" in line for line in said)
     assert (folder / "run.json").read_bytes() == before
 
 
@@ -94,7 +109,7 @@ from profileapp.judge.verdict import judge_folder
 from profileapp.report.terminal import print_table
 from profileapp.report.write import write_data, write_overview
 judged = [judge_folder(Path(sys.argv[1]))]
-write_data(judged)
+[write_data(each) for each in judged]
 write_overview(Path(sys.argv[1]).parent, judged)
 print_table(judged)
 """

@@ -14,10 +14,10 @@ from rich.text import Text
 
 from profileapp.commands.database import db_option, open_store
 from profileapp.commands.selection import moment_ns
-from profileapp.commands.store import run_folders
-from profileapp.errors import AgentError, ConfigError, ExitCode
+from profileapp.commands.store import is_folder, run_folders
+from profileapp.errors import AgentError, ConfigError, ExitCode, worst
 from profileapp.judge.baseline import GOOD, alpha_of, hold, is_worse
-from profileapp.judge.verdict import JudgedRun, judge_folder
+from profileapp.judge.verdict import JudgedRun, judge_folder, without_judgement
 from profileapp.model.clock import format_utc
 from profileapp.model.run import Baseline, Run
 from profileapp.model.text import printable
@@ -83,21 +83,42 @@ def command(folder: Path, branch: str, against: tuple[Path, ...], since: str, db
     since_ns = moment_ns("--since", since)
     find = _in_folders(against, branch, since_ns) if against else _in_database(db, branch, since_ns)
     earlier = [find(each.run) if each.verdict in JUDGED else () for each in judged]
-    alpha = alpha_of([(each.run, before) for each, before in zip(judged, earlier, strict=True)])
-    held = [_hold(each, before, branch, alpha, since_ns) for each, before in zip(judged, earlier, strict=True)]
-    for each in held:
-        _write(each)
+    try:
+        held = _hold_all(judged, earlier, branch, since_ns)
+    except Exception:
+        # One target's numbers bring out an error of ours: it is set aside, and the others are compared all the same.
+        judged = [_without_bad_numbers(each, before) for each, before in zip(judged, earlier, strict=True)]
+        held = _hold_all(judged, earlier, branch, since_ns)
+    errors = [error for each in held if (error := _write(each))]
+    for error in errors:
+        click.echo(f"profileapp: {error}", err=True)
     _write_cases(folder, held)
-    exit_code = ExitCode.BUDGET_BROKEN if any(is_worse(each.run.baseline) for each in held) else ExitCode.OK
+    worse = ExitCode.BUDGET_BROKEN if any(is_worse(each.run.baseline) for each in held) else ExitCode.OK
+    exit_code = worst([worse, *(error.exit_code for error in errors)])
     found = {each.run.target.name: each.run.baseline for each in held if each.run.baseline}
     if as_json:
         click.echo(msgspec.json.encode(Outcome(found, exit_code)))
     else:
         _print(found)
-        if exit_code:
+        if worse:
             began_ns = min(each.run.started_ns for each in held if is_worse(each.run.baseline))
             click.echo(f"was it meant? then --since {_shown(began_ns)} leaves out what was before")
     return exit_code
+
+
+def _hold_all(
+    judged: Sequence[JudgedRun], earlier: Sequence[Sequence[Run]], branch: str, since_ns: int
+) -> list[JudgedRun]:
+    alpha = alpha_of([(each.run, before) for each, before in zip(judged, earlier, strict=True) if not each.judge_error])
+    return [_hold(each, before, branch, alpha, since_ns) for each, before in zip(judged, earlier, strict=True)]
+
+
+def _without_bad_numbers(judged: JudgedRun, earlier: Sequence[Run]) -> JudgedRun:
+    try:
+        hold(judged.run, earlier, "", alpha_of([(judged.run, earlier)]))
+    except Exception as error:
+        return without_judgement(judged, error)
+    return judged
 
 
 def _hold(judged: JudgedRun, earlier: Sequence[Run], branch: str, alpha: float, since_ns: int) -> JudgedRun:
@@ -152,8 +173,8 @@ def _in_folders(folders: Sequence[Path], branch: str, since_ns: int) -> Find:
 
 def _runs_below(folder: Path) -> list[Path]:
     """The targets' folders in a folder and some levels below; symbolic links are not followed."""
-    if not folder.is_dir():
-        raise ConfigError(f"{folder}: no such folder; name one that holds earlier runs")
+    if not is_folder(folder):
+        raise ConfigError(f"{printable(str(folder), 200)}: no such folder; name one that holds earlier runs")
     found = []
     for place, names, files in os.walk(folder):
         if RUN_FILE in files:
@@ -165,11 +186,15 @@ def _runs_below(folder: Path) -> list[Path]:
     return found
 
 
-def _write(judged: JudgedRun) -> None:
+def _write(judged: JudgedRun) -> AgentError | None:
+    """Keeps what was found in run.json; why not, where that cannot be."""
+    if judged.judge_error:
+        return AgentError(f"{judged.folder}: {judged.judge_error}")
     try:
         RunFolder(judged.folder).write_run(judged.run)
     except OSError as error:
-        raise AgentError(f"{judged.folder}: cannot be written ({error.strerror}); what was measured is kept") from error
+        return AgentError(f"{judged.folder}: cannot be written ({error.strerror}); what was measured is kept")
+    return None
 
 
 def _write_cases(folder: Path, held: list[JudgedRun]) -> None:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from profileapp.commands.database import db_option, open_store
-from profileapp.commands.store import run_folders
+from profileapp.commands.store import is_folder, run_folders
 from profileapp.errors import ConfigError
 from profileapp.judge.compare import Difference, Measured, Side, compare
 from profileapp.judge.device import device_of
@@ -63,9 +63,12 @@ def command(first: str, second: str, metric: str, app: str, html: Path | None, d
 
 def _measured(reference: str, app: str, db: str) -> list[Measured]:
     folder = Path(reference)
-    if folder.is_dir():
-        runs = [judge_folder(each).run for each in run_folders(folder)]
-        meant = [run for run in runs if not app or run.app.name == app]
+    if is_folder(folder):
+        judged = [judge_folder(each) for each in run_folders(folder)]
+        for each in judged:
+            if each.judge_error:
+                click.echo(f"profileapp: {each.folder}: {each.judge_error}", err=True)
+        meant = [each.run for each in judged if not app or each.run.app.name == app]
         return [Measured(run.target.name, device_of(run), run.summary) for run in meant]
     database = open_store(db, write=False)
     from profileapp.store.history import measured  # noqa: PLC0415

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from profileapp.commands.outcome import finish
-from profileapp.errors import AgentError, ConfigError, worst
+from profileapp.errors import AgentError, ConfigError, ProfileappError, worst
 from profileapp.judge.verdict import JudgedRun, judge_folder
+from profileapp.model.text import printable
 from profileapp.record.folder import METRICS_FILE, PACKED_METRICS_FILE, RUN_FILE, RunFolder
 from profileapp.report.digest import digest_json
 from profileapp.report.markdown import markdown
@@ -42,20 +43,28 @@ def command(folder: Path, form: str, as_json: bool) -> int:
     if form != "html":
         click.echo(markdown(judged) if form == "markdown" else digest_json(judged), nl=form == "json")
         return worst([each.exit_code for each in judged])
-    for each in judged:
-        if each.run.id:
-            _write_run(each)
-    write_data(judged)
+    errors: list[ProfileappError] = []
+    judged = [write_target(each, errors) for each in judged]
     write_overview(folder, judged)
     index = write_pages(folder, judged)
-    return finish(judged, (), 0, index, as_json)
+    return finish(judged, errors, 0, index, as_json)
 
 
-def _write_run(judged: JudgedRun) -> None:
+def write_target(judged: JudgedRun, errors: list[ProfileappError]) -> JudgedRun:
+    """Writes what stands in a target's own folder. What cannot be written is added to `errors`, and told.
+
+    Returns the run as it is to be reported.
+    """
     try:
-        RunFolder(judged.folder).write_run(judged.run)
+        if judged.run.id and not judged.judge_error:
+            RunFolder(judged.folder).write_run(judged.run)
+        return write_data(judged)
+    except AgentError as error:
+        errors.append(error)
     except OSError as error:
-        raise AgentError(f"{judged.folder}: cannot be written ({error.strerror}); what was measured is kept") from error
+        errors.append(AgentError(f"{judged.folder}: cannot be written ({error.strerror}); what was measured is kept"))
+    click.echo(f"profileapp: {judged.folder.name}: {errors[-1]}", err=True)
+    return judged
 
 
 def judge_all(folder: Path) -> list[JudgedRun]:
@@ -63,8 +72,11 @@ def judge_all(folder: Path) -> list[JudgedRun]:
     names = (RUN_FILE, METRICS_FILE, PACKED_METRICS_FILE)
     try:
         entries = sorted(folder.iterdir())
-    except OSError as error:
-        raise ConfigError(f"{folder}: cannot be read ({error.strerror}); name the --out of a run") from error
+    except (OSError, ValueError) as error:
+        # ValueError: a NUL in the name.
+        reason = error.strerror if isinstance(error, OSError) else error
+        shown = printable(str(folder), 200)
+        raise ConfigError(f"{shown}: cannot be read ({reason}); name the --out of a run") from error
     found = [
         entry
         for entry in entries

@@ -19,13 +19,14 @@ from profileapp.commands.database import db_option, saved_option, saved_overlay
 from profileapp.commands.outcome import finish
 from profileapp.commands.plan import load_plan, refuse_both
 from profileapp.commands.progress import make_progress
+from profileapp.commands.report import write_target
 from profileapp.commands.runtime import docker_runtime, image_source, process_runtime
-from profileapp.errors import AgentError, ConfigError, ImageError, ProfileappError
-from profileapp.judge.verdict import JudgedRun, judge_folder
+from profileapp.errors import ConfigError, ImageError, ProfileappError
+from profileapp.judge.verdict import judge_folder
 from profileapp.model.quantity import parse_quantity
 from profileapp.model.target import Target
 from profileapp.record.folder import RunFolder
-from profileapp.report.write import report_extra_is_installed, write_data
+from profileapp.report.write import report_extra_is_installed
 from profileapp.run.agent.facts import build_facts
 from profileapp.run.agent.lock import Holder, agent_lock
 from profileapp.run.agent.state import State, open_state
@@ -174,7 +175,7 @@ def command(
                 # --debug would show what caused it, whose words are others' and may repeat a secret.
                 raise error from None
             raise
-        judged = [each for target, folder in folders.items() if (each := _judge(folder, errors, target))]
+        judged = [write_target(judge_folder(folder.path), errors) for folder in folders.values()]
     index = None
     if judged and not no_report and not stop.signal:
         index = _make_report(out)
@@ -240,18 +241,6 @@ class _Measuring:
             raise
         self._folders[target.name] = folder
         return run
-
-
-def _judge(folder: RunFolder, errors: list[ProfileappError], target: str) -> JudgedRun | None:
-    judged = judge_folder(folder.path)
-    try:
-        folder.write_run(judged.run)
-        write_data([judged])
-    except OSError as error:
-        errors.append(AgentError(f"{folder.path}: cannot be written ({error.strerror}); what was measured is kept"))
-        click.echo(f"profileapp: {target}: {errors[-1]}", err=True)
-        return None
-    return judged
 
 
 def _dataset_cache() -> DatasetCache:

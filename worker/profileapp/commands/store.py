@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from profileapp.commands.database import db_option, open_store
-from profileapp.errors import AgentError, ConfigError, ExitCode, ProfileappError, worst
+from profileapp.errors import AgentError, ConfigError, ExitCode, ProfileappError, StoreError, worst
 from profileapp.model.text import printable
 from profileapp.record.folder import RUN_FILE
 from profileapp.record.reader import read_run
@@ -67,13 +67,19 @@ def command(folders: tuple[Path, ...], db: str, own_app: str | None, claim_app: 
     runs: list[Stored] = []
     errors: list[ProfileappError] = []
     for target in targets:
+        # One that cannot be stored does not keep the others out; a database that fails fails for all.
         try:
             if build:
                 check_own(read_run(target), build)
             stored = store_folder(database, target, note=_note)
         except AgentError as refused:
-            # One that cannot be stored does not keep the others out.
             errors.append(refused)
+            continue
+        except StoreError:
+            raise
+        except Exception as ours:
+            reason = printable(f"{type(ours).__name__}: {ours}", 200)
+            errors.append(AgentError(f"{target}: nothing was stored of it, an error of profileapp itself ({reason})"))
             continue
         runs.append(stored)
         for problem in stored.problems:
@@ -106,14 +112,22 @@ def _storing_build(own_app: str | None, claim_app: bool) -> StoringBuild | None:
 
 def run_folders(folder: Path) -> list[Path]:
     """The targets' folders in `folder`, or itself where it is one. Raises ConfigError where there is none."""
-    if not folder.is_dir():
-        raise ConfigError(f"{folder}: no such folder; name the --out of a run")
+    if not is_folder(folder):
+        raise ConfigError(f"{printable(str(folder), 200)}: no such folder; name the --out of a run")
     if _holds_a_run(folder):
         return [folder]
     found = [entry for entry in sorted(folder.iterdir()) if entry.is_dir() and _holds_a_run(entry)]
     if not found:
         raise ConfigError(f"{folder}: holds no target's folder with a {RUN_FILE}; name the --out of a run")
     return [entry for entry in found if not entry.is_symlink()]
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder; a text too long for a path, or with a NUL in it, names none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _holds_a_run(folder: Path) -> bool:

@@ -14,9 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from profileapp.model.quantity import DURATION_PATTERN, TEMPERATURE_PATTERN
 from profileapp.model.series import METRICS
-from profileapp.model.target import ARCHIVE_SUFFIXES
-
-NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
+from profileapp.model.target import ARCHIVE_SUFFIXES, NAME_PATTERN
 
 Metric = Literal["system", "container", "gpu-memory", "gpu-summary", "energy", "tau", "functions", "custom"]
 

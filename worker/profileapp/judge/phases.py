@@ -40,16 +40,23 @@ class Phases:
         )
 
     def summary(self, selector: str) -> tuple[SeriesSummary, ...]:
-        """Statistics within a phase, or of all but it (`!start-up`). Raises NoSuchPhase."""
+        """Statistics within a phase, or of all but it (`!start-up`). Raises NoSuchPhase.
+
+        A phase whose own name begins with `!` goes before the one that the rest of it names.
+        """
         if selector not in self._summaries:
-            name = selector.removeprefix(OUTSIDE)
-            if name not in self._spans:
-                near = get_close_matches(name, self._spans, n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                raise NoSuchPhase(f"the app told of no phase {name}{hint}")
-            spans = self._spans[name] if name == selector else _outside(self._spans[name])
-            self._summaries[selector] = summarise_in(self._series, _both(self._measured, spans))
+            self._summaries[selector] = summarise_in(self._series, _both(self._measured, self._selected(selector)))
         return self._summaries[selector]
+
+    def _selected(self, selector: str) -> list[Span]:
+        if selector in self._spans:
+            return self._spans[selector]
+        name = selector.removeprefix(OUTSIDE)
+        if name != selector and name in self._spans:
+            return _outside(self._spans[name])
+        near = get_close_matches(name, self._spans, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise NoSuchPhase(f"the app told of no phase {name}{hint}")
 
 
 def phase_spans(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> dict[str, list[Span]]:

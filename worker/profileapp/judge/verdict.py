@@ -24,7 +24,8 @@ from profileapp.model.run import APP_FAILURES, BudgetResult, Run, SeriesSummary
 from profileapp.model.series import Series
 from profileapp.model.table import FunctionRow, KernelRow
 from profileapp.model.target import App, Target
-from profileapp.record.reader import read_log_tail, read_recording
+from profileapp.model.text import printable
+from profileapp.record.reader import Recording, read_log_tail, read_recording
 from profileapp.record.series_data import SeriesData
 from profileapp.record.table_files import read_functions, read_kernels
 
@@ -32,7 +33,11 @@ Verdict = Literal["passed", "over budget", "worse", "app failed", "not measured"
 
 
 class JudgedRun(msgspec.Struct, frozen=True):
-    """A run with its judgement. `run` holds summary and budgets; `problems` what could not be read of its files."""
+    """A run with its judgement. `run` holds summary and budgets; `problems` what could not be read of its files.
+
+    `judge_error` says why it could not be judged, "" where it was; `run` is then not to be written in place of what is
+    recorded.
+    """
 
     run: Run
     verdict: Verdict
@@ -44,15 +49,65 @@ class JudgedRun(msgspec.Struct, frozen=True):
     functions: tuple[FunctionRow, ...]
     kernels: tuple[KernelRow, ...]
     problems: tuple[str, ...]
+    judge_error: str = ""
 
 
 def judge_folder(folder: Path) -> JudgedRun:
     """Judges whatever is in a target's folder; never raises for what an app, a crash or a stranger left there."""
-    recording = read_recording(folder)
+    recorded: Run | None = None
+    try:
+        recording = read_recording(folder)
+        recorded = recording.run
+        return _judge_recording(folder, recording)
+    except Exception as error:
+        # An error of ours that one app's numbers bring out: it must not take the report of the other targets.
+        return _unjudged(folder, recorded or _unknown(folder), error)
+
+
+def without_judgement(judged: JudgedRun, error: Exception) -> JudgedRun:
+    """The run as one that could not be judged, because of `error`: nothing of its numbers is shown."""
+    return _unjudged(judged.folder, judged.run, error)
+
+
+def _unknown(folder: Path) -> Run:
+    return Run(id="", app=App(""), target=Target(folder.name), clock=Clock(0, 0), started_ns=0)
+
+
+def _unjudged(folder: Path, recorded: Run, error: Exception) -> JudgedRun:
+    reason = printable(f"{type(error).__name__}: {error}", 200)
+    text = f"could not be judged ({reason}), an error of profileapp itself: report it; what was measured is kept"
+    run = msgspec.structs.replace(
+        recorded,
+        state="finished",
+        ending="not-measured",
+        message=text,
+        summary=(),
+        events=(),
+        phases=(),
+        marks=(),
+        budgets=(),
+        numbers=(),
+        baseline=None,
+    )
+    return JudgedRun(
+        run=run,
+        verdict=verdict_of(run),
+        exit_code=exit_code_of(run),
+        headline=(),
+        folder=folder,
+        series={},
+        app_log_tail="",
+        functions=(),
+        kernels=(),
+        problems=(text,),
+        judge_error=text,
+    )
+
+
+def _judge_recording(folder: Path, recording: Recording) -> JudgedRun:
     table_problems: list[str] = []
     functions, kernels = read_functions(folder, table_problems), read_kernels(folder, table_problems)
-    unknown = Run(id="", app=App(""), target=Target(folder.name), clock=Clock(0, 0), started_ns=0)
-    recorded = recording.run or unknown
+    recorded = recording.run or _unknown(folder)
     series = recording.series | derived(recording.series, recorded.repeats, recorded.target.interval_s)
     summary = (
         *summarise(series, recorded.repeats),

@@ -7,6 +7,8 @@ from typing import Literal
 import msgspec
 
 OnTimeout = Literal["end", "fail"]
+NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
+"""What a target may be named."""
 
 
 class App(msgspec.Struct, frozen=True):

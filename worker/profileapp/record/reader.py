@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from pathlib import Path
 from typing import BinaryIO
@@ -11,6 +12,8 @@ import msgspec
 from profileapp.errors import AgentError
 from profileapp.model.run import RUN_VERSION, Run
 from profileapp.model.series import Series
+from profileapp.model.target import NAME_PATTERN
+from profileapp.model.text import printable
 from profileapp.record.files import open_regular
 from profileapp.record.folder import APP_LOG_FILE, METRICS_FILE, PACKED_METRICS_FILE, RUN_FILE
 from profileapp.record.packed import open_packed
@@ -63,9 +66,14 @@ def read_run(folder: Path) -> Run:
             raise AgentError(
                 f"{path}: version {version} is newer than this profileapp knows ({RUN_VERSION}); update it"
             )
-        return msgspec.json.decode(content, type=Run)
+        run = msgspec.json.decode(content, type=Run)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise AgentError(f"{path}: not a run of profileapp ({error})") from error
+        raise AgentError(f"{path}: not a run of profileapp ({printable(str(error), 300)})") from error
+    # It becomes part of paths, of a page and of test cases: whoever writes another name did not run a target.
+    if not re.fullmatch(NAME_PATTERN, run.target.name):
+        shown = printable(run.target.name, 60)
+        raise AgentError(f"{path}: not a run of profileapp (the name of its target is {shown!r})")
+    return run
 
 
 def read_series(folder: Path, problems: list[str]) -> dict[Series, SeriesData]:

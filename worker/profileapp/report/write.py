@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from profileapp.errors import AgentError
-from profileapp.judge.verdict import JudgedRun
+from profileapp.judge.verdict import JudgedRun, without_judgement
 from profileapp.record.files import write_atomic
 from profileapp.report.jenkins.badge import badge_svg
 from profileapp.report.jenkins.junit import SERIES_FILE, attachments_xml, junit_xml
@@ -17,11 +17,20 @@ from profileapp.report.tables import series_csv, summary_csv
 INDEX_FILE = "index.html"
 
 
-def write_data(judged: Sequence[JudgedRun]) -> None:
-    """`series.csv` and `junit.xml`, which names it, into each target's folder. Needs no extra. Raises AgentError."""
-    for each in judged:
-        _write(each.folder / SERIES_FILE, series_csv(each))
-        _write(each.folder / "junit.xml", junit_xml([each]))
+def write_data(judged: JudgedRun) -> JudgedRun:
+    """`series.csv` and `junit.xml`, which names it, into a target's folder. Needs no extra. Raises AgentError.
+
+    Returns the run, without a judgement where its numbers cannot be written: the other targets are reported with it.
+    """
+    try:
+        _write_data(judged)
+    except AgentError:
+        raise
+    except Exception as error:
+        # Like `judge_folder`: what one app says must not take the report of the other targets.
+        judged = without_judgement(judged, error)
+        _write_data(judged)
+    return judged
 
 
 def write_overview(out: Path, judged: Sequence[JudgedRun]) -> None:
@@ -49,6 +58,11 @@ def write_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
 def report_extra_is_installed() -> bool:
     """Whether jinja2 and matplotlib can be imported here."""
     return find_spec("jinja2") is not None and find_spec("matplotlib") is not None
+
+
+def _write_data(judged: JudgedRun) -> None:
+    _write(judged.folder / SERIES_FILE, series_csv(judged))
+    _write(judged.folder / "junit.xml", junit_xml([judged]))
 
 
 def _write(path: Path, text: str) -> None:

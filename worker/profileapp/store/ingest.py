@@ -98,6 +98,8 @@ def check_run(judged: JudgedRun) -> None:
     if not run.id:
         reason = judged.problems[0] if judged.problems else "no run"
         raise AgentError(f"{judged.folder}: nothing was stored of it: {reason}")
+    if judged.judge_error:
+        raise AgentError(f"{judged.folder}: nothing was stored of it: it {judged.judge_error}")
     numbers = (run.started_ns, run.ended_ns, run.clock.anchor_wall_ns, run.stop_signal)
     if not all(0 <= number < LARGEST for number in numbers):
         raise AgentError(f"{judged.folder}: nothing was stored of it: a time in run.json is out of range")

@@ -19,7 +19,7 @@ import msgspec
 from markupsafe import Markup, escape
 
 from profileapp.errors import AgentError
-from profileapp.judge.verdict import JudgedRun
+from profileapp.judge.verdict import JudgedRun, without_judgement
 from profileapp.model.stacks import read_folded
 from profileapp.record.files import open_regular, write_atomic
 from profileapp.record.folder import APP_LOG_FILE, METRICS_FILE, PACKED_METRICS_FILE, RUN_FILE
@@ -96,7 +96,7 @@ def write_all_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
         style = files("profileapp.report.page").joinpath("static/style.css").read_bytes()
         write_atomic(out / REPORT_FOLDER / "style.css", style)
         runs = devices.placed(judged)
-        pages = [_write_target(templates, each) for each in runs]
+        pages = [_write_target_or_why(templates, each) for each in runs]
         plots = [write_plot(out / REPORT_FOLDER, index, plot) for index, plot in enumerate(target_plots(runs), start=1)]
         html = templates.get_template("index.html").render(
             pages=pages,
@@ -111,6 +111,17 @@ def write_all_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
     except OSError as error:
         raise AgentError(f"{out}: the report cannot be written ({error.strerror})") from error
     return index
+
+
+def _write_target_or_why(templates: jinja2.Environment, placed: devices.Placed) -> TargetPage:
+    """A target's page; where its numbers cannot be shown, one that says so: they must not take the others' pages."""
+    try:
+        return _write_target(templates, placed)
+    except (OSError, AgentError):
+        raise
+    except Exception as error:
+        unjudged = without_judgement(placed.judged, error)
+        return _write_target(templates, msgspec.structs.replace(placed, judged=unjudged))
 
 
 def _write_target(templates: jinja2.Environment, placed: devices.Placed) -> TargetPage:

@@ -1,0 +1,158 @@
+"""Run folders with hostile content on their way through judge, report, compare, baseline and store.
+
+"Held": the attack changes nothing for anybody else. "Refused": it is turned away, with one line that says why.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from profileapp.commands.main import commands
+from profileapp.errors import ProfileappError
+from profileapp.judge.verdict import judge_folder
+from profileapp.model.series import Series
+from profileapp.model.target import Target
+from profileapp.record.folder import RunFolder
+from store.runs import FPS, a_run, record
+
+COMMANDS = [
+    ["report"],
+    ["report", "--format", "markdown"],
+    ["report", "--format", "json"],
+    ["store"],
+    ["baseline", "--against", "."],
+]
+
+
+def profileapp(*args: str) -> Result:
+    """In this process, errors as `main` gives them."""
+    return CliRunner().invoke(commands, args, standalone_mode=False)
+
+
+def a_phase(name: str) -> Series:
+    return Series(name, "", "custom", (), "phase")
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A target that tells of the phases `!x` and `y`, and an innocent one beside it."""
+    target = Target("hostile", budgets={"fps.mean@!x": ">= 1", "fps.mean@!y": ">= 1", "fps.mean@!z": ">= 1"})
+    record(tmp_path, a_run("h", target="hostile"), {FPS: [10.0] * 9, a_phase("!x"): [1, 0], a_phase("y"): [0, 1, 0]})
+    run = a_run("h", target="hostile")
+    RunFolder(tmp_path / "hostile").write_run(msgspec.structs.replace(run, target=target))
+    record(tmp_path, a_run("i", target="innocent"))
+    return tmp_path
+
+
+def test_a_phase_whose_name_begins_with_an_exclamation_mark_is_held(out: Path) -> None:
+    run = judge_folder(out / "hostile").run
+    assert {phase.name for phase in run.phases} == {"!x", "y"}
+    states = [(budget.key, budget.state) for budget in run.budgets]
+    assert states == [("fps.mean@!x", "kept"), ("fps.mean@!y", "kept"), ("fps.mean@!z", "not-measured")]
+    [inside] = [each for phase in run.phases if phase.name == "!x" for each in phase.summary if each.name == "fps"]
+    [measured] = [budget for budget in run.budgets if budget.key == "fps.mean@!x"]
+    # The exact name goes first: what the budget means is the phase, not all but "x".
+    assert (inside.count, measured.measured) == (2, 10.0)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_such_a_phase_is_held_by_every_command(out: Path, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(out)
+    done = profileapp(words[0], str(out), *words[1:])
+    assert done.exception is None and done.return_value in (0, 1), done.output
+
+
+def test_such_a_phase_is_held_by_compare(out: Path) -> None:
+    done = profileapp("compare", str(out / "hostile"), str(out / "innocent"))
+    assert done.exception is None, done.output
+
+
+@pytest.fixture
+def ours_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of ours that the numbers of the target `hostile` bring out."""
+    from profileapp.judge import verdict
+
+    real = verdict.app_events
+
+    def events(series: dict[Series, object]) -> object:
+        if any(one.kind == "phase" for one in series):
+            raise ZeroDivisionError("made by a test")
+        return real(series)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(verdict, "app_events", events)
+
+
+@pytest.mark.usefixtures("ours_fails")
+def test_a_target_that_cannot_be_judged_is_held_from_the_others(out: Path) -> None:
+    before = (out / "hostile/run.json").read_bytes()
+    done = profileapp("report", str(out), "--json")
+    assert done.exception is None and done.return_value == 4
+    outcome = json.loads(done.stdout.splitlines()[-1])
+    verdicts = {each["name"]: each["verdict"] for each in outcome["targets"]}
+    assert verdicts == {"hostile": "not measured", "innocent": "passed"}
+    assert "could not be judged (ZeroDivisionError: made by a test)" in outcome["targets"][0]["message"]
+    for target in verdicts:
+        assert (out / target / "report/index.html").is_file() and (out / target / "junit.xml").is_file()
+    # What the app left is kept for a worker that can read it.
+    assert (out / "hostile/run.json").read_bytes() == before
+    assert b"could not be judged" in (out / "junit.xml").read_bytes()
+
+
+@pytest.mark.usefixtures("ours_fails")
+@pytest.mark.parametrize("words", [["store"], ["baseline", "--against", "."]], ids=" ".join)
+def test_such_a_target_is_held_from_what_others_store(
+    out: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(out)
+    done = profileapp(words[0], str(out), *words[1:], "--json")
+    assert done.exception is None and done.return_value == 4
+    assert "innocent" in done.stdout and "could not be judged" in done.output + done.stderr
+
+
+def test_pages_of_the_other_targets_are_held(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from profileapp.report.page import pages
+
+    real = pages.plot_target
+
+    def plots(series: dict[Series, object], *rest: object) -> object:
+        if any(one.kind == "phase" for one in series):
+            raise OverflowError("made by a test")
+        return real(series, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pages, "plot_target", plots)
+    done = profileapp("report", str(out), "--json")
+    assert done.exception is None, done.exception
+    assert "could not be judged" in (out / "hostile/report/index.html").read_text()
+    assert "10" in (out / "innocent/report/index.html").read_text()
+
+
+@pytest.mark.parametrize("name", ["x" * 10_000, "x/" * 5_000], ids=["long", "deep"])
+def test_a_name_that_no_path_can_have_is_refused(out: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(out)
+    profileapp("store", str(out))
+    for words in (
+        ["compare", name, str(out)],
+        ["report", name],
+        ["store", name],
+        ["baseline", name],
+        ["baseline", str(out), "--against", name],
+    ):
+        done = profileapp(*words)
+        assert isinstance(done.exception, ProfileappError), (words[0], done.exception)
+        assert len(str(done.exception)) < 1000
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a/b", "a" * 64, "A", "\u202egpj", "", "-rf", "a\nb", "a\0b", ".ssh"])
+def test_a_target_name_that_none_could_have_is_refused(tmp_path: Path, name: str) -> None:
+    record(tmp_path, a_run("f", target="forged"))
+    document = json.loads((tmp_path / "forged/run.json").read_text())
+    document["target"]["name"] = name
+    (tmp_path / "forged/run.json").write_text(json.dumps(document))
+    judged = judge_folder(tmp_path / "forged")
+    assert (judged.verdict, judged.run.target.name, judged.run.id) == ("incomplete", "forged", "")
+    assert "not a run of profileapp (the name of its target" in judged.problems[0]
