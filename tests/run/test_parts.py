@@ -19,7 +19,7 @@ from profileapp.model.run import Repeat
 from profileapp.model.target import Target
 from profileapp.run.agent.facts import agent_facts, build_facts
 from profileapp.run.agent.lock import Holder, agent_lock
-from profileapp.run.agent.state import open_state
+from profileapp.run.agent.state import default_folders, open_state
 from profileapp.run.ending import Cause, ending_of, run_ending, signal_name
 from profileapp.run.launch import Exit
 from profileapp.run.output import AppLog
@@ -126,12 +126,33 @@ class TestState:
         state = open_state({"PROFILEAPP_STATE": str(tmp_path / "s")})
         live = state.begin_run()
         assert list(state.dead_runs()) == [] and live.scratch.stat().st_mode & 0o777 == 0o700
-        (state.folder / "dead.run").touch()
-        state.scratch_of("dead").mkdir()
-        assert list(state.dead_runs()) == ["dead"]
-        state.forget("dead")
+        dead = "20260101T000000-0123abcd"
+        (state.folder / f"{dead}.run").touch()
+        state.scratch_of(dead).mkdir()
+        assert list(state.dead_runs()) == [dead]
+        state.forget(dead)
         live.end()
         assert list(state.folder.iterdir()) == []
+
+    @pytest.mark.parametrize("name", [".run", "..run", "dead.run", "20260101T000000-0123ABCD.run"])
+    def test_a_file_that_is_not_named_as_we_name_runs_is_nobodys_run(self, tmp_path: Path, name: str) -> None:
+        state = open_state({"PROFILEAPP_STATE": str(tmp_path / "s")})
+        (state.folder / name).touch()
+        assert list(state.dead_runs()) == []
+
+    def test_a_run_that_is_dead_but_cannot_be_removed_is_set_aside(self, tmp_path: Path) -> None:
+        state = open_state({"PROFILEAPP_STATE": str(tmp_path / "s")})
+        live = state.begin_run()
+        (live.scratch / "file").touch()
+        live.let_go()
+        assert list(state.dead_runs()) == [live.id]
+        aside = state.set_aside(live.id)
+        assert list(state.dead_runs()) == [] and state.set_aside_folders() == (aside,)
+        assert (aside / "file").exists() and not live.scratch.exists()
+
+    def test_the_state_is_on_a_disk_whatever_the_environment_says(self) -> None:
+        assert default_folders(0) == [Path("/var/lib/profileapp"), Path("/var/tmp/profileapp-0")]
+        assert default_folders(4_000_000_000) == [Path("/var/tmp/profileapp-4000000000")]
 
     def test_a_folder_that_others_may_write_to_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "s").mkdir()

@@ -35,11 +35,11 @@ from profileapp.run.docker.registry_login import take_login
 from profileapp.run.launch import Limits
 from profileapp.run.limits import default_memory_bytes
 from profileapp.run.progress import Progress
-from profileapp.run.runtime import Runtime
 from profileapp.run.secrets import take_secrets
 from profileapp.run.service.playback import check_recordings
 from profileapp.run.session import Session
 from profileapp.run.stop import Stop, StoppedError, Wake, stop_on_signals
+from profileapp.run.sweep import Sweeper
 from profileapp.run.target_run import TargetRun
 from profileapp.run.turns import in_turn_with, measure_in_turn
 
@@ -200,6 +200,7 @@ class _Measuring:
         self._out = out
         self._state = state
         self._folders = folders
+        self._sweeper = Sweeper(state, session.runtime, session.progress)
 
     def measure(self, failed: Callable[[Target, ProfileappError], None]) -> None:
         """Waits for the agent, sweeps it, and runs the targets in turn."""
@@ -212,21 +213,21 @@ class _Measuring:
             ) as held:
                 if not held:
                     raise StoppedError
-                _sweep(session.runtime, state, session.progress)
+                self._sweeper.sweep()
                 session.runtime.prepare(live, session.progress)
                 measure_in_turn(self._targets, self._begin, failed, lambda: bool(session.stop.signal))
         finally:
             left_behind = session.runtime.release(live)
             if left_behind:
                 session.progress.note(left_behind)
-            live.end()
+            self._sweeper.end(live)
 
     def _begin(self, target: Target) -> TargetRun:
         session, progress = self._session, self._session.progress
         release = ExitStack()
         try:
             live = self._state.begin_run()
-            release.callback(live.end)
+            release.callback(self._sweeper.end, live)
             around = session.runtime.surroundings(session.limits)
             for service in target.services:
                 around.prepare(service, progress)
@@ -259,13 +260,6 @@ def _tell(stop: Stop, progress: Progress) -> Callable[[str, int, int], None]:
         progress.pulling(name, done_bytes, total_bytes)
 
     return tell
-
-
-def _sweep(runtime: Runtime, state: State, progress: Progress) -> None:
-    for run_id in list(state.dead_runs()):
-        swept = runtime.sweep(run_id)
-        state.forget(run_id)
-        progress.note(f"swept up run {run_id}, which had not ended in order ({swept} things left running)")
 
 
 def _memory_bytes(text: str | None) -> int:

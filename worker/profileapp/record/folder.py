@@ -13,6 +13,7 @@ from profileapp.errors import AgentError
 from profileapp.model.clock import Clock
 from profileapp.model.run import Run
 from profileapp.record.files import create_new, open_regular, write_atomic
+from profileapp.record.tree import remove_tree
 from profileapp.record.writer import FILE_LIMIT_BYTES, MetricsWriter
 
 RUN_FILE = "run.json"
@@ -53,7 +54,7 @@ class RunFolder:
                         f"{path}: holds {foreign[0]!r}, which profileapp did not make; "
                         "remove it or choose another --out"
                     )
-                shutil.rmtree(path)
+                remove_tree(path)
             path.mkdir()
         except OSError as error:
             raise AgentError(f"{path}: cannot be written ({error.strerror}); choose another --out") from error

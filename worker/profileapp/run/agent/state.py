@@ -1,28 +1,37 @@
 """Where an agent keeps what outlives a crash: one lock, and one file and one scratch folder for each run under way.
 
-`PROFILEAPP_STATE` names the folder. Left out, root has `/run/profileapp`, others `$XDG_RUNTIME_DIR/profileapp` or
-`/tmp/profileapp-UID`; the lock is then in `/run/lock` (or `/tmp`), so that all users of an agent exclude one another.
+`PROFILEAPP_STATE` names the folder. Without it root has `/var/lib/profileapp`, others `~/.local/state/profileapp` (of
+the home that the user database names) or `/var/tmp/profileapp-UID`: on a disk, as apps write to it, and the same
+whatever a build's environment says. The lock is then in `/run/lock` (or `/tmp`), so that all users of an agent exclude
+one another.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import pwd
+import re
 import secrets
-import shutil
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
 import msgspec
 
 from profileapp.errors import AgentError
+from profileapp.record.tree import remove_tree
 
 STATE_VARIABLE = "PROFILEAPP_STATE"
 LOCK_NAME = "profileapp.lock"
-_RUN_SUFFIX = ".run"
+RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}", re.ASCII)
+_RUN_SUFFIX, _NEW_SUFFIX, _SET_ASIDE_SUFFIX = ".run", ".new", ".set-aside"
+_UNBORN_S = 3600.0
+_SOCKET_PATH_LIMIT_BYTES = 107
+_LONGEST_IN_FOLDER = "/20261231T235959-00000000/app/.metrics.sock"
 
 
 class State(msgspec.Struct, frozen=True):
@@ -37,10 +46,12 @@ class State(msgspec.Struct, frozen=True):
         Raises AgentError.
         """
         run_id = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
-        path = self.folder / f"{run_id}{_RUN_SUFFIX}"
+        new, path = self.folder / f"{run_id}{_NEW_SUFFIX}", self._file_of(run_id)
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever sees it under its name sees it locked: no sweep takes a run for dead that only begins.
+            new.rename(path)
             scratch = self.scratch_of(run_id)
             scratch.mkdir(mode=0o700)
         except OSError as error:
@@ -53,23 +64,54 @@ class State(msgspec.Struct, frozen=True):
 
     def dead_runs(self) -> Iterator[str]:
         """Ids of the runs whose process has gone without ending them."""
-        for path in sorted(self.folder.glob(f"*{_RUN_SUFFIX}")):
+        self._remove_unborn()
+        for run_id in self._ids(_RUN_SUFFIX):
             try:
-                descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+                descriptor = os.open(self._file_of(run_id), os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             except OSError:
                 continue
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                yield path.name.removesuffix(_RUN_SUFFIX)
+                yield run_id
             except BlockingIOError:
                 continue
             finally:
                 os.close(descriptor)
 
-    def forget(self, run_id: str) -> None:
-        """Removes the scratch folder and the file of a dead run."""
-        shutil.rmtree(self.scratch_of(run_id), ignore_errors=True)
-        (self.folder / f"{run_id}{_RUN_SUFFIX}").unlink(missing_ok=True)
+    def forget(self, run_id: str, remove: Callable[[Path], None] = remove_tree) -> None:
+        """Removes the scratch folder of a dead run, then its file. Raises OSError, and what `remove` raises."""
+        remove(self.scratch_of(run_id))
+        self._file_of(run_id).unlink(missing_ok=True)
+
+    def set_aside(self, run_id: str) -> Path:
+        """Moves a scratch folder that cannot be removed out of the way of every later run; where it is then.
+
+        Raises OSError.
+        """
+        aside = self.folder / f"{run_id}{_SET_ASIDE_SUFFIX}"
+        self.scratch_of(run_id).rename(aside)
+        self._file_of(run_id).unlink(missing_ok=True)
+        return aside
+
+    def set_aside_folders(self) -> tuple[Path, ...]:
+        """What was set aside and is still there."""
+        return tuple(self.folder / f"{run_id}{_SET_ASIDE_SUFFIX}" for run_id in self._ids(_SET_ASIDE_SUFFIX))
+
+    def _remove_unborn(self) -> None:
+        """Files of runs whose process went in the moment between making the file and naming it."""
+        for run_id in self._ids(_NEW_SUFFIX):
+            path = self.folder / f"{run_id}{_NEW_SUFFIX}"
+            with suppress(OSError):
+                if time.time() - path.lstat().st_mtime > _UNBORN_S:
+                    path.unlink()
+
+    def _file_of(self, run_id: str) -> Path:
+        return self.folder / f"{run_id}{_RUN_SUFFIX}"
+
+    def _ids(self, suffix: str) -> list[str]:
+        """Ids in the names of this suffix; what is not named as we name it is not ours to touch."""
+        names = (path.name.removesuffix(suffix) for path in self.folder.glob(f"*{suffix}"))
+        return sorted(name for name in names if RUN_ID.fullmatch(name))
 
 
 class LiveRun:
@@ -82,35 +124,58 @@ class LiveRun:
         self._path = path
         self._descriptor = descriptor
 
-    def end(self) -> None:
-        """Removes the scratch folder and lets go of the run."""
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        self._path.unlink(missing_ok=True)
+    def end(self, remove: Callable[[Path], None] = remove_tree) -> None:
+        """Removes the scratch folder and lets go of the run. What cannot be removed makes it a dead one.
+
+        Raises OSError, and what `remove` raises; the run is let go of then, too.
+        """
+        try:
+            remove(self.scratch)
+            self._path.unlink(missing_ok=True)
+        finally:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Ends the run, but leaves what is there for a sweep."""
         os.close(self._descriptor)
 
 
 def open_state(environ: Mapping[str, str]) -> State:
     """The state of this user on this agent; makes its folder. Raises AgentError where it is not ours alone."""
     named = environ.get(STATE_VARIABLE)
-    uid = os.getuid()
     if named:
-        folder = Path(named).absolute()
-        lock_path = folder / LOCK_NAME
-    else:
-        runtime_folder = environ.get("XDG_RUNTIME_DIR")
-        if uid == 0:
-            folder = Path("/run/profileapp")
-        elif runtime_folder and Path(runtime_folder).is_dir():
-            folder = Path(runtime_folder) / "profileapp"
-        else:
-            folder = Path(f"/tmp/profileapp-{uid}")  # noqa: S108  (checked below to be ours)
-        shared = Path("/run/lock")
-        lock_path = (shared if shared.is_dir() and os.access(shared, os.W_OK) else Path("/tmp")) / LOCK_NAME  # noqa: S108
+        folder = _made(Path(named).absolute())
+        return State(folder, folder / LOCK_NAME)
+    shared = Path("/run/lock")
+    lock_path = (shared if shared.is_dir() and os.access(shared, os.W_OK) else Path("/tmp")) / LOCK_NAME  # noqa: S108
+    *preferred, last = default_folders(os.getuid())
+    for folder in preferred:
+        with suppress(AgentError):
+            return State(_made(folder), lock_path)
+    return State(_made(last), lock_path)
+
+
+def default_folders(uid: int) -> list[Path]:
+    """Where the state may be, the first choice first. A user's home may not exist, be read-only, or be a long path."""
+    folders = [Path(f"/var/tmp/profileapp-{uid}")]  # noqa: S108  (checked to be ours)
+    if uid == 0:
+        return [Path("/var/lib/profileapp"), *folders]
+    with suppress(KeyError):
+        folders.insert(0, Path(pwd.getpwuid(uid).pw_dir) / ".local/state/profileapp")
+    return [*(folder for folder in folders[:-1] if _has_room_for_sockets(folder)), folders[-1]]
+
+
+def _has_room_for_sockets(folder: Path) -> bool:
+    return len(os.fsencode(f"{folder}{_LONGEST_IN_FOLDER}")) <= _SOCKET_PATH_LIMIT_BYTES
+
+
+def _made(folder: Path) -> Path:
+    uid = os.getuid()
     try:
-        folder.mkdir(mode=0o700, parents=bool(named), exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()
     except OSError as error:
         raise AgentError(f"{folder}: cannot be made ({error.strerror}); set {STATE_VARIABLE}") from error
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != uid or (status.st_mode & 0o022):
         raise AgentError(f"{folder}: must be a folder that only user {uid} may write to; set {STATE_VARIABLE}")
-    return State(folder, lock_path)
+    return folder

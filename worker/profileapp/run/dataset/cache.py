@@ -22,6 +22,7 @@ from profileapp.config.dataset_files import files_below, is_lfs_pointer, lfs_poi
 from profileapp.errors import AgentError, DatasetError
 from profileapp.model.target import Dataset
 from profileapp.model.text import printable
+from profileapp.record.tree import remove_tree
 from profileapp.run.dataset.fetch import Open, fetch, sha256_of
 from profileapp.run.dataset.unpack import unpack
 
@@ -88,7 +89,7 @@ class DatasetCache:
     def _make(self, key: str, dataset: Dataset, sha256: str, config_folder: Path, told: Told) -> None:
         part = self._folder / f"{key}.part"
         unpacked = self._folder / f"{key}.part.unpacked"
-        shutil.rmtree(unpacked, ignore_errors=True)
+        _remove(unpacked)
         unpacked.mkdir(mode=0o700)
         try:
             if dataset.path:
@@ -114,10 +115,10 @@ class DatasetCache:
                 content.chmod(0o644)
             size = sum(each.stat().st_size for each in files_below(content))
             (unpacked / "size").write_text(str(size))
-            shutil.rmtree(self._folder / key, ignore_errors=True)
+            _remove(self._folder / key)
             unpacked.replace(self._folder / key)
         finally:
-            shutil.rmtree(unpacked, ignore_errors=True)
+            _remove(unpacked)
         part.unlink(missing_ok=True)
 
     def _fetch(self, dataset: Dataset, part: Path, told: Told) -> None:
@@ -155,7 +156,7 @@ class DatasetCache:
         else:
             # The mark that it is whole goes first. The lock file stays: another process may wait for it.
             (self._folder / key / "size").unlink(missing_ok=True)
-            shutil.rmtree(self._folder / key, ignore_errors=True)
+            _remove(self._folder / key)
             (self._folder / f"{key}.part").unlink(missing_ok=True)
             return True
         finally:
@@ -164,6 +165,12 @@ class DatasetCache:
     def _open_lock(self, key: str) -> int:
         path = self._folder / f"{key}{_LOCK_SUFFIX}"
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def _remove(path: Path) -> None:
+    """What cannot be removed is met again when something is put in its place."""
+    with suppress(OSError):
+        remove_tree(path)
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from profileapp.errors import AgentError
+from profileapp.record.tree import remove_tree
 from profileapp.run.docker.registry_login import DEFAULT_REGISTRY, RegistryLogin
 
 VARIABLE = "DOCKER_CONFIG"
@@ -44,7 +44,8 @@ def folder_with_login(at: Path, login: RegistryLogin, environ: Mapping[str, str]
         (at / _FILE).write_text(json.dumps(config))
         yield at
     finally:
-        shutil.rmtree(at, ignore_errors=True)
+        with suppress(OSError):
+            remove_tree(at)
 
 
 def _own_config(path: Path) -> dict[str, Any]:

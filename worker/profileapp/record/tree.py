@@ -1,0 +1,138 @@
+"""Removes folders that an app could write to, however deep or odd what is in them; standard library only.
+
+    python -m profileapp.record.tree FOLDER      removes what is in FOLDER, which itself stays
+
+A path is never followed: every step is taken from the descriptor of the folder that it is in. No link is followed and
+no mount entered (rmdir(2) of one fails). One folder is open at a time, so neither depth nor width is a limit.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from pathlib import Path
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_ANY_FOLDER_MODE = 0o700
+
+
+def remove_tree(path: Path) -> None:
+    """Removes a folder with all that is in it; a link or file of that name is removed itself.
+
+    What is not there is fine. Raises OSError at the first thing that cannot be removed; the rest is then still there.
+    """
+    try:
+        parent = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        _remove(parent, path.name)
+    finally:
+        os.close(parent)
+
+
+def empty_tree(path: Path) -> None:
+    """Removes what is in a folder. Raises OSError as `remove_tree` does, and where it is a link."""
+    descriptor = os.open(path, _FOLDER)
+    try:
+        _empty(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_entry(folder: int, name: str) -> None:
+    """Removes one name, whatever it is, from the folder of a descriptor. Raises OSError as `remove_tree` does."""
+    _remove(folder, name)
+
+
+def _remove(parent: int, name: str) -> None:
+    try:
+        os.unlink(name, dir_fd=parent)
+    except FileNotFoundError:
+        return
+    except (IsADirectoryError, PermissionError):
+        # POSIX has EPERM for a folder, Linux EISDIR; a file that may not be removed meets its error again below.
+        if not stat.S_ISDIR(os.lstat(name, dir_fd=parent).st_mode):
+            raise
+    else:
+        return
+    descriptor = _open_folder(parent, name)
+    try:
+        _empty(descriptor)
+    finally:
+        os.close(descriptor)
+    os.rmdir(name, dir_fd=parent)
+
+
+def _empty(root: int) -> None:
+    """Goes down into the first folder it meets, and up again by `..`, where it checks that it is where it came from."""
+    mount = _mount_of(root)
+    # Of each folder above the one that is open: which it is, and what the way down from it is called.
+    way: list[tuple[int, int, str]] = []
+    here = os.dup(root)
+    try:
+        while True:
+            below = _remove_files(here)
+            if below is not None:
+                status = os.fstat(here)
+                deeper = _open_folder(here, below)
+                way.append((status.st_dev, status.st_ino, below))
+                os.close(here)
+                here = deeper
+                if _mount_of(here) != mount:
+                    raise OSError(errno.EXDEV, "another file system is mounted there", below)
+            elif not way:
+                return
+            else:
+                device, inode, name = way.pop()
+                above = os.open("..", _FOLDER, dir_fd=here)
+                os.close(here)
+                here = above
+                status = os.fstat(here)
+                if (status.st_dev, status.st_ino) != (device, inode):
+                    raise OSError(errno.ESTALE, "a folder was moved while it was removed", name)
+                os.rmdir(name, dir_fd=here)
+    finally:
+        os.close(here)
+
+
+def _remove_files(folder: int) -> str | None:
+    """Removes what is not a folder; the name of the first folder met, None where nothing is left."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                return entry.name
+            os.unlink(entry.name, dir_fd=folder)
+    return None
+
+
+def _open_folder(parent: int, name: str) -> int:
+    """A folder that is ours is made ours to empty, whatever rights an app has left on it."""
+    found = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        status = os.fstat(found)
+        if status.st_mode & _ANY_FOLDER_MODE != _ANY_FOLDER_MODE and status.st_uid == os.geteuid():
+            # By the descriptor: chmod(2) of a name would follow a link that has come in its place.
+            os.chmod(f"/proc/self/fd/{found}", _ANY_FOLDER_MODE)  # noqa: PTH101
+        return os.open(".", _FOLDER, dir_fd=found)
+    finally:
+        os.close(found)
+
+
+def _mount_of(descriptor: int) -> tuple[int, str]:
+    """By the device alone, a folder of the same file system that is mounted once more could not be told."""
+    device = os.fstat(descriptor).st_dev
+    try:
+        with open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as lines:  # noqa: PTH123
+            return device, next((line for line in lines if line.startswith("mnt_id:")), "")
+    except OSError:
+        return device, ""
+
+
+if __name__ == "__main__":
+    try:
+        empty_tree(Path(sys.argv[1]))
+    except OSError as problem:
+        sys.exit(f"{problem.filename or sys.argv[1]}: cannot be removed ({problem.strerror})")
