@@ -62,13 +62,30 @@ def test_a_trapezoid() -> None:
     assert [energy.update(10, 0), energy.update(20, SECOND), energy.update(20, 4 * SECOND)] == [0, 15, 75]
 
 
-@pytest.mark.parametrize("power_w", [math.nan, math.inf, -1.0])
+@pytest.mark.parametrize("power_w", [math.nan, math.inf, -math.inf])
 def test_what_is_no_power_is_a_reading_that_is_missing(power_w: float) -> None:
     energy = IntegratedEnergy()
     assert energy.update(power_w, 0) == 0
     energy.update(10, SECOND)
     assert energy.update(power_w, 2 * SECOND) == 0
     assert energy.update(10, 3 * SECOND) == 20
+
+
+def test_a_monitor_that_is_off_zero_while_nothing_is_drawn() -> None:
+    energy = IntegratedEnergy()
+    powers = [0.0, *[-0.392] * 59, 30.0, 30.0, 30.0]
+    totals = [energy.update(power, second * SECOND) for second, power in enumerate(powers)]
+    assert totals == sorted(totals), "what is counted up never falls"
+    assert totals[59] == 0
+    assert totals[-1] == pytest.approx(-0.392 * 59 + 30 / 2 + 60), "not 960 J: no reading is bridged"
+
+
+@given(st.lists(st.tuples(st.floats(-10, 2000), STEPS), min_size=1, max_size=50))
+def test_energy_never_falls_whatever_is_read(readings: list[tuple[float, int]]) -> None:
+    energy = IntegratedEnergy()
+    at = times([step for _, step in readings])
+    totals = [energy.update(power, at_ns) for (power, _), at_ns in zip(readings, at, strict=True)]
+    assert totals == sorted(totals)
 
 
 def test_time_that_stands_still_or_goes_back_adds_nothing() -> None:

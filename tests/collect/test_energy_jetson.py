@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.collect.conftest import Taken
 from tests.helpers.fake_jetson import agx_orin, nano
+from tests.helpers.fake_nvml import GPU_IS_LOST, FakeNvml, NVMLError, memory
 
 from profileapp.collect.energy.account import CountedEnergy, EnergyMeter, IdlePower, IntegratedEnergy
 from profileapp.collect.energy.board_power import total_rails
@@ -107,6 +109,56 @@ def test_an_orin_is_the_sum_of_three(tmp_path: Path, run: Callable[..., RunConte
     source.sample(taken.samples[0][2] + SECOND)
     source.close()
     assert taken.last["energy.total"] == pytest.approx(19.880 * 0.160 + 19.880 * 0.040 + 4.992 * 1.010)
+
+
+def card(mj: int) -> dict[str, Any]:
+    """A discrete GPU with a counter of its own."""
+    return {
+        "nvmlDeviceGetName": "NVIDIA RTX A6000",
+        "nvmlDeviceGetMemoryInfo": memory(1, 48 * 2**30),
+        "nvmlDeviceGetTotalEnergyConsumption": mj,
+    }
+
+
+def test_a_board_with_a_discrete_gpu_uses_what_both_use(
+    tmp_path: Path, run: Callable[..., RunContext], taken: Taken
+) -> None:
+    own = {"nvmlDeviceGetName": "Orin (nvgpu)", "nvmlDeviceGetPowerUsage": 5000}
+    nvml = FakeNvml(own, card(7_000_000))
+    source = EnergyJetson(agx_orin(tmp_path / "root").root, idle_s=0.3, load=lambda: nvml)
+    source.open(run(), taken)
+    source.attach(Subject(1))
+    began_ns = taken.samples[0][2]
+    nvml.gpus[1]["nvmlDeviceGetTotalEnergyConsumption"] += 300_000
+    source.sample(began_ns + 2 * SECOND)
+    board_w = 19.880 * 0.160 + 19.880 * 0.040 + 4.992 * 1.010
+    assert taken.last["energy.board"] == pytest.approx(2 * board_w)
+    assert taken.last["energy.total[1]"] == 300
+    assert taken.last["energy.total"] == pytest.approx(2 * board_w + 300)
+    assert taken.last["energy.above-idle"] == pytest.approx(300)
+    assert taken.last["energy.idle.power"] == pytest.approx(board_w)
+    assert "energy.total[0]" not in taken.last, "the integrated GPU is behind the rails"
+    source.close()
+    source.close()
+    assert nvml.opened == 0
+
+
+def test_without_its_discrete_gpu_there_is_no_total_of_the_device(
+    tmp_path: Path, run: Callable[..., RunContext], taken: Taken, warnings: list[str]
+) -> None:
+    nvml = FakeNvml(card(7_000_000), card(0))
+    source = EnergyJetson(agx_orin(tmp_path / "root").root, idle_s=0.01, load=lambda: nvml)
+    source.open(run(), taken)
+    source.attach(Subject(1))
+    nvml.gpus[0].update(nvmlDeviceGetTotalEnergyConsumption=NVMLError(GPU_IS_LOST))
+    for second in range(10):
+        source.sample(taken.samples[0][2] + (second + 1) * SECOND)
+    source.close()
+    assert len(taken.of("energy.total")) == len(taken.of("energy.total[0]")) == 1
+    assert len(taken.of("energy.total[1]")) == len(taken.of("energy.board")) == 11
+    assert warnings == [
+        "energy: GPU 0 is given up, and with it the total of the device (NVML error 15)",
+    ]
 
 
 def test_where_there_are_no_rails(tmp_path: Path, run: Callable[..., RunContext], taken: Taken) -> None:

@@ -239,6 +239,18 @@ def test_the_probe_as_it_is_installed_answers_with_a_reason(run: Callable[..., R
         collector.close()
 
 
+def test_the_probe_sees_all_gpus_in_the_order_of_nvml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    script = tmp_path / "probe"
+    script.write_text(f"#!/bin/sh\nenv > {tmp_path}/env\necho unavailable enough\n")
+    script.chmod(0o755)
+    with pytest.raises(Unavailable, match="enough"):
+        CudaHelper([str(script)]).start()
+    env = (tmp_path / "env").read_text()
+    assert "CUDA_VISIBLE_DEVICES" not in env
+    assert "CUDA_DEVICE_ORDER=PCI_BUS_ID" in env
+
+
 def test_a_command_that_is_not_there_is_a_reason() -> None:
     with pytest.raises(Unavailable, match="No such file"):
         CudaHelper(["/no/such/python"]).start()

@@ -63,6 +63,37 @@ def test_the_apps_processes(
     }
 
 
+@pytest.mark.parametrize(
+    ("board", "content", "expected"),
+    [
+        ("nvidia,p3971-0080+p3834-0008\0nvidia,tegra264\0", LINES, False),
+        ("nvidia,p3971-0080+p3834-0008\0nvidia,tegra264\0", b"user nvargus 7 0K\ntotal 0K\n", False),
+        ("nvidia,tegra999\0", LINES, False),
+        ("", b"user nvargus 7 0K\ntotal 0K\n", False),
+        ("nvidia,p3737-0000+p3701-0005\0nvidia,tegra234\0", b"total 0K\n", True),
+    ],
+    ids=["thor", "thor-nothing", "a-later-chip", "unknown-nothing", "orin-nothing-yet"],
+)
+def test_where_cuda_does_not_allocate_through_it_another_source_is_asked(
+    board: str,
+    content: bytes,
+    expected: bool,
+    write_tree: Callable[[dict[str, str]], Path],
+    run: Callable[..., RunContext],
+    taken: Taken,
+) -> None:
+    tree = {CLIENTS: content.decode(), "proc/meminfo": "MemTotal: 1 kB\n"}
+    if board:
+        tree["proc/device-tree/compatible"] = board
+    source = GpuMemoryNvmap(write_tree(tree))
+    if expected:
+        source.open(run(), taken)
+    else:
+        with pytest.raises(Unavailable, match="CUDA does not allocate through nvmap"):
+            source.open(run(), taken)
+    source.close()
+
+
 def test_where_there_is_none(tmp_path: Path, run: Callable[..., RunContext], taken: Taken) -> None:
     with pytest.raises(Unavailable, match="no Jetson"):
         GpuMemoryNvmap(tmp_path).open(run(), taken)

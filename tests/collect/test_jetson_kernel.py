@@ -10,7 +10,7 @@ from tests.collect.conftest import Taken
 from tests.helpers.fake_jetson import BOARDS, FakeJetson, agx_orin, nano, proc_stat, xavier_nx
 
 from profileapp.collect.jetson.kernel_source import JetsonGpuSummary, JetsonSystem, JetsonSystemInPart
-from profileapp.collect.jetson.throttle import power_mode_number
+from profileapp.collect.jetson.throttle import power_mode_number, slows_down
 from profileapp.collect.seam import RunContext, Subject
 from profileapp.errors import Unavailable
 
@@ -165,6 +165,69 @@ def test_the_gpu_alone(tmp_path: Path, context: RunContext, taken: Taken) -> Non
     assert taken.last == pytest.approx(
         {"gpu.util[0]": 99.5, "gpu.clock.sm[0]": 1_109_250_000, "gpu.temperature[0]": 37}
     )
+
+
+@pytest.mark.parametrize(
+    ("device", "is_one"),
+    [
+        ("cpu-balanced", True),
+        ("gpu-balanced", True),
+        ("emergency-balanced", True),
+        ("gpu-throttle-alert", True),
+        ("cpu-heavy", True),
+        ("heavy", True),
+        ("thermal-cpufreq-0", True),
+        ("cpufreq-cpu0", True),
+        ("thermal-devfreq-0", True),
+        ("devfreq-17000000.gpu", True),
+        ("pwm-fan", False),
+        ("hot-surface-alert", False),
+        ("CORE-floor", False),
+        ("DFLL-floor", False),
+        ("vdd-gpu-vts", False),
+        ("tegra-eqos", False),
+        ("", False),
+    ],
+)
+def test_which_cooling_devices_slow_a_board_down(device: str, is_one: bool) -> None:
+    assert slows_down(device) == is_one
+
+
+@pytest.mark.parametrize(
+    "cool",
+    [
+        {"CORE-floor": 1, "DFLL-floor": 1, "vdd-gpu-vts": 2, "cpu-balanced": 0},
+        {"tegra-eqos": 3, "pwm-fan": 4, "cpu-balanced": 0},
+    ],
+    ids=["nano-39.5-degrees", "tx2"],
+)
+def test_a_cool_board_is_not_slowed_down(
+    cool: dict[str, int], tmp_path: Path, context: RunContext, taken: Taken
+) -> None:
+    board = nano(tmp_path)
+    for number, (name, state) in enumerate(cool.items()):
+        board.write(f"sys/class/thermal/cooling_device{number}/type", f"{name}\n")
+        board.write(f"sys/class/thermal/cooling_device{number}/cur_state", f"{state}\n")
+    source = JetsonSystem(board.root)
+    source.open(context, taken)
+    source.attach(APP)
+    assert taken.last["system.throttled[heat]"] == 0
+    balanced = list(cool).index("cpu-balanced")
+    board.write(f"sys/class/thermal/cooling_device{balanced}/cur_state", "1\n")
+    source.sample(10**18)
+    source.close()
+    assert taken.last["system.throttled[heat]"] == 1
+
+
+def test_a_fan_that_is_driven_and_turns(tmp_path: Path, context: RunContext, taken: Taken) -> None:
+    board = nano(tmp_path)
+    board.write("sys/class/hwmon/hwmon1/rpm", "2210\n")
+    source = JetsonSystem(board.root)
+    source.open(context, taken)
+    source.attach(APP)
+    source.close()
+    assert taken.last["system.fan.drive"] == pytest.approx(128 / 2.55)
+    assert taken.last["system.fan.speed"] == 2210
 
 
 @pytest.mark.parametrize(

@@ -228,6 +228,13 @@ def test_a_cut_or_garbled_line_loses_itself_only(bad: str) -> None:
     assert report.unread_lines == 1
 
 
+@pytest.mark.parametrize("aside", ["Total CPU Page faults: 43", "Total remote mappings to CPU: 12"])
+def test_totals_of_unified_memory_are_no_rows(aside: str) -> None:
+    lines = NSYS_2023.split("\n")
+    report = parse_kernel_report([*lines[:2], aside, *lines[2:]])
+    assert (len(rows_of(report)), report.unread_lines) == (4, 0)
+
+
 def test_nothing_to_tell_is_no_row() -> None:
     for text in ("", "No kernels were profiled.", "SKIPPED: a.sqlite does not contain CUDA kernel data."):
         assert parse(text) == KernelReport()

@@ -16,15 +16,18 @@ from helpers.fake_nvml import (
     DRIVER_NOT_LOADED,
     GPU_IS_LOST,
     LIBRARY_NOT_FOUND,
+    MEMORY_V2,
+    NOT_SUPPORTED,
     FakeNvml,
     NVMLError,
     NVMLLibraryMismatchError,
     memory,
+    memory_v2,
     process,
 )
 from profileapp.collect.energy.nvml import EnergyNvml
 from profileapp.collect.gpu import nvml_session
-from profileapp.collect.gpu.nvml_session import NvmlSource
+from profileapp.collect.gpu.nvml_session import FAILURES_IN_A_ROW, Nvml, NvmlSource, discrete_gpus
 from profileapp.collect.gpu.nvml_source import GpuMemoryNvml, GpuSummaryNvml
 from profileapp.collect.seam import RunContext, Subject
 from profileapp.errors import AppEnded, Unavailable
@@ -126,17 +129,75 @@ def test_a_part_that_fails_from_the_start_takes_nothing_along(
     assert warnings == ["gpu-summary: a part is left out, NVML fails at it (NVML error 999)"]
 
 
-def test_a_gpu_that_is_lost_fails_the_sample_and_the_other_is_still_told_of(
-    opened: Callable[[NvmlSource], NvmlSource], taken: Any
+@pytest.mark.parametrize("error", [GPU_IS_LOST, 999])
+def test_a_gpu_that_is_lost_ends_its_own_series_only(
+    error: int, opened: Callable[[NvmlSource], NvmlSource], taken: Any, warnings: list[str]
 ) -> None:
     nvml = FakeNvml(dict(BUSY), dict(BUSY))
     source = opened(GpuSummaryNvml(lambda: nvml))
     source.attach(APP)
-    before = len(taken.of("gpu.util[1]"))
+    nvml.gpus[0].update(dict.fromkeys(BUSY, NVMLError(error)))
+    for tick in range(2 * FAILURES_IN_A_ROW):
+        source.sample(tick * SECOND)
+    assert len(taken.of("gpu.util[0]")) == 1
+    assert len(taken.of("gpu.util[1]")) == 1 + 2 * FAILURES_IN_A_ROW
+    assert warnings == [f"gpu-summary: GPU 0 is given up, its series end here (NVML error {error})"]
+
+
+def test_the_last_gpu_that_is_lost_fails_the_sample(opened: Callable[[NvmlSource], NvmlSource]) -> None:
+    nvml = FakeNvml(dict(BUSY))
+    source = opened(GpuSummaryNvml(lambda: nvml))
     nvml.gpus[0].update(dict.fromkeys(BUSY, NVMLError(GPU_IS_LOST)))
-    with pytest.raises(NVMLError, match="15"):
-        source.sample(SECOND)
-    assert len(taken.of("gpu.util[1]")) == before + 1
+    for tick in range(2):
+        with pytest.raises(NVMLError, match="15"):
+            source.sample(tick * SECOND)
+
+
+def test_memory_that_the_driver_reserves_is_not_in_use(
+    opened: Callable[[NvmlSource], NvmlSource], taken: Any, proc: Path
+) -> None:
+    gpu = {**BUSY, "nvmlDeviceGetMemoryInfo": memory(GIB, 8 * GIB)}
+    gpu[f"nvmlDeviceGetMemoryInfo:{MEMORY_V2}"] = memory_v2(GIB - 300, 300, 8 * GIB)
+    opened(GpuMemoryNvml(lambda: FakeNvml(gpu), proc)).attach(APP)
+    assert taken.last["gpu.memory.used[0]"] == GIB - 300
+
+
+@pytest.mark.parametrize("name", ["NVIDIA Thor", b"NVIDIA Thor", "NVIDIA GB10"])
+def test_a_gpu_that_shares_the_memory_of_the_cpu_is_measured_by_its_processes(
+    name: str | bytes, run: Callable[..., RunContext], taken: Any, write_tree: Callable[[dict[str, str]], Path]
+) -> None:
+    proc = write_tree({"10/stat": stat(10), "10/cgroup": "0::/docker-1a2b.scope\n", "meminfo": "MemTotal: 131072 kB\n"})
+    gpu = {"nvmlDeviceGetName": name, "nvmlDeviceGetComputeRunningProcesses": []}
+    source = GpuMemoryNvml(lambda: FakeNvml(gpu), proc)
+    source.open(run(), taken)
+    gpu["nvmlDeviceGetComputeRunningProcesses"] = [process(10, 3 * GIB), process(4000, GIB)]  # type: ignore[assignment]
+    source.attach(APP)
+    assert taken.last == {
+        "gpu.memory.used[0]": 4 * GIB,
+        "gpu.memory.allocated[0]": 3 * GIB,
+        "gpu.memory.total[0]": 131072 * 1024,
+    }
+    gpu["nvmlDeviceGetComputeRunningProcesses"] = [process(10, 3 * GIB), process(4000, None)]  # type: ignore[assignment]
+    source.sample(SECOND)
+    assert len(taken.of("gpu.memory.used[0]")) == 1, "not known while one process does not tell"
+
+
+@pytest.mark.parametrize(
+    ("gpu", "expected"),
+    [
+        ({"nvmlDeviceGetName": "Orin (nvgpu)"}, False),
+        ({"nvmlDeviceGetName": "NVIDIA Thor", "nvmlDeviceGetMemoryInfo": memory(1, 2)}, False),
+        ({"nvmlDeviceGetName": "NVIDIA RTX 6000 Ada Generation", "nvmlDeviceGetMemoryInfo": memory(1, 2)}, True),
+        ({"nvmlDeviceGetMemoryInfo": memory(1, 2)}, True),
+        ({}, False),
+    ],
+)
+def test_which_gpus_are_discrete(gpu: dict[str, Any], expected: bool) -> None:
+    nvml = FakeNvml(gpu)
+    session = Nvml(lambda: nvml)
+    assert bool(discrete_gpus(session)) == expected
+    session.close()
+    assert nvml.opened == 0
 
 
 def test_memory_of_the_device_and_of_the_container(
@@ -185,10 +246,15 @@ def test_a_driver_older_than_the_package_lists_processes_in_its_own_way_or_not_a
     assert taken.last.get("gpu.memory.allocated[0]") == held
 
 
+@pytest.mark.parametrize("name", ["Orin (nvgpu)", NVMLError(NOT_SUPPORTED)])
 def test_a_list_of_processes_without_the_devices_memory_is_left_to_the_next_source(
-    run: Callable[..., RunContext], taken: Any
+    name: str | Exception, run: Callable[..., RunContext], taken: Any
 ) -> None:
-    jetson = {"nvmlDeviceGetComputeRunningProcesses": [], "nvmlDeviceGetUtilizationRates": BUSY}
+    jetson = {
+        "nvmlDeviceGetName": name,
+        "nvmlDeviceGetComputeRunningProcesses": [],
+        "nvmlDeviceGetUtilizationRates": BUSY,
+    }
     with pytest.raises(Unavailable, match="NVML gives nothing of gpu-memory on this GPU"):
         GpuMemoryNvml(lambda: FakeNvml(jetson)).open(run(), taken)
 
@@ -303,6 +369,9 @@ def test_the_real_package_has_what_we_ask_for() -> None:
     ):
         assert getattr(pynvml, f"NVML_ERROR_{name}") == code
         assert code in nvml_session._NOT_HAD
+    assert pynvml.nvmlMemory_v2 == MEMORY_V2
+    assert {name for name, _ in pynvml.c_nvmlMemory_v2_t._fields_} >= {"used", "reserved", "total"}
+    assert pynvml.NVML_ERROR_GPU_IS_LOST == nvml_session._GPU_IS_LOST
     assert (pynvml.NVML_CLOCK_SM, pynvml.NVML_CLOCK_MEM, pynvml.NVML_TEMPERATURE_GPU) == (1, 2, 0)
     assert pynvml.nvmlClocksEventReasonSwPowerCap | pynvml.nvmlClocksEventReasonHwPowerBrakeSlowdown == 0x84
     assert pynvml.nvmlClocksEventReasonSwThermalSlowdown | pynvml.nvmlClocksEventReasonHwThermalSlowdown == 0x60

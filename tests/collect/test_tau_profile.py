@@ -189,6 +189,16 @@ def test_a_file_that_ends_early_says_how_much_is_gone(tmp_path: Path) -> None:
     )
 
 
+def test_what_stands_behind_the_announced_functions_is_not_read() -> None:
+    header, names, *rows = [f"{line}\n".encode() for line in FLAT.splitlines()]
+    phantom = b'"left over" 1 0 40000000 40000000 0 GROUP="TAU_USER"\n'
+    announced = int(header.split()[0])
+    whole = parse_tau_file(io.BytesIO(b"".join([header, names, *rows])))
+    longer = parse_tau_file(io.BytesIO(b"".join([header, names, *rows[:announced], phantom * 9, *rows[announced:]])))
+    assert (longer.timers, longer.events) == (whole.timers, whole.events)
+    assert longer.unread_lines == 9
+
+
 def test_metadata_may_be_of_any_length() -> None:
     file = parse(FLAT.replace("<metadata>", "<metadata>" + "x" * 1_000_000))
     assert (len(file.timers), file.unread_lines) == (5, 0)

@@ -80,6 +80,9 @@ def test_a_line_of_an_orin() -> None:
         ("VDD_IN 4199/4027 POM_5V_GPU 122/122", {"system.power[vdd_in]": 4.199, "system.power[pom_5v_gpu]": 0.122}),
         ("GPU 0/0 CPU 216/216 NC 1mW/0mW NC 2mW/0mW",
          {"system.power[cpu]": 0.216, "system.power[nc]": 0.001, "system.power[nc.2]": 0.002}),
+        ("EMC 1%@1600 AVP 2%@80 VDE 0 GR3D 0%@76 EDP limit 1734",
+         {"system.engine.clock[vde]": 0, "system.gpu.clock": 76e6, "system.cpu.frequency.limit": 1734e6}),
+        ("PVA0_FREQ 115 APE 25", {"system.engine.clock[pva0]": 115e6, "system.engine.clock[ape]": 25e6}),
         ("NVDLA0 OFF OFA off PVA0_FREQ off max170xx@38.9C", {"system.temperature[max170xx]": 38.9}),
     ],
 )  # fmt: skip

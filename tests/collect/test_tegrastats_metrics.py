@@ -10,8 +10,10 @@ import msgspec
 import pytest
 from tests.collect.conftest import Taken
 from tests.helpers.fake_jetson import xavier_nx
+from tests.helpers.fake_nvml import FakeNvml, memory
 
 from profileapp.collect.jetson import tegrastats_metrics
+from profileapp.collect.jetson.kernel_source import JetsonGpuSummary
 from profileapp.collect.jetson.tegrastats import Tegrastats
 from profileapp.collect.jetson.tegrastats_metrics import TegrastatsEnergy, TegrastatsGpuSummary
 from profileapp.collect.seam import RunContext, Subject
@@ -60,9 +62,7 @@ def test_load_of_the_gpu(start: Callable[[type[Tegrastats], str], Tegrastats], t
     source.close()
     assert taken.last == {
         "gpu.util[0]": 40,
-        "gpu.clock.sm[0]": 114e6,
-        "gpu.util[1]": 7,
-        "gpu.clock.sm[1]": 115e6,
+        "gpu.clock.sm[0]": 115e6,
         "gpu.temperature[0]": 41.5,
     }
 
@@ -84,6 +84,34 @@ def test_energy_of_the_board(start: Callable[[type[Tegrastats], str], Tegrastats
 def test_a_board_without_rails(start: Callable[[type[Tegrastats], str], Tegrastats]) -> None:
     with pytest.raises(Unavailable, match="no power"):
         start(TegrastatsEnergy, LINE.replace("VDD_IN 5000mW/4000mW", ""))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "RAM 100/200MB CPU [10%@100] EMC_FREQ 0%@665 gpu@41.5C VDD_GPU 0mW/0mW",
+        "RAM 100/200MB CPU [10%@100] GR3D_FREQ @[314,314,314] gpu@41.5C VDD_GPU 0mW/0mW",
+    ],
+    ids=["thor-not-root", "thor-root"],
+)
+def test_lines_without_the_load_of_the_gpu_are_left_to_nvml(
+    line: str, start: Callable[[type[Tegrastats], str], Tegrastats]
+) -> None:
+    with pytest.raises(Unavailable, match="tells of no load of the GPU"):
+        start(TegrastatsGpuSummary, line)
+
+
+def test_the_load_of_a_discrete_gpu_is_left_to_nvml(tmp_path: Path, run: Callable[..., RunContext]) -> None:
+    nvml = FakeNvml({"nvmlDeviceGetName": "NVIDIA RTX A6000", "nvmlDeviceGetMemoryInfo": memory(1, 2)})
+    root = xavier_nx(tmp_path).root
+    for source in (
+        TegrastatsGpuSummary(lambda: None, root, lambda: nvml),
+        JetsonGpuSummary(root, lambda: nvml),
+    ):
+        with pytest.raises(Unavailable, match="a discrete GPU, which NVML measures"):
+            source.open(run(), lambda series, value, at_ns: None)
+        source.close()
+    assert nvml.opened == 0
 
 
 def test_the_device_tells_of_throttling_beside_tegrastats(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+MEMORY_V2 = 0x02000028
 NOT_SUPPORTED, LIBRARY_NOT_FOUND, DRIVER_NOT_LOADED, GPU_IS_LOST = 3, 12, 9, 15
 
 
@@ -25,6 +26,7 @@ class FakeNvml:
     """
 
     NVMLError = NVMLError
+    nvmlMemory_v2 = MEMORY_V2  # noqa: N815
     NVMLLibraryMismatchError = NVMLLibraryMismatchError
 
     def __init__(
@@ -65,7 +67,12 @@ class FakeNvml:
 
 
 def memory(used: int, total: int) -> SimpleNamespace:
+    """As the first version of the call has it: what the driver reserves is a part of `used`."""
     return SimpleNamespace(used=used, free=total - used, total=total)
+
+
+def memory_v2(used: int, reserved: int, total: int) -> SimpleNamespace:
+    return SimpleNamespace(used=used, reserved=reserved, free=total - used - reserved, total=total)
 
 
 def process(pid: int, used: int | None) -> SimpleNamespace:

@@ -87,11 +87,44 @@ def test_releases(text: str, release: str) -> None:
         ("nvidia,p3768-0000+p3767-0005-super\0nvidia,tegra234\0", "Orin Nano 8GB (p3767-0005)"),
         ("nvidia,p2972-0000\0nvidia,p2822-0000+p2888-0004\0", "AGX Xavier 32GB (p2888-0004)"),
         ("nvidia,p3767-9999\0", "p3767-9999"),
+        ("nvidia,jetson-cv\0nvidia,tegra210\0", "TX1 (jetson-cv)"),
+        ("nvidia,quill\0nvidia,tegra186\0", "TX2 (quill)"),
+        ("nvidia,p2972-0000\0nvidia,tegra194\0", "AGX Xavier (p2972-0000)"),
+        ("nvidia,p3450-0000\0nvidia,jetson-nano\0nvidia,tegra210\0", "Nano (p3450-0000)"),
+        ("nvidia,p2822-0000+p2888-0003\0", "AGX Xavier 32GB (p2888-0003)"),
+        ("nvidia,p2822-0000+p2888-0006\0", "AGX Xavier 8GB (p2888-0006)"),
+        ("nvidia,p3737-0000+p3701-0001\0", "AGX Orin (p3701-0001)"),
+        ("nvidia,p3737-0000+p3701-0002\0", "AGX Orin (p3701-0002)"),
         ("raspberrypi,4-model-b\0", ""),
     ],
 )
 def test_modules(compatible: str, module: str) -> None:
     assert module_name(compatible) == module
+
+
+@pytest.mark.parametrize(
+    ("release", "revision", "jetpack"),
+    [
+        (36, "4.7", "6.2.1"),
+        (36, "5.0", "6.2.2"),
+        (38, "2.1", "7.0"),
+        (38, "2.2", "7.0"),
+        (38, "4.0", "7.1"),
+        (39, "2.0", "7.2"),
+        (35, "6.2", "5.1.5"),
+        (35, "6.3", "5.1.5"),
+        (35, "6.4", "5.1.6"),
+        (34, "1.0", "5.0 DP"),
+        (36, "2.0", "6.0 DP"),
+        (36, "99.0", ""),
+    ],
+)
+def test_jetpack_where_its_package_is_not_installed(tmp_path: Path, release: int, revision: str, jetpack: str) -> None:
+    board = agx_orin(tmp_path)
+    board.write("etc/nv_tegra_release", f"# R{release} (release), REVISION: {revision}, GCID: 1, BOARD: generic\n")
+    facts = jetson_facts(board.root)
+    assert facts is not None
+    assert (facts.l4t, facts.jetpack) == (f"{release}.{revision}", jetpack)
 
 
 def test_a_power_mode_without_a_name() -> None:

@@ -275,6 +275,24 @@ class TestSources:
         assert first.calls == ["open", "close"] and second.calls == ["open", "attach", "close"]
         assert third.calls[:2] == ["open", "attach"] and third.calls[-2:] == ["detach", "close"]
 
+    @pytest.mark.parametrize(
+        ("names", "state", "reason"),
+        [
+            ({"gpu.util", "gpu.clock.sm"}, "measured", ""),
+            ({"gpu.clock.sm", "gpu.temperature"}, "skipped", "only: gave no gpu.util"),
+            (set(), "skipped", "only: gave no gpu.util"),
+        ],
+    )
+    def test_a_metric_without_its_main_series_is_not_measured(
+        self, names: set[str], state: str, reason: str, tmp_path: Path
+    ) -> None:
+        sources, _ = self.sources(tmp_path, FakeSource("only"))
+        sources._all[0].metric = "gpu-summary"
+        sources.attach(Subject(1))
+        sources.close()
+        status = sources.statuses(lambda metric: len(names), lambda metric: frozenset(names))[0]
+        assert (status.state, status.reason) == (state, reason)
+
     def test_an_app_that_ended_at_once_costs_one_repeat_and_no_source(self, tmp_path: Path) -> None:
         source = FakeSource("only", "attach", AppEnded())
         sources, _ = self.sources(tmp_path, source)

@@ -35,9 +35,11 @@ def energy_per_unit(series: Mapping[Series, SeriesData], repeats: Sequence[Repea
 
 def mean_power_w(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> float | None:
     """Mean power, in W, while the app was measured; None where no energy was. Of several GPUs that of all."""
-    totals = [data for one, data in series.items() if one.name == "energy.total"]
+    totals = {one: data for one, data in series.items() if one.name == "energy.total"}
+    # The total without a label holds the GPUs' already.
+    totals = {one: data for one, data in totals.items() if not one.labels} or totals
     used_j, lasted_s = 0.0, 0.0
-    for data in totals:
+    for data in totals.values():
         for from_ns, to_ns in measured_spans(repeats):
             first = bisect_left(data.times_ns, from_ns)
             last = (len(data.times_ns) if to_ns is None else bisect_right(data.times_ns, to_ns)) - 1

@@ -97,6 +97,12 @@ CATALOGUE: dict[str, tuple[Known, ...]] = {
             "total less available; `tegrastats`: as the board says it",
             _SYSTEM,
         ),
+        Known(
+            "system.cpu.frequency.limit",
+            "Hz",
+            "the highest clock that the power supply allows the cores (TX1)",
+            _TEGRASTATS,
+        ),
         Known("system.memory.available", "bytes", "what a new program could be given", ("psutil", "jetson-kernel")),
         Known("system.memory.total", "bytes", "of the board", _TEGRASTATS),
         Known("system.memory.largest-block", "bytes", "the largest free block", _TEGRASTATS),
@@ -112,11 +118,12 @@ CATALOGUE: dict[str, tuple[Known, ...]] = {
         Known(
             "system.gpu.util",
             "%",
-            "share of time in which the GPU was busy; a label for a second GPU",
+            "share of time in which the GPU was busy; a label for its second graphics cluster (AGX Orin), or, where "
+            "the board has one, a second GPU",
             _JETSON,
-            ("gpu",),
+            ("gpc", "gpu"),
         ),
-        Known("system.gpu.clock", "Hz", "of several clocks the highest", _JETSON, ("gpu",)),
+        Known("system.gpu.clock", "Hz", "of several clocks the highest", _JETSON, ("gpc", "gpu")),
         Known("system.emc.util", "%", "memory controller", _TEGRASTATS),
         Known("system.emc.clock", "Hz", "memory controller; `jetson-kernel`: for root", _JETSON),
         Known(
@@ -143,7 +150,7 @@ CATALOGUE: dict[str, tuple[Known, ...]] = {
             "system.throttled",
             "",
             "1 while the device is slowed down, else 0, so that the mean is a share of time: for `heat` (a cooling "
-            "device other than the fan is at work) or `power` (over-current events in the last second)",
+            "device that lowers clocks is at work) or `power` (over-current events in the last second)",
             _JETSON,
             ("reason",),
         ),
@@ -201,7 +208,8 @@ CATALOGUE: dict[str, tuple[Known, ...]] = {
         Known(
             "energy.total",
             "J",
-            "from 0 at each start of the app: of the whole board, without a label, or of each GPU alone",
+            "from 0 at each start of the app: of the whole device with its discrete GPUs, or, with the label, of each "
+            "GPU alone",
             _ENERGY,
             ("gpu",),
             "counter",
@@ -220,6 +228,13 @@ CATALOGUE: dict[str, tuple[Known, ...]] = {
             "power of the idle device: its mean over the 2 s before the first start of the app",
             _ENERGY,
             ("gpu",),
+        ),
+        Known(
+            "energy.board",
+            "J",
+            "the part of it that the board's own rails saw, where there is a discrete GPU beside them",
+            _JETSON,
+            kind="counter",
         ),
         Known("energy.rail", "J", "through a rail of the board, from 0 at each start", _JETSON, ("rail",), "counter"),
     ),

@@ -23,6 +23,14 @@ METRICS: dict[str, str] = {
 """Every metric a developer may list, with what it measures."""
 
 
+MAIN_SERIES: dict[str, frozenset[str]] = {
+    "gpu-memory": frozenset({"gpu.memory.used", "gpu.memory.allocated"}),
+    "gpu-summary": frozenset({"gpu.util"}),
+    "energy": frozenset({"energy.total", "energy.rail"}),
+}
+"""Without one of these a metric was not measured, whatever else its source gave."""
+
+
 class Series(msgspec.Struct, frozen=True, cache_hash=True):
     """One stream of samples.
 

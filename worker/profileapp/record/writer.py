@@ -74,6 +74,10 @@ class MetricsWriter:
         """How many samples of a metric are in the file by now; all of them after `close`."""
         return sum(frame.samples for series, frame in list(self._frames.items()) if series.metric == metric)
 
+    def names_of(self, metric: str) -> frozenset[str]:
+        """Names of the series of a metric that are in the file by now."""
+        return frozenset(series.name for series in list(self._frames) if series.metric == metric)
+
     def close(self) -> None:
         """Writes what is left and closes the file. May be called twice."""
         self._closing.set()

@@ -11,10 +11,15 @@ from profileapp.collect.schedule import Sampler
 from profileapp.collect.seam import Collector, Emit, Mount, Provision, RunContext, Subject, Trace, Words
 from profileapp.errors import AppEnded, Unavailable
 from profileapp.model.run import MetricState, MetricStatus
+from profileapp.model.series import MAIN_SERIES
 
 WARNING_LIMIT = 100
 Find = Callable[[str, Callable[[str], None]], list[Collector]]
 """Gives new collectors of a metric, the preferred first; told where to warn."""
+
+
+NamesOf = Callable[[str], frozenset[str]]
+"""Gives the names of a metric's series that were recorded."""
 
 
 class Warnings:
@@ -151,9 +156,18 @@ class MetricSource:
         self.detach()
         self._close()
 
-    def status(self, samples_of: Callable[[str], int]) -> MetricStatus:
-        """What became of it; `samples_of` says how many samples of a metric were recorded."""
-        return msgspec.structs.replace(self._status(0 if self._part else samples_of(self.metric)), part=self._part)
+    def status(self, samples_of: Callable[[str], int], names_of: NamesOf | None = None) -> MetricStatus:
+        """What became of it.
+
+        `samples_of` says how many samples of a metric were recorded, and `names_of` the names of their series. A source
+        that gave samples, but none of what its metric is about, has not measured it.
+        """
+        status = self._status(0 if self._part else samples_of(self.metric))
+        main = frozenset() if self._part else MAIN_SERIES.get(self.metric, frozenset())
+        if names_of and main and status.state == "measured" and main.isdisjoint(names_of(self.metric)):
+            reason = f"{status.source}: gave no {' or '.join(sorted(main))}"
+            status = msgspec.structs.replace(status, state="skipped", reason=reason)
+        return msgspec.structs.replace(status, part=self._part)
 
     def _status(self, samples: int) -> MetricStatus:
         failure = self._failure
@@ -270,9 +284,9 @@ class Sources:
         for source in self._all:
             source.close()
 
-    def statuses(self, samples_of: Callable[[str], int]) -> tuple[MetricStatus, ...]:
-        """What became of each metric; `samples_of` says how many samples of it were recorded."""
-        return tuple(source.status(samples_of) for source in self._all)
+    def statuses(self, samples_of: Callable[[str], int], names_of: NamesOf | None = None) -> tuple[MetricStatus, ...]:
+        """What became of each metric; see `MetricSource.status`."""
+        return tuple(source.status(samples_of, names_of) for source in self._all)
 
 
 def _close_quietly(collector: Collector) -> None:

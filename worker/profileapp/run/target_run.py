@@ -141,7 +141,7 @@ class TargetRun:
             ending=ending,
             message=message,
             stop_signal=self._session.stop.signal,
-            metrics=self._sources.statuses(self._writer.samples_of) if self._sources else (),
+            metrics=self._sources.statuses(self._writer.samples_of, self._writer.names_of) if self._sources else (),
             warnings=self._warnings.lines(),
         )
         with suppress(OSError):

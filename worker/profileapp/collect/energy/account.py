@@ -25,25 +25,29 @@ class CountedEnergy:
 class IntegratedEnergy:
     """Joules since the first reading of power: the trapezoids between readings, on the times at which they were taken.
 
-    A reading that is missing leaves a longer trapezoid between its neighbours.
+    A reading that is missing leaves a longer trapezoid between its neighbours. One below zero is a reading: a monitor
+    is a little off zero while a rail draws nothing. It is integrated with its sign, so that errors cancel out; the
+    total that is given waits until the sum is above it again.
     """
 
-    __slots__ = ("_at_ns", "_power_w", "_total_j")
+    __slots__ = ("_at_ns", "_power_w", "_sum_j", "_total_j")
 
     def __init__(self) -> None:
         self._power_w: float | None = None
         self._at_ns = 0
+        self._sum_j = 0.0
         self._total_j = 0.0
 
     def update(self, power_w: float, at_ns: int) -> float:
         """Joules up to now, never less than before.
 
-        A reading that is no power (negative, not finite), or not later than the one before, is as one that is missing.
+        A reading that is not finite, or not later than the one before, is as one that is missing.
         """
-        if not math.isfinite(power_w) or power_w < 0 or (self._power_w is not None and at_ns <= self._at_ns):
+        if not math.isfinite(power_w) or (self._power_w is not None and at_ns <= self._at_ns):
             return self._total_j
         if self._power_w is not None:
-            self._total_j += (self._power_w + power_w) / 2 * ((at_ns - self._at_ns) / 1e9)
+            self._sum_j += (self._power_w + power_w) / 2 * ((at_ns - self._at_ns) / 1e9)
+            self._total_j = max(self._total_j, self._sum_j)
         self._power_w, self._at_ns = power_w, at_ns
         return self._total_j
 

@@ -1,10 +1,12 @@
 """The series of the metric `energy`, whichever source they come from.
 
-Without a label they are of the whole board; the label `gpu` is the number of a discrete GPU.
+Without a label they are of the whole device: the board and its discrete GPUs; the label `gpu` is the number of one of
+these.
 """
 
 from __future__ import annotations
 
+from profileapp.collect.energy.gpu_energy import Energy
 from profileapp.model.series import Series, series
 
 IDLE_S = 2.0
@@ -25,6 +27,22 @@ def above_idle(**labels: str) -> Series:
 def idle_power(**labels: str) -> Series:
     """Power before the app's start."""
     return series("energy.idle.power", "W", "energy", kind="gauge", **labels)
+
+
+def board() -> Series:
+    """Energy that the board's own monitors saw, where there are discrete GPUs beside it."""
+    return series("energy.board", "J", "energy", kind="counter")
+
+
+def of_energy(energy: Energy, **labels: str) -> tuple[tuple[Series, float], ...]:
+    """The samples of a reading; what is not known is left out."""
+    if energy.above_idle_j is None or energy.idle_w is None:
+        return ((total(**labels), energy.total_j),)
+    return (
+        (total(**labels), energy.total_j),
+        (above_idle(**labels), energy.above_idle_j),
+        (idle_power(**labels), energy.idle_w),
+    )
 
 
 def of_rail(rail: str) -> Series:

@@ -176,7 +176,9 @@ def parse_tau_file(stream: BinaryIO, metric: str = "") -> TauFile:
             continue
         timer = _timer(line) if whole else None
         event = _event(line) if whole and timer is None and section == "userevents" else None
-        if timer is None and event is None:
+        # What stands behind the rows that were announced is of an earlier, longer file.
+        is_beyond = section == "functions" and timer is not None and 0 < announced <= len(timers) + left_out
+        if is_beyond or (timer is None and event is None):
             unread += 1
         elif len(timers) + len(events) >= NAMES_LIMIT:
             left_out += 1

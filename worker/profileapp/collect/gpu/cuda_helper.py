@@ -60,8 +60,12 @@ class CudaHelper:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
-                # The order in which NVML counts; and a Ctrl-C is for the worker, which wants the last samples.
-                env={**os.environ, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
+                # All GPUs in the order in which NVML counts them, though some be hidden from who started the worker;
+                # and a Ctrl-C is for the worker, which wants the last samples.
+                env={
+                    **{name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"},
+                    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+                },
                 start_new_session=True,
             )
             if self._process.stdout:

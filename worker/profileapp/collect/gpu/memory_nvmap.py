@@ -1,6 +1,7 @@
 """GPU memory of a Jetson by process, as its memory manager nvmap lists it: for root only.
 
-Source: drivers/video/tegra/nvmap of NVIDIA's kernel, `debugfs` file `iovmm/clients`.
+Source: drivers/video/tegra/nvmap of NVIDIA's kernel, `debugfs` file `iovmm/clients`. Up to Orin, CUDA allocates through
+nvmap; from Thor on (JetPack 7, drivers as on servers) it does not, though the file may be there for the cameras' sake.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ import time
 from pathlib import Path
 
 from profileapp.collect.gpu import series as names
+from profileapp.collect.jetson.files import chips
 from profileapp.collect.kernel_file import KernelFile, number_after
 from profileapp.collect.process.app_processes import AppProcesses
 from profileapp.collect.seam import Emit, Provision, RunContext, Subject
 from profileapp.errors import Unavailable
 
 CLIENTS = "sys/kernel/debug/nvmap/iovmm/clients"
+_CUDA_BY_NVMAP = frozenset({"nvidia,tegra210", "nvidia,tegra186", "nvidia,tegra194", "nvidia,tegra234"})
 _UNITS = {b"K": 1024, b"M": 1024**2, b"G": 1024**3}
 
 
@@ -42,6 +45,8 @@ class GpuMemoryNvmap:
             raise Unavailable(f"/{CLIENTS} is for root only; run the worker as root") from error
         except OSError as error:
             raise Unavailable(f"there is no /{CLIENTS}: no Jetson, or a kernel without it") from error
+        if self._cuda_allocates_elsewhere():
+            raise Unavailable("CUDA does not allocate through nvmap on this board")
         self._total_bytes = (total_kib or 0) * 1024
         return Provision()
 
@@ -58,6 +63,13 @@ class GpuMemoryNvmap:
         self._emit(names.memory_used("0"), total_bytes, now_ns)
         if self._total_bytes:
             self._emit(names.memory_total("0"), self._total_bytes, now_ns)
+
+    def _cuda_allocates_elsewhere(self) -> bool:
+        """By the chip; of one that is not known, by whether anybody holds anything."""
+        board = chips(self._root)
+        if board:
+            return _CUDA_BY_NVMAP.isdisjoint(board)
+        return self._clients is not None and parse_clients(self._clients.read_records())[1] == 0
 
     def detach(self) -> None:
         self._app = None

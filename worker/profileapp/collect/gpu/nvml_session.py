@@ -1,6 +1,7 @@
 """NVML, through nvidia-ml-py: imported late, and what a GPU does not have is no error.
 
-Source: "NVIDIA Management Library (NVML) API Reference".
+Sources: "NVIDIA Management Library (NVML) API Reference"; NVIDIA, "CUDA for Tegra" and the DGX Spark user guide, for
+GPUs that share the memory of the CPU.
 """
 
 from __future__ import annotations
@@ -23,6 +24,18 @@ _LIBRARY = "libnvidia-ml.so.1"
 _NO_LIBRARY = f"no NVML on this agent: {_LIBRARY}, which comes with the NVIDIA driver, is not found"
 _DRIVER_NOT_LOADED = 9
 _LIBRARY_NOT_FOUND = 12
+_GPU_IS_LOST = 15
+FAILURES_IN_A_ROW = 5
+"""After as many failed samples in a row a GPU is given up, alone."""
+# What NVML calls the GPU of a Jetson: `Orin (nvgpu)`, until JetPack 7, and `NVIDIA Thor`.
+_INTEGRATED_NAMES = ("(nvgpu)", "thor")
+
+
+class DeviceMemory(msgspec.Struct, frozen=True):
+    """Memory of a GPU's own. `used_bytes` is without what the driver reserves, where NVML tells the two apart."""
+
+    used_bytes: int
+    total_bytes: int
 
 
 class Gpu(msgspec.Struct, frozen=True):
@@ -94,11 +107,58 @@ class Nvml:
                 continue
         return None
 
+    def memory(self, gpu: Gpu) -> DeviceMemory | None:
+        """Of the GPU itself; None where it shares that of the CPU.
+
+        Version 2 of the call (driver 510 on) has what the driver reserves in a field of its own, version 1 in `used`.
+        """
+        function = ("nvmlDeviceGetMemoryInfo",)
+        version = getattr(self._module, "nvmlMemory_v2", None)
+        memory = self.ask(gpu, function, version) if isinstance(version, int) else None
+        if memory is None:
+            memory = self.ask(gpu, function)
+        return None if memory is None else DeviceMemory(memory.used, memory.total)
+
+    def name(self, gpu: Gpu) -> str:
+        """`NVIDIA RTX A6000`, `Orin (nvgpu)`; "" where it is not told."""
+        name = self.ask(gpu, ("nvmlDeviceGetName",))
+        return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name or "")
+
+    def is_discrete(self, gpu: Gpu) -> bool:
+        """Whether it has memory of its own, and so a card and a power supply of its own."""
+        name = self.name(gpu).lower()
+        return not any(word in name for word in _INTEGRATED_NAMES) and self.memory(gpu) is not None
+
+    def is_lost(self, error: Exception) -> bool:
+        """Whether an error says that a GPU has fallen off the bus: it comes back with the next boot only."""
+        return getattr(error, "value", None) == _GPU_IS_LOST
+
     def close(self) -> None:
         """May be called twice, and without `open`."""
         if self._module is not None:
             module, self._module = self._module, None
             module.nvmlShutdown()
+
+
+def discrete_gpus(nvml: Nvml) -> tuple[Gpu, ...]:
+    """Those that stand beside a board's own GPU, if any; opens `nvml`, and leaves it open only where there are some."""
+    found: tuple[Gpu, ...] = ()
+    try:
+        found = tuple(gpu for gpu in nvml.open() if nvml.is_discrete(gpu))
+    except Exception:
+        # A board whose NVML does not work has no discrete GPU that anybody could use.
+        found = ()
+    if not found:
+        nvml.close()
+    return found
+
+
+def leave_to_nvml(load: Callable[[], Any]) -> None:
+    """Raises Unavailable on a board with a discrete GPU: apps run on that, and NVML measures it."""
+    nvml = Nvml(load)
+    if discrete_gpus(nvml):
+        nvml.close()
+        raise Unavailable("this board has a discrete GPU, which NVML measures")
 
 
 class NvmlSource:
@@ -112,7 +172,8 @@ class NvmlSource:
 
     def __init__(self, load: Callable[[], Any] = load_pynvml) -> None:
         self._nvml = Nvml(load)
-        self._looks: list[Look] = []
+        self._looks: dict[str, list[Look]] = {}
+        self._failures: dict[str, int] = {}
 
     def looks_at(self, gpu: Gpu) -> Iterable[Look]:
         """What there is to look at on a GPU; what gives nothing at first is not asked again."""
@@ -120,7 +181,11 @@ class NvmlSource:
 
     def open(self, run: RunContext, emit: Emit) -> Provision:
         self._run, self._emit = run, emit
-        self._looks = [look for gpu in self._nvml.open() for look in self.looks_at(gpu) if self.gives(look)]
+        self._failures = {}
+        for gpu in self._nvml.open():
+            looks = [look for look in self.looks_at(gpu) if self.gives(look)]
+            if looks:
+                self._looks[gpu.label] = looks
         if not self._looks:
             raise Unavailable(f"NVML gives nothing of {self.metric} on this GPU")
         return Provision()
@@ -130,21 +195,36 @@ class NvmlSource:
 
     def sample(self, now_ns: int) -> None:
         failure: Exception | None = None
-        for look in self._looks:
+        for gpu, looks in list(self._looks.items()):
+            failed = self._sample_one(looks, now_ns)
+            self._failures[gpu] = self._failures.get(gpu, 0) + 1 if failed else 0
+            if failed is None:
+                continue
+            failure = failed
+            # What the other GPUs say is worth having: this one is given up alone, the last one by who asks for samples.
+            is_given_up = self._nvml.is_lost(failed) or self._failures[gpu] >= FAILURES_IN_A_ROW
+            if is_given_up and len(self._looks) > 1:
+                del self._looks[gpu]
+                self._run.warn(f"{self.metric}: GPU {gpu} is given up, its series end here ({failed})")
+        if failure and not any(self._failures.get(gpu) == 0 for gpu in self._looks):
+            raise failure
+
+    def _sample_one(self, looks: Sequence[Look], now_ns: int) -> Exception | None:
+        """Samples of one GPU; the last error, if any."""
+        failure: Exception | None = None
+        for look in looks:
             try:
                 for series, value in look(now_ns):
                     self._emit(series, value, now_ns)
             except Exception as error:
-                # What the other GPUs say is worth having.
                 failure = error
-        if failure:
-            raise failure
+        return failure
 
     def detach(self) -> None:
         """Nothing is held for one repeat alone."""
 
     def close(self) -> None:
-        self._looks = []
+        self._looks = {}
         self._nvml.close()
 
     def gives(self, look: Look) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from profileapp.collect.gpu import series as names
 from profileapp.collect.gpu.nvml_session import Gpu, Look, NvmlSource, load_pynvml
+from profileapp.collect.kernel_file import number_after
 from profileapp.collect.process.app_processes import AppProcesses
 from profileapp.collect.seam import Subject
 from profileapp.errors import AppEnded, Unavailable
@@ -39,8 +40,14 @@ class GpuMemoryNvml(NvmlSource):
 
     def looks_at(self, gpu: Gpu) -> Iterable[Look]:
         device = self._device(gpu)
-        # A Jetson's NVML may list processes, none ever, and know no memory: CUDA is then to be asked instead.
-        return (device, self._held(gpu)) if self.gives(device) else ()
+        if self.gives(device):
+            return device, self._held(gpu)
+        # A GPU that shares the CPU's memory has none to tell of. Thor and DGX Spark list what each process holds; the
+        # NVML of an Orin (`nvgpu`) lists no process ever: nvmap or CUDA is then to be asked instead.
+        name = self._nvml.name(gpu)
+        if not name or "nvgpu" in name.lower():
+            return ()
+        return self._all_held(gpu), self._held(gpu)
 
     def attach(self, subject: Subject) -> None:
         try:
@@ -59,26 +66,52 @@ class GpuMemoryNvml(NvmlSource):
         used, total = names.memory_used(gpu.label), names.memory_total(gpu.label)
 
         def look(_now_ns: int) -> _Pairs:
-            memory = self._nvml.ask(gpu, ("nvmlDeviceGetMemoryInfo",))
-            return () if memory is None else ((used, memory.used), (total, memory.total))
+            memory = self._nvml.memory(gpu)
+            return () if memory is None else ((used, memory.used_bytes), (total, memory.total_bytes))
 
         return look
+
+    def _all_held(self, gpu: Gpu) -> Look:
+        """What all processes hold of the memory that CPU and GPU share; nothing where one of them does not tell."""
+        used, total = names.memory_used(gpu.label), names.memory_total(gpu.label)
+        total_bytes = self._shared_memory_bytes()
+
+        def look(_now_ns: int) -> _Pairs:
+            held = self._processes(gpu)
+            if held is None or None in held.values():
+                return ()
+            pairs = ((used, float(sum(filter(None, held.values())))),)
+            return (*pairs, (total, total_bytes)) if total_bytes else pairs
+
+        return look
+
+    def _shared_memory_bytes(self) -> int:
+        try:
+            return (number_after((self._proc / "meminfo").read_bytes(), b"MemTotal:") or 0) * 1024
+        except OSError:
+            return 0
+
+    def _processes(self, gpu: Gpu) -> dict[int, int | None] | None:
+        """Bytes by process, None for one that is not told; None where the GPU lists none."""
+        compute = self._nvml.ask(gpu, _COMPUTE_PROCESSES)
+        if compute is None:
+            return None
+        # A process that does both is in both lists, with all of its memory in each.
+        graphics = self._nvml.ask(gpu, _GRAPHICS_PROCESSES) or ()
+        return {process.pid: process.usedGpuMemory for process in (*graphics, *compute)}
 
     def _held(self, gpu: Gpu) -> Look:
         """What the app's processes hold; nothing where one of them does not tell, or they are out of sight."""
         allocated = names.memory_allocated(gpu.label)
 
         def look(now_ns: int) -> _Pairs:
-            compute = None if self._app_is_hidden else self._nvml.ask(gpu, _COMPUTE_PROCESSES)
-            if compute is None:
+            held = None if self._app_is_hidden else self._processes(gpu)
+            if held is None:
                 return ()
-            # A process that does both is in both lists, with all of its memory in each.
-            graphics = self._nvml.ask(gpu, _GRAPHICS_PROCESSES) or ()
-            held = {process.pid: process.usedGpuMemory for process in (*graphics, *compute)}
-            own = self._app.among(held, now_ns) if self._app else ()
-            if any(held[pid] is None for pid in own):
+            own = [held[pid] for pid in (self._app.among(held, now_ns) if self._app else ())]
+            if None in own:
                 return ()
-            return ((allocated, sum(held[pid] for pid in own)),)
+            return ((allocated, float(sum(filter(None, own)))),)
 
         return look
 

@@ -1,12 +1,18 @@
-"""Energy of a Jetson: the power of its rails, as the kernel tells it, by trapezoids over the times of the samples."""
+"""Energy of a Jetson: the power of its rails, as the kernel tells it, by trapezoids over the times of the samples; and
+that of a discrete GPU beside it, as NVML tells it.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from profileapp.collect.energy.gpu_energy import DiscreteGpuEnergy
 from profileapp.collect.energy.rails import RailEnergy
 from profileapp.collect.energy.series import IDLE_EVERY_S, IDLE_S
+from profileapp.collect.gpu.nvml_session import load_pynvml
 from profileapp.collect.jetson import files as jetson_files
 from profileapp.collect.jetson.files import Gauge
 from profileapp.collect.jetson.kernel_source import NOT_A_JETSON, rail_power
@@ -15,7 +21,7 @@ from profileapp.errors import Unavailable
 
 
 class EnergyJetson:
-    """Series `energy.*` of the board."""
+    """Series `energy.*` of the board and its discrete GPUs."""
 
     metric = "energy"
     source = "jetson-kernel"
@@ -24,11 +30,12 @@ class EnergyJetson:
     preference = 30
     fastest_s = 0.01
 
-    def __init__(self, root: Path = Path("/"), idle_s: float = IDLE_S) -> None:
+    def __init__(self, root: Path = Path("/"), idle_s: float = IDLE_S, load: Callable[[], Any] = load_pynvml) -> None:
         self._root = root
         self._idle_s = idle_s
         self._gauges: list[Gauge] = []
-        self._energy = RailEnergy()
+        self._gpus = DiscreteGpuEnergy(load)
+        self._energy = RailEnergy(self._gpus)
 
     def open(self, run: RunContext, emit: Emit) -> Provision:
         self._emit = emit
@@ -37,6 +44,7 @@ class EnergyJetson:
         self._gauges = jetson_files.rails(self._root, rail_power)
         if not self._powers():
             raise Unavailable("this user cannot read the power of the rails from /sys; run the worker as root")
+        self._gpus.open(run.warn)
         until_s = time.monotonic() + self._idle_s
         while time.monotonic() < until_s:
             self._energy.rest(self._powers(), time.monotonic_ns())
@@ -58,6 +66,7 @@ class EnergyJetson:
         for gauge in self._gauges:
             gauge.close()
         self._gauges = []
+        self._gpus.close()
 
     def _powers(self) -> dict[str, float]:
         """W of each rail that tells it now."""

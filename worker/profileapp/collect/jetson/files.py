@@ -7,6 +7,7 @@ differs by board and release, so it is looked for by what it is, not by its addr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import chain
@@ -21,7 +22,17 @@ SENSOR_OFF_C = -200.0
 _TEXT_BYTES = 256
 # The GPU's name in the device tree: all boards of one family say `gpu`, or the name of the chip's design.
 _GPU_NAMES = frozenset({"gpu", "gm20b", "gp10b", "gv11b", "ga10b", "gb10b"})
+# Thor's driver has clock domains where the others have a device: of the GPU's clusters, and of its video engines.
+_GPU_CLUSTER = "gpu-gpc-0"
+_VIDEO_DOMAIN = re.compile(r"gpu-(nvd)-[0-9]+")
+# Thor's name for what sets the clock of the memory controller ("bandwidth manager").
+_BANDWIDTH_MANAGER = "bwmgr"
 _ENDINGS_OF_SENSORS = ("-therm", "-thermal", "_thermal")
+_EMC_CLOCKS = (
+    f"sys/class/devfreq/{_BANDWIDTH_MANAGER}/cur_freq",
+    "sys/kernel/debug/bpmp/debug/clk/emc/rate",
+    "sys/kernel/debug/clk/emc/clk_rate",
+)
 _OLD_FAN = "sys/devices/pwm-fan/cur_pwm"
 _FULL_PWM = 255
 
@@ -58,7 +69,13 @@ class Gauge:
 
 def is_jetson(root: Path) -> bool:
     """Whether the device tree says that this is a board with a Tegra of NVIDIA's."""
-    return b"nvidia,tegra" in _bytes(root / "proc/device-tree/compatible")
+    return bool(chips(root))
+
+
+def chips(root: Path) -> tuple[str, ...]:
+    """The chips of NVIDIA's that the device tree says the board is compatible with: `nvidia,tegra234`."""
+    names = _bytes(root / "proc/device-tree/compatible").decode("ascii", errors="replace").split("\0")
+    return tuple(name for name in names if name.startswith("nvidia,tegra"))
 
 
 def temperatures(root: Path) -> list[Gauge]:
@@ -75,14 +92,22 @@ def temperatures(root: Path) -> list[Gauge]:
 
 
 def gpu_load(root: Path, named: Callable[[str], Series]) -> list[Gauge]:
-    """How busy each GPU is, in %; the files tell thousandths. `named` makes the series of the GPU's number."""
-    files = [folder / "device/load" for folder in _gpus(root)]
+    """How busy each GPU is, in %; the files tell thousandths. `named` makes the series of the GPU's number.
+
+    Thor's kernel has no such file: NVML tells the load of its GPU.
+    """
+    files = [folder / "device/load" for folder in gpus(root)]
     return _numbered(files, named, 0.1)
+
+
+def has_gpu_load(root: Path) -> bool:
+    """Whether the kernel tells how busy a GPU is, though perhaps not to this user."""
+    return any((folder / "device/load").exists() for folder in gpus(root))
 
 
 def gpu_clocks(root: Path, named: Callable[[str], Series]) -> list[Gauge]:
     """Clock of each GPU, in Hz."""
-    return _numbered([folder / "cur_freq" for folder in _gpus(root)], named, 1.0)
+    return _numbered([folder / "cur_freq" for folder in gpus(root)], named, 1.0)
 
 
 def engine_clocks(root: Path) -> list[Gauge]:
@@ -90,9 +115,11 @@ def engine_clocks(root: Path) -> list[Gauge]:
     found = []
     for folder in _folders(root / "sys/class/devfreq", "*"):
         name = _device_name(folder)
-        if name and name not in _GPU_NAMES:
-            found += _gauge(series("system.engine.clock", "Hz", "system", engine=name), folder / "cur_freq", 1.0)
-    for path in ("sys/kernel/debug/bpmp/debug/clk/emc/rate", "sys/kernel/debug/clk/emc/clk_rate"):
+        if name and name not in _GPU_NAMES and name not in (_GPU_CLUSTER, _BANDWIDTH_MANAGER):
+            domain = _VIDEO_DOMAIN.fullmatch(name)
+            engine = domain[1] if domain else name
+            found += _gauge(series("system.engine.clock", "Hz", "system", engine=engine), folder / "cur_freq", 1.0)
+    for path in _EMC_CLOCKS:
         emc = _gauge(series("system.emc.clock", "Hz", "system"), root / path, 1.0)
         if emc:
             return found + emc
@@ -126,15 +153,17 @@ def rails(root: Path, named: Callable[[str], Series]) -> list[Gauge]:
 
 def fans(root: Path) -> list[Gauge]:
     """How fast the fan is told to run, in % of its full speed, and how fast it does, in turns a minute."""
-    found = []
+    drives: list[Gauge] = []
+    speeds: list[Gauge] = []
     speed = series("system.fan.speed", "rpm", "system")
     drive = series("system.fan.drive", "%", "system")
     for folder in _folders(root / "sys/class/hwmon", "hwmon*"):
         if _text(folder / "name") in ("pwmfan", "pwm-fan", "pwm_fan"):
-            found += _gauge(drive, folder / "pwm1", 100 / _FULL_PWM)
+            drives += _gauge(drive, folder / "pwm1", 100 / _FULL_PWM)
         for file in ("fan1_input", "rpm"):
-            found += _gauge(speed, folder / file, 1.0)
-    return found or _gauge(drive, root / _OLD_FAN, 100 / _FULL_PWM)
+            speeds += _gauge(speed, folder / file, 1.0)
+    # Until JetPack 4 the drive is a file of its own, whether there is a tachometer (TX2, Xavier) or none (Nano).
+    return (drives or _gauge(drive, root / _OLD_FAN, 100 / _FULL_PWM)) + speeds
 
 
 def _hwmon_rails(root: Path) -> Iterator[tuple[str, tuple[Path, ...], float]]:
@@ -158,8 +187,11 @@ def _iio_rails(root: Path) -> Iterator[tuple[str, tuple[Path, ...], float]]:
                 yield _text(folder / f"rail_name_{channel}"), (folder / f"in_power{channel}_input",), 1e-3
 
 
-def _gpus(root: Path) -> list[Path]:
-    return [each for each in _folders(root / "sys/class/devfreq", "*") if _device_name(each) in _GPU_NAMES]
+def gpus(root: Path) -> list[Path]:
+    """The devfreq folder of each integrated GPU: its clock and the bounds of that."""
+    folders = {folder: _device_name(folder) for folder in _folders(root / "sys/class/devfreq", "*")}
+    devices = [folder for folder, name in folders.items() if name in _GPU_NAMES]
+    return devices or [folder for folder, name in folders.items() if name == _GPU_CLUSTER]
 
 
 def _device_name(devfreq: Path) -> str:

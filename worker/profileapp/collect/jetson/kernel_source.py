@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from profileapp.collect.gpu import series as gpu_series
+from profileapp.collect.gpu.nvml_session import leave_to_nvml, load_pynvml
 from profileapp.collect.jetson import files as jetson_files
 from profileapp.collect.jetson.files import SENSOR_OFF_C, Gauge
 from profileapp.collect.jetson.throttle import ThrottleWatch
@@ -17,6 +19,7 @@ from profileapp.model.series import Series, series
 
 NOT_A_JETSON = "this is no Jetson"
 _TEMPERATURE = "system.temperature"
+_LOAD = "load of the GPU"
 
 
 def rail_power(rail: str) -> Series:
@@ -45,14 +48,14 @@ class JetsonSystem:
         if not jetson_files.is_jetson(self._root):
             raise Unavailable(NOT_A_JETSON)
         parts = {
-            "load of the GPU": jetson_files.gpu_load(self._root, _gpu_util),
+            _LOAD: jetson_files.gpu_load(self._root, _gpu_util),
             "temperatures": jetson_files.temperatures(self._root),
             "power of the rails": jetson_files.rails(self._root, rail_power),
         }
         self._gauges = [gauge for gauges in parts.values() for gauge in gauges]
         missing = [what for what, gauges in parts.items() if not gauges]
         if missing and self.needs_all:
-            raise Unavailable(f"this user cannot read from /sys: {', '.join(missing)}; run the worker as root")
+            raise Unavailable(_why_not(self._root, missing))
         self._gauges += [
             *jetson_files.gpu_clocks(self._root, _gpu_clock),
             *jetson_files.cpu_clocks(self._root),
@@ -112,17 +115,19 @@ class JetsonGpuSummary:
     preference = 30
     fastest_s = 0.01
 
-    def __init__(self, root: Path = Path("/")) -> None:
+    def __init__(self, root: Path = Path("/"), load: Callable[[], Any] = load_pynvml) -> None:
         self._root = root
+        self._load_nvml = load
         self._gauges: list[Gauge] = []
 
     def open(self, run: RunContext, emit: Emit) -> Provision:
         self._emit = emit
         if not jetson_files.is_jetson(self._root):
             raise Unavailable(NOT_A_JETSON)
+        leave_to_nvml(self._load_nvml)
         load = jetson_files.gpu_load(self._root, gpu_series.util)
         if not load:
-            raise Unavailable("this user cannot read the load of the GPU from /sys; run the worker as root")
+            raise Unavailable(_why_not(self._root, [_LOAD]))
         self._gauges = [*load, *jetson_files.gpu_clocks(self._root, gpu_series.clock_sm), *self._temperatures()]
         return Provision()
 
@@ -148,6 +153,12 @@ class JetsonGpuSummary:
         own = [zone for zone in zones if dict(zone.series.labels)["sensor"] == "gpu"]
         _close([zone for zone in zones if zone not in own])
         return [zone.named(gpu_series.temperature("0")) for zone in own]
+
+
+def _why_not(root: Path, missing: Sequence[str]) -> str:
+    if list(missing) == [_LOAD] and not jetson_files.has_gpu_load(root):
+        return f"the kernel of this board does not tell the {_LOAD}; NVML may"
+    return f"this user cannot read from /sys: {', '.join(missing)}; run the worker as root"
 
 
 def _gpu_util(number: str) -> Series:

@@ -25,6 +25,8 @@ from profileapp.errors import Unavailable
 USUAL_PLACES = (Path("/usr/bin/tegrastats"), Path("/home/nvidia/tegrastats"), Path("/home/ubuntu/tegrastats"))
 FIRST_LINE_S = 3.0
 """How long the first line may take, beyond the interval."""
+FIRST_LINES = 3
+"""In one of as many lines the metric's main series must be."""
 SILENCE_S = 5.0
 """How long it may say nothing, beyond two intervals, before it is ended and started again."""
 FIRST_RESTART_S = 0.5
@@ -46,6 +48,7 @@ class Tegrastats:
     """Series `system.*` of a Jetson: cores, memory, GPU, engines, temperatures, power rails."""
 
     metric = "system"
+    main = "load or memory"
     source = "tegrastats"
     part = ""
     preference = 20
@@ -59,6 +62,8 @@ class Tegrastats:
         self._unknown: Counter[str] = Counter()
         self._stopping = threading.Event()
         self._heard = threading.Event()
+        self._lines = 0
+        self._has_main_series = False
         self._emitting = False
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
@@ -78,9 +83,12 @@ class Tegrastats:
             raise Unavailable(f"{program} cannot be run ({error.strerror})") from error
         self._thread = threading.Thread(target=self._watch, name="tegrastats", daemon=True)
         self._thread.start()
-        if not self._heard.wait(self._interval_s + FIRST_LINE_S):
+        if not self._heard.wait(FIRST_LINES * self._interval_s + FIRST_LINE_S):
             self.close()
             raise Unavailable(f"{program} says nothing that is a line of tegrastats")
+        if not self._has_main_series:
+            self.close()
+            raise Unavailable(f"{program} tells of no {self.main}, on this board or to this user")
         self._throttles = ThrottleWatch(self._root)
         return Provision()
 
@@ -172,8 +180,15 @@ class Tegrastats:
         if not readings:
             return
         self._line_at_s = now_ns / 1e9
-        self._heard.set()
+        self._lines += 1
+        self._has_main_series = self._has_main_series or self._is_main(readings)
+        if self._has_main_series or self._lines >= FIRST_LINES:
+            self._heard.set()
         self._heard_line(readings, now_ns)
+
+    def _is_main(self, readings: Sequence[Reading]) -> bool:
+        """Whether a line holds what the metric is about; without it another source may serve better."""
+        return bool(readings)
 
     def _heard_line(self, readings: Sequence[Reading], now_ns: int) -> None:
         """What a line says: emitted while the app runs."""

@@ -8,7 +8,9 @@ name and a value, and the value's form tells what it is:
     IRAM 0/252kB(lfb 252kB)                  memory of the video engines
     CPU [32%@883,off] · cpu [17%,13%]@408    load and clock of each core; a core that is off gives nothing
     GR3D_FREQ 0%@[305,305] · EMC_FREQ @3199  load and clocks (MHz) of an engine, either may be missing
-    NVENC off · APE 174 · VIC_FREQ 729       an engine that is off; an engine of which only the clock is told
+    NVENC off · APE 174 · VDE 0 · PVA0_FREQ 115   an engine that is off; an engine of which only the clock is told
+    GR3D2_FREQ 99%@1274                      the second of Orin's graphics clusters (GPC), not a second GPU
+    EDP limit 1734                           the highest clock (MHz) that the power supply allows the cores (TX1)
     MTS fg 1% bg 9%                          CPU's own translation of instructions, foreground and background
     gpu@43.375C · cpu@34.3C/34.8C            temperature, from JetPack 7 on with its peak; -256C: the sensor is off
     VDD_IN 4199/4027 · VDD_IN 2763mW/2846mW  power of a rail in mW: now, mean since tegrastats began (and peak)
@@ -41,6 +43,7 @@ _IRAM_USED = series("system.iram.used", "bytes", "system")
 _IRAM_TOTAL = series("system.iram.total", "bytes", "system")
 _IRAM_LARGEST_BLOCK = series("system.iram.largest-block", "bytes", "system")
 _CPU = series("system.cpu.util", "%", "system")
+_CPU_LIMIT = series("system.cpu.frequency.limit", "Hz", "system")
 _AMOUNTS = {
     "RAM": (_MEMORY_USED, _MEMORY_TOTAL),
     "SWAP": (_SWAP_USED, _SWAP_TOTAL),
@@ -53,8 +56,8 @@ _SIZE = re.compile(r"(?:([0-9]{1,6})x)?([0-9]{1,9})(B|kB|MB|GB)\)")
 _WORD = re.compile(r"[A-Z][A-Z0-9_]{1,39}")
 _NUMBER = re.compile(r"(-?[0-9]{1,12}(?:\.[0-9]{1,6})?)[A-Za-z]{0,4}")
 # Engines of which old releases tell the clock as a bare number.
-_CLOCK_ALONE = ("ape", "vic", "nvdec", "nvenc", "nvjpg", "msenc", "ofa")
-_NAMES_OF_GPU = {"gr3d": "", "gr3d2": "2"}
+_CLOCK_ALONE = ("ape", "vic", "nvdec", "nvenc", "nvjpg", "msenc", "ofa", "pva", "vde")
+_CLUSTERS_OF_GPU = {"gr3d": "", "gr3d2": "2"}
 # Boards call several rails that lead nowhere alike (`NC 0mW/0mW … NC 0mW/0mW`).
 _NO_RAIL = "NC"
 
@@ -189,8 +192,10 @@ class TegrastatsParser:
         if value.startswith("[") and name in ("CPU", "cpu"):
             self._cores_of(value, readings)
             return 2
-        if name == "MTS" and value == "fg":
+        if (name, value) in (("MTS", "fg"), ("EDP", "limit")):
             return self._remember_alone(name, [], readings)
+        if name == "limit":
+            return self._remember(name, value, [(_CPU_LIMIT, _number(value) * 1e6)], readings)
         if name.endswith("B)"):
             return self._remember_alone(name, [(_IRAM_LARGEST_BLOCK, _size(name)[1])], readings)
         if name in _AMOUNTS:
@@ -352,8 +357,8 @@ class TegrastatsParser:
         return found
 
     def _engine_reading(self, engine: str, what: str, value: float, unit: str, found: list[Reading]) -> None:
-        if engine in _NAMES_OF_GPU:
-            self._add(found, f"system.gpu.{what}", _NAMES_OF_GPU[engine], value, unit, "gpu")
+        if engine in _CLUSTERS_OF_GPU:
+            self._add(found, f"system.gpu.{what}", _CLUSTERS_OF_GPU[engine], value, unit, "gpc")
         elif engine == "emc":
             self._add(found, f"system.emc.{what}", "", value, unit, "")
         else:

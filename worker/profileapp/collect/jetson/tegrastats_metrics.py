@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
+from profileapp.collect.energy.gpu_energy import DiscreteGpuEnergy
 from profileapp.collect.energy.rails import RailEnergy
 from profileapp.collect.energy.series import IDLE_S
 from profileapp.collect.gpu import series as gpu_series
-from profileapp.collect.jetson.tegrastats import Tegrastats
+from profileapp.collect.gpu.nvml_session import leave_to_nvml, load_pynvml
+from profileapp.collect.jetson.tegrastats import Tegrastats, find_tegrastats
 from profileapp.collect.jetson.tegrastats_line import Reading
 from profileapp.collect.seam import Emit, Provision, RunContext, Subject
-from profileapp.errors import Unavailable
 from profileapp.model.series import Series
 
 
@@ -19,14 +22,37 @@ class TegrastatsGpuSummary(Tegrastats):
     """Series `gpu.util`, `gpu.clock.sm`, `gpu.temperature` of a Jetson's GPU."""
 
     metric = "gpu-summary"
+    main = "load of the GPU"
     preference = 25
 
+    def __init__(
+        self,
+        find: Callable[[], Path | None] = find_tegrastats,
+        root: Path = Path("/"),
+        load: Callable[[], Any] = load_pynvml,
+    ) -> None:
+        super().__init__(find, root)
+        self._load_nvml = load
+
+    def open(self, run: RunContext, emit: Emit) -> Provision:
+        leave_to_nvml(self._load_nvml)
+        return super().open(run, emit)
+
+    def _is_main(self, readings: Sequence[Reading]) -> bool:
+        # Thor's lines have the clocks of its GPU at most, and never its load.
+        return any(series.name == "system.gpu.util" for series, _ in readings)
+
     def _heard_line(self, readings: Sequence[Reading], now_ns: int) -> None:
-        if self._emitting:
-            for series, value in readings:
-                of_gpu = _of_gpu(series)
-                if of_gpu:
-                    self._emit(of_gpu, value, now_ns)
+        if not self._emitting:
+            return
+        found: dict[Series, float] = {}
+        for series, value in readings:
+            of_gpu = _of_gpu(series)
+            if of_gpu:
+                # An Orin with two graphics clusters has a word for each; one of them may sleep.
+                found[of_gpu] = max(value, found.get(of_gpu, value))
+        for of_gpu, value in found.items():
+            self._emit(of_gpu, value, now_ns)
 
     def sample(self, now_ns: int) -> None:
         """Throttling is the metric `system`'s to tell."""
@@ -37,17 +63,32 @@ class TegrastatsEnergy(Tegrastats):
     """Series `energy.*` of the board, of the power of its rails at the time of each line."""
 
     metric = "energy"
+    main = "power"
     preference = 25
 
+    def __init__(
+        self,
+        find: Callable[[], Path | None] = find_tegrastats,
+        root: Path = Path("/"),
+        load: Callable[[], Any] = load_pynvml,
+    ) -> None:
+        super().__init__(find, root)
+        self._gpus = DiscreteGpuEnergy(load)
+        self._energy = RailEnergy(self._gpus)
+
     def open(self, run: RunContext, emit: Emit) -> Provision:
-        self._energy = RailEnergy()
-        self._rails_seen = False
+        self._gpus.open(run.warn)
         provision = super().open(run, emit)
         # The first line may come at once, the second an interval later: two make an idle power.
         time.sleep(max(IDLE_S, 2 * self._interval_s))
-        if not self._rails_seen:
-            raise Unavailable("tegrastats tells of no power on this board, or not to this user; run the worker as root")
         return provision
+
+    def close(self) -> None:
+        super().close()
+        self._gpus.close()
+
+    def _is_main(self, readings: Sequence[Reading]) -> bool:
+        return any(series.name == "system.power" for series, _ in readings)
 
     def attach(self, subject: Subject) -> None:
         self._energy.begin()
@@ -61,7 +102,6 @@ class TegrastatsEnergy(Tegrastats):
         powers = {series.labels[0][1]: value for series, value in readings if series.name == "system.power"}
         if not powers:
             return
-        self._rails_seen = True
         if self._emitting:
             self._energy.run(powers, self._emit, now_ns)
         else:
@@ -69,12 +109,11 @@ class TegrastatsEnergy(Tegrastats):
 
 
 def _of_gpu(series: Series) -> Series | None:
-    """The series of `gpu-summary` that a series of `system` is the same as."""
-    number = str(int(dict(series.labels).get("gpu", "1")) - 1)
+    """The series of `gpu-summary` that a series of `system` is the same as, or of which it is a part."""
     if series.name == "system.gpu.util":
-        return gpu_series.util(number)
+        return gpu_series.util("0")
     if series.name == "system.gpu.clock":
-        return gpu_series.clock_sm(number)
+        return gpu_series.clock_sm("0")
     if series.name == "system.temperature" and series.labels == (("sensor", "gpu"),):
         return gpu_series.temperature("0")
     return None

@@ -1,7 +1,8 @@
 """What slows a Jetson down while it is measured: heat, too much current, another power mode.
 
 Sources: Jetson Linux Developer Guide, "Thermal Management" (cooling devices, throttle alerts) and "Power Management"
-(over-current events, nvpmodel).
+(over-current events, nvpmodel); the cooling devices that NVIDIA's and the mainline kernel register
+(drivers/thermal/tegra, drivers/platform/tegra, drivers/soc/tegra/tegra-dvfs, cpufreq_cooling.c, devfreq_cooling.c).
 """
 
 from __future__ import annotations
@@ -20,8 +21,12 @@ POWER_MODE = series("system.power-mode", "", "system")
 """Number of the power mode that nvpmodel has set."""
 
 LOOK_INTERVAL_NS = 1_000_000_000
-# They cool or warn, and slow nothing down.
-_NO_THROTTLES = ("fan", "hot-surface")
+# Cooling devices that lower clocks because of heat: `cpu-balanced`, `gpu-throttle-alert`, `cpu-heavy`; the kernel's
+# own are called `thermal-cpufreq-0` and `thermal-devfreq-0`, from Linux 5.12 on `cpufreq-cpu0`, `devfreq-17000000.gpu`.
+# All others do something else, most of them all the time: fans; `hot-surface-alert`, which warns; `CORE-floor`,
+# `DFLL-floor` and `vdd-gpu-vts`, which *raise* a voltage while the chip is cool; `tegra-eqos`, which tunes the network.
+_THROTTLE_ENDINGS = ("-balanced", "-throttle-alert", "heavy")
+_THROTTLE_BEGINNINGS = ("thermal-cpufreq", "thermal-devfreq", "cpufreq-", "devfreq-")
 
 
 class ThrottleWatch:
@@ -31,7 +36,7 @@ class ThrottleWatch:
         self._coolers = [
             file
             for folder in sorted((root / "sys/class/thermal").glob("cooling_device*"))
-            if not any(word in _text(folder / "type") for word in _NO_THROTTLES)
+            if slows_down(_text(folder / "type"))
             for file in _opened(folder / "cur_state")
         ]
         self._overcurrents = [
@@ -65,6 +70,12 @@ class ThrottleWatch:
     def close(self) -> None:
         for file in (*self._coolers, *self._overcurrents, *self._mode):
             file.close()
+
+
+def slows_down(cooling_device: str) -> bool:
+    """Whether a cooling device of this type, at work, lowers a clock: `gpu-balanced` does, `pwm-fan` does not."""
+    name = cooling_device.strip().lower()
+    return name.endswith(_THROTTLE_ENDINGS) or name.startswith(_THROTTLE_BEGINNINGS)
 
 
 def power_mode_number(content: bytes) -> int | None:

@@ -57,7 +57,7 @@ _REPORT = re.compile(r"/([a-z0-9_]{4,40})\.py\b|\(([a-z0-9_]{4,40})\):|Executing
 _OURS = re.compile(r"(?:cuda_?)?(?:api|gpu|api_?gpu)_?(?:kern(?:_?gb)?|mem_?time|mem_?size)?_?sum")
 _DASHES = re.compile(r"\s*-{2,}(?:\s+-{2,}){3,}\s*")
 # Lines that tools write between rows.
-_ASIDE = ("==", "No ", "SKIPPED", "Processing", "Device ", "Total CPU", "Generat", "Running ", "Using ")
+_ASIDE = ("==", "No ", "SKIPPED", "Processing", "Device ", "Total CPU", "Total remote", "Generat", "Running ", "Using ")
 
 
 class _Table(msgspec.Struct):

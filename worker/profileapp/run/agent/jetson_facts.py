@@ -1,7 +1,8 @@
 """What kind of Jetson an agent is, and how it is set: module, release, power mode, clocks, fan.
 
-Sources: Jetson Linux Developer Guide (`/etc/nv_tegra_release`, nvpmodel and its files, jetson_clocks); NVIDIA's lists
-of module part numbers and of JetPack releases.
+Sources: Jetson Linux Developer Guide (`/etc/nv_tegra_release`, nvpmodel and its files, jetson_clocks; its table of
+modules and their part numbers); NVIDIA's JetPack archive and Jetson Linux archive, for which JetPack a release belongs
+to; NVIDIA's Jetson.GPIO, for the names that device trees of JetPack 3 and 4 have in place of a part number.
 """
 
 from __future__ import annotations
@@ -27,13 +28,17 @@ _MODULES = {
     "p3448-0002": "Nano",
     "p3448-0003": "Nano 2GB",
     "p2888-0001": "AGX Xavier 16GB",
+    "p2888-0003": "AGX Xavier 32GB",
     "p2888-0004": "AGX Xavier 32GB",
     "p2888-0005": "AGX Xavier 64GB",
+    "p2888-0006": "AGX Xavier 8GB",
     "p2888-0008": "AGX Xavier Industrial",
     "p3668-0000": "Xavier NX",
     "p3668-0001": "Xavier NX",
     "p3668-0003": "Xavier NX 16GB",
     "p3701-0000": "AGX Orin",
+    "p3701-0001": "AGX Orin",
+    "p3701-0002": "AGX Orin",
     "p3701-0004": "AGX Orin 32GB",
     "p3701-0005": "AGX Orin 64GB",
     "p3701-0008": "AGX Orin Industrial",
@@ -44,22 +49,47 @@ _MODULES = {
     "p3767-0005": "Orin Nano 8GB",
     "p3834-0008": "Thor T5000",
 }
+_BOARDS = {
+    "jetson-cv": "TX1",
+    "p2371-2180": "TX1",
+    "quill": "TX2",
+    "lightning": "TX2",
+    "storm": "TX2",
+    "p2771-0000": "TX2",
+    "p2771-0888": "TX2 4GB",
+    "jetson-nano": "Nano",
+    "p3450-0000": "Nano",
+    "p3450-0002": "Nano",
+    "p2972-0000": "AGX Xavier",
+    "galen": "AGX Xavier",
+    "jetson-xavier": "AGX Xavier",
+}
+"""What a device tree that names no module calls its developer kit."""
 _MODULE = re.compile(r"nvidia,(?:.*\+)?(p(?:2180|3310|3489|3636|3448|2888|3668|3701|3767|3834)-[0-9]{4})")
 
 _JETPACKS = {
+    "24.1": "2.2",
+    "24.2": "2.3",
+    "24.2.1": "2.3.1",
+    "27.1": "3.0",
     "28.1": "3.1",
     "28.2": "3.2",
     "28.2.1": "3.3",
-    "31.1": "4.1.1",
+    "28.4": "3.3.3",
+    "31.0.1": "4.0 DP",
+    "31.0.2": "4.1 DP",
+    "31.1": "4.1.1 DP",
     "32.1": "4.2",
     "32.2": "4.2.1",
     "32.2.1": "4.2.2",
     "32.2.3": "4.2.3",
     "32.3.1": "4.3",
+    "32.4.2": "4.4 DP",
     "32.4.3": "4.4",
     "32.4.4": "4.4.1",
     "32.5": "4.5",
     "32.5.1": "4.5.1",
+    "32.5.2": "4.5.1",
     "32.6.1": "4.6",
     "32.7.1": "4.6.1",
     "32.7.2": "4.6.2",
@@ -67,6 +97,8 @@ _JETPACKS = {
     "32.7.4": "4.6.4",
     "32.7.5": "4.6.5",
     "32.7.6": "4.6.6",
+    "34.1": "5.0 DP",
+    "34.1.1": "5.0.1 DP",
     "35.1": "5.0.2",
     "35.2.1": "5.1",
     "35.3.1": "5.1.1",
@@ -74,12 +106,26 @@ _JETPACKS = {
     "35.5": "5.1.3",
     "35.6": "5.1.4",
     "35.6.1": "5.1.5",
+    "35.6.2": "5.1.5",
+    "35.6.3": "5.1.5",
+    "35.6.4": "5.1.6",
+    "36.2": "6.0 DP",
     "36.3": "6.0",
     "36.4": "6.1",
     "36.4.3": "6.2",
     "36.4.4": "6.2.1",
+    "36.4.7": "6.2.1",
+    "36.5": "6.2.2",
+    "36.5.2": "6.2.3",
     "38.2": "7.0",
+    "38.2.1": "7.0",
+    "38.2.2": "7.0",
+    "38.4": "7.1",
+    "39.2": "7.2",
+    "39.2.1": "7.2.1",
 }
+"""By release of Jetson Linux, without a last `.0`. `DP`: a developer preview. Security releases of Jetson Linux alone
+(32.5.2, 35.6.2, 36.4.7, …) belong to the JetPack before them."""
 
 
 def jetson_facts(root: Path) -> Jetson | None:
@@ -104,14 +150,16 @@ def l4t_release(text: str) -> str:
 
 
 def module_name(compatible: str) -> str:
-    """Of the device tree's list of names, the module's: `Xavier NX (p3668-0001)`."""
-    for name in compatible.split("\0"):
+    """Of the device tree's list of names, the module's, `Xavier NX (p3668-0001)`, or the board's, `TX1 (jetson-cv)`."""
+    names = compatible.split("\0")
+    for name in names:
         found = _MODULE.search(name)
         if found:
             number = found[1]
             known = _MODULES.get(number) or _MODULES.get(number.partition("-")[0])
             return f"{known} ({number})" if known else number
-    return ""
+    boards = (name.removeprefix("nvidia,").partition("+")[0] for name in names if name.startswith("nvidia,"))
+    return next((f"{_BOARDS[board]} ({board})" for board in boards if board in _BOARDS), "")
 
 
 def power_mode(status: str, configuration: str) -> str:
@@ -128,7 +176,7 @@ def power_mode(status: str, configuration: str) -> str:
 def _clocks_locked(root: Path) -> bool | None:
     """Whether CPU and GPU are held at one clock, as jetson_clocks does; None where that cannot be told."""
     cpus = [path.parent for path in (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_min_freq")]
-    gpus = [path.parent.parent for path in (root / "sys/class/devfreq").glob("*/device/load")]
+    gpus = jetson_files.gpus(root)
     bounds = [(_text(each / "scaling_min_freq"), _text(each / "scaling_max_freq")) for each in cpus]
     bounds += [(_text(each / "min_freq"), _text(each / "max_freq")) for each in gpus]
     return all(least == most for least, most in bounds) if bounds else None
