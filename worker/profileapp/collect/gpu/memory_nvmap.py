@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from profileapp.collect.device_tree import tegra_chips
 from profileapp.collect.gpu import series as names
-from profileapp.collect.jetson.files import chips
 from profileapp.collect.kernel_file import KernelFile, number_after
 from profileapp.collect.process.app_processes import AppProcesses
 from profileapp.collect.seam import Emit, Provision, RunContext, Subject
@@ -66,7 +66,7 @@ class GpuMemoryNvmap:
 
     def _cuda_allocates_elsewhere(self) -> bool:
         """By the chip; of one that is not known, by whether anybody holds anything."""
-        board = chips(self._root)
+        board = tegra_chips(self._root)
         if board:
             return _CUDA_BY_NVMAP.isdisjoint(board)
         return self._clients is not None and parse_clients(self._clients.read_records())[1] == 0

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from profileapp.collect.device_tree import is_jetson
 from profileapp.collect.energy.gpu_energy import DiscreteGpuEnergy
 from profileapp.collect.energy.rails import RailEnergy
 from profileapp.collect.energy.series import IDLE_EVERY_S, IDLE_S
@@ -39,7 +40,7 @@ class EnergyJetson:
 
     def open(self, run: RunContext, emit: Emit) -> Provision:
         self._emit = emit
-        if not jetson_files.is_jetson(self._root):
+        if not is_jetson(self._root):
             raise Unavailable(NOT_A_JETSON)
         self._gauges = jetson_files.rails(self._root, rail_power)
         if not self._powers():

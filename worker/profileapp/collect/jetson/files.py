@@ -67,17 +67,6 @@ class Gauge:
             self._by.close()
 
 
-def is_jetson(root: Path) -> bool:
-    """Whether the device tree says that this is a board with a Tegra of NVIDIA's."""
-    return bool(chips(root))
-
-
-def chips(root: Path) -> tuple[str, ...]:
-    """The chips of NVIDIA's that the device tree says the board is compatible with: `nvidia,tegra234`."""
-    names = _bytes(root / "proc/device-tree/compatible").decode("ascii", errors="replace").split("\0")
-    return tuple(name for name in names if name.startswith("nvidia,tegra"))
-
-
 def temperatures(root: Path) -> list[Gauge]:
     """`system.temperature` of every thermal zone, in °C; the files tell thousandths."""
     found = []

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from profileapp.collect.device_tree import is_jetson
 from profileapp.collect.gpu import series as gpu_series
 from profileapp.collect.gpu.nvml_session import leave_to_nvml, load_pynvml
 from profileapp.collect.jetson import files as jetson_files
@@ -45,7 +46,7 @@ class JetsonSystem:
 
     def open(self, run: RunContext, emit: Emit) -> Provision:
         self._emit = emit
-        if not jetson_files.is_jetson(self._root):
+        if not is_jetson(self._root):
             raise Unavailable(NOT_A_JETSON)
         parts = {
             _LOAD: jetson_files.gpu_load(self._root, _gpu_util),
@@ -122,7 +123,7 @@ class JetsonGpuSummary:
 
     def open(self, run: RunContext, emit: Emit) -> Provision:
         self._emit = emit
-        if not jetson_files.is_jetson(self._root):
+        if not is_jetson(self._root):
             raise Unavailable(NOT_A_JETSON)
         leave_to_nvml(self._load_nvml)
         load = jetson_files.gpu_load(self._root, gpu_series.util)

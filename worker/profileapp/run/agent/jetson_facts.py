@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from profileapp.collect.device_tree import is_jetson
 from profileapp.collect.jetson import files as jetson_files
 from profileapp.collect.jetson.throttle import power_mode_number
 from profileapp.model.run import Jetson
@@ -130,7 +131,7 @@ _JETPACKS = {
 
 def jetson_facts(root: Path) -> Jetson | None:
     """Of the board below `root`; None where it is no Jetson. What cannot be read stays empty."""
-    if not jetson_files.is_jetson(root):
+    if not is_jetson(root):
         return None
     l4t = l4t_release(_text(root / "etc/nv_tegra_release"))
     return Jetson(
