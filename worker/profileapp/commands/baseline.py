@@ -58,9 +58,12 @@ class Outcome(msgspec.Struct, frozen=True):
 
 @click.command("baseline", epilog=_EPILOG)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--branch", default="", help="Earlier runs of this branch; left out, of all.")
+@click.option(
+    "--branch", envvar="PROFILEAPP_BASELINE", default="", help="Earlier runs of this branch; left out, of all."
+)
 @click.option(
     "--against",
+    envvar="PROFILEAPP_AGAINST",
     multiple=True,
     metavar="DIR",
     type=click.Path(path_type=Path),
@@ -68,6 +71,7 @@ class Outcome(msgspec.Struct, frozen=True):
 )
 @click.option(
     "--since",
+    envvar="PROFILEAPP_SINCE",
     default="",
     metavar="WHEN",
     help="Earlier runs from then on alone, after a change that was meant: 2026-11-24, 30d.",
@@ -102,7 +106,9 @@ def command(folder: Path, branch: str, against: tuple[Path, ...], since: str, db
         _print(found)
         if worse:
             began_ns = min(each.run.started_ns for each in held if is_worse(each.run.baseline))
-            click.echo(f"was it meant? then --since {_shown(began_ns)} leaves out what was before")
+            since = _shown(began_ns)
+            own = f"baselineSince: '{since}'" if os.environ.get("BUILD_URL") else f"--since {since}"
+            click.echo(f"was it meant? then {own} leaves out what was before")
     return exit_code
 
 

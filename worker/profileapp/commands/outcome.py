@@ -41,6 +41,13 @@ class Outcome(msgspec.Struct, frozen=True):
     version: int = 1
 
 
+def stop_code(stop_signal: int) -> ExitCode | None:
+    """The exit code of what a signal has stopped; None where no signal came."""
+    if not stop_signal:
+        return None
+    return ExitCode.INTERRUPTED if stop_signal == signal.SIGINT else ExitCode.TERMINATED
+
+
 def finish(
     judged: Sequence[JudgedRun],
     errors: Sequence[ProfileappError],
@@ -50,9 +57,8 @@ def finish(
 ) -> int:
     """Prints what came out, and gives the exit code that speaks for all of it."""
     codes = [*(each.exit_code for each in judged), *(error.exit_code for error in errors)]
-    if stop_signal:
-        codes.append(ExitCode.INTERRUPTED if stop_signal == signal.SIGINT else ExitCode.TERMINATED)
-    exit_code = worst(codes)
+    stopped = stop_code(stop_signal)
+    exit_code = worst([*codes, *([stopped] if stopped else [])])
     if as_json:
         click.echo(msgspec.json.encode(_outcome(judged, errors, exit_code, index)))
     else:

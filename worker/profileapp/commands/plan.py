@@ -25,11 +25,20 @@ from profileapp.plan.workspace import check_carried
     "plan",
     epilog="\b\nExamples:\n  profileapp plan sage.yaml\n  profileapp plan sage.yaml --target gpu --json",
 )
-@click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--image", help="The app's image. Left out: NAMESPACE/NAME:VERSION of the sage.yaml.")
+@click.argument("config", envvar="PROFILEAPP_CONFIG", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--image", envvar="PROFILEAPP_IMAGE", help="The app's image. Left out: NAMESPACE/NAME:VERSION of the sage.yaml."
+)
 @saved_option
 @db_option
-@click.option("--target", "targets", multiple=True, metavar="NAME", help="Only this target; may be given again.")
+@click.option(
+    "--target",
+    "targets",
+    envvar="PROFILEAPP_TARGETS",
+    multiple=True,
+    metavar="NAME",
+    help="Only this target; may be given again.",
+)
 @click.option(
     "--check",
     is_flag=True,
@@ -37,6 +46,7 @@ from profileapp.plan.workspace import check_carried
 )
 @click.option(
     "--runtime",
+    envvar="PROFILEAPP_RUNTIME",
     type=click.Choice(["docker", "process"]),
     default="docker",
     show_default=True,
@@ -44,18 +54,21 @@ from profileapp.plan.workspace import check_carried
 )
 @click.option(
     "--load",
+    envvar="PROFILEAPP_LOAD",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Of --check: as of `run`; the app's image is not looked for, as each agent loads it.",
 )
 @click.option(
     "--build",
+    envvar="PROFILEAPP_BUILD",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
     help="Of --check: as of `run`; the app's image is not looked for, as each agent builds it.",
 )
 @click.option(
     "--workspace",
+    envvar="PROFILEAPP_WORKSPACE",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
     help="A Jenkins workspace: refuse what would carry files from outside of it to other agents.",

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from profileapp.commands.outcome import finish
+from profileapp.commands.outcome_file import Rules, outcome_file, outcome_options
 from profileapp.errors import AgentError, ConfigError, ProfileappError, worst
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.text import printable
@@ -33,8 +34,9 @@ Examples:
     show_default=True,
     help="Pages and files in FOLDER; or, on standard output, a comment for a pull request, or all numbers.",
 )
+@outcome_options
 @click.option("--json", "as_json", is_flag=True, help="End with a line of JSON instead of a table.")
-def command(folder: Path, form: str, as_json: bool) -> int:
+def command(folder: Path, form: str, on_budget: str, on_app_failure: str, as_json: bool) -> int:
     """Make pages, junit.xml and CSV of all targets in FOLDER, the --out of one or many runs.
 
     Works from the recorded files alone, whole or cut by a crash. Its exit code is that of what was measured.
@@ -44,9 +46,11 @@ def command(folder: Path, form: str, as_json: bool) -> int:
         click.echo(markdown(judged) if form == "markdown" else digest_json(judged), nl=form == "json")
         return worst([each.exit_code for each in judged])
     errors: list[ProfileappError] = []
-    judged = [write_target(each, errors) for each in judged]
-    write_overview(folder, judged)
-    index = write_pages(folder, judged)
+    with outcome_file(folder, Rules(on_budget, on_app_failure)) as outcome:
+        judged = [write_target(each, errors) for each in judged]
+        write_overview(folder, judged)
+        index = write_pages(folder, judged)
+        outcome.write(judged, errors, None)
     return finish(judged, errors, 0, index, as_json)
 
 

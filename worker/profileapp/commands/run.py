@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import msgspec
@@ -16,7 +16,8 @@ import msgspec
 from profileapp.collect.board_heat import hottest_c
 from profileapp.collect.registry import sources
 from profileapp.commands.database import db_option, saved_option, saved_overlay
-from profileapp.commands.outcome import finish
+from profileapp.commands.outcome import finish, stop_code
+from profileapp.commands.outcome_file import OutcomeFile, Rules, outcome_file, outcome_options
 from profileapp.commands.plan import load_plan, refuse_both
 from profileapp.commands.progress import make_progress
 from profileapp.commands.report import write_target
@@ -55,25 +56,37 @@ Examples:
 
 
 @click.command("run", epilog=_EPILOG)
-@click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--image", help="The app's image. Left out: NAMESPACE/NAME:VERSION of the sage.yaml.")
+@click.argument("config", envvar="PROFILEAPP_CONFIG", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--image", envvar="PROFILEAPP_IMAGE", help="The app's image. Left out: NAMESPACE/NAME:VERSION of the sage.yaml."
+)
 @click.option(
     "--load",
+    envvar="PROFILEAPP_LOAD",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Load the app's image from a file that `docker save` wrote.",
 )
 @click.option(
     "--build",
+    envvar="PROFILEAPP_BUILD",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
     help="Build the app's image from a folder with a Dockerfile; what that prints goes to OUT/build.log.",
 )
 @saved_option
 @db_option
-@click.option("--target", "targets", multiple=True, metavar="NAME", help="Only this target; may be given again.")
+@click.option(
+    "--target",
+    "targets",
+    envvar="PROFILEAPP_TARGETS",
+    multiple=True,
+    metavar="NAME",
+    help="Only this target; may be given again.",
+)
 @click.option(
     "--out",
+    envvar="PROFILEAPP_OUT",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("profile"),
     help="Where artifacts go.",
@@ -81,12 +94,15 @@ Examples:
 )
 @click.option(
     "--runtime",
+    envvar="PROFILEAPP_RUNTIME",
     type=click.Choice(["docker", "process"]),
     default="docker",
     show_default=True,
     help="A container, or a process of this machine (no sandbox).",
 )
-@click.option("--command", "line", help="What the process runtime runs; split as a shell would.")
+@click.option(
+    "--command", "line", envvar="PROFILEAPP_COMMAND", help="What the process runtime runs; split as a shell would."
+)
 @click.option(
     "--memory-limit",
     envvar="PROFILEAPP_MEMORY_LIMIT",
@@ -101,7 +117,13 @@ Examples:
     show_default=True,
     help="How many processes and threads the app may have.",
 )
-@click.option("--no-report", is_flag=True, help="Only measure; make the pages later with `profileapp report`.")
+@outcome_options
+@click.option(
+    "--no-report",
+    envvar="PROFILEAPP_NO_REPORT",
+    is_flag=True,
+    help="Only measure; make the pages later with `profileapp report`.",
+)
 @click.option("--json", "as_json", is_flag=True, help="End with a line of JSON instead of a table.")
 def command(
     config: Path,
@@ -116,10 +138,36 @@ def command(
     line: str | None,
     memory_limit: str | None,
     pids_limit: int,
+    on_budget: str,
+    on_app_failure: str,
     no_report: bool,
     as_json: bool,
 ) -> int:
     """Run and measure the targets of CONFIG, a sage.yaml with a profiling: section."""
+    request = _Request(config, image, load, build, saved, db, targets, out, runtime, line, memory_limit, pids_limit)
+    with outcome_file(out, Rules(on_budget, on_app_failure)) as outcome:
+        return _run(request, outcome, no_report, as_json)
+
+
+class _Request(NamedTuple):
+    """What the options ask for."""
+
+    config: Path
+    image: str | None
+    load: Path | None
+    build: Path | None
+    saved: str
+    db: str
+    targets: tuple[str, ...]
+    out: Path
+    runtime: str
+    line: str | None
+    memory_limit: str | None
+    pids_limit: int
+
+
+def _run(request: _Request, outcome: OutcomeFile, no_report: bool, as_json: bool) -> int:
+    config, image, load, build, saved, db, targets, out, runtime, line, memory_limit, pids_limit = request
     refuse_both(load, build)
     plan = load_plan(config, image, targets, saved_overlay(saved, db))
     limits = Limits(_memory_bytes(memory_limit), pids_limit)
@@ -159,6 +207,7 @@ def command(
         # What is wrong with the first target mostly is so with all: nothing was measured that could be lost.
         if isinstance(error, ConfigError | ImageError) and not folders:
             raise error
+        error.args = (session.secrets.mask.text(str(error)),)
         if str(error) in map(str, errors):
             return
         errors.append(error)
@@ -179,6 +228,7 @@ def command(
     index = None
     if judged and not no_report and not stop.signal:
         index = _make_report(out)
+    outcome.write(judged, errors, stop_code(stop.signal))
     return finish(judged, errors, stop.signal, index, as_json)
 
 

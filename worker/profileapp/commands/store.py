@@ -42,12 +42,16 @@ class StoreOutcome(msgspec.Struct, frozen=True):
 @db_option
 @click.option(
     "--own-app",
+    envvar="PROFILEAPP_OWN_APP",
     metavar="NAME",
     help="Only runs of this app that this very Jenkins build made (JOB_NAME, BUILD_NUMBER), if the app's stored runs "
     "are of this job too.",
 )
 @click.option(
-    "--claim-app", is_flag=True, help="With --own-app: the app's stored runs may be of other jobs that profile it too."
+    "--claim-app",
+    envvar="PROFILEAPP_CLAIM_APP",
+    is_flag=True,
+    help="With --own-app: the app's stored runs may be of other jobs that profile it too.",
 )
 @click.option("--json", "as_json", is_flag=True, help="End with a line of JSON instead of text.")
 def command(folders: tuple[Path, ...], db: str, own_app: str | None, claim_app: bool, as_json: bool) -> int:

@@ -7,8 +7,10 @@ import re
 from collections.abc import Sequence
 
 NAME_LIMIT = 63
+OUTCOME_FILE = "outcome.json"
 RESERVED = frozenset(
     {
+        OUTCOME_FILE,
         "build.log",
         "index.html",
         "summary.csv",

@@ -58,11 +58,15 @@ def baseline_xml(judged: Sequence[JudgedRun]) -> str:
 
 
 def attachments_xml(judged: Sequence[JudgedRun]) -> str:
-    """One suite a target that has a page, of one case that names the page and the plots to be filed with it."""
+    """One suite a target that has a page, of one case that names the page and the files to be shown with it.
+
+    They stand here alone: a Jenkins without the JUnit Attachments plugin shows such lines as text.
+    """
     suites = []
     for each in judged:
         report = each.folder / "report"
-        lines = [*filter(None, [page_address(each)]), *attached_plots(report)]
+        files = attached(each.folder / name for name in (APP_LOG_FILE, SERIES_FILE))
+        lines = [*filter(None, [page_address(each)]), *files, *attached_plots(report)]
         if (report / "index.html").is_file():
             case = TestCase("report", _classname(each.run), stdout="\n".join(lines) or None)
             suites.append(_suite_of(each.run, [case], " report"))
@@ -103,10 +107,7 @@ def _run_case(judged: JudgedRun, classname: str) -> TestCase:
         *remarks(judged),
         *(f"{each.label}: {quantity(each.value, each.unit)}" for each in judged.headline),
     ]
-    said = _text("\n".join(notes), LOG_LIMIT)
-    files = attached(judged.folder / name for name in (APP_LOG_FILE, SERIES_FILE))
-    stdout = "\n".join(filter(None, [said, *files]))
-    case = TestCase("run", classname, duration_s(judged), stdout=stdout or None)
+    case = TestCase("run", classname, duration_s(judged), stdout=_text("\n".join(notes), LOG_LIMIT) or None)
     message = _text(run.message or "the run did not come to its end", NAME_LIMIT * 5)
     if judged.verdict == "app failed":
         case.add_failure_info(message, _text(judged.app_log_tail, LOG_LIMIT) or message, run.ending)
