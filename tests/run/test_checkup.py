@@ -10,6 +10,7 @@ import pytest
 
 from profileapp.collect.seam import Emit, Provision, RunContext, Subject, Trace
 from profileapp.errors import AgentError, Unavailable
+from profileapp.model.run import Network
 from profileapp.run.agent.checkup import check_metrics, check_things
 
 
@@ -95,10 +96,18 @@ def test_other_things() -> None:
     def no_daemon() -> str:
         raise AgentError("no Docker daemon answers")
 
-    things = {each.name: each for each in check_things(no_daemon, has_pages=False, queue_datagrams=lambda: 10)}
+    things = {
+        each.name: each
+        for each in check_things(no_daemon, has_pages=False, queue_datagrams=lambda: 10, network=Network)
+    }
+    assert "network" not in things, "without a daemon there is none to ask"
     assert (things["docker"].is_there, things["docker"].text) == (False, "no Docker daemon answers")
     assert not things["pages"].is_there
     assert not things["datagrams"].is_there
     assert "room for 10 " in things["datagrams"].text and "max_dgram_qlen=512" in things["datagrams"].text
-    good = check_things(lambda: "docker 1.2", has_pages=True, queue_datagrams=lambda: 4096)
+    good = check_things(lambda: "docker 1.2", True, lambda: 4096, lambda: Network(agent=False))
+    assert good[1].is_there and "reach neither this agent nor other containers" in good[1].text
+    for agent, told in ((True, "reach what listens on this agent"), (None, "cannot be seen from here")):
+        bad = check_things(lambda: "docker 1.2", True, lambda: 4096, lambda: Network(agent=agent))  # noqa: B023
+        assert not bad[1].is_there and told in bad[1].text
     assert good[0].text == "docker 1.2" and good[-1].is_there

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 
 import click
@@ -13,7 +14,7 @@ from profileapp.collect.custom.roomy_socket import queue_datagrams
 from profileapp.collect.registry import sources
 from profileapp.commands.progress import make_progress
 from profileapp.errors import ExitCode
-from profileapp.model.run import Agent
+from profileapp.model.run import Agent, Network
 from profileapp.model.series import METRICS
 from profileapp.model.text import printable
 from profileapp.report.write import report_extra_is_installed
@@ -45,7 +46,7 @@ def command(metrics: tuple[str, ...], as_json: bool) -> int:
         found = check_metrics(metrics or tuple(METRICS), sources, looking)
     checkup = Checkup(
         agent=agent_facts("docker"),
-        things=check_things(_docker_version, report_extra_is_installed(), queue_datagrams),
+        things=check_things(_docker_version, report_extra_is_installed(), queue_datagrams, _network),
         metrics=found,
     )
     if as_json:
@@ -65,6 +66,17 @@ def _docker_version() -> str:
     from profileapp.run.docker.runtime import connect, daemon_version  # noqa: PLC0415  (docker takes long to import)
 
     return daemon_version(connect()[1])
+
+
+def _network() -> Network:
+    """Of a network such as a run's, which is made and removed again."""
+    from profileapp.run.docker.network import close_network, open_network  # noqa: PLC0415
+    from profileapp.run.docker.runtime import connect  # noqa: PLC0415
+
+    api = connect()[0]
+    made, network = open_network(api, f"doctor-{secrets.token_hex(4)}", "doctor", internet=False)
+    close_network(api, made)
+    return network
 
 
 def _show(checkup: Checkup) -> None:

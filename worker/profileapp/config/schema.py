@@ -286,8 +286,8 @@ Services = Annotated[
 Internet = Annotated[
     bool,
     Meta(
-        description="Whether the app and its services reach anything outside the agent. "
-        "Left out: yes for an app alone, no with services."
+        description="Whether the app and its services reach anything outside the agent. Left out: no. "
+        "With it they reach what listens on the agent for everyone, too."
     ),
 ]
 Timeout = Annotated[

@@ -75,6 +75,17 @@ class Agent(msgspec.Struct, frozen=True):
     jetson: Jetson | None = None
 
 
+class Network(msgspec.Struct, frozen=True):
+    """The network that the app is in with its services: one of the run's own. What can be reached from there.
+
+    `internet`: what is outside the agent. `agent`: what listens on the agent itself for all (`0.0.0.0`); None where
+    that cannot be seen from the worker.
+    """
+
+    internet: bool = False
+    agent: bool | None = None
+
+
 class Build(msgspec.Struct, frozen=True):
     """Where the run belongs: the Jenkins build and the commit; empty where not under Jenkins."""
 
@@ -255,7 +266,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One target on one agent, alone on that agent. Times are UTC nanoseconds since 1970.
 
     `stop_signal` is the number of the signal that stopped the worker (2 SIGINT, 15 SIGTERM), 0 for none. `in_turn_with`
-    names the targets whose repeats ran between those of this one.
+    names the targets whose repeats ran between those of this one. `network` is None where the app has the agent's own.
     """
 
     id: str
@@ -266,6 +277,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     image: Image | None = None
     command: tuple[str, ...] = ()
     agent: Agent = Agent()
+    network: Network | None = None
     build: Build = Build()
     state: State = "running"
     ended_ns: int = 0

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from profileapp.model.run import Network
 from profileapp.model.target import Dataset, Secret, Service, Target
 
 
@@ -28,13 +29,14 @@ def _needs(dataset: str | Dataset | None, secrets: Sequence[Secret]) -> list[Nod
     return found + [Node("secret", f"{each.variable} from the credential {each.credential}") for each in secrets]
 
 
-def network_node(target: Target, parts: tuple[Node, ...] = ()) -> Node:
-    """The network that the app is in, with the `parts` that are in it too."""
-    if not target.services and target.internet is not False:
-        return Node("network", "Docker's own, with a way out", parts)
-    way_out = "with a way out" if target.internet else "no way out"
+def network_node(target: Target, parts: tuple[Node, ...] = (), found: Network | None = None) -> Node:
+    """The network that the app is in, with the `parts` that are in it too; `found` is what a run has seen of it."""
+    way_out = "with a way out, also to the agent" if target.internet else "no way out"
     with_whom = ", with " + ", ".join(each.name for each in target.services) if target.services else ""
-    return Node("network", f"private, {way_out}{with_whom}", parts)
+    agent = ""
+    if found and not found.internet and found.agent is not None:
+        agent = ", nor to the agent" if not found.agent else " but to the agent itself"
+    return Node("network", f"private, {way_out}{agent}{with_whom}", parts)
 
 
 def service_node(service: Service) -> Node:

@@ -107,7 +107,7 @@ class Target(msgspec.Struct, frozen=True):
     called without the agent, "" for any other. `agent` is a Jenkins label expression, "" for any. `timeout_s` 0: the
     app ends by itself. `dataset` is a path relative to the folder of the configuration file, taken as it is, or one
     that the agent makes ready. `services` stand in the order in which they start. `internet`: whether the app reaches
-    what is outside the agent; None: only where it has no services. Before each repeat it is waited until the device is
+    what is outside the agent; None: it does not. Before each repeat it is waited until the device is
     below `cool_below_c` (None: it is not), for `cool_timeout_s` at most. `native_frames`: whether `functions` has those
     of C and C++. `budgets` maps a statistic of a series to a condition, in the text of the YAML.
     """

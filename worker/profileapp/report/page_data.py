@@ -216,7 +216,7 @@ def setting(run: Run) -> Node:
     runs = run.image.name if run.image else " ".join(run.command)
     inside = (app_node(run.target, runs or ABSENT), *map(service_node, run.target.services))
     # A process has whatever network its machine has.
-    parts = (network_node(run.target, inside),) if run.image else inside
+    parts = (network_node(run.target, inside, run.network),) if run.image else inside
     return Node("agent", _dotted(run.agent.hostname, run.agent.board) or ABSENT, parts)
 
 

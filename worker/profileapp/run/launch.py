@@ -25,7 +25,7 @@ class Limits(msgspec.Struct, frozen=True):
 class Launch(msgspec.Struct, frozen=True):
     """One start of the app. `wrap` makes, of the words it is started with, those that are run in their place.
 
-    `network` is the one it is in; "": the runtime's own.
+    `network` is the one it is in, with a way out where it has `internet`; "": the machine's own.
     """
 
     run_id: str
@@ -35,6 +35,7 @@ class Launch(msgspec.Struct, frozen=True):
     limits: Limits
     wrap: Callable[[Words], Words] | None = None
     network: str = ""
+    internet: bool = False
 
 
 class Exit(msgspec.Struct, frozen=True):

@@ -122,7 +122,16 @@ class Starter:
             env[DATASET_VARIABLE] = CONTAINER_DATASET if self._session.runtime.contained else str(path)
             mounts = (*mounts, Mount(str(path), CONTAINER_DATASET))
         wrap, limits = self._sources.wrap, self._session.limits
-        return Launch(self._context.run_id, self._target.args, env, mounts, limits, wrap, around.network)
+        return Launch(
+            self._context.run_id,
+            self._target.args,
+            env,
+            mounts,
+            limits,
+            wrap,
+            around.network,
+            bool(self._target.internet),
+        )
 
     def _await_end(self, app: RunningApp, around: Around) -> Cause:
         """Waits until the app ends or is to be ended, whichever comes first."""

@@ -8,30 +8,31 @@ from typing import Protocol
 import msgspec
 
 from profileapp.collect.seam import Mount
-from profileapp.model.target import Service
+from profileapp.model.run import Network
+from profileapp.model.target import Ready, Service
 from profileapp.run.launch import RunningApp
 from profileapp.run.progress import Progress
 
 
 class ServiceLaunch(msgspec.Struct, frozen=True):
-    """One start of a service. `network` is what `open_network` gave."""
+    """One start of a service. `network` is what `open_network` gave; `internet`: whether it has a way out."""
 
     run_id: str
     service: Service
     env: dict[str, str]
     mounts: tuple[Mount, ...]
     network: str
+    internet: bool = False
 
 
 class RunningService(RunningApp, Protocol):
     """One started service."""
 
-    @property
-    def address(self) -> str:
-        """Where this machine reaches it, an IP address; "" where it has none (any more)."""
-
     def signal(self, number: int) -> None:
         """Sends its first process a signal. Never raises."""
+
+    def answers(self, ready: Ready) -> bool:
+        """One look, whether it takes connections (`ready.tcp`) or answers well (`ready.http`)."""
 
     def has_file(self, path: str) -> bool:
         """Whether there is a file or folder of that path in it."""
@@ -43,8 +44,11 @@ class Surroundings(Protocol):
     def prepare(self, service: Service, progress: Progress) -> None:
         """Gets what the service is run from. Raises ImageError or AgentError."""
 
-    def open_network(self, run_id: str, *, internet: bool | None) -> str:
-        """A private network; its id, "" where the runtime has none. `internet` is the target's. Raises AgentError."""
+    def open_network(self, run_id: str, *, internet: bool | None) -> tuple[str, Network | None]:
+        """A network of the run's own: its id, and what can be reached from it; "" and None where the runtime has none.
+
+        `internet` is the target's. Raises AgentError.
+        """
 
     def close_network(self, network: str) -> str:
         """Removes it. Returns what could not be removed and why, "" where all is gone."""

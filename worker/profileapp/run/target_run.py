@@ -150,7 +150,8 @@ class TargetRun:
 
     def _measure(self, index: int) -> Repeat:
         repeat = self._starter.measure(index, self._note)
-        self._run = _with(self._run, repeat)
+        network = self._services.network if self._services else None
+        self._run = msgspec.structs.replace(_with(self._run, repeat), network=network)
         if self._writer.failure is None:
             self._save()
         self._session.progress.ended(self._target, repeat)

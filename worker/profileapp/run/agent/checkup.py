@@ -15,7 +15,7 @@ import msgspec
 from profileapp.collect.seam import Collector, RunContext
 from profileapp.errors import AgentError, Unavailable
 from profileapp.model.clock import Clock
-from profileapp.model.run import Agent
+from profileapp.model.run import Agent, Network
 from profileapp.model.series import Series
 from profileapp.model.target import Target
 from profileapp.run.sources import Find
@@ -96,12 +96,20 @@ def check_metrics(metrics: Sequence[str], find: Find, looking: Callable[[str], N
 
 
 def check_things(
-    runtime_version: Callable[[], str], has_pages: bool, queue_datagrams: Callable[[], int]
+    runtime_version: Callable[[], str],
+    has_pages: bool,
+    queue_datagrams: Callable[[], int],
+    network: Callable[[], Network],
 ) -> tuple[ThingCheck, ...]:
-    """Docker, the report extra, Python, and room for what is measured and for what apps say."""
+    """Docker, networks, the report extra, Python, and room for what is measured and for what apps say.
+
+    `network` makes one as a run does, and says what can be reached from it.
+    """
     free_bytes = shutil.disk_usage(tempfile.gettempdir()).free
+    docker = _docker(runtime_version)
     return (
-        _docker(runtime_version),
+        docker,
+        *((_network(network),) if docker.is_there else ()),
         ThingCheck("python", True, ".".join(map(str, sys.version_info[:3]))),
         ThingCheck(
             "pages", has_pages, "" if has_pages else "pip install 'profileapp[report]'; any agent can make them"
@@ -116,6 +124,19 @@ def _docker(runtime_version: Callable[[], str]) -> ThingCheck:
         return ThingCheck("docker", True, runtime_version())
     except AgentError as error:
         return ThingCheck("docker", False, str(error))
+
+
+def _network(network: Callable[[], Network]) -> ThingCheck:
+    try:
+        agent = network().agent
+    except AgentError as error:
+        return ThingCheck("network", False, str(error))
+    texts = {
+        False: "apps reach neither this agent nor other containers",
+        True: "apps reach what listens on this agent for everyone (0.0.0.0): its daemon keeps no network from it",
+        None: "whether apps reach this agent cannot be seen from here: its daemon's networks are elsewhere",
+    }
+    return ThingCheck("network", agent is False, texts[agent])
 
 
 def _queue(datagrams: int) -> ThingCheck:

@@ -21,9 +21,13 @@ _SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64")
 
 def playback_settings(service: Service) -> dict[str, Any]:
     """What `create_container` is given for the built-in playback, besides the image."""
+    return python_settings("profileapp.playback", "0.0.0.0", str(PORT), str(RTSP_PORT), streams_text(service))  # noqa: S104
+
+
+def python_settings(module: str, *args: str) -> dict[str, Any]:
+    """What `create_container` is given to run a module of this package, besides the image."""
     python = os.path.realpath(sys.executable)
-    ports = [str(PORT), str(RTSP_PORT)]
-    words = [python, "-B", "-s", "-m", "profileapp.playback", "0.0.0.0", *ports, streams_text(service)]  # noqa: S104
+    words = [python, "-B", "-s", "-m", module, *args]
     return {
         "entrypoint": words[:1],
         "command": words[1:],

@@ -23,7 +23,7 @@ from profileapp.run.agent.state import LiveRun
 from profileapp.run.docker.container import Container
 from profileapp.run.docker.image import GONE, one_line
 from profileapp.run.docker.image_source import ImageSource
-from profileapp.run.docker.network import APP_NAME, RUN_LABEL, STATE_LABEL, labels_of, network_settings
+from profileapp.run.docker.network import APP_NAME, RUN_LABEL, STATE_LABEL, labels_of, name_servers, network_settings
 from profileapp.run.docker.registry_login import RegistryLogin
 from profileapp.run.docker.run_images import image_name, remove_images
 from profileapp.run.docker.service_images import ServiceImages
@@ -138,6 +138,7 @@ class DockerRuntime:
         }
         if launch.network:
             host_config["network_mode"] = launch.network
+            host_config["dns"] = name_servers(internet=launch.internet)
         if any(mount.writable for mount in launch.mounts):
             host_config["ulimits"] = [
                 Ulimit(name="fsize", soft=WRITTEN_FILE_LIMIT_BYTES, hard=WRITTEN_FILE_LIMIT_BYTES)

@@ -15,11 +15,13 @@ from docker.types import Mount as DockerMount
 
 from profileapp.collect.seam import Subject
 from profileapp.errors import AgentError
-from profileapp.model.target import Service
+from profileapp.model.run import Network
+from profileapp.model.target import Ready, Service
 from profileapp.run.docker.container import Container
 from profileapp.run.docker.image import GONE, one_line
-from profileapp.run.docker.network import close_network, labels_of, network_settings, open_network
+from profileapp.run.docker.network import close_network, labels_of, name_servers, network_settings, open_network
 from profileapp.run.docker.playback import playback_settings, python_mounts
+from profileapp.run.docker.ready_probe import ReadyProbe
 from profileapp.run.docker.service_images import ServiceImages
 from profileapp.run.launch import RUN_ID_VARIABLE, Exit, Limits
 from profileapp.run.progress import Progress
@@ -42,7 +44,7 @@ class DockerSurroundings:
         if service.image:
             self._images.get(service.image, progress)
 
-    def open_network(self, run_id: str, *, internet: bool | None) -> str:
+    def open_network(self, run_id: str, *, internet: bool | None) -> tuple[str, Network | None]:
         return open_network(self._api, run_id, self._state, internet=bool(internet))
 
     def close_network(self, network: str) -> str:
@@ -67,7 +69,8 @@ class DockerSurroundings:
             )
         except GONE as error:
             raise AgentError(f"service {name} cannot be made ({one_line(error)})") from error
-        container = DockerService(self._api, str(created["Id"]), output, exited, launch.network)
+        probe = ReadyProbe(self._api, name, launch.network, self._images.empty, labels_of(launch.run_id, self._state))
+        container = DockerService(self._api, str(created["Id"]), output, exited, probe)
         try:
             container.start()
         except GONE as error:
@@ -89,6 +92,7 @@ class DockerSurroundings:
                 for mount in (*launch.mounts, *(python_mounts() if is_own else ()))
             ],
             "network_mode": launch.network,
+            "dns": name_servers(internet=launch.internet),
             "cap_drop": ["ALL"],
             "cap_add": [] if is_own else list(_CAPABILITIES),
             "security_opt": ["no-new-privileges"],
@@ -109,11 +113,11 @@ class DockerService:
         container_id: str,
         output: Callable[[bytes], None],
         exited: Callable[[], None],
-        network: str,
+        probe: ReadyProbe,
     ) -> None:
         self._api = api
         self._id = container_id
-        self._network = network
+        self._probe = probe
         self._container = Container(api, container_id, output, exited)
 
     @property
@@ -123,14 +127,6 @@ class DockerService:
     @property
     def exit(self) -> Exit | None:
         return self._container.exit
-
-    @property
-    def address(self) -> str:
-        with suppress(*GONE):
-            for one in self._api.inspect_container(self._id)["NetworkSettings"]["Networks"].values():
-                if one.get("NetworkID") == self._network:
-                    return str(one.get("IPAddress") or "")
-        return ""
 
     def start(self) -> None:
         """Raises what the daemon's client raises."""
@@ -146,6 +142,9 @@ class DockerService:
         content.close()
         return True
 
+    def answers(self, ready: Ready) -> bool:
+        return self._probe.is_ready(ready)
+
     def signal(self, number: int) -> None:
         with suppress(*GONE):
             self._api.kill(self._id, number)
@@ -157,4 +156,5 @@ class DockerService:
         self._container.kill()
 
     def remove(self) -> str:
+        self._probe.remove()
         return self._container.remove()

@@ -14,7 +14,9 @@ from pathlib import Path
 import profileapp
 from profileapp.collect.seam import Subject
 from profileapp.errors import AgentError, ConfigError
-from profileapp.model.target import Service
+from profileapp.model.run import Network
+from profileapp.model.target import Ready, Service
+from profileapp.probe import answers, takes_connections
 from profileapp.run.launch import RUN_ID_VARIABLE, Exit
 from profileapp.run.progress import Progress
 from profileapp.run.service.playback import DATA_FOLDER, PORT, RTSP_PORT, streams_text
@@ -32,10 +34,10 @@ class ProcessSurroundings:
         if service.image:
             raise ConfigError(f"service {service.name} needs a container; use the docker runtime")
 
-    def open_network(self, run_id: str, *, internet: bool | None) -> str:
+    def open_network(self, run_id: str, *, internet: bool | None) -> tuple[str, Network | None]:
         if internet is False:
             raise AgentError("`internet: false` needs a container; use the docker runtime")
-        return ""
+        return "", None
 
     def close_network(self, network: str) -> str:
         return ""
@@ -71,8 +73,6 @@ class ProcessSurroundings:
 class _Playback:
     """The playback as a process."""
 
-    address = LOOPBACK
-
     def __init__(
         self, process: subprocess.Popen[bytes], output: Callable[[bytes], None], exited: Callable[[], None]
     ) -> None:
@@ -82,6 +82,9 @@ class _Playback:
         self._exited = exited
         self._reader = threading.Thread(target=self._read, args=(output,), name="service-output", daemon=True)
         self._reader.start()
+
+    def answers(self, ready: Ready) -> bool:
+        return takes_connections(LOOPBACK, ready.tcp) if ready.tcp else answers(LOOPBACK, ready.http)
 
     def has_file(self, path: str) -> bool:
         return Path(path).exists()

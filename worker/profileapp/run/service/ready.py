@@ -1,15 +1,9 @@
-"""Whether a service is ready: one look, which takes no longer than LOOK_TIMEOUT_S."""
+"""Whether a service is ready: one look, which takes no longer than profileapp.probe.LOOK_TIMEOUT_S."""
 
 from __future__ import annotations
 
-import http.client
-import socket
-from contextlib import closing
-
 from profileapp.model.target import Ready
 from profileapp.run.surroundings import RunningService
-
-LOOK_TIMEOUT_S = 2.0
 
 
 class SaidText:
@@ -34,25 +28,4 @@ def is_ready(ready: Ready, service: RunningService, said: SaidText) -> bool:
         return said.found
     if ready.file:
         return service.has_file(ready.file)
-    address = service.address
-    if not address:
-        return False
-    return _takes_connections(address, ready.tcp) if ready.tcp else _answers(address, ready.http)
-
-
-def _takes_connections(address: str, port: int) -> bool:
-    try:
-        with socket.create_connection((address, port), LOOK_TIMEOUT_S):
-            return True
-    except OSError:
-        return False
-
-
-def _answers(address: str, port_and_path: str) -> bool:
-    port, _, path = port_and_path.partition("/")
-    try:
-        with closing(http.client.HTTPConnection(address, int(port), timeout=LOOK_TIMEOUT_S)) as connection:
-            connection.request("GET", f"/{path}")
-            return connection.getresponse().status < 400
-    except (OSError, http.client.HTTPException, ValueError):
-        return False
+    return service.answers(ready)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from profileapp.collect.custom.source import SOCKET_VARIABLE
 from profileapp.collect.seam import Emit, Mount, RunContext
 from profileapp.errors import AgentError
+from profileapp.model.run import Network
 from profileapp.model.target import Service
 from profileapp.playback.recordings import Recordings
 from profileapp.record.folder import SERVICES_FOLDER
@@ -91,7 +92,7 @@ class Around:
 
 
 class Services:
-    """The services of one run."""
+    """The services of one run. `network` is what could be reached from the network of its last repeat."""
 
     def __init__(
         self,
@@ -115,6 +116,7 @@ class Services:
         self._progress = progress
         self._stop = stop
         self._wake = wake
+        self.network: Network | None = None
         self._sources = ServiceSources(context, emit, find_sources)
         self._logs: dict[str, AppLog] = {}
         if self._target.services:
@@ -133,11 +135,7 @@ class Services:
 
         Raises AgentError where a service cannot be started, ends, is not ready in time, or we are told to stop.
         """
-        wanted = bool(self._target.services) or self._target.internet is False
-        if not wanted:
-            yield Around(self._sources)
-            return
-        network = self._surroundings.open_network(self._context.run_id, internet=self._target.internet)
+        network, self.network = self._surroundings.open_network(self._context.run_id, internet=self._target.internet)
         around = Around(self._sources, network)
         try:
             for service in self._target.services:
@@ -147,7 +145,8 @@ class Services:
             around.detach()
             self._end_players(around.players)
             left = [running.remove() for running in reversed(around.running.values())]
-            left.append(self._surroundings.close_network(network))
+            if network:
+                left.append(self._surroundings.close_network(network))
             for line in filter(None, left):
                 self._context.warn(line)
 
@@ -212,7 +211,7 @@ class Services:
                     *mounts,
                     *(each for each in self._app_sources.mounts if socket.startswith(each.container_path)),
                 )
-        return ServiceLaunch(self._context.run_id, service, env, mounts, around.network)
+        return ServiceLaunch(self._context.run_id, service, env, mounts, around.network, bool(self._target.internet))
 
     def _offer(self, service: Service, recordings: Sequence[Recordings], around: Around) -> None:
         """Tells the app where its cameras are."""

@@ -1,0 +1,79 @@
+"""Waits until a service takes connections or answers: a program of its own, which runs on the service's own network.
+
+Standard library only: it runs where nothing but Python is. `python -m profileapp.probe HOST tcp 6379`, or
+`… HOST http 8000/health`. It ends with 0 once the service is ready, and goes on trying until then.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+from contextlib import suppress
+
+LOOK_TIMEOUT_S = 2.0
+"""No look takes longer, however slowly a service answers, or however much it says."""
+
+_PAUSE_S = 0.05
+_ANSWER_LIMIT_BYTES = 64 * 1024
+
+
+def takes_connections(host: str, port: int) -> bool:
+    """One look. Never raises."""
+    try:
+        with socket.create_connection((host, port), LOOK_TIMEOUT_S):
+            return True
+    except OSError:
+        return False
+
+
+def answers(host: str, port_and_path: str) -> bool:
+    """One look: whether a GET gets a status below 400. Never raises.
+
+    Source: RFC 9112; interim answers (1xx) come before the one that counts.
+    """
+    deadline_s = time.monotonic() + LOOK_TIMEOUT_S
+    port, _, path = port_and_path.partition("/")
+    request = f"GET /{path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
+    with suppress(OSError, ValueError), socket.create_connection((host, int(port)), LOOK_TIMEOUT_S) as connection:
+        connection.sendall(request.encode())
+        said = b""
+        while len(said) < _ANSWER_LIMIT_BYTES:
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0:
+                return False
+            connection.settimeout(left_s)
+            more = connection.recv(_ANSWER_LIMIT_BYTES)
+            said += more
+            status = _status(said)
+            if status:
+                return status < 400
+            if not more:
+                return False
+    return False
+
+
+def _status(said: bytes) -> int:
+    """Of the first answer that is not an interim one; 0 where it is not there yet. Raises ValueError for no HTTP."""
+    while b"\r\n" in said:
+        version, _, rest = said.partition(b" ")
+        if not version.startswith(b"HTTP/"):
+            raise ValueError("no HTTP")
+        status = int(rest[:3])
+        if status >= 200:
+            return status
+        _, end, said = said.partition(b"\r\n\r\n")
+        if not end:
+            break
+    return 0
+
+
+def main() -> None:
+    """The program."""
+    host, kind, where = sys.argv[1:]
+    while not (takes_connections(host, int(where)) if kind == "tcp" else answers(host, where)):
+        time.sleep(_PAUSE_S)
+
+
+if __name__ == "__main__":
+    main()
