@@ -151,6 +151,7 @@ class Followed:
     def __init__(self, folder: Path) -> None:
         self.lines: list[bytes] = []
         self.notes: list[str] = []
+        self.skipped: list[tuple[str, int, int]] = []
         self.refused = 0
         self.path = folder / "data.ndjson"
         self.follower = LogFollower(
@@ -158,6 +159,7 @@ class Followed:
             lambda block: self.lines.extend(block.splitlines()),
             self._refuse,
             lambda reason, _: self.notes.append(reason),
+            lambda *skipped: self.skipped.append(skipped),
         )
 
     def _refuse(self, reason: str, example: str, lines: int) -> None:

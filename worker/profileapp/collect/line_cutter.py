@@ -38,6 +38,11 @@ class LineCutter:
                 self._held, self._skipping = b"", True
         return block, too_long
 
+    @property
+    def is_passing_over(self) -> bool:
+        """Whether what comes next is the rest of a line that was too long."""
+        return self._skipping
+
     def end(self) -> bytes:
         """What the stream ended with that had no line end."""
         left, self._held = self._held, b""

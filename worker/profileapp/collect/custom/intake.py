@@ -35,12 +35,17 @@ _REASONS_LIMIT = 100
 
 
 class Intake:
-    """Any thread may call it. Whatever comes, memory is bounded, and `kept` + `aggregated` + `refused` is what came."""
+    """Any thread may call it. Whatever comes, memory is bounded.
+
+    `kept` + `aggregated` + `refused` + `skipped` is what the app said, as far as that can be known.
+    """
 
     def __init__(self, clock: Clock, emit: Emit) -> None:
         self.kept = 0
         self.aggregated = 0
         self.refused = 0
+        self.skipped = 0
+        self._skipped: dict[str, tuple[int, int]] = {}
         self._clock = clock
         self._emit = emit
         self._lock = threading.Lock()
@@ -110,6 +115,13 @@ class Intake:
         with self._lock:
             self._refuse(reason, example, values)
 
+    def skip(self, reason: str, lines: int, size_bytes: int) -> None:
+        """So many lines were never read, and why: one of a few reasons."""
+        with self._lock:
+            self.skipped += lines
+            lines_before, bytes_before = self._skipped.get(reason, (0, 0))
+            self._skipped[reason] = lines_before + lines, bytes_before + size_bytes
+
     def note(self, reason: str, example: str) -> None:
         """Something of which the report shall tell, though no whole value is lost."""
         with self._lock:
@@ -125,12 +137,16 @@ class Intake:
         with self._lock:
             self._tell(now_ns)
             lines = [self._line(reason, count) for reason, count in self._noted.most_common()]
-            if self.aggregated or self.refused:
-                came = self.kept + self.aggregated + self.refused
+            lines += [
+                f"custom: {reason}: {count} lines of {size} bytes" for reason, (count, size) in self._skipped.items()
+            ]
+            if self.aggregated or self.refused or self._skipped:
+                came = self.kept + self.aggregated + self.refused + self.skipped
+                skipped = f", {self.skipped} not read" if self._skipped else ""
                 lines.insert(
                     0,
                     f"custom: of {came} values {self.kept} were kept one by one, {self.aggregated} aggregated "
-                    f"(by the second), {self.refused} refused",
+                    f"(by the second), {self.refused} refused{skipped}",
                 )
             return (*lines, *self._clock_lines())
 

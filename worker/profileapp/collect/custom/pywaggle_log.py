@@ -24,7 +24,7 @@ from profileapp.collect.custom.line import (
     Refused,
     check_text,
 )
-from profileapp.collect.custom.way_in import Note, Refuse, Take
+from profileapp.collect.custom.way_in import Note, Refuse, Skip, Take
 from profileapp.collect.line_cutter import LineCutter
 from profileapp.errors import AgentError
 from profileapp.model.clock import parse_utc
@@ -36,8 +36,12 @@ UPLOADS_FOLDER = "uploads"
 POLL_INTERVAL_S = 0.2
 LINE_LIMIT_BYTES = 64 * 1024
 DRAIN_LIMIT_S = 2.0
+"""How long lines are still taken once the app has ended; those behind are counted."""
+COUNT_LIMIT_S = 5.0
+"""How long lines are counted; what is behind has its size told, and about how many lines that is."""
 
 _READ_BYTES = 256 * 1024
+_COUNT_BYTES = 1024 * 1024
 # Of a whole second Python leaves the fraction out, and pywaggle adds its three digits all the same.
 _LOCAL_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{6})(\d{3})|(\d{3}))")
 _QUARTER_NS = 900 * 1_000_000_000
@@ -132,17 +136,21 @@ def _local_ns(timestamp: object) -> int | None:
 class LogFollower:
     """Follows `data.ndjson` in a folder that the app may write to: half lines, another file of that name, one cut off.
 
-    `take` is given lines in one piece; `refuse` and `note` what is not read. All are called by the one thread of the
-    follower.
+    `take` is given lines in one piece; `refuse` and `note` what is wrong with it, and `skip` what was never read. All
+    are called by the one thread of the follower.
     """
 
-    def __init__(self, folder: Path, take: Take, refuse: Refuse, note: Note) -> None:
+    def __init__(self, folder: Path, take: Take, refuse: Refuse, note: Note, skip: Skip) -> None:
         self._path = folder / DATA_FILE
         self._take = take
         self._refuse = refuse
         self._note = note
+        self._skip = skip
         self._file_id = (0, 0)
         self._read_bytes = 0
+        self._seen_bytes = 0
+        self._lines = 0
+        self._lines_bytes = 0
         self._cutter = LineCutter(LINE_LIMIT_BYTES)
         self._descriptor: int | None = None
         self._stopping = threading.Event()
@@ -155,7 +163,7 @@ class LogFollower:
     def stop(self) -> bool:
         """Reads what was written until now. False where the thread did not come to its end."""
         self._stopping.set()
-        self._thread.join(DRAIN_LIMIT_S + 3)
+        self._thread.join(DRAIN_LIMIT_S + COUNT_LIMIT_S + 3)
         return not self._thread.is_alive()
 
     def _follow(self) -> None:
@@ -163,6 +171,7 @@ class LogFollower:
             while not self._stopping.wait(POLL_INTERVAL_S):
                 self._read()
             self._read(time.monotonic() + DRAIN_LIMIT_S)
+            self._count_rest(time.monotonic() + COUNT_LIMIT_S)
             self._end_file()
         finally:
             if self._descriptor is not None:
@@ -181,6 +190,12 @@ class LogFollower:
             if status.st_size >= self._read_bytes:
                 return
             self._note("pywaggle's log was cut off, and is read anew", "")
+            # What was written and cut off between two looks nobody can know.
+            lost_bytes = self._seen_bytes - self._read_bytes
+            if lost_bytes > 0:
+                self._skip(
+                    "pywaggle's log was cut off before it was read, at least", self._about(lost_bytes), lost_bytes
+                )
         self._end_file()
         try:
             # No symbolic link, pipe or device: the folder is the app's.
@@ -192,13 +207,14 @@ class LogFollower:
             self._note("pywaggle's log cannot be read: it is no ordinary file", "")
             return
         self._file_id = (opened.st_dev, opened.st_ino)
-        self._read_bytes = 0
+        self._read_bytes = self._seen_bytes = 0
         self._drain(deadline_s)
 
     def _drain(self, deadline_s: float) -> None:
         # Once asked to stop, a file that the app still writes to must not keep us.
         while self._descriptor is not None and time.monotonic() < deadline_s:
             try:
+                self._seen_bytes = max(self._seen_bytes, os.fstat(self._descriptor).st_size)
                 content = os.read(self._descriptor, _READ_BYTES)
             except OSError as error:
                 self._note("pywaggle's log cannot be read", error.strerror or "")
@@ -211,9 +227,41 @@ class LogFollower:
                 reason = f"a line of pywaggle's log of more than {LINE_LIMIT_BYTES // 1024} KiB"
                 self._refuse(reason, repr(start[:40]), 1)
             if block:
+                self._lines += block.count(b"\n")
+                self._lines_bytes += len(block)
                 self._take(block)
             if self._stopping.is_set() and deadline_s == math.inf:
                 return
+
+    def _count_rest(self, deadline_s: float) -> None:
+        """What is left of the file is not taken any more: it came faster than it could be."""
+        if self._descriptor is None:
+            return
+        left_bytes = os.fstat(self._descriptor).st_size - self._read_bytes
+        if left_bytes <= 0:
+            return
+        reason = "pywaggle's log grew faster than it is read, and its end was not read"
+        counted = counted_bytes = 0
+        ends_line = True
+        while counted_bytes < left_bytes and time.monotonic() < deadline_s:
+            content = os.read(self._descriptor, min(_COUNT_BYTES, left_bytes - counted_bytes))
+            if not content:
+                break
+            counted += content.count(b"\n")
+            counted_bytes += len(content)
+            ends_line = content.endswith(b"\n")
+        # What is held of a line of which the rest is here is one of these; one that was too long is told of already.
+        counted -= self._cutter.is_passing_over
+        self._cutter = LineCutter(LINE_LIMIT_BYTES)
+        self._skip(reason, counted + (not ends_line), counted_bytes)
+        beyond_bytes = left_bytes - counted_bytes
+        if beyond_bytes > 0:
+            about = beyond_bytes * counted // counted_bytes if counted_bytes else self._about(beyond_bytes)
+            self._skip(f"{reason} nor counted, about", about, beyond_bytes)
+
+    def _about(self, size_bytes: int) -> int:
+        """How many lines so many bytes are likely to be."""
+        return size_bytes * self._lines // self._lines_bytes if self._lines_bytes else 0
 
     def _end_file(self) -> None:
         left = self._cutter.end()

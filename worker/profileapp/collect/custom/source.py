@@ -12,6 +12,7 @@ from profileapp.collect.custom.datagram_server import DatagramServer
 from profileapp.collect.custom.intake import Intake
 from profileapp.collect.custom.line import Refused
 from profileapp.collect.custom.line_server import LineServer
+from profileapp.collect.custom.pace import Pace
 from profileapp.collect.custom.pywaggle_log import UPLOADS_FOLDER, LogFollower, PywaggleParser
 from profileapp.collect.custom.statsd_line import StatsdEvent, StatsdParser, StatsdSample
 from profileapp.collect.custom.way_in import Take, WayIn
@@ -51,6 +52,8 @@ class Custom:
         self._dogstatsd = StatsdParser(signed_gauge_is_change=False)
         self._statsd = StatsdParser(signed_gauge_is_change=True)
         self._waggle = PywaggleParser()
+        # One for each thread that takes lines.
+        self._paces = {take: Pace() for take in ("stream", "datagrams", "log")}
 
     def open(self, run: RunContext, emit: Emit) -> Provision:
         self._run = run
@@ -74,7 +77,10 @@ class Custom:
             # Made by us, it is ours to empty, whatever user of the container writes into it.
             _folder(waggle / UPLOADS_FOLDER, 0o777)
             announced[WAGGLE_VARIABLE] = WAGGLE_FOLDER if run.contained else str(waggle)
-            self._start(LogFollower(waggle, self._masked(self._take_logged), self._refuse, self._note), waggle)
+            self._start(
+                LogFollower(waggle, self._masked(self._take_logged), self._refuse, self._note, self._intake.skip),
+                waggle,
+            )
             mounts = (*mounts, Mount(str(waggle), WAGGLE_FOLDER, writable=True))
         return Provision(announced, mounts if run.contained else ())
 
@@ -91,6 +97,8 @@ class Custom:
     def close(self) -> None:
         if not self._ways:
             return
+        for pace in self._paces.values():
+            pace.is_hurried = True
         for way in self._ways:
             if not way.stop():
                 self._intake.note("the end of what the app sent was not read in time", "")
@@ -106,17 +114,18 @@ class Custom:
         self._ways.append(way)
 
     def _take_stream(self, block: bytes) -> None:
-        self._take(block, self._statsd)
+        self._take(block, self._statsd, self._paces["stream"])
 
     def _take_datagrams(self, block: bytes) -> None:
-        self._take(block, self._dogstatsd)
+        self._take(block, self._dogstatsd, self._paces["datagrams"])
 
-    def _take(self, block: bytes, statsd: StatsdParser) -> None:
+    def _take(self, block: bytes, statsd: StatsdParser, pace: Pace) -> None:
         """Lines of JSON or of statsd; where both are mixed, they are taken one by one."""
         parser = self._json if block.startswith(b"{") else statsd
         for part in parser.gather(block):
             if isinstance(part, bytes):
                 self._guarded(partial(self._take_line, part, statsd), part)
+                pace.step()
             else:
                 self._guarded(partial(self._intake.take_all, part, time.monotonic_ns()), b"")
 
@@ -135,6 +144,7 @@ class Custom:
     def _take_logged(self, block: bytes) -> None:
         for line in lines_of(block):
             self._guarded(partial(self._take_logged_line, line), line)
+            self._paces["log"].step()
 
     def _take_logged_line(self, line: bytes) -> None:
         now_ns = time.monotonic_ns()

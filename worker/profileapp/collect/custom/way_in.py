@@ -11,6 +11,8 @@ Note = Callable[[str, str], None]
 """Something of which the report shall tell, though no whole line is lost: a reason, one of a few, and an example."""
 Refuse = Callable[[str, str, int], None]
 """So many lines are lost: a reason, one of a few, an example, and their number."""
+Skip = Callable[[str, int, int], None]
+"""What was never read: a reason, one of a few, how many lines, and how many bytes they take."""
 
 
 class WayIn(Protocol):
