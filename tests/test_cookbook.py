@@ -151,7 +151,7 @@ def test_the_audio_classifier(tmp_path: Path, python_image: str) -> None:
 def test_the_stress(tmp_path: Path, python_image: str) -> None:
     outcome = tried(tmp_path, "gpu-stress", python_image, STRESS, timeout=2)
     assert outcome.code == 0, outcome.err + outcome.log("a").decode()
-    assert outcome.run("a")["ending"] == "timeout"
+    assert outcome.run("a")["exit_reason"] == "timeout"
     assert totals_of(outcome)["container.cpu.util"] > 20
 
 

@@ -256,7 +256,7 @@ private withSecrets(Map config, List secrets, Closure body) {
             usernameVariable: 'PROFILEAPP_REGISTRY_USER', passwordVariable: 'PROFILEAPP_REGISTRY_PASSWORD'))
     }
     for (int i = 0; i < secrets.size(); i++) {
-        bindings.add(string(credentialsId: secrets[i].credential, variable: secrets[i].passed_as))
+        bindings.add(string(credentialsId: secrets[i].credential, variable: secrets[i].env_var))
     }
     withCredentials(bindings, body)
 }
@@ -307,11 +307,11 @@ List groupsOf(List targets, Map config) {
 void addSecrets(List secrets, List more) {
     def seen = []
     for (secret in secrets) {
-        seen.add(secret.get('passed_as'))
+        seen.add(secret.get('env_var'))
     }
     for (secret in more) {
-        if (!seen.contains(secret.get('passed_as'))) {
-            seen.add(secret.get('passed_as'))
+        if (!seen.contains(secret.get('env_var'))) {
+            seen.add(secret.get('env_var'))
             secrets.add(secret)
         }
     }

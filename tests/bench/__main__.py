@@ -28,7 +28,7 @@ def image(script: str) -> str:
     return subprocess.run([ROOT / script], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def main(words: list[str]) -> int:
+def main(names: list[str]) -> int:
     load_before = os.getloadavg()[0]
     client = docker.from_env()
     busybox = image("tests/images/busybox-image")
@@ -52,12 +52,12 @@ def main(words: list[str]) -> int:
         "noise": noise.alarms,
         "slowdown": lambda: [runs.slowdown(client, image("scripts/base-image"))],
     }
-    unknown = set(words) - set(every)
+    unknown = set(names) - set(every)
     if unknown:
         sys.exit(f"no such measure: {', '.join(sorted(unknown))}; there are {', '.join(every)}")
     measures: list[Measure] = []
     for word, measure in every.items():
-        if not words or word in words:
+        if not names or word in names:
             print(f"measuring: {word}", file=sys.stderr, flush=True)
             measures += measure()
     show(measures, load_before)

@@ -56,17 +56,17 @@ def history() -> list[Measure]:
         database = open_database(str(path), write=False)
         one_s = _least_s(lambda: trends(database, Selection(app="bench"), "metric.7"))
         all_s = _least_s(lambda: trends(database, Selection(app="bench")))
-        words = [PROFILEAPP, "history", "bench", "--metric", "metric.7", "--db", str(path)]
-        plain = [run([*words, "--no-changes"]) for _ in range(TIMES)]
-        whole = [run(words) for _ in range(TIMES)]
+        argv = [PROFILEAPP, "history", "bench", "--metric", "metric.7", "--db", str(path)]
+        plain = [run([*argv, "--no-changes"]) for _ in range(TIMES)]
+        whole = [run(argv) for _ in range(TIMES)]
         for each in (*plain, *whole):
             if each.exit_code:
                 raise SystemExit(each.output)
-    said = f"the command with start-up: {statistics.median(each.wall_s for each in plain) * 1e3:.0f} ms, "
-    said += f"with changes of level: {statistics.median(each.wall_s for each in whole) * 1e3:.0f} ms"
+    printed = f"the command with start-up: {statistics.median(each.wall_s for each in plain) * 1e3:.0f} ms, "
+    printed += f"with changes of level: {statistics.median(each.wall_s for each in whole) * 1e3:.0f} ms"
     what = f"{RUNS} runs of {METRICS} metrics: history"
     return [
-        Measure(f"{what} of one metric", said, "", one_s * 1e3, 300, " ms"),
+        Measure(f"{what} of one metric", printed, "", one_s * 1e3, 300, " ms"),
         Measure(f"{what} of the headline numbers", "", "", all_s * 1e3, 300, " ms"),
     ]
 
@@ -77,8 +77,8 @@ def _sqlite(folder: Path, out: Path, rows: Path) -> Measure:
         ours.append(_store_s(out, f"{folder}/ours{number}.db"))
         peer = folder / f"peer{number}.db"
         open_database(str(peer), write=True)
-        words = ["sqlite3", str(peer), "-cmd", ".mode csv", f".import {rows} sample"]
-        peers.append(_least_s(lambda words=words: subprocess.run(words, check=True), times=1))
+        argv = ["sqlite3", str(peer), "-cmd", ".mode csv", f".import {rows} sample"]
+        peers.append(_least_s(lambda argv=argv: subprocess.run(argv, check=True), times=1))
         with sqlite3.connect(peer) as connection:
             assert connection.execute("SELECT count(*) FROM sample").fetchone() == (SAMPLES,)
     return _ratio("sqlite3 .import", ours, peers)
@@ -153,7 +153,7 @@ def _run(name: str, end_ns: int) -> Run:
         started_ns=START_NS,
         ended_ns=end_ns,
         state="finished",
-        ending="timeout",
+        exit_reason="timeout",
         repeats=(Repeat(1, START_NS, START_NS, end_ns, "timeout"),),
     )
 

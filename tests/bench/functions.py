@@ -11,8 +11,8 @@ from statistics import median
 
 from tests.bench.measure import Measure, spread
 
+from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.functions.py_spy import RATE_HZ, PySpy
-from profileapp.collect.seam import RunContext, Subject
 from profileapp.model.clock import Clock
 from profileapp.model.target import Target
 
@@ -60,10 +60,10 @@ def _run(profiled: bool) -> float:
         if profiled:
             context = RunContext("b", Target("b"), Clock.now(), Path(folder), Path(folder), True, print)
             source.open(context, lambda *_: None)
-            source.attach(Subject(app.pid))
+            source.attach(AppHandle(app.pid))
             time.sleep(1)
-        told, _ = app.communicate("go\n")
+        message, _ = app.communicate("go\n")
         if profiled:
             source.detach()
         source.close()
-        return float(told)
+        return float(message)

@@ -12,9 +12,9 @@ import psutil
 from tests.bench.measure import Measure
 from tests.helpers.fake_jetson import agx_orin
 
+from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.jetson.kernel_source import JetsonSystem
 from profileapp.collect.schedule import Sampler
-from profileapp.collect.seam import RunContext, Subject
 from profileapp.model.clock import Clock
 from profileapp.model.target import Target
 
@@ -35,7 +35,7 @@ def kernel_files() -> Iterator[Measure]:
 
         context = RunContext("b", Target("b"), Clock.now(), Path(folder), Path(folder), True, print)
         source.open(context, count)
-        source.attach(Subject(1))
+        source.attach(AppHandle(1))
         time.sleep(0.1)
         taken[0] = 0
         source.sample(time.monotonic_ns() + 10**10)

@@ -18,10 +18,10 @@ from statistics import fmean, stdev
 
 from tests.bench.measure import Measure
 
-from profileapp.judge.baseline import alpha_of, hold
+from profileapp.judge.baseline import alpha_of, compare
 from profileapp.judge.verdict import judge_folder
 from profileapp.model.clock import Clock
-from profileapp.model.run import Number, Run
+from profileapp.model.run import HeadlineValue, Run
 from profileapp.model.target import App, Target
 
 ROOT = Path(__file__).parents[2]
@@ -67,9 +67,21 @@ def record(builds: int, path: Path) -> None:
         command = f"{sys.executable} {EXAMPLE / 'app.py'} --input {folder / 'images'}"
         rows = csv.writer(out, lineterminator="\n")
         rows.writerow(COLUMNS)
-        words = ["run", "sage.yaml", "--runtime", "process", "--command", command, "--out", "profile", "--no-report"]
+        arguments = [
+            "run",
+            "sage.yaml",
+            "--runtime",
+            "process",
+            "--command",
+            command,
+            "--out",
+            "profile",
+            "--no-report",
+        ]
         for build in range(1, builds + 1):
-            subprocess.run([sys.executable, "-m", "profileapp", *words], cwd=folder, check=True, capture_output=True)
+            subprocess.run(
+                [sys.executable, "-m", "profileapp", *arguments], cwd=folder, check=True, capture_output=True
+            )
             for target in ("fast", "paced"):
                 for number in judge_folder(folder / "profile" / target).run.numbers:
                     for repeat, value in enumerate(number.repeats, start=1):
@@ -144,7 +156,7 @@ def _called(drawn: list[Build], shifted: Key | None = None) -> set[Key]:
     return {
         (run.target.name, one.title, one.statistic, one.unit)
         for run, history in build
-        for one in hold(run, history, "", alpha).numbers
+        for one in compare(run, history, "", alpha).numbers
         if one.state in ("worse", "better", "changed")
     }
 
@@ -183,7 +195,7 @@ def _run(build: Build, target: str, number: int, shifted: Key | None = None) -> 
     for key, values in build.items():
         if key[0] == target:
             scaled = [value * (1 + SHIFT) for value in values] if key == shifted else values
-            numbers.append(Number(*key[1:], fmean(scaled), tuple(scaled)))
+            numbers.append(HeadlineValue(*key[1:], fmean(scaled), tuple(scaled)))
     return Run(
         id=str(number), app=App("noise"), target=Target(target), clock=Clock(0, 0), started_ns=number,
         numbers=tuple(numbers),

@@ -13,12 +13,12 @@ import threading
 from collections import defaultdict
 from pathlib import Path
 
+from profileapp.collect.api import RunContext
 from profileapp.collect.custom.source import Custom
-from profileapp.collect.seam import RunContext
 from profileapp.model.clock import Clock
 from profileapp.model.target import Target
 from profileapp.record.folder import RunFolder
-from profileapp.run.garbage import pass_over_what_is_there
+from profileapp.run.freeze_gc import freeze_gc
 from profileapp.run.sources import Warnings
 
 
@@ -28,7 +28,7 @@ def ours(folder: Path) -> None:
     writer = RunFolder.create(folder / "profile", "bench").open_metrics(clock)
     collector = Custom()
     collector.open(RunContext("bench", Target("bench"), clock, folder, folder, False, warnings.add), writer.emit)
-    pass_over_what_is_there()
+    freeze_gc()
     # Aggregated values are told once a second, as the schedule of a run has it.
     ended = threading.Event()
     ticker = threading.Thread(target=lambda: [collector.sample(clock.now().anchor_monotonic_ns) for _ in _ticks(ended)])
@@ -39,8 +39,8 @@ def ours(folder: Path) -> None:
     ticker.join()
     collector.close()
     writer.close()
-    intake = collector._intake
-    counts = {"kept": intake.kept, "aggregated": intake.aggregated, "refused": intake.refused}
+    ingestor = collector._ingestor
+    counts = {"kept": ingestor.kept, "aggregated": ingestor.aggregated, "refused": ingestor.refused}
     print(json.dumps(counts | {"dropped": writer.dropped, "written": writer.samples_of("custom")}))
 
 
@@ -55,8 +55,8 @@ def plain(folder: Path) -> None:
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async for line in reader:
-            said = json.loads(line)
-            values[said["name"]].append((said.get("timestamp", 0), said["value"]))
+            printed = json.loads(line)
+            values[printed["name"]].append((printed.get("timestamp", 0), printed["value"]))
         writer.close()
 
     async def serve() -> None:

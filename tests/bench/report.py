@@ -20,7 +20,7 @@ from profileapp.model.clock import Clock, format_utc
 from profileapp.model.run import Repeat, Run
 from profileapp.model.series import Series, series
 from profileapp.model.target import App, Target
-from profileapp.record.folder import METRICS_FILE, PACKED_METRICS_FILE, RunFolder
+from profileapp.record.folder import COMPRESSED_METRICS_FILE, METRICS_FILE, RunFolder
 
 START_NS = 1_795_000_000_000_000_000
 TYPICAL_SERIES, DAY_SERIES = 60, 40
@@ -36,8 +36,8 @@ def typical() -> list[Measure]:
         out = Path(folder, "profile")
         record(out, seconds=600, hertz=1, every=_series(TYPICAL_SERIES))
         ended = sorted((_report(out) for _ in range(TIMES)), key=lambda each: each.wall_s)[TIMES // 2]
-        said = f"{ended.peak_bytes / 1e6:.0f} MB of memory, {_page_bytes(out) / 1e6:.2f} MB with all plots"
-    return [Measure(f"report of {TYPICAL_SERIES} series at 1 Hz for 10 minutes", said, "", ended.wall_s, 2, " s")]
+        printed = f"{ended.peak_bytes / 1e6:.0f} MB of memory, {_page_bytes(out) / 1e6:.2f} MB with all plots"
+    return [Measure(f"report of {TYPICAL_SERIES} series at 1 Hz for 10 minutes", printed, "", ended.wall_s, 2, " s")]
 
 
 def day() -> list[Measure]:
@@ -45,12 +45,12 @@ def day() -> list[Measure]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "profile")
         samples = record(out, seconds=round(DAY_HOURS * 3600), hertz=10, every=_series(DAY_SERIES))
-        said = f"{samples:,} samples, {(out / 'bench' / PACKED_METRICS_FILE).stat().st_size / 1e9:.2f} GB packed"
+        printed = f"{samples:,} samples, {(out / 'bench' / COMPRESSED_METRICS_FILE).stat().st_size / 1e9:.2f} GB packed"
         ended = _report(out)
         page_bytes = _page_bytes(out)
     what = f"report of {DAY_HOURS:g} h at 10 Hz"
     return [
-        Measure(f"{what}: time", said, "", ended.wall_s, 2 + 58 * DAY_HOURS / 24, " s"),
+        Measure(f"{what}: time", printed, "", ended.wall_s, 2 + 58 * DAY_HOURS / 24, " s"),
         Measure(f"{what}: memory", "VmHWM", "", ended.peak_bytes / 1e6, 500, " MB"),
         Measure(f"{what}: page", "with all plots, light and dark", "", page_bytes / 1e6, 3, " MB"),
     ]
@@ -76,7 +76,7 @@ def record(out: Path, *, seconds: int, hertz: int, every: list[Series]) -> int:
                 at_ns = START_NS + step * interval_ns + step * 7919 % 90_000 + number * 41_021
                 stream.write(lines.replace(b"@", format_utc(at_ns).encode()).replace(b"#", b"%d" % (3 * step)))
     folder.write_run(_run(START_NS + steps * interval_ns))
-    folder.pack_metrics()
+    folder.compress_metrics()
     return steps * len(every)
 
 
@@ -96,8 +96,8 @@ def _lines(every: list[Series], chance: random.Random) -> Iterator[bytes]:
             value = b"#"
         meta = {**dict(one.labels), "metric": one.metric, "unit": one.unit}
         meta |= {} if one.kind == "gauge" else {"kind": one.kind}
-        name, told = msgspec.json.encode(one.name), msgspec.json.encode(meta)
-        yield b'{"name":%b,"value":%b,"timestamp":"@","meta":%b}\n' % (name, value, told)
+        name, message = msgspec.json.encode(one.name), msgspec.json.encode(meta)
+        yield b'{"name":%b,"value":%b,"timestamp":"@","meta":%b}\n' % (name, value, message)
 
 
 def _series(count: int) -> list[Series]:
@@ -134,7 +134,7 @@ def _run(end_ns: int) -> Run:
         started_ns=START_NS,
         ended_ns=end_ns,
         state="finished",
-        ending="timeout",
+        exit_reason="timeout",
         repeats=(Repeat(1, START_NS, START_NS, end_ns, "timeout"),),
     )
 

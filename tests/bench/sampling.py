@@ -11,8 +11,8 @@ from docker.models.containers import Container
 from tests.bench.measure import Measure
 from tests.bench.process import daemon_pids, on_cpu_s
 
+from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.container.cgroup_source import ContainerCgroup
-from profileapp.collect.seam import RunContext, Subject
 from profileapp.model.clock import Clock
 from profileapp.model.target import Target
 
@@ -32,7 +32,7 @@ def one_sample(client: docker.DockerClient, image: str) -> Measure:
     try:
         app.reload()
         with tempfile.TemporaryDirectory() as folder:
-            ours_s = _ours(Subject(app.attrs["State"]["Pid"], str(app.id)), Path(folder))
+            ours_s = _ours(AppHandle(app.attrs["State"]["Pid"], str(app.id)), Path(folder))
         docker_s = _through_docker(app)
     finally:
         app.remove(force=True)
@@ -45,7 +45,7 @@ def one_sample(client: docker.DockerClient, image: str) -> Measure:
     )
 
 
-def _ours(subject: Subject, folder: Path) -> float:
+def _ours(subject: AppHandle, folder: Path) -> float:
     kept: list[object] = []
     context = RunContext("bench", Target("bench"), Clock.now(), folder, folder, True, print)
     collector = ContainerCgroup()

@@ -30,10 +30,10 @@ CYCLES = int(os.environ.get("PROFILEAPP_BENCH_CYCLES", "20"))
 def starting(image: str) -> Measure:
     """Network, playback and app, started and stopped, over a bare `docker run` of the app; in pairs."""
     with _app(image, "true") as (folder, environment):
-        words = _words(folder, image)
+        argv = _words(folder, image)
         pairs = []
         for _ in range(ROUNDS):
-            ours = run(words, env=environment)
+            ours = run(argv, env=environment)
             bare = run(["docker", "run", "--rm", "--init", image, "true"])
             if ours.exit_code or bare.exit_code:
                 raise SystemExit(f"starting ended with {ours.exit_code}:\n{ours.output}{bare.output}")
@@ -59,9 +59,9 @@ def serving() -> Iterator[Measure]:
         peer = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", name, "PORT"]
         rates = [(_rate(ours, "/left/image.jpg"), _rate(peer, "/image.jpg")) for _ in range(3)]
     ours_per_s, peer_per_s = (statistics.median(each[index] for each in rates) for index in (0, 1))
-    told = f"{ours_per_s:.0f} requests/s", f"http.server: {peer_per_s:.0f} requests/s"
-    yield Measure("1,000 image requests to the playback on one core", *told, 1000 / ours_per_s, 1, " s")
-    yield Measure("the same, beside http.server", *told, peer_per_s / ours_per_s, 0.5, "×")
+    message = f"{ours_per_s:.0f} requests/s", f"http.server: {peer_per_s:.0f} requests/s"
+    yield Measure("1,000 image requests to the playback on one core", *message, 1000 / ours_per_s, 1, " s")
+    yield Measure("the same, beside http.server", *message, peer_per_s / ours_per_s, 0.5, "×")
 
 
 def leaving(client: docker.DockerClient, image: str) -> Measure:
@@ -69,11 +69,11 @@ def leaving(client: docker.DockerClient, image: str) -> Measure:
     moments = random.Random(6)  # noqa: S311
     with _app(image, "while :; do sleep 0.1; done") as (folder, environment):
         state = environment["PROFILEAPP_STATE"]
-        words = _words(folder, image)
+        argv = _words(folder, image)
         before, made = _machine(), set()
         for _ in range(CYCLES):
             worker = subprocess.Popen(
-                words, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                argv, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
             time.sleep(moments.uniform(0.1, 4))
             made |= _ours(client, state)
@@ -81,7 +81,7 @@ def leaving(client: docker.DockerClient, image: str) -> Measure:
             worker.wait()
             made |= _ours(client, state)
         (folder / "sage.yaml").write_text(json.dumps({"name": "b", "profiling": {"targets": [{"args": ["true"]}]}}))
-        last = run(words, env=environment)
+        last = run(argv, env=environment)
         if last.exit_code:
             raise SystemExit(f"the last run ended with {last.exit_code}:\n{last.output}")
         ours = _ours(client, state)
@@ -109,8 +109,8 @@ def _ours(client: docker.DockerClient, state: str) -> set[str]:
 def _machine() -> dict[str, list[str]]:
     """What there is, whoever made it: others may be at work too."""
 
-    def lines(*words: str) -> list[str]:
-        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    def lines(*argv: str) -> list[str]:
+        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
 
     return {
         "containers": lines("docker", "ps", "-aq"),
@@ -143,13 +143,13 @@ def _words(folder: Path, image: str) -> list[str]:
     return [PROFILEAPP, "run", config, "--image", image, "--out", out, "--no-report"]
 
 
-def _rate(words: list[str], path: str) -> float:
+def _rate(argv: list[str], path: str) -> float:
     """Requests a second of one client that keeps its connection where the server lets it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = subprocess.Popen(
-        [str(port) if word == "PORT" else word for word in words],
+        [str(port) if word == "PORT" else word for word in argv],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         preexec_fn=lambda: os.sched_setaffinity(0, {0}),  # noqa: PLW1509
@@ -163,7 +163,7 @@ def _rate(words: list[str], path: str) -> float:
             connection.request("GET", path)
             content = connection.getresponse().read()
             if len(content) != IMAGE_BYTES:
-                raise SystemExit(f"{words}: {content[:80]!r}")
+                raise SystemExit(f"{argv}: {content[:80]!r}")
         return REQUESTS / (time.perf_counter() - began)
     finally:
         server.kill()

@@ -102,9 +102,9 @@ class Answer:
     def worker(self) -> dict[str, Any]:
         """What the stand-in said; the first line, whole."""
         assert self.out, self.err
-        told = json.loads(self.out.splitlines()[0])
-        assert isinstance(told, dict)
-        return told
+        message = json.loads(self.out.splitlines()[0])
+        assert isinstance(message, dict)
+        return message
 
 
 def ended(process: subprocess.Popen[str]) -> Answer:

@@ -81,8 +81,8 @@ class TestFirstUse:
 
     def test_it_waits_for_whoever_makes_or_removes_the_environment(self, agent: Agent) -> None:
         lock = agent.home / "locks" / agent.environment().name
-        with lock.open() as held:
-            fcntl.flock(held, fcntl.LOCK_EX)
+        with lock.open() as lock_file:
+            fcntl.flock(lock_file, fcntl.LOCK_EX)
             process = agent.start("run")
             assert process.stderr
             assert "waiting for another build" in process.stderr.readline()

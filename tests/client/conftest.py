@@ -62,7 +62,7 @@ class Listener:
         connection.settimeout(30)
         return connection
 
-    def said(self) -> list[dict[str, Any]]:
+    def output(self) -> list[dict[str, Any]]:
         """All lines of all connections, which have ended."""
         # They are accepted in their order: behind this one there is none.
         with socket.socket(socket.AF_UNIX) as last:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import profileapp.client
+from profileapp.collect.api import RunContext
 from profileapp.collect.custom.source import Custom
-from profileapp.collect.seam import RunContext
 from profileapp.model.clock import Clock
 from profileapp.model.series import Series
 from profileapp.model.target import Target
@@ -68,23 +68,23 @@ def test_says_everything_on_each_interpreter(run_app: RunApp, listener: Any, pyt
     listener.start()
     before_ns = time.time_ns()
     run_app(EVERYTHING, listener.path, python)
-    said = listener.said()
-    assert [one["name"] for one in said] == [
+    output = listener.output()
+    assert [one["name"] for one in output] == [
         *("fps", "seen", "frames", "bytes", "inference", "step", "wait", "nested", "nested", "failed"),
         *("model loaded", "inference", "sum", "sum", "inference"),
     ]
-    assert [(one["value"], one["meta"]) for one in said[-5:]] == [
+    assert [(one["value"], one["meta"]) for one in output[-5:]] == [
         (1, {"kind": "event"}),
         *((value, {"kind": "phase"}) for value in (1, 1, 0, 0)),
     ]
-    fps, seen, frames, size, inference, *_ = said
+    fps, seen, frames, size, inference, *_ = output
     assert (fps["value"], fps["meta"]) == (12.5, {"kind": "gauge", "unit": "frames/s"})
     assert (seen["value"], seen["meta"]) == (3, {"kind": "gauge", "camera": "left", "lane": "2"})
     assert (frames["value"], frames["meta"]) == (1, {"kind": "counter"})
     assert (size["value"], size["meta"]) == (4096, {"kind": "counter", "unit": "bytes"})
     assert inference["meta"] == {"kind": "timer", "unit": "s", "model": "a"}
     assert 0.02 <= inference["value"] < 30
-    assert all(before_ns <= one["timestamp"] <= time.time_ns() for one in said)
+    assert all(before_ns <= one["timestamp"] <= time.time_ns() for one in output)
 
 
 OFF = """
@@ -170,11 +170,11 @@ client.gauge("last", 1)
 def test_never_raises_whatever_it_is_given(run_app: RunApp, listener: Any) -> None:
     listener.start()
     run_app(HOSTILE, listener.path)
-    said = {str(one["name"]): one["value"] for one in listener.said()}
-    assert said["half"] == 0.5
-    assert said["last"] == 1
-    assert not {"a", "b", "c", "e", "g", "h"} & set(said)
-    assert all(len(name) < 8192 for name in said)
+    output = {str(one["name"]): one["value"] for one in listener.output()}
+    assert output["half"] == 0.5
+    assert output["last"] == 1
+    assert not {"a", "b", "c", "e", "g", "h"} & set(output)
+    assert all(len(name) < 8192 for name in output)
 
 
 FORKS = """
@@ -201,10 +201,10 @@ client.gauge("parent", 2)
 def test_a_fork_has_a_connection_of_its_own(run_app: RunApp, listener: Any, python: str) -> None:
     listener.start()
     run_app(FORKS, listener.path, python)
-    said = listener.said()
-    assert [one["value"] for one in said if one["name"] == "parent"] == [1, 2]
+    output = listener.output()
+    assert [one["value"] for one in output if one["name"] == "parent"] == [1, 2]
     for number in range(4):
-        assert [one["value"] for one in said if one["name"] == f"child{number}"] == list(range(100))
+        assert [one["value"] for one in output if one["name"] == f"child{number}"] == list(range(100))
     assert len(listener.streams) == 5
 
 
@@ -226,9 +226,9 @@ if __name__ == "__main__":
 def test_a_worker_of_multiprocessing_sends_what_is_left(run_app: RunApp, listener: Any, python: str) -> None:
     listener.start()
     run_app(WORKERS, listener.path, python)
-    said = listener.said()
+    output = listener.output()
     for number in range(3):
-        assert [one["value"] for one in said if one["meta"].get("worker") == str(number)] == list(range(10))
+        assert [one["value"] for one in output if one["meta"].get("worker") == str(number)] == list(range(10))
 
 
 THREADS = """
@@ -250,10 +250,10 @@ assert not shared._started
 def test_threads_share_it_and_lose_nothing(run_app: RunApp, listener: Any) -> None:
     listener.start()
     run_app(THREADS, listener.path)
-    said = listener.said()
+    output = listener.output()
     for number in range(8):
-        assert [one["value"] for one in said if one["meta"].get("thread") == str(number)] == list(range(200))
-    assert len([one for one in said if one["name"] == "shared"]) == 1600
+        assert [one["value"] for one in output if one["meta"].get("thread") == str(number)] == list(range(200))
+    assert len([one for one in output if one["name"] == "shared"]) == 1600
 
 
 SIGNALS = """
@@ -277,7 +277,7 @@ assert count
 def test_a_signal_handler_may_speak_while_the_app_does(run_app: RunApp, listener: Any) -> None:
     listener.start()
     run_app(SIGNALS, listener.path)
-    assert {"from-handler", "from-main"} <= {one["name"] for one in listener.said()}
+    assert {"from-handler", "from-main"} <= {one["name"] for one in listener.output()}
 
 
 LATE = """
@@ -291,7 +291,7 @@ def test_what_is_left_is_sent_at_the_end(run_app: RunApp, listener: Any) -> None
     # More than the kernel holds is said before anybody reads; the reader comes while the app ends.
     threading.Timer(0.3, listener.start).start()
     run_app(LATE, listener.path)
-    assert [one["value"] for one in listener.said()] == list(range(2000))
+    assert [one["value"] for one in listener.output()] == list(range(2000))
 
 
 COMES_BACK = """
@@ -336,8 +336,8 @@ def test_it_reaches_the_worker(run_app: RunApp, tmp_path: Path, python: str) -> 
     scratch = tmp_path / "s"
     scratch.mkdir(mode=0o700)
     context = RunContext("run-1", Target("default"), Clock.now(), scratch, tmp_path, False, warnings.append)
-    provision = collector.open(context, lambda series, value, at_ns: taken.append((series, value)))
-    run_app(EVERYTHING, Path(provision.env["PROFILEAPP_SOCKET"]), python)
+    requirements = collector.open(context, lambda series, value, at_ns: taken.append((series, value)))
+    run_app(EVERYTHING, Path(requirements.env["PROFILEAPP_SOCKET"]), python)
     collector.close()
     assert warnings == []
     assert [(series.title, series.unit, series.kind) for series, _ in taken[:5]] == [

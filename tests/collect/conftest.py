@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from profileapp.collect.seam import RunContext
+from profileapp.collect.api import RunContext
 from profileapp.model.catalogue import is_known
 from profileapp.model.clock import Clock
 from profileapp.model.series import Series

@@ -13,13 +13,13 @@ import pytest
 from docker.errors import NotFound
 from docker.models.containers import Container
 
+from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.container import cgroup_source as container
 from profileapp.collect.container.cgroup_source import ContainerCgroup
-from profileapp.collect.seam import RunContext, Subject
 from profileapp.errors import Unavailable
 
 ID = "4ebf982db385896655a023ace265d7d41fdf2aed055b5da2f8097c6ce1c44a64"
-SUBJECT = Subject(77, ID)
+SUBJECT = AppHandle(77, ID)
 SECOND = 1_000_000_000
 
 NET_DEV = """Inter-|   Receive                           |  Transmit
@@ -254,8 +254,8 @@ def start(docker_client: docker.DockerClient, busybox_image: str) -> Iterator[Ca
             each.remove(force=True)
 
 
-def subject_of(running: Container) -> Subject:
-    return Subject(running.attrs["State"]["Pid"], str(running.id))
+def subject_of(running: Container) -> AppHandle:
+    return AppHandle(running.attrs["State"]["Pid"], str(running.id))
 
 
 def cpu_ns_of(running: Container) -> int:

@@ -17,31 +17,31 @@ from typing import Any
 import docker
 import pytest
 
-from profileapp.collect.custom import intake as custom_intake
+from profileapp.collect.api import LaunchRequirements, RunContext
+from profileapp.collect.custom import ingestor as custom_ingestor
 from profileapp.collect.custom import line_server
 from profileapp.collect.custom.line_server import CONNECTION_LIMIT
 from profileapp.collect.custom.source import Custom
-from profileapp.collect.seam import Provision, RunContext
 from profileapp.errors import Unavailable
 
 HOUR_NS = 3_600_000_000_000
 
 
-def volumes_of(provision: Provision) -> dict[str, dict[str, str]]:
+def volumes_of(requirements: LaunchRequirements) -> dict[str, dict[str, str]]:
     """The mounts as the docker package wants them."""
     return {
         mount.host_path: {"bind": mount.container_path, "mode": "rw" if mount.writable else "ro"}
-        for mount in provision.mounts
+        for mount in requirements.mounts
     }
 
 
 class Opened:
     """An open socket of the collector, with the app's end of it."""
 
-    def __init__(self, collector: Custom, provision: Provision) -> None:
+    def __init__(self, collector: Custom, requirements: LaunchRequirements) -> None:
         self.collector = collector
-        self.provision = provision
-        self.path = provision.env["PROFILEAPP_SOCKET"]
+        self.requirements = requirements
+        self.path = requirements.env["PROFILEAPP_SOCKET"]
 
     def connect(self) -> socket.socket:
         app = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -139,19 +139,19 @@ def test_every_line_is_kept_aggregated_or_refused(
     opened: Opened, monkeypatch: pytest.MonkeyPatch, warnings: list[str]
 ) -> None:
     """Lines and datagrams that are sound, too long, cut off, of no sense, and too many: they add up."""
-    monkeypatch.setattr(custom_intake, "RATE_LIMIT_PER_S", 100)
+    monkeypatch.setattr(custom_ingestor, "RATE_LIMIT_PER_S", 100)
     usual = [line(value=number) for number in range(300)]
     opened.say(*usual, line("x" * 70_000), b"nonsense\n", line(value="text"), b'{"name":"cut')
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as app:
-        app.connect(opened.provision.env["DD_DOGSTATSD_URL"].removeprefix("unix://"))
+        app.connect(opened.requirements.env["DD_DOGSTATSD_URL"].removeprefix("unix://"))
         for text in (b"a:1|g\nb:2|c\n", b"a:1:2:3|ms", b"who:x:y|s", b"a:1|?", b"a:1:x|g", b"{}"):
             app.send(text)
     opened.collector.close()
-    intake = opened.collector._intake
-    assert intake.kept + intake.aggregated + intake.refused == 304 + 2 + 3 + 2 + 1 + 2 + 1
-    assert intake.refused == 4 + 1 + 2 + 1
-    assert intake.aggregated > 100
-    assert f"of {304 + 11} values {intake.kept} were kept" in "\n".join(warnings)
+    ingestor = opened.collector._ingestor
+    assert ingestor.kept + ingestor.aggregated + ingestor.refused == 304 + 2 + 3 + 2 + 1 + 2 + 1
+    assert ingestor.refused == 4 + 1 + 2 + 1
+    assert ingestor.aggregated > 100
+    assert f"of {304 + 11} values {ingestor.kept} were kept" in "\n".join(warnings)
 
 
 def test_a_last_line_without_its_end_is_taken(opened: Opened, taken: Any) -> None:
@@ -210,7 +210,7 @@ sys.stdin.read()
 def test_series_and_rate_are_bounded(
     opened: Opened, taken: Any, warnings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(custom_intake, "RATE_LIMIT_PER_S", 3000)
+    monkeypatch.setattr(custom_ingestor, "RATE_LIMIT_PER_S", 3000)
     with opened.connect() as app:
         app.sendall(b"".join(line(f"name{number}", number) for number in range(1500)))
         app.sendall(line("name7", 70))
@@ -218,13 +218,13 @@ def test_series_and_rate_are_bounded(
         app.sendall(line("name3") * 200_000)
     opened.collector.close()
     own = {series for series, _, _ in taken.samples if ".aggregated" not in series.name}
-    assert len(own) == custom_intake.SERIES_LIMIT
-    assert any(f"more than {custom_intake.SERIES_LIMIT} different series (" in text for text in warnings)
-    intake = opened.collector._intake
-    assert intake.refused == 1500 - custom_intake.SERIES_LIMIT
-    assert intake.kept + intake.aggregated + intake.refused == 201_501
-    assert intake.aggregated == sum(taken.of("name3.aggregated.count")) > 0
-    assert f"of 201501 values {intake.kept} were kept" in warnings[0]
+    assert len(own) == custom_ingestor.SERIES_LIMIT
+    assert any(f"more than {custom_ingestor.SERIES_LIMIT} different series (" in text for text in warnings)
+    ingestor = opened.collector._ingestor
+    assert ingestor.refused == 1500 - custom_ingestor.SERIES_LIMIT
+    assert ingestor.kept + ingestor.aggregated + ingestor.refused == 201_501
+    assert ingestor.aggregated == sum(taken.of("name3.aggregated.count")) > 0
+    assert f"of 201501 values {ingestor.kept} were kept" in warnings[0]
 
 
 def test_a_hundred_thousand_names_cost_no_memory_and_no_other_value(
@@ -238,10 +238,10 @@ def test_a_hundred_thousand_names_cost_no_memory_and_no_other_value(
     opened.say(line("first", 2))
     opened.collector.close()
     assert taken.of("first") == [1, 2]
-    assert len({series for series, _, _ in taken.samples}) == custom_intake.SERIES_LIMIT
-    intake = opened.collector._intake
-    assert (intake.kept + intake.aggregated, intake.refused) == (custom_intake.SERIES_LIMIT + 1, 99_001)
-    assert len(intake._known) == custom_intake.SERIES_LIMIT
+    assert len({series for series, _, _ in taken.samples}) == custom_ingestor.SERIES_LIMIT
+    ingestor = opened.collector._ingestor
+    assert (ingestor.kept + ingestor.aggregated, ingestor.refused) == (custom_ingestor.SERIES_LIMIT + 1, 99_001)
+    assert len(ingestor._known) == custom_ingestor.SERIES_LIMIT
     assert len(opened.collector._json._known) <= opened.collector._json.KNOWN_LIMIT
     assert any("more than 1000 different series" in text and "99001 times" in text for text in warnings)
 
@@ -262,13 +262,13 @@ def test_slow_writers_keep_nobody_waiting(opened: Opened, taken: Any, warnings: 
         app.close()
     opened.collector.close()
     assert len(taken.of("slow")) == 150
-    assert opened.collector._intake.refused == 50
+    assert opened.collector._ingestor.refused == 50
     assert any("half a line" in text and "50 times" in text for text in warnings)
 
 
-@pytest.mark.parametrize(("ahead_s", "told"), [(-30, "behind"), (30, "ahead"), (0.5, "")])
+@pytest.mark.parametrize(("ahead_s", "warning"), [(-30, "behind"), (30, "ahead"), (0.5, "")])
 def test_a_clock_that_differs_is_noticed(
-    ahead_s: float, told: str, run: Callable[..., RunContext], taken: Any, warnings: list[str]
+    ahead_s: float, warning: str, run: Callable[..., RunContext], taken: Any, warnings: list[str]
 ) -> None:
     collector = Custom()
     opened = Opened(collector, collector.open(run(contained=False), taken))
@@ -276,7 +276,7 @@ def test_a_clock_that_differs_is_noticed(
         opened.say(line(timestamp=time.time() + ahead_s))
     collector.close()
     assert len(taken.of("fps")) == 12
-    assert [told in text for text in warnings] == ([True] if told else [])
+    assert [warning in text for text in warnings] == ([True] if warning else [])
 
 
 def test_a_counter_that_overflows_is_refused(opened: Opened, taken: Any, warnings: list[str]) -> None:
@@ -337,7 +337,7 @@ def test_an_app_that_never_stops_talking_does_not_keep_it_open(opened: Opened, m
     )
     process = subprocess.Popen([sys.executable, "-c", talk, opened.path], stderr=subprocess.DEVNULL)
     try:
-        eventually(lambda: bool(opened.collector._intake._noted))
+        eventually(lambda: bool(opened.collector._ingestor._noted))
         opened.collector.close()
         # Its connection is gone, so that it ends.
         assert process.wait(30) != 0
@@ -348,10 +348,10 @@ def test_an_app_that_never_stops_talking_does_not_keep_it_open(opened: Opened, m
 
 def test_a_line_that_we_fail_on_ends_nothing(opened: Opened, taken: Any, warnings: list[str]) -> None:
     def fails_once(series: Any, value: float, at_ns: int) -> None:
-        opened.collector._intake._emit = taken
+        opened.collector._ingestor._emit = taken
         raise RuntimeError("a fault of ours")
 
-    opened.collector._intake._emit = fails_once
+    opened.collector._ingestor._emit = fails_once
     opened.say(line(value=1), line(value=2))
     opened.collector.close()
     assert taken.of("fps") == [2]
@@ -370,18 +370,18 @@ def test_a_socket_that_cannot_be_made_is_unavailable(run: Callable[..., RunConte
 def test_only_the_app_gets_to_the_socket(run: Callable[..., RunContext], taken: Any) -> None:
     context = run()
     collector = Custom()
-    provision = collector.open(context, taken)
-    mount, waggle = provision.mounts
+    requirements = collector.open(context, taken)
+    mount, waggle = requirements.mounts
     folder = Path(mount.host_path)
     assert (mount.writable, waggle.writable) == (False, True)
     assert (folder / "statsd.sock").stat().st_mode & 0o777 == 0o666
     assert Path(waggle.host_path).parent == folder.parent
-    assert provision.env["DD_DOGSTATSD_URL"] == "unix:///run/profileapp/statsd.sock"
-    assert provision.env["STATSD_SOCKET_PATH"] == "/run/profileapp/statsd.sock"
-    assert provision.env["PYWAGGLE_LOG_DIR"] == waggle.container_path
+    assert requirements.env["DD_DOGSTATSD_URL"] == "unix:///run/profileapp/statsd.sock"
+    assert requirements.env["STATSD_SOCKET_PATH"] == "/run/profileapp/statsd.sock"
+    assert requirements.env["PYWAGGLE_LOG_DIR"] == waggle.container_path
     assert (folder.stat().st_mode & 0o777, (folder / "metrics.sock").stat().st_mode & 0o777) == (0o755, 0o666)
     assert folder.parent.stat().st_mode & 0o077 == 0
-    assert provision.env["PROFILEAPP_SOCKET"] == "/run/profileapp/metrics.sock"
+    assert requirements.env["PROFILEAPP_SOCKET"] == "/run/profileapp/metrics.sock"
     collector.close()
 
 
@@ -390,13 +390,13 @@ def test_another_user_of_the_host_gets_to_none_of_the_ways(
     run: Callable[..., RunContext], taken: Any, tmp_path: Path
 ) -> None:
     collector = Custom()
-    provision = collector.open(run(), taken)
-    folder = Path(provision.mounts[0].host_path)
+    requirements = collector.open(run(), taken)
+    folder = Path(requirements.mounts[0].host_path)
     # All that is above the run's own folder is open, so that this alone keeps others out.
     for above in folder.parent.parents:
         if above.stat().st_uid == os.geteuid() and tmp_path.parents[2] in (above, *above.parents):
             above.chmod(0o755)
-    paths = [str(folder / "metrics.sock"), str(folder / "statsd.sock"), provision.mounts[1].host_path + "/uploads"]
+    paths = [str(folder / "metrics.sock"), str(folder / "statsd.sock"), requirements.mounts[1].host_path + "/uploads"]
     look = (
         "import os, socket, sys\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
@@ -407,10 +407,10 @@ def test_another_user_of_the_host_gets_to_none_of_the_ways(
         "except OSError as error:\n    print(type(error).__name__)\n"
         "os.listdir(sys.argv[4])\n"
     )
-    words = [sys.executable, "-S", "-c", look, *paths, str(folder.parents[1])]
-    said = subprocess.run(words, check=True, capture_output=True, text=True, cwd="/").stdout
+    argv = [sys.executable, "-S", "-c", look, *paths, str(folder.parents[1])]
+    parsed = subprocess.run(argv, check=True, capture_output=True, text=True, cwd="/").stdout
     collector.close()
-    assert said.split() == ["PermissionError"] * 3
+    assert parsed.split() == ["PermissionError"] * 3
 
 
 @pytest.mark.docker
@@ -418,7 +418,7 @@ def test_any_user_of_a_container_may_speak_and_may_not_delete(
     docker_client: docker.DockerClient, python_image: str, run: Callable[..., RunContext], taken: Any
 ) -> None:
     collector = Custom()
-    provision = collector.open(run(), taken)
+    requirements = collector.open(run(), taken)
     say = (
         "import os, socket\n"
         "path = os.environ['PROFILEAPP_SOCKET']\n"
@@ -432,12 +432,12 @@ def test_any_user_of_a_container_may_speak_and_may_not_delete(
             ["python3", "-c", say],
             entrypoint="",
             user=user,
-            environment=provision.env,
+            environment=requirements.env,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
-            volumes=volumes_of(provision),
+            volumes=volumes_of(requirements),
             remove=True,
         )
-    assert Path(provision.mounts[0].host_path, "metrics.sock").is_socket()
+    assert Path(requirements.mounts[0].host_path, "metrics.sock").is_socket()
     collector.close()
     assert taken.of("uid") == [0, 1000]

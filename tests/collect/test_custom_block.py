@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from profileapp.collect.custom.batch import Batch
 from profileapp.collect.custom.block import LineParser
-from profileapp.collect.custom.gathered import Gathered
-from profileapp.collect.custom.intake import Intake
-from profileapp.collect.custom.line import Refused, parse_line
+from profileapp.collect.custom.ingestor import Ingestor
+from profileapp.collect.custom.line import InvalidSample, parse_line
 from profileapp.collect.custom.statsd_line import StatsdParser, StatsdSample
 from profileapp.model.clock import Clock
 from profileapp.model.series import Series
@@ -28,7 +28,7 @@ TIMES = st.sampled_from(
 )  # fmt: skip
 META = st.dictionaries(st.sampled_from(["kind", "unit", "a"]), st.sampled_from(["gauge", "counter", "event", 1, None]))
 LINES = st.tuples(NAMES, VALUES, TIMES, META).map(
-    lambda said: json.dumps(dict(zip(("name", "value", "timestamp", "meta"), said, strict=True))).encode()
+    lambda parsed: json.dumps(dict(zip(("name", "value", "timestamp", "meta"), parsed, strict=True))).encode()
 )
 GARBAGE = st.sampled_from(
     [b"", b" ", b"{", b"}", b'{"name":"fps","value":1}{"name":"fps","value":2}', b'{"name":"fps",', b'"value":1}',
@@ -38,7 +38,7 @@ STATSD = st.tuples(
     st.sampled_from(["a", "b", "_c"]),
     st.sampled_from(["1", "-2", "+3", "1e400", "nan", "1_0", "", "x", "1:2", " 4", "7.5"]),
     st.sampled_from(["g", "c", "ms", "h", "s", "g|#x:y", "c|@0.5", "g|T1700000000", "?", "g|@0"]),
-).map(lambda said: "{}:{}|{}".format(*said).encode())
+).map(lambda parsed: "{}:{}|{}".format(*parsed).encode())
 
 
 class Account:
@@ -46,30 +46,30 @@ class Account:
 
     def __init__(self) -> None:
         self.samples: list[tuple[Series, float, int]] = []
-        self.intake = Intake(CLOCK, lambda series, value, at_ns: self.samples.append((series, value, at_ns)))
+        self.ingestor = Ingestor(CLOCK, lambda series, value, at_ns: self.samples.append((series, value, at_ns)))
 
-    def take(self, parser: Any, line: bytes) -> None:
+    def ingest(self, parser: Any, line: bytes) -> None:
         try:
-            said = parser.parse(line)
-            if isinstance(said, StatsdSample):
-                self.intake.take_statsd(said, NOW_NS)
-            elif said is not None and said.series.kind == "event":
-                self.intake.take_mark(said.series, said.value, said.wall_ns, NOW_NS)
-            elif said is not None:
-                self.intake.take(said, NOW_NS)
-        except Refused as reason:
-            self.intake.refuse(str(reason), "")
+            parsed = parser.parse(line)
+            if isinstance(parsed, StatsdSample):
+                self.ingestor.ingest_statsd(parsed, NOW_NS)
+            elif parsed is not None and parsed.series.kind == "event":
+                self.ingestor.ingest_mark(parsed.series, parsed.value, parsed.wall_ns, NOW_NS)
+            elif parsed is not None:
+                self.ingestor.ingest(parsed, NOW_NS)
+        except InvalidSample as reason:
+            self.ingestor.refuse(str(reason), "")
 
     def take_block(self, parser: Any, block: bytes) -> None:
-        for part in parser.gather(block):
+        for part in parser.parse_batch(block):
             if isinstance(part, bytes):
-                self.take(parser, part)
+                self.ingest(parser, part)
             else:
-                self.intake.take_all(part, NOW_NS)
+                self.ingestor.ingest_batches(part, NOW_NS)
 
     @property
     def counts(self) -> tuple[int, int, int]:
-        return self.intake.kept, self.intake.aggregated, self.intake.refused
+        return self.ingestor.kept, self.ingestor.aggregated, self.ingestor.refused
 
     @property
     def by_series(self) -> dict[Series, list[tuple[float, int]]]:
@@ -88,7 +88,7 @@ def test_json_at_once_is_json_one_by_one(blocks: list[list[bytes]]) -> None:
     for lines in blocks * 2:
         at_once.take_block(parser, b"".join(line + b"\n" for line in lines))
         for line in lines:
-            one_by_one.take(LineParser(), line)
+            one_by_one.ingest(LineParser(), line)
     assert at_once.by_series == one_by_one.by_series
     assert at_once.counts == one_by_one.counts
     assert sum(at_once.counts) == 2 * sum(map(len, blocks))
@@ -101,10 +101,10 @@ def test_garbage_raises_nothing_and_loses_no_line(blocks: list[list[bytes]]) -> 
     for lines in blocks:
         before = sum(account.counts)
         account.take_block(parser, b"".join(line + b"\n" for line in lines))
-        came, said = sum(account.counts) - before, len([line for line in lines if line.strip()])
+        came, parsed = sum(account.counts) - before, len([line for line in lines if line.strip()])
         # Two objects of known series in one line are two values; over two lines, one.
-        assert came == said or b"}{" in b"".join(lines) or b'"fps",' in b"".join(lines)
-        assert all(not gathered.values for gathered in parser._known.values())
+        assert came == parsed or b"}{" in b"".join(lines) or b'"fps",' in b"".join(lines)
+        assert all(not collected.values for collected in parser._known.values())
 
 
 @given(st.lists(STATSD, max_size=30), st.booleans())
@@ -114,7 +114,7 @@ def test_statsd_at_once_is_statsd_one_by_one(lines: list[bytes], plain: bool) ->
     for _ in range(2):
         at_once.take_block(parser, b"\n".join(lines))
         for line in lines:
-            one_by_one.take(StatsdParser(signed_gauge_is_change=plain), line)
+            one_by_one.ingest(StatsdParser(signed_gauge_is_change=plain), line)
     assert at_once.by_series == one_by_one.by_series
     assert at_once.counts == one_by_one.counts
 
@@ -130,11 +130,11 @@ def test_a_line_with_several_numbers_or_none_moves_none_to_another_line(seen: li
     at_once, one_by_one = Account(), Account()
     parser = StatsdParser(signed_gauge_is_change=False)
     for line in seen:
-        at_once.take(parser, line)
-        one_by_one.take(StatsdParser(signed_gauge_is_change=False), line)
+        at_once.ingest(parser, line)
+        one_by_one.ingest(StatsdParser(signed_gauge_is_change=False), line)
     at_once.take_block(parser, b"\n".join(lines))
     for line in lines:
-        one_by_one.take(StatsdParser(signed_gauge_is_change=False), line)
+        one_by_one.ingest(StatsdParser(signed_gauge_is_change=False), line)
     assert at_once.by_series == one_by_one.by_series
     assert at_once.counts == one_by_one.counts
 
@@ -150,9 +150,9 @@ def test_a_series_keeps_its_order_in_whichever_ways_it_is_written() -> None:
     ):
         at_once, one_by_one = Account(), Account()
         for line in [*lines, *lines]:
-            one_by_one.take(parser, line)
+            one_by_one.ingest(parser, line)
         for line in lines:
-            at_once.take(parser, line)
+            at_once.ingest(parser, line)
         at_once.take_block(parser, b"".join(line + b"\n" for line in lines))
         assert at_once.samples == one_by_one.samples
 
@@ -161,8 +161,10 @@ def test_usual_lines_of_statsd_are_taken_together_and_one_that_is_not_spoils_non
     usual = [b"fps:12.5|g|#camera:left", b"fps:-3|g|#camera:left", b"infer:250|ms", b"frames:2|c|@0.5", b"infer:1e2|ms"]
     parser, account = StatsdParser(signed_gauge_is_change=False), Account()
     for line in usual:
-        account.take(parser, line)
-    parts = [part for block in (usual, [*usual, b""]) for part in map(_values_of, parser.gather(b"\n".join(block)))]
+        account.ingest(parser, line)
+    parts = [
+        part for block in (usual, [*usual, b""]) for part in map(_values_of, parser.parse_batch(b"\n".join(block)))
+    ]
     together = {"fps[left]": [12.5, -3], "infer": [0.25, 0.1], "frames": [4]}
     assert parts == [together, together]
     for unusual in (b"infer:1,2|ms", b"infer:+5|ms", b"infer:.5|ms", b"infer:1_0|ms", b"new:1|g", b"infer:[1|ms", b"x"):
@@ -170,11 +172,11 @@ def test_usual_lines_of_statsd_are_taken_together_and_one_that_is_not_spoils_non
         at_once, one_by_one = Account(), Account()
         at_once.take_block(parser, block)
         for line in block.split(b"\n"):
-            one_by_one.take(StatsdParser(signed_gauge_is_change=False), line)
+            one_by_one.ingest(StatsdParser(signed_gauge_is_change=False), line)
         assert at_once.by_series == one_by_one.by_series and at_once.counts == one_by_one.counts, unusual
 
 
-def _values_of(part: list[Gathered] | bytes) -> dict[str, list[float]]:
+def _values_of(part: list[Batch] | bytes) -> dict[str, list[float]]:
     assert not isinstance(part, bytes)
     return {each.series.title: list(each.values) for each in part}
 
@@ -186,7 +188,7 @@ def test_what_comes_beyond_the_rate_is_aggregated_whichever_way_it_comes(monkeyp
     lines += [b'{"name":"frames","value":2,"meta":{"kind":"counter"}}'] * 3
     for _ in range(2):
         account.take_block(parser, b"".join(line + b"\n" for line in lines))
-    account.intake.close(NOW_NS)
+    account.ingestor.close(NOW_NS)
     assert account.counts == (5, 21, 0)
     found = {series.title: samples for series, samples in account.by_series.items()}
     assert [value for value, _ in found["fps"]] == [0, 1, 2, 3, 4]
@@ -198,10 +200,10 @@ def test_what_comes_beyond_the_rate_is_aggregated_whichever_way_it_comes(monkeyp
 def test_a_mark_stands_behind_what_was_said_before_it() -> None:
     parser = LineParser()
     usual, mark = b'{"name":"fps","value":1}', b'{"name":"warm-up","value":1,"meta":{"kind":"phase"}}'
-    list(parser.gather(usual + b"\n"))
+    list(parser.parse_batch(usual + b"\n"))
     parser.parse(usual)
     parts: list[Any] = []
-    for part in parser.gather(b"".join(line + b"\n" for line in (usual, usual, mark, usual))):
+    for part in parser.parse_batch(b"".join(line + b"\n" for line in (usual, usual, mark, usual))):
         parts.append(part if isinstance(part, bytes) else [(one.series.name, list(one.values)) for one in part])
     assert parts == [[("fps", [1, 1])], mark, [("fps", [1])]]
 
@@ -211,14 +213,16 @@ def test_nothing_is_taken_twice_where_taking_it_failed() -> None:
     usual = b'{"name":"fps","value":1}\n'
     parser.parse(usual)
 
-    def fails(_: list[Gathered]) -> None:
+    def fails(_: list[Batch]) -> None:
         raise RuntimeError
 
-    parts = parser.gather(usual * 3)
+    parts = parser.parse_batch(usual * 3)
     with pytest.raises(RuntimeError):
         fails(next(parts))  # type: ignore[arg-type]
     parts.close()  # type: ignore[attr-defined]
-    assert [[len(one.values) for one in part] for part in parser.gather(usual) if not isinstance(part, bytes)] == [[1]]
+    assert [[len(one.values) for one in part] for part in parser.parse_batch(usual) if not isinstance(part, bytes)] == [
+        [1]
+    ]
 
 
 def test_what_is_kept_of_lines_is_bounded() -> None:
@@ -227,7 +231,7 @@ def test_what_is_kept_of_lines_is_bounded() -> None:
     for number in range(25):
         line = json.dumps({"name": f"n{number}", "value": 1}).encode()
         parser.parse(line)
-        assert all(not isinstance(part, bytes) for part in parser.gather(line + b"\n"))
+        assert all(not isinstance(part, bytes) for part in parser.parse_batch(line + b"\n"))
         parser.parse(json.dumps({"name": "long", "value": 1, "meta": {f"k{i}": "v" * 190 for i in range(9)}}).encode())
     assert 0 < len(parser._known) <= 10
     assert len(parser._last) <= 10

@@ -14,9 +14,9 @@ from typing import Any
 import docker
 import pytest
 
+from profileapp.collect.api import LaunchRequirements, RunContext
 from profileapp.collect.custom.pywaggle_log import LogFollower, PywaggleParser
 from profileapp.collect.custom.source import Custom
-from profileapp.collect.seam import Provision, RunContext
 from profileapp.model.clock import parse_utc
 
 RECORDED = Path(__file__).parents[3] / "shared/recorded/pywaggle"
@@ -61,16 +61,16 @@ with Plugin() as plugin:
 
 
 @pytest.fixture
-def opened(run: Callable[..., RunContext], taken: Any) -> Iterator[tuple[Custom, Provision]]:
+def opened(run: Callable[..., RunContext], taken: Any) -> Iterator[tuple[Custom, LaunchRequirements]]:
     collector = Custom()
     yield collector, collector.open(run(contained=False), taken)
     collector.close()
 
 
-def run_app(code: str, provision: Provision, **env: str) -> None:
+def run_app(code: str, requirements: LaunchRequirements, **env: str) -> None:
     finished = subprocess.run(
         [sys.executable, "-W", "error::UserWarning", "-c", code],
-        env={"PATH": "/usr/bin:/bin", **provision.env, **env},
+        env={"PATH": "/usr/bin:/bin", **requirements.env, **env},
         capture_output=True,
         text=True,
         timeout=120,
@@ -79,9 +79,9 @@ def run_app(code: str, provision: Provision, **env: str) -> None:
     assert finished.returncode == 0, finished.stderr
 
 
-def test_datadog(opened: tuple[Custom, Provision], taken: Any, warnings: list[str]) -> None:
-    collector, provision = opened
-    run_app(DATADOG, provision)
+def test_datadog(opened: tuple[Custom, LaunchRequirements], taken: Any, warnings: list[str]) -> None:
+    collector, requirements = opened
+    run_app(DATADOG, requirements)
     collector.close()
     titles = {series.title: (series.kind, value) for series, value, _ in taken.samples}
     assert titles.pop("step")[0] == "timer"
@@ -94,22 +94,22 @@ def test_datadog(opened: tuple[Custom, Provision], taken: Any, warnings: list[st
         "users": ("gauge", 2),
         "model loaded": ("event", 1),
     }
-    assert collector._intake.refused == 0
+    assert collector._ingestor.refused == 0
     assert len(warnings) == 1  # The set's three members were aggregated.
 
 
-def test_statsd_over_the_stream_socket(opened: tuple[Custom, Provision], taken: Any) -> None:
-    collector, provision = opened
-    run_app(STATSD, provision)
+def test_statsd_over_the_stream_socket(opened: tuple[Custom, LaunchRequirements], taken: Any) -> None:
+    collector, requirements = opened
+    run_app(STATSD, requirements)
     collector.close()
     assert taken.of("level") == [10, 15, 0, -7]
     assert (taken.of("hits"), taken.of("took"), taken.of("who"), taken.of("packed")) == ([3, 2, 3], [1.5], [1], [2])
 
 
 @pytest.mark.parametrize("zone", ["UTC", "America/Chicago", "Asia/Kathmandu"])
-def test_pywaggle(zone: str, opened: tuple[Custom, Provision], taken: Any, warnings: list[str]) -> None:
-    collector, provision = opened
-    run_app(PYWAGGLE, provision, TZ=zone)
+def test_pywaggle(zone: str, opened: tuple[Custom, LaunchRequirements], taken: Any, warnings: list[str]) -> None:
+    collector, requirements = opened
+    run_app(PYWAGGLE, requirements, TZ=zone)
     collector.close()
     assert taken.of("env.count[a]") == [3]
     assert {series.unit for series, _, _ in taken.samples if series.name == "env.count"} == {"C"}
@@ -130,8 +130,8 @@ def test_a_recorded_log_is_read_whole() -> None:
         lines = (RECORDED / name).read_bytes().splitlines()
         parser, samples, refused = PywaggleParser(), [], 0
         for line in lines:
-            said = json.loads(line)["timestamp"]
-            now_ns = parse_utc(f"{said[:19]}Z") - offset_h * 3_600_000_000_000 if "." in said else 0
+            parsed = json.loads(line)["timestamp"]
+            now_ns = parse_utc(f"{parsed[:19]}Z") - offset_h * 3_600_000_000_000 if "." in parsed else 0
             try:
                 samples.append(parser.parse(line, now_ns))
             except ValueError:
@@ -216,7 +216,7 @@ def test_clients_in_a_container(
 ) -> None:
     """The packages of this machine's environment, as a user who is not root, all three ways in at once."""
     collector = Custom()
-    provision = collector.open(run(), taken)
+    requirements = collector.open(run(), taken)
     packages = []
     for name in ("datadog", "statsd"):
         spec = importlib.util.find_spec(name)
@@ -230,13 +230,13 @@ def test_clients_in_a_container(
         ["python3", "-c", f"{STATSD}\n{log}\nimport sys; sys.path.insert(0, '/p')\n{_WITHOUT_REQUESTS}{DATADOG}"],
         entrypoint="",
         user="1000",
-        environment={**provision.env, "PYTHONPATH": "/p"},
+        environment={**requirements.env, "PYTHONPATH": "/p"},
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
         network_mode="none",
         volumes={
             **{mount.host_path: {"bind": mount.container_path, "mode": "rw" if mount.writable else "ro"}
-               for mount in provision.mounts},
+               for mount in requirements.mounts},
             **{str(path): {"bind": f"/p/{path.name}", "mode": "ro"} for path in packages},
         },
         remove=True,
@@ -251,12 +251,12 @@ def test_clients_in_a_container(
 _WITHOUT_REQUESTS = "sys.modules.setdefault('requests', type(sys)('requests'))\n"
 
 
-def test_a_shell_speaks_by_nc(opened: tuple[Custom, Provision], taken: Any) -> None:
-    collector, provision = opened
+def test_a_shell_speaks_by_nc(opened: tuple[Custom, LaunchRequirements], taken: Any) -> None:
+    collector, requirements = opened
     nc = shutil.which("nc.openbsd")
     if nc is None:
         pytest.skip("OpenBSD's nc is not installed")
     say = 'printf \'{"name":"fps","value":12.5}\\n\' | "$NC" -U -N "$PROFILEAPP_SOCKET"'
-    subprocess.run(["sh", "-c", say], env={**provision.env, "NC": nc}, check=True, timeout=60)
+    subprocess.run(["sh", "-c", say], env={**requirements.env, "NC": nc}, check=True, timeout=60)
     collector.close()
     assert taken.of("fps") == [12.5]

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from profileapp.collect.custom.line import (
     RESERVED_PREFIXES,
     CustomSample,
-    Refused,
+    InvalidSample,
     parse_line,
     wall_ns_of,
 )
 from profileapp.model.series import series
 
 
-def line(**said: Any) -> bytes:
-    return json.dumps({"name": "fps", "value": 12.5} | said).encode()
+def line(**parsed: Any) -> bytes:
+    return json.dumps({"name": "fps", "value": 12.5} | parsed).encode()
 
 
 def test_the_whole_form() -> None:
@@ -82,7 +82,7 @@ def test_a_timer_is_in_seconds_whatever_it_calls_them() -> None:
     ],
 )
 def test_refuses_with_a_reason(text: bytes, reason: str) -> None:
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(InvalidSample, match=reason):
         parse_line(text)
 
 
@@ -127,7 +127,7 @@ def test_a_timestamp_of_lists_in_lists_does_not_cost_the_value() -> None:
     nested = b"[" * 5000 + b"]" * 5000
     try:
         sample = parse_line(b'{"name": "fps", "value": 12.5, "timestamp": ' + nested + b"}")
-    except Refused:
+    except InvalidSample:
         # Where the decoder itself goes no deeper, the line is none.
         return
     assert (sample.value, sample.wall_ns) == (12.5, None)
@@ -143,7 +143,7 @@ def test_every_moment_from_1973_to_2096_is_the_same_in_each_unit(second: int, pe
 def test_any_bytes_are_a_sample_or_refused(content: bytes) -> None:
     try:
         sample = parse_line(content)
-    except Refused:
+    except InvalidSample:
         return
     assert math.isfinite(sample.value)
 
@@ -160,7 +160,7 @@ def test_any_json_is_a_sample_or_refused(name: Any, value: Any, timestamp: Any, 
     text = json.dumps({"name": name, "value": value, "timestamp": timestamp, "meta": meta}).encode()
     try:
         sample = parse_line(text)
-    except Refused as reason:
+    except InvalidSample as reason:
         # The reason is one of a few: it repeats nothing of what the app said.
         assert str(reason).isascii()
         return

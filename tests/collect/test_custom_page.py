@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from profileapp.collect.api import RunContext
 from profileapp.collect.custom.source import SOCKET_VARIABLE, Custom
-from profileapp.collect.seam import RunContext
 
 PAGE = Path(__file__).parents[2] / "docs/custom-metrics.md"
 SAID = {
@@ -48,11 +48,11 @@ def test_each_language_says_the_same(
     needed = {"sh": "nc.openbsd", "c++": "g++", "go": "go"}[language]
     if not shutil.which(needed):
         pytest.skip(f"no {needed} here")
-    words = build(language, tmp_path)
+    argv = build(language, tmp_path)
     collector = Custom()
-    provision = collector.open(run(contained=False), taken)
-    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", SOCKET_VARIABLE: provision.env[SOCKET_VARIABLE]}
-    subprocess.run(words, check=True, env=environment, timeout=60)
+    requirements = collector.open(run(contained=False), taken)
+    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", SOCKET_VARIABLE: requirements.env[SOCKET_VARIABLE]}
+    subprocess.run(argv, check=True, env=environment, timeout=60)
     collector.close()
     assert {series.title: (series.kind, series.unit, value) for series, value, _ in taken.samples} == SAID
     assert not warnings

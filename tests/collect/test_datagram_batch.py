@@ -30,10 +30,10 @@ def test_each_datagram_is_one_whatever_its_size(pair: Pair) -> None:
     sender, receiver = pair
     batch = DatagramBatch(8, 5000)
     # Twice: of the longer ones before nothing is left in the shorter ones.
-    for said in ([b"x" * 5000, b"", b"a:1|g\n", b"\0\xff"], [b"yy", b"z" * 4999, b"", b"w"]):
-        for one in said:
+    for output in ([b"x" * 5000, b"", b"a:1|g\n", b"\0\xff"], [b"yy", b"z" * 4999, b"", b"w"]):
+        for one in output:
             sender.send(one)
-        assert read(batch, receiver) == said
+        assert read(batch, receiver) == output
     assert read(batch, receiver) == []
 
 

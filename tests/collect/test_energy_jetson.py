@@ -11,11 +11,11 @@ from tests.collect.conftest import Taken
 from tests.helpers.fake_jetson import agx_orin, nano
 from tests.helpers.fake_nvml import GPU_IS_LOST, FakeNvml, NVMLError, memory
 
+from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.energy.account import CountedEnergy, EnergyMeter, IdlePower, IntegratedEnergy
 from profileapp.collect.energy.board_power import total_rails
 from profileapp.collect.energy.rails import RailEnergy
 from profileapp.collect.jetson.energy import EnergyJetson
-from profileapp.collect.seam import RunContext, Subject
 from profileapp.errors import Unavailable
 
 SECOND = 1_000_000_000
@@ -91,7 +91,7 @@ def test_a_nano(tmp_path: Path, run: Callable[..., RunContext], taken: Taken) ->
     source.open(run(), taken)
     assert not taken.samples, "the app does not run yet"
     board.write("sys/bus/i2c/drivers/ina3221x/6-0040/iio:device0/in_power0_input", "8420\n")
-    source.attach(Subject(1))
+    source.attach(AppHandle(1))
     began_ns = taken.samples[0][2]
     source.sample(began_ns + 10 * SECOND)
     source.detach()
@@ -105,7 +105,7 @@ def test_a_nano(tmp_path: Path, run: Callable[..., RunContext], taken: Taken) ->
 def test_an_orin_is_the_sum_of_three(tmp_path: Path, run: Callable[..., RunContext], taken: Taken) -> None:
     source = EnergyJetson(agx_orin(tmp_path / "root").root, idle_s=0.01)
     source.open(run(), taken)
-    source.attach(Subject(1))
+    source.attach(AppHandle(1))
     source.sample(taken.samples[0][2] + SECOND)
     source.close()
     assert taken.last["energy.total"] == pytest.approx(19.880 * 0.160 + 19.880 * 0.040 + 4.992 * 1.010)
@@ -127,7 +127,7 @@ def test_a_board_with_a_discrete_gpu_uses_what_both_use(
     nvml = FakeNvml(own, card(7_000_000))
     source = EnergyJetson(agx_orin(tmp_path / "root").root, idle_s=0.3, load=lambda: nvml)
     source.open(run(), taken)
-    source.attach(Subject(1))
+    source.attach(AppHandle(1))
     began_ns = taken.samples[0][2]
     nvml.gpus[1]["nvmlDeviceGetTotalEnergyConsumption"] += 300_000
     source.sample(began_ns + 2 * SECOND)
@@ -149,7 +149,7 @@ def test_without_its_discrete_gpu_there_is_no_total_of_the_device(
     nvml = FakeNvml(card(7_000_000), card(0))
     source = EnergyJetson(agx_orin(tmp_path / "root").root, idle_s=0.01, load=lambda: nvml)
     source.open(run(), taken)
-    source.attach(Subject(1))
+    source.attach(AppHandle(1))
     nvml.gpus[0].update(nvmlDeviceGetTotalEnergyConsumption=NVMLError(GPU_IS_LOST))
     for second in range(10):
         source.sample(taken.samples[0][2] + (second + 1) * SECOND)

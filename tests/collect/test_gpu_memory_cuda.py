@@ -16,17 +16,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.gpu import memory_cuda as gpu_memory_cuda
 from profileapp.collect.gpu.cuda_helper import COMMAND, CudaHelper, DeviceMemory, ProbeError, parse_answer
 from profileapp.collect.gpu.memory_cuda import GpuMemoryCuda
 from profileapp.collect.schedule import JOIN_TIMEOUT_S, Sampler
-from profileapp.collect.seam import RunContext, Subject
 from profileapp.errors import Unavailable
 
 MIB = 2**20
 TOTAL = 8192 * MIB
 CONTEXT = 300 * MIB
-APP = Subject(1)
+APP = AppHandle(1)
 
 # A driver with one folder as its GPU: `held` is what others hold, each file `context-PID` a process that has one.
 DRIVER = """
@@ -107,10 +107,10 @@ class Gpu:
         (self.packages / "pycuda" / "__init__.py").touch()
         self.driver = self.packages / "pycuda" / "driver.py"
         self.driver.write_text(DRIVER.format(gpu=str(folder), context=CONTEXT, total=TOTAL))
-        self.hold(1000 * MIB)
+        self.allocate(1000 * MIB)
         self.set("count", "1")
 
-    def hold(self, size: int) -> None:
+    def allocate(self, size: int) -> None:
         self.set("held", str(size))
 
     def set(self, name: str, content: str = "") -> None:
@@ -155,12 +155,12 @@ def test_its_own_context_is_taken_off_and_the_app_has_the_rise_over_the_baseline
         "gpu.memory.total[0]": TOTAL,
         "gpu.memory.allocated[0]": 0,
     }
-    gpu.hold(3500 * MIB)
+    gpu.allocate(3500 * MIB)
     collector.sample(1)
     assert taken.last["gpu.memory.used[0]"] == 3500 * MIB
     assert taken.last["gpu.memory.allocated[0]"] == 2500 * MIB
     # Somebody else lets go of more than the app takes.
-    gpu.hold(400 * MIB)
+    gpu.allocate(400 * MIB)
     collector.sample(2)
     assert taken.last["gpu.memory.allocated[0]"] == 0
     collector.detach()
@@ -231,7 +231,7 @@ def test_the_probe_as_it_is_installed_answers_with_a_reason(run: Callable[..., R
     collector = GpuMemoryCuda()
     try:
         collector.open(run(), taken)
-        collector.attach(Subject(os.getpid()))
+        collector.attach(AppHandle(os.getpid()))
         assert 0 < taken.last["gpu.memory.used[0]"] < taken.last["gpu.memory.total[0]"]
     except Unavailable as reason:
         assert "pycuda" in str(reason) or "CUDA" in str(reason)
@@ -289,7 +289,7 @@ def test_a_driver_that_hangs_fails_the_sample_within_its_time_and_may_come_back(
         with pytest.raises(ProbeError, match="does not answer in time"):
             collector.attach(APP)
         gpu.set("freed")
-        gpu.hold(1500 * MIB)
+        gpu.allocate(1500 * MIB)
         deadline_s = time.monotonic() + 30
         while "gpu.memory.used[0]" not in taken.last:
             assert time.monotonic() < deadline_s
@@ -385,7 +385,7 @@ def test_memory_that_comes_back_late_is_no_part_of_the_baseline(
     monkeypatch.setattr(gpu_memory_cuda, "time", clock)
     monkeypatch.setattr(gpu_memory_cuda, "SETTLE_TIMEOUT_S", 60.0)
     collector.open(run(), taken)
-    gpu.hold(2000 * MIB)
+    gpu.allocate(2000 * MIB)
     collector.attach(APP)
     assert len(naps) == 3
     assert taken.last["gpu.memory.allocated[0]"] == 1000 * MIB

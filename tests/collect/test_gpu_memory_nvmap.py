@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.collect.conftest import Taken
 
+from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.gpu.memory_nvmap import CLIENTS, GpuMemoryNvmap, parse_clients
-from profileapp.collect.seam import RunContext, Subject
 from profileapp.errors import Unavailable
 
 KIB = 1024
@@ -34,9 +34,9 @@ def test_without_a_total_it_is_the_sum() -> None:
 
 @given(st.binary() | st.lists(st.sampled_from([b"user", b"total", b"1", b"9K", b"\n", b"-1", b"\xff"])).map(b" ".join))
 def test_never_raises(content: bytes) -> None:
-    held, total_bytes = parse_clients(content)
+    by_pid, total_bytes = parse_clients(content)
     assert total_bytes >= 0
-    assert all(size >= 0 for size in held.values())
+    assert all(size >= 0 for size in by_pid.values())
 
 
 def test_the_apps_processes(
@@ -53,7 +53,7 @@ def test_the_apps_processes(
     )
     source = GpuMemoryNvmap(root)
     source.open(run(), taken)
-    source.attach(Subject(4711, "abc"))
+    source.attach(AppHandle(4711, "abc"))
     source.detach()
     source.close()
     assert taken.last == {

@@ -9,12 +9,12 @@ import pytest
 from tests.collect.conftest import Taken
 from tests.helpers.fake_jetson import BOARDS, FakeJetson, agx_orin, nano, proc_stat, xavier_nx
 
-from profileapp.collect.jetson.kernel_source import JetsonGpuSummary, JetsonSystem, JetsonSystemInPart
+from profileapp.collect.api import AppHandle, RunContext
+from profileapp.collect.jetson.kernel_source import JetsonGpuSummary, JetsonSystem, PartialJetsonSystem
 from profileapp.collect.jetson.throttle import power_mode_number, slows_down
-from profileapp.collect.seam import RunContext, Subject
 from profileapp.errors import Unavailable
 
-APP = Subject(1)
+APP = AppHandle(1)
 SECOND = 1_000_000_000
 
 
@@ -134,7 +134,7 @@ def test_open_leaves_nothing_open(board: Callable[[Path], FakeJetson], tmp_path:
 
 
 def test_elsewhere_it_is_unavailable(tmp_path: Path, context: RunContext, taken: Taken) -> None:
-    for source in (JetsonSystem(tmp_path), JetsonSystemInPart(tmp_path), JetsonGpuSummary(tmp_path)):
+    for source in (JetsonSystem(tmp_path), PartialJetsonSystem(tmp_path), JetsonGpuSummary(tmp_path)):
         with pytest.raises(Unavailable, match="no Jetson"):
             source.open(context, taken)
         source.close()
@@ -149,7 +149,7 @@ def test_what_cannot_be_read_leaves_it_to_tegrastats_or_to_the_rest(
     with pytest.raises(Unavailable, match="load of the GPU"):
         whole.open(context, taken)
     whole.close()
-    part = JetsonSystemInPart(board.root)
+    part = PartialJetsonSystem(board.root)
     part.open(context, taken)
     part.attach(APP)
     part.close()

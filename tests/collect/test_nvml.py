@@ -25,16 +25,16 @@ from helpers.fake_nvml import (
     memory_v2,
     process,
 )
+from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.energy.nvml import EnergyNvml
 from profileapp.collect.gpu import nvml_session
 from profileapp.collect.gpu.nvml_session import FAILURES_IN_A_ROW, Nvml, NvmlSource, discrete_gpus
 from profileapp.collect.gpu.nvml_source import GpuMemoryNvml, GpuSummaryNvml
-from profileapp.collect.seam import RunContext, Subject
 from profileapp.errors import AppEnded, Unavailable
 
 GIB = 2**30
 SECOND = 1_000_000_000
-APP = Subject(10, "1a2b")
+APP = AppHandle(10, "1a2b")
 
 BUSY = {
     "nvmlDeviceGetUtilizationRates": SimpleNamespace(gpu=97, memory=41),
@@ -226,7 +226,7 @@ def test_memory_of_the_device_and_of_the_container(
 
 
 @pytest.mark.parametrize(
-    ("listing", "held"),
+    ("listing", "allocated_bytes"),
     [
         ({"nvmlDeviceGetComputeRunningProcesses_v3": [process(10, GIB)]}, GIB),
         ({"nvmlDeviceGetComputeRunningProcesses_v2": [process(10, GIB)]}, GIB),
@@ -235,7 +235,11 @@ def test_memory_of_the_device_and_of_the_container(
     ],
 )
 def test_a_driver_older_than_the_package_lists_processes_in_its_own_way_or_not_at_all(
-    listing: dict[str, Any], held: int | None, opened: Callable[[NvmlSource], NvmlSource], taken: Any, proc: Path
+    listing: dict[str, Any],
+    allocated_bytes: int | None,
+    opened: Callable[[NvmlSource], NvmlSource],
+    taken: Any,
+    proc: Path,
 ) -> None:
     mismatch = NVMLLibraryMismatchError("Unversioned function called")
     lists = dict.fromkeys(("nvmlDeviceGetComputeRunningProcesses", "nvmlDeviceGetGraphicsRunningProcesses"), mismatch)
@@ -243,7 +247,7 @@ def test_a_driver_older_than_the_package_lists_processes_in_its_own_way_or_not_a
     source = opened(GpuMemoryNvml(lambda: nvml, proc))
     source.attach(APP)
     assert taken.last["gpu.memory.used[0]"] == 5 * GIB
-    assert taken.last.get("gpu.memory.allocated[0]") == held
+    assert taken.last.get("gpu.memory.allocated[0]") == allocated_bytes
 
 
 @pytest.mark.parametrize("name", ["Orin (nvgpu)", NVMLError(NOT_SUPPORTED)])
@@ -270,7 +274,7 @@ def test_memory_of_a_process_and_its_children(run: Callable[..., RunContext], ta
         nvml = FakeNvml({**BUSY, "nvmlDeviceGetComputeRunningProcesses": listed})
         source = GpuMemoryNvml(lambda: nvml)
         source.open(run(contained=False), taken)
-        source.attach(Subject(app.pid))
+        source.attach(AppHandle(app.pid))
         assert taken.last["gpu.memory.allocated[0]"] == 2 * GIB
     finally:
         app.communicate(b"")
@@ -280,11 +284,11 @@ def test_processes_that_cannot_be_seen_leave_the_device(
     opened: Callable[[NvmlSource], NvmlSource], taken: Any, proc: Path, warnings: list[str]
 ) -> None:
     source = opened(GpuMemoryNvml(lambda: FakeNvml(BUSY), proc))
-    source.attach(Subject(12, "1a2b"))
+    source.attach(AppHandle(12, "1a2b"))
     assert taken.last == {"gpu.memory.used[0]": 5 * GIB, "gpu.memory.total[0]": 80 * GIB}
     assert warnings == ["gpu-memory: of the device only; the container's processes cannot be seen from here"]
     with pytest.raises(AppEnded):
-        source.attach(Subject(4242, "1a2b"))
+        source.attach(AppHandle(4242, "1a2b"))
 
 
 def test_energy_by_the_gpus_counter_or_else_by_its_power(
@@ -368,7 +372,7 @@ def test_the_real_package_has_what_we_ask_for() -> None:
         (26, "DEPRECATED"),
     ):
         assert getattr(pynvml, f"NVML_ERROR_{name}") == code
-        assert code in nvml_session._NOT_HAD
+        assert code in nvml_session._UNAVAILABLE
     assert pynvml.nvmlMemory_v2 == MEMORY_V2
     assert {name for name, _ in pynvml.c_nvmlMemory_v2_t._fields_} >= {"used", "reserved", "total"}
     assert pynvml.NVML_ERROR_GPU_IS_LOST == nvml_session._GPU_IS_LOST

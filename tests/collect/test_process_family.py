@@ -23,7 +23,7 @@ def family_of(proc: Path, pid: int) -> Family:
 
 
 def pids(family: Family, now_ns: int = 0) -> set[int]:
-    return {stat.pid for stat in family.look(now_ns)}
+    return {stat.pid for stat in family.scan(now_ns)}
 
 
 WriteTree = Callable[[dict[str, str]], Path]
@@ -109,14 +109,14 @@ class Host:
         ]
 
 
-@given(seed=st.integers(0, 10**6), looks=st.integers(1, 30))
-def test_no_cpu_time_of_waited_for_processes_is_lost(seed: int, looks: int) -> None:
+@given(seed=st.integers(0, 10**6), scans=st.integers(1, 30))
+def test_no_cpu_time_of_waited_for_processes_is_lost(seed: int, scans: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     host, account = Host(chance), CpuAccount()
     before = account.total_ticks(host.stats())
     assert before == 0
     orphans = False
-    for _ in range(looks):
+    for _ in range(scans):
         for _ in range(chance.randrange(12)):
             host.step()
             # A process whose parent has ended takes its time to init when it ends: what was seen of it is all there is.

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.container.process_tree import ProcessTree
-from profileapp.collect.seam import RunContext, Subject
 from profileapp.errors import Unavailable
 
 # Uses CPU time in children that live for a few milliseconds each, then says so, and waits to be ended.
@@ -60,7 +60,7 @@ def test_cpu_time_of_short_lived_children_is_counted(
     app = start(BURST)
     collector = ProcessTree()
     collector.open(run(contained=False), taken)
-    collector.attach(Subject(app.pid))
+    collector.attach(AppHandle(app.pid))
     deadline = time.monotonic() + 60
     os.set_blocking(app.stdout.fileno(), False)  # type: ignore[union-attr]
     while app.stdout.read() is None and time.monotonic() < deadline:  # type: ignore[union-attr]
@@ -87,7 +87,7 @@ def test_memory_and_processes_of_all_descendants(
     app.stdout.readline()  # type: ignore[union-attr]
     collector = ProcessTree()
     collector.open(run(contained=False), taken)
-    collector.attach(Subject(app.pid))
+    collector.attach(AppHandle(app.pid))
     assert taken.last["container.processes"] == 2
     assert taken.last["container.memory.used"] > 100_000_000
     assert "container.network.received" not in taken.last
@@ -104,7 +104,7 @@ def test_memory_and_processes_of_all_descendants(
     else:
         pytest.fail("samples of a process that is gone")
     with pytest.raises(Unavailable, match="ended before"):
-        collector.attach(Subject(app.pid))
+        collector.attach(AppHandle(app.pid))
     collector.close()
 
 
@@ -115,10 +115,10 @@ def test_a_container_is_measured_by_its_processes_with_a_warning_only(
     root = write_tree({"10/stat": fields, "10/cgroup": "0::/../1a2b\n"})
     collector = ProcessTree(root)
     collector.open(run(contained=True), taken)
-    collector.attach(Subject(10, "1a2b"))
-    collector.attach(Subject(10, "1a2b"))
+    collector.attach(AppHandle(10, "1a2b"))
+    collector.attach(AppHandle(10, "1a2b"))
     assert taken.last["container.processes"] == 3
     assert len(warnings) == 1
     # Another process that has the same number where the worker is.
     with pytest.raises(Unavailable, match="cannot be seen"):
-        collector.attach(Subject(10, "ffff"))
+        collector.attach(AppHandle(10, "ffff"))

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 from tests.collect.conftest import Taken
 
+from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.functions.py_spy import PySpy, find_py_spy, is_python, why_not_ptrace
-from profileapp.collect.seam import RunContext, Subject
 from profileapp.errors import AppEnded, Unavailable
 from profileapp.record.table_files import STACKS_FILE, read_functions
 
@@ -38,9 +38,9 @@ pytestmark = pytest.mark.skipif(bool(why_not_ptrace(Path("/proc"))), reason=why_
 def app(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*words: str) -> subprocess.Popen[bytes]:
+    def start(*argv: str) -> subprocess.Popen[bytes]:
         (tmp_path / "busy.py").write_text(BUSY)
-        started.append(subprocess.Popen(words, cwd=tmp_path, start_new_session=True))
+        started.append(subprocess.Popen(argv, cwd=tmp_path, start_new_session=True))
         return started[-1]
 
     yield start
@@ -58,14 +58,14 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def measured(source: PySpy, run: RunContext, app: subprocess.Popen[bytes], seconds: float = 1.5) -> None:
     source.open(run, Taken())
-    source.attach(Subject(app.pid))
-    wait_for(lambda: any(spy.is_at_work for spy in source._spies.values()))
+    source.attach(AppHandle(app.pid))
+    wait_for(lambda: any(spy.is_running for spy in source._spies.values()))
     time.sleep(seconds)
     source.detach()
 
 
 @pytest.mark.parametrize(
-    "words",
+    "argv",
     [
         (sys.executable, "busy.py"),
         ("sh", "-c", f"sleep 0.3; exec {sys.executable} busy.py"),
@@ -75,10 +75,10 @@ def measured(source: PySpy, run: RunContext, app: subprocess.Popen[bytes], secon
     ids=["at once", "what becomes Python", "a child", "a child of Python"],
 )
 def test_the_hot_function_is_found(
-    app: Callable[..., subprocess.Popen[bytes]], run: Callable[..., RunContext], words: tuple[str, ...]
+    app: Callable[..., subprocess.Popen[bytes]], run: Callable[..., RunContext], argv: tuple[str, ...]
 ) -> None:
     source, context = PySpy(), run()
-    measured(source, context, app(*words))
+    measured(source, context, app(*argv))
     source.close()
     problems: list[str] = []
     rows = {row.name: row for row in read_functions(context.artifacts, problems)}
@@ -108,8 +108,8 @@ def test_repeats_add_up(app: Callable[..., subprocess.Popen[bytes]], run: Callab
     source, context = PySpy(), run()
     measured(source, context, app(sys.executable, "busy.py"), 0.7)
     first = sum(row.samples or 0 for row in read_functions(context.artifacts, []))
-    source.attach(Subject(app(sys.executable, "busy.py").pid))
-    wait_for(lambda: any(spy.is_at_work for spy in source._spies.values()))
+    source.attach(AppHandle(app(sys.executable, "busy.py").pid))
+    wait_for(lambda: any(spy.is_running for spy in source._spies.values()))
     time.sleep(0.7)
     source.detach()
     source.close()
@@ -122,8 +122,8 @@ def test_an_app_that_ends_by_itself_leaves_its_functions(
     source, context = PySpy(), run()
     process = app(sys.executable, "busy.py")
     source.open(context, Taken())
-    source.attach(Subject(process.pid))
-    wait_for(lambda: any(spy.is_at_work for spy in source._spies.values()))
+    source.attach(AppHandle(process.pid))
+    wait_for(lambda: any(spy.is_running for spy in source._spies.values()))
     time.sleep(1)
     process.terminate()
     process.wait()
@@ -137,7 +137,7 @@ def test_an_app_without_python_says_so(
 ) -> None:
     source = PySpy()
     source.open(run(), Taken())
-    source.attach(Subject(app("sleep", "60").pid))
+    source.attach(AppHandle(app("sleep", "60").pid))
     time.sleep(0.2)
     with pytest.raises(Unavailable, match="never ran Python"):
         source.detach()
@@ -151,7 +151,7 @@ def test_an_app_that_has_ended(run: Callable[..., RunContext]) -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
     with pytest.raises(AppEnded):
-        source.attach(Subject(gone.pid))
+        source.attach(AppHandle(gone.pid))
     source.close()
 
 
@@ -163,7 +163,7 @@ def test_py_spy_that_ends_at_once_is_started_again_and_told_of(
     program.chmod(0o755)
     source = PySpy(lambda: program)
     source.open(run(), Taken())
-    source.attach(Subject(app(sys.executable, "busy.py").pid))
+    source.attach(AppHandle(app(sys.executable, "busy.py").pid))
     starts = tmp_path / "starts"
     wait_for(lambda: starts.exists() and starts.read_text().count("start") > 2)
     with pytest.raises(Unavailable, match="no permission"):

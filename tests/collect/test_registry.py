@@ -14,7 +14,7 @@ from profileapp.collect.gpu.memory_cuda import GpuMemoryCuda
 from profileapp.collect.gpu.memory_nvmap import GpuMemoryNvmap
 from profileapp.collect.gpu.nvml_source import GpuMemoryNvml, GpuSummaryNvml
 from profileapp.collect.jetson.energy import EnergyJetson
-from profileapp.collect.jetson.kernel_source import JetsonGpuSummary, JetsonSystem, JetsonSystemInPart
+from profileapp.collect.jetson.kernel_source import JetsonGpuSummary, JetsonSystem, PartialJetsonSystem
 from profileapp.collect.jetson.tegrastats import Tegrastats
 from profileapp.collect.jetson.tegrastats_metrics import TegrastatsEnergy, TegrastatsGpuSummary
 from profileapp.collect.kernels.trace import Nsys, Nvprof
@@ -34,7 +34,7 @@ class NoSource:
 
 
 class Untimed(PsutilSystem):
-    fastest_s = "soon"  # type: ignore[assignment]
+    min_interval_s = "soon"  # type: ignore[assignment]
 
 
 def exits() -> None:
@@ -49,7 +49,7 @@ def entry(name: str, value: str) -> EntryPoint:
     ("metric", "expected"),
     [
         ("container", [ContainerCgroup, ProcessTree]),
-        ("system", [JetsonSystem, Tegrastats, JetsonSystemInPart, PsutilSystem]),
+        ("system", [JetsonSystem, Tegrastats, PartialJetsonSystem, PsutilSystem]),
         ("gpu-memory", [GpuMemoryNvml, GpuMemoryNvmap, GpuMemoryCuda]),
         ("gpu-summary", [JetsonGpuSummary, TegrastatsGpuSummary, Nsys, GpuSummaryNvml, Nvprof]),
         ("energy", [EnergyJetson, TegrastatsEnergy, EnergyNvml]),
@@ -83,7 +83,7 @@ def test_a_source_of_another_package_comes_before_ours(warnings: list[str], monk
     [
         ("no.such.package:Source", "No module named 'no'"),
         ("profileapp.collect.system.psutil_source:Missing", "no attribute 'Missing'"),
-        ("Untimed", "fastest_s"),
+        ("Untimed", "min_interval_s"),
         ("NoSource", "no method open, attach, sample, detach, close"),
         ("exits", "no licence found"),
         ("profileapp.collect.custom.source:Custom", "serves the metric 'custom'"),

@@ -103,28 +103,28 @@ def test_one_bad_sample_is_told_of_and_the_next_one_taken() -> None:
         if count == 1:
             raise ValueError("once")
 
-    told: list[tuple[object, str]] = []
+    message: list[tuple[object, str]] = []
     collector = Fake(fail_first)
-    sampler = Sampler(collector, 0.01, lambda source, error: told.append((source, str(error))))
+    sampler = Sampler(collector, 0.01, lambda source, error: message.append((source, str(error))))
     sampler.start()
     assert collector.done.wait(30)
     sampler.stop()
-    assert told == [(collector, "once")]
+    assert message == [(collector, "once")]
     assert (sampler.failures, sampler.ended_by) == (1, None)
 
 
 def test_five_bad_samples_in_a_row_end_it() -> None:
     # Two bad ones, a good one, then only bad ones: the good one begins the count anew.
     ended = threading.Event()
-    told: list[Exception] = []
+    message: list[Exception] = []
 
     def fail(count: int) -> None:
         if count != 3:
             raise OSError(f"number {count}")
 
     def on_failure(collector: Any, error: Exception) -> None:
-        told.append(error)
-        if len(told) == 2 + FAILURES_IN_A_ROW:
+        message.append(error)
+        if len(message) == 2 + FAILURES_IN_A_ROW:
             ended.set()
 
     collector = Fake(fail)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profileapp.collect.custom.line import Refused
+from profileapp.collect.custom.line import InvalidSample
 from profileapp.collect.custom.statsd_line import StatsdEvent, StatsdParser, StatsdSample
 
 
@@ -104,7 +104,7 @@ def test_events_have_titles_and_service_checks_and_telemetry_are_passed_over() -
     ],
 )
 def test_refuses_with_a_reason(line: bytes, reason: str) -> None:
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(InvalidSample, match=reason):
         parse(line)
 
 
@@ -112,13 +112,13 @@ def test_refuses_with_a_reason(line: bytes, reason: str) -> None:
 def test_nothing_else_is_raised_and_all_that_is_kept_is_finite(line: bytes) -> None:
     for plain in (False, True):
         try:
-            said = parse(line, plain=plain)
-        except Refused:
+            output = parse(line, plain=plain)
+        except InvalidSample:
             continue
-        if isinstance(said, StatsdSample):
-            assert all(math.isfinite(value) for value in said.values)
-            assert said.series.name.isprintable()
-            assert {key for key, _ in said.series.labels}.isdisjoint({"metric", "unit", "kind"})
+        if isinstance(output, StatsdSample):
+            assert all(math.isfinite(value) for value in output.values)
+            assert output.series.name.isprintable()
+            assert {key for key, _ in output.series.labels}.isdisjoint({"metric", "unit", "kind"})
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(allow_nan=False, allow_infinity=False)), max_size=30))

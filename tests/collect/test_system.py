@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profileapp.collect.seam import RunContext, Subject
+from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.system import psutil_source as system
 from profileapp.collect.system.proc_load import parse_cpu_times
 from profileapp.collect.system.psutil_source import PsutilSystem
@@ -56,7 +56,7 @@ def test_cpu_memory_and_swap(
 ) -> None:
     collector = PsutilSystem(write_tree(proc_files(0, 0, 100)))
     collector.open(run(), taken)
-    collector.attach(Subject(1))
+    collector.attach(AppHandle(1))
     assert "system.cpu.util" not in taken.last
     write_tree(proc_files(75, 0, 125))
     collector.sample(SECOND)
@@ -89,7 +89,7 @@ def test_sensors_are_asked_once_a_second_and_a_broken_one_is_told_of_once(
     sensors.frequency = broken
     collector = PsutilSystem(write_tree(proc_files(0, 0, 100)))
     collector.open(run(), taken)
-    collector.attach(Subject(1))
+    collector.attach(AppHandle(1))
     for tenth in range(21):
         collector.sample(tenth * SECOND // 10)
     collector.close()
@@ -107,7 +107,7 @@ def test_the_clock_is_in_hertz(
     sensors.frequency = lambda: SimpleNamespace(current=1479.0)
     collector = PsutilSystem(write_tree(proc_files(0, 0, 100)))
     collector.open(run(), taken)
-    collector.attach(Subject(1))
+    collector.attach(AppHandle(1))
     collector.close()
     assert taken.last["system.cpu.frequency"] == 1.479e9
 
@@ -120,7 +120,7 @@ def test_a_machine_without_the_files_is_unavailable(run: Callable[..., RunContex
 def test_this_machine(run: Callable[..., RunContext], taken: Any) -> None:
     collector = PsutilSystem()
     collector.open(run(), taken)
-    collector.attach(Subject(1))
+    collector.attach(AppHandle(1))
     collector.close()
     assert taken.last["system.memory.used"] > 2**20
 

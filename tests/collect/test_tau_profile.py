@@ -72,10 +72,10 @@ def test_a_flat_profile() -> None:
     ]
     assert file.timers[2] == TauTimer('say "hi", twice [{app.py}{3}]', ("PYTHON",), 2, 300000.5, 300000.5, 1)
     broadcast, heap = file.events
-    assert (broadcast.name, broadcast.count, broadcast.min, broadcast.max, broadcast.mean, broadcast.sd) == (
+    assert (broadcast.name, broadcast.count, broadcast.min, broadcast.max, broadcast.mean, broadcast.stddev) == (
         "Message size for broadcast", 2, 2, 6, 4, 2,
     )  # fmt: skip
-    assert (heap.name, heap.sd) == ('Heap "used"', 0)
+    assert (heap.name, heap.stddev) == ('Heap "used"', 0)
 
 
 def test_functions_by_their_own_time(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_events_of_threads_are_added_up(tmp_path: Path) -> None:
     event = next(event for event in profile.events if "broadcast" in event.name)
     # Of 2, 6 and 10.
     assert (event.count, event.min, event.max, event.mean) == pytest.approx((3, 2, 10, 6))
-    assert event.sd == pytest.approx(3.26599, abs=1e-4)
+    assert event.stddev == pytest.approx(3.26599, abs=1e-4)
 
 
 def test_sampled_functions_are_told_once_with_their_hottest_line(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.jetson import tegrastats as module
 from profileapp.collect.jetson.tegrastats import Tegrastats, find_tegrastats
-from profileapp.collect.seam import RunContext, Subject
 from profileapp.errors import Unavailable
 from profileapp.model.clock import Clock
 from profileapp.model.target import Target
@@ -65,8 +65,8 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def starts(path: Path) -> int:
-    told = Path(f"{path}.starts")
-    return told.read_text().count("started") if told.exists() else 0
+    message = Path(f"{path}.starts")
+    return message.read_text().count("started") if message.exists() else 0
 
 
 def running(path: Path) -> bool:
@@ -81,7 +81,7 @@ def test_lines_become_samples_while_the_app_runs_and_nothing_is_left(
     source = Tegrastats(lambda: path)
     source.open(run, taken)
     assert taken.samples == [], "the app does not run yet"
-    source.attach(Subject(1))
+    source.attach(AppHandle(1))
     wait_for(lambda: len(taken.samples) > 20)
     source.sample(time.monotonic_ns())
     source.detach()
@@ -130,7 +130,7 @@ def test_a_program_that_dies_is_started_again(
     taken = Taken()
     source = Tegrastats(lambda: path)
     source.open(run, taken)
-    source.attach(Subject(1))
+    source.attach(AppHandle(1))
     wait_for(lambda: starts(path) >= 3)
     source.close()
     assert len(taken.samples) >= 6
@@ -146,7 +146,7 @@ def test_a_program_that_hangs_is_ended_and_started_again(
     monkeypatch.setattr(module, "END_S", 0.3)
     source = Tegrastats(lambda: path)
     source.open(run, Taken())
-    source.attach(Subject(1))
+    source.attach(AppHandle(1))
     wait_for(lambda: Path(f"{path}.starts").exists())
     time.sleep(0.6)
     with pytest.raises(RuntimeError, match="said nothing"):
@@ -165,7 +165,7 @@ def test_a_flood_and_a_line_without_end_stay_bounded(
     taken = Taken()
     source = Tegrastats(lambda: path)
     source.open(run, taken)
-    source.attach(Subject(1))
+    source.attach(AppHandle(1))
     wait_for(lambda: len(taken.samples) > 8000)
     source.close()
     assert any("1 words of tegrastats were not understood, such as 'WHAT'" in line for line in warnings)

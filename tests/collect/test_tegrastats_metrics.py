@@ -12,11 +12,11 @@ from tests.collect.conftest import Taken
 from tests.helpers.fake_jetson import xavier_nx
 from tests.helpers.fake_nvml import FakeNvml, memory
 
+from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.jetson import tegrastats_metrics
 from profileapp.collect.jetson.kernel_source import JetsonGpuSummary
 from profileapp.collect.jetson.tegrastats import Tegrastats
 from profileapp.collect.jetson.tegrastats_metrics import TegrastatsEnergy, TegrastatsGpuSummary
-from profileapp.collect.seam import RunContext, Subject
 from profileapp.errors import Unavailable
 from profileapp.model.target import Target
 
@@ -55,7 +55,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def test_load_of_the_gpu(start: Callable[[type[Tegrastats], str], Tegrastats], taken: Taken) -> None:
     source = start(TegrastatsGpuSummary, LINE)
     assert not taken.samples
-    source.attach(Subject(1))
+    source.attach(AppHandle(1))
     wait_for(lambda: len(taken.samples) > 10)
     source.sample(time.monotonic_ns())
     source.detach()
@@ -70,7 +70,7 @@ def test_load_of_the_gpu(start: Callable[[type[Tegrastats], str], Tegrastats], t
 def test_energy_of_the_board(start: Callable[[type[Tegrastats], str], Tegrastats], taken: Taken) -> None:
     source = start(TegrastatsEnergy, LINE)
     assert not taken.samples
-    source.attach(Subject(1))
+    source.attach(AppHandle(1))
     wait_for(lambda: len(taken.of("energy.total")) > 5)
     source.sample(time.monotonic_ns())
     source.detach()
@@ -118,7 +118,7 @@ def test_the_device_tells_of_throttling_beside_tegrastats(
     start: Callable[[type[Tegrastats], str], Tegrastats], taken: Taken
 ) -> None:
     source = start(Tegrastats, LINE)
-    source.attach(Subject(1))
+    source.attach(AppHandle(1))
     source.sample(time.monotonic_ns())
     source.detach()
     source.close()

@@ -21,8 +21,8 @@ REPEATS = 5
 
 
 def baseline(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "profileapp", "baseline", *args]
-    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False, env=dict(os.environ), timeout=60)
+    argv = [sys.executable, "-m", "profileapp", "baseline", *args]
+    return subprocess.run(argv, cwd=cwd, capture_output=True, text=True, check=False, env=dict(os.environ), timeout=60)
 
 
 def a_build(out: Path, run_id: str, build: int, fps: float, **changes: object) -> Path:
@@ -32,8 +32,8 @@ def a_build(out: Path, run_id: str, build: int, fps: float, **changes: object) -
     repeats = tuple(
         Repeat(number, start, start, start + SECOND_NS - 1, "timeout") for number, start in enumerate(starts, start=1)
     )
-    told = {"build": Build(job="objcounter/main", number=str(build), branch="main")} | changes
-    run = a_run(run_id, started_ns=started_ns, seconds=REPEATS, repeats=repeats, **told)
+    fields = {"build": Build(job="objcounter/main", number=str(build), branch="main")} | changes
+    run = a_run(run_id, started_ns=started_ns, seconds=REPEATS, repeats=repeats, **fields)
     values = [fps * (1 + 0.004 * ((number * 7 + build * 3) % 5 - 2)) for number in range(REPEATS)]
     return record(out, run, {FPS: values, CPU: [50.0 + (number + build) % 3 for number in range(REPEATS)]})
 
@@ -49,7 +49,7 @@ def builds(tmp_path: Path) -> Path:
     for number in range(BUILDS):
         a_build(tmp_path / "builds" / str(number) / "profile", f"r{number}", number, 10.0)
     a_build(tmp_path / "builds/nano/profile", "nano", 3, 2.0, agent=Agent(hostname="n", board="Nano"))
-    a_build(tmp_path / "builds/bad/profile", "bad", 4, 1.0, ending="failed", message="exit code 1")
+    a_build(tmp_path / "builds/bad/profile", "bad", 4, 1.0, exit_reason="failed", message="exit code 1")
     return tmp_path
 
 
@@ -76,14 +76,14 @@ def test_worse_and_the_same(builds: Path, earlier: list[str]) -> None:
     assert cases["baseline container.cpu.util mean"].find("failure") is None
 
     a_build(builds / "profile", "now", 50, 10.1)
-    said = json.loads(baseline("profile", "--json", *earlier, cwd=builds).stdout)
-    assert said["exit_code"] == 0
-    numbers = said["targets"]["gpu"]["numbers"]
+    output = json.loads(baseline("profile", "--json", *earlier, cwd=builds).stdout)
+    assert output["exit_code"] == 0
+    numbers = output["targets"]["gpu"]["numbers"]
     assert [(one["title"], one["state"], one["runs"]) for one in numbers] == [
         ("container.cpu.util", "same", BUILDS),
         ("fps", "same", BUILDS),
     ]
-    assert said["targets"]["gpu"]["build"] == "objcounter/main#11"
+    assert output["targets"]["gpu"]["build"] == "objcounter/main#11"
 
 
 def test_nothing_to_hold_it_against_is_a_result_of_its_own(builds: Path, earlier: list[str]) -> None:
@@ -97,8 +97,8 @@ def test_nothing_to_hold_it_against_is_a_result_of_its_own(builds: Path, earlier
 def test_the_report_shows_it_and_its_exit_code_is_that_of_a_budget(builds: Path) -> None:
     a_build(builds / "profile", "now", 50, 8.5)
     baseline("profile", "--against", "builds", cwd=builds)
-    words = [sys.executable, "-m", "profileapp", "report", "profile"]
-    done = subprocess.run(words, cwd=builds, capture_output=True, text=True, check=False, timeout=120)
+    argv = [sys.executable, "-m", "profileapp", "report", "profile"]
+    done = subprocess.run(argv, cwd=builds, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 1 and "1 target: 1 worse" in done.stdout, done.stderr
     page = (builds / "profile/gpu/report/index.html").read_text()
     assert "Against earlier runs" in page and "objcounter/main#11" in page
@@ -112,11 +112,11 @@ def test_a_run_that_is_stored_is_not_held_against_itself_and_a_worse_one_is_no_b
     folder = a_build(builds / "profile", "now", 50, 8.5)
     baseline("profile", cwd=builds)
     store_folder(database, folder)
-    said = json.loads(baseline("profile", "--json", cwd=builds).stdout)
-    assert said["exit_code"] == 1 and said["targets"]["gpu"]["numbers"][1]["runs"] == BUILDS
+    output = json.loads(baseline("profile", "--json", cwd=builds).stdout)
+    assert output["exit_code"] == 1 and output["targets"]["gpu"]["numbers"][1]["runs"] == BUILDS
     a_build(builds / "next", "next", 51, 8.5)
-    said = json.loads(baseline("next", "--json", cwd=builds).stdout)
-    assert said["targets"]["gpu"]["numbers"][1]["runs"] == BUILDS
+    output = json.loads(baseline("next", "--json", cwd=builds).stdout)
+    assert output["targets"]["gpu"]["numbers"][1]["runs"] == BUILDS
 
 
 def test_after_a_change_that_was_meant_earlier_runs_count_from_then_on(builds: Path) -> None:
@@ -138,9 +138,9 @@ def test_after_a_change_that_was_meant_earlier_runs_count_from_then_on(builds: P
         a_build(builds / "profile", "later", 60, fps)
         for earlier in (["--against", "builds"], []):
             done = baseline("profile", "--json", "--since", since, *earlier, cwd=builds)
-            said = json.loads(done.stdout)
-            assert (done.returncode, said["targets"]["gpu"]["numbers"][1]["state"]) == (code, state)
-            assert said["targets"]["gpu"]["numbers"][1]["runs"] == 8
+            output = json.loads(done.stdout)
+            assert (done.returncode, output["targets"]["gpu"]["numbers"][1]["state"]) == (code, state)
+            assert output["targets"]["gpu"]["numbers"][1]["runs"] == 8
 
 
 def test_a_day_that_is_none_is_named(builds: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_day_that_is_none_is_named(builds: Path) -> None:
 
 
 def test_a_failed_run_is_not_compared(builds: Path) -> None:
-    a_build(builds / "profile", "now", 50, 1.0, ending="failed", message="exit code 1")
+    a_build(builds / "profile", "now", 50, 1.0, exit_reason="failed", message="exit code 1")
     done = baseline("profile", "--against", "builds", cwd=builds)
     assert done.returncode == 0 and "its numbers are not compared" in done.stdout
 

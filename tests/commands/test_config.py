@@ -12,9 +12,9 @@ NAME = "alice/objcounter/night"
 
 
 def profileapp(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "profileapp", *args]
+    argv = [sys.executable, "-m", "profileapp", *args]
     env = {**os.environ, "PROFILEAPP_DB": "configs.db", "USER": "alice", "LOGNAME": "alice"}
-    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False, env=env, timeout=60)
+    return subprocess.run(argv, cwd=cwd, capture_output=True, text=True, check=False, env=env, timeout=60)
 
 
 def test_from_save_to_plan(tmp_path: Path) -> None:

@@ -46,11 +46,11 @@ def test_where_a_container_can_be_run(tmp_path: Path, docker_client: object) -> 
 
 
 def test_for_machines(tmp_path: Path) -> None:
-    told = json.loads(profileapp("doctor", "--metric", "container", "--json", cwd=tmp_path, **NOWHERE).stdout)
-    assert told["version"] == 1
-    assert [each["name"] for each in told["things"]] == ["docker", "python", "pages", "disk", "datagrams"]
-    (container,) = told["metrics"]
-    assert container["can_be_had"]
+    message = json.loads(profileapp("doctor", "--metric", "container", "--json", cwd=tmp_path, **NOWHERE).stdout)
+    assert message["version"] == 1
+    assert [each["name"] for each in message["prerequisites"]] == ["docker", "python", "pages", "disk", "datagrams"]
+    (container,) = message["metrics"]
+    assert container["available"]
     assert [each["state"] for each in container["sources"]] == ["used", "in reserve"]
 
 
@@ -82,8 +82,8 @@ def test_the_plan_warns_of_what_this_agent_cannot_give(tmp_path: Path) -> None:
 
 def test_a_run_says_so_before_the_app_starts(tmp_path: Path) -> None:
     (tmp_path / "sage.yaml").write_text(json.dumps({"name": "app", "profiling": {"targets": TARGETS[:1]}}))
-    words = ("run", "sage.yaml", "--runtime", "process", "--command", sys.executable, "--no-report")
-    done = profileapp(*words, cwd=tmp_path, PATH="/bin")
+    argv = ("run", "sage.yaml", "--runtime", "process", "--command", sys.executable, "--no-report")
+    done = profileapp(*argv, cwd=tmp_path, PATH="/bin")
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
     note = next(number for number, line in enumerate(lines) if "here: no tau on this agent (tau_exec: TAU" in line)

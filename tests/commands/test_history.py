@@ -19,8 +19,8 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 def profileapp(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "profileapp", *args]
-    return subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False, env=dict(os.environ), timeout=60)
+    argv = [sys.executable, "-m", "profileapp", *args]
+    return subprocess.run(argv, cwd=cwd, capture_output=True, text=True, check=False, env=dict(os.environ), timeout=60)
 
 
 def fill(folder: Path, app: str = "objcounter") -> None:
@@ -44,8 +44,8 @@ def test_history(tmp_path: Path) -> None:
     assert "with 0000012ab after 0000011ab" in done.stdout
     assert "0000012ab" in (tmp_path / "page/index.html").read_text()
     assert len(list((tmp_path / "page/report").glob("*.svg"))) == 2
-    said = json.loads(profileapp("history", "objcounter", "--json", "--no-changes", cwd=tmp_path).stdout)
-    assert [trend["title"] for trend in said["trends"]] == ["container.cpu.util", "fps"]
+    output = json.loads(profileapp("history", "objcounter", "--json", "--no-changes", cwd=tmp_path).stdout)
+    assert [trend["title"] for trend in output["trends"]] == ["container.cpu.util", "fps"]
     none = profileapp("history", "other", cwd=tmp_path)
     assert none.returncode == 3 and "holds no run of 'other'" in none.stderr
 
@@ -56,8 +56,8 @@ def test_compare(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "+32 %" in done.stdout and "█" in done.stdout
     assert "+32 %" in (tmp_path / "page/index.html").read_text()
-    said = json.loads(profileapp("compare", "runs/0", "r12", "--metric", "fps.max", "--json", cwd=tmp_path).stdout)
-    (difference,) = said["differences"]
+    output = json.loads(profileapp("compare", "runs/0", "r12", "--metric", "fps.max", "--json", cwd=tmp_path).stdout)
+    (difference,) = output["differences"]
     assert (difference["first"]["mean"], difference["second"]["mean"]) == (10.0, 13.0)
     lost = profileapp("compare", "runs/0", "nothing", cwd=tmp_path)
     assert lost.returncode == 3 and lost.stderr.count("\n") == 1
@@ -65,8 +65,8 @@ def test_compare(tmp_path: Path) -> None:
 
 def test_names_of_strangers_are_text_on_the_pages(tmp_path: Path) -> None:
     fill(tmp_path, HOSTILE)
-    for words in (("history", HOSTILE), ("compare", "r0", "r1")):
-        done = profileapp(*words, "--html", "page", cwd=tmp_path)
+    for argv in (("history", HOSTILE), ("compare", "r0", "r1")):
+        done = profileapp(*argv, "--html", "page", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         page = (tmp_path / "page/index.html").read_text()
         assert "<script" not in page

@@ -37,7 +37,7 @@ def name(request: pytest.FixtureRequest) -> str:
 def folder(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six runs of such an app, reported, stored, and looked at in every way; `said` has what the commands printed."""
     out = tmp_path_factory.mktemp("hostile")
-    said = []
+    printed = []
     for number in range(6):
         run = a_run(
             f"r{number}",
@@ -48,7 +48,7 @@ def folder(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         samples = {FPS: [10.0 + number, 12.0], CPU: [50.0], series(name[:200], name[:20], "custom"): [1.0, 2.0]}
         record(out / "runs" / str(number), run, samples)
-    for words in (
+    for argv in (
         ("report", "runs/0"),
         ("report", "runs/0", "--format", "markdown"),
         ("report", "runs/0", "--format", "json"),
@@ -56,20 +56,20 @@ def folder(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("history", name[:100_000], "--html", "history"),
         ("compare", "r0", "r5", "--html", "comparison"),
     ):
-        done = profileapp(*words, cwd=out)
-        assert done.returncode == 0, (words[0], done.stderr[:2000])
+        done = profileapp(*argv, cwd=out)
+        assert done.returncode == 0, (argv[0], done.stderr[:2000])
         assert "Traceback" not in done.stderr
-        if "json" not in words:
-            said.append(done.stdout)
+        if "json" not in argv:
+            printed.append(done.stdout)
         else:
             assert json.loads(done.stdout)["targets"][0]["name"] == "gpu"
-    (out / "said").write_text("\0".join(said))
+    (out / "printed").write_text("\0".join(printed))
     return out
 
 
 def test_nothing_on_a_terminal_or_in_a_page_turns_text_around_or_runs(folder: Path) -> None:
-    said = (folder / "said").read_text()
-    assert not TURNING.search(said) and "\x1b" not in said
+    printed = (folder / "printed").read_text()
+    assert not TURNING.search(printed) and "\x1b" not in printed
     pages = list(folder.rglob("*.html"))
     assert len(pages) == 4
     for page in pages:

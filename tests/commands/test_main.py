@@ -46,8 +46,8 @@ def configure(folder: Path, targets: str, more: str = "") -> None:
 
 
 def run_python(folder: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
-    words = ("run", "sage.yaml", "--runtime", "process", "--command", sys.executable, "--no-report", *args)
-    return profileapp(*words, cwd=folder, **env)
+    argv = ("run", "sage.yaml", "--runtime", "process", "--command", sys.executable, "--no-report", *args)
+    return profileapp(*argv, cwd=folder, **env)
 
 
 def code_target(name: str, code: str, more: str = "") -> str:
@@ -75,7 +75,7 @@ def test_mistakes_are_lines_with_places_and_exit_code_3(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "told"),
+    ("args", "message"),
     [
         (("run", "sage.yaml"), "no image: give --image"),
         (("run", "sage.yaml", "--runtime", "process"), "needs --command"),
@@ -90,10 +90,10 @@ def test_mistakes_are_lines_with_places_and_exit_code_3(tmp_path: Path) -> None:
         (("nonsense",), "No such command"),
     ],
 )
-def test_what_is_wrong_is_told_with_exit_code_3(tmp_path: Path, args: tuple[str, ...], told: str) -> None:
+def test_what_is_wrong_is_told_with_exit_code_3(tmp_path: Path, args: tuple[str, ...], message: str) -> None:
     configure(tmp_path, "    - {name: a}")
     done = profileapp(*args, cwd=tmp_path)
-    assert done.returncode == 3 and told in done.stderr
+    assert done.returncode == 3 and message in done.stderr
 
 
 def test_a_daemon_that_does_not_answer_is_exit_code_4(tmp_path: Path) -> None:
@@ -134,8 +134,8 @@ def test_run_measures_judges_and_files(tmp_path: Path) -> None:
 
 def test_report_makes_everything_from_what_a_crash_left(tmp_path: Path) -> None:
     configure(tmp_path, code_target("spin", SPIN.format(60)), "  defaults: {interval: 100ms}\n")
-    words = ("run", "sage.yaml", "--runtime", "process", "--command", sys.executable, "--no-report")
-    worker = subprocess.Popen([sys.executable, "-m", "profileapp", *words], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    argv = ("run", "sage.yaml", "--runtime", "process", "--command", sys.executable, "--no-report")
+    worker = subprocess.Popen([sys.executable, "-m", "profileapp", *argv], cwd=tmp_path, stderr=subprocess.DEVNULL)
     metrics = tmp_path / "profile/spin/metrics.ndjson"
     deadline = time.monotonic() + 60
     while not (metrics.exists() and metrics.stat().st_size > 4000) and time.monotonic() < deadline:
@@ -157,9 +157,9 @@ def test_report_makes_everything_from_what_a_crash_left(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_keeps_what_it_measured(tmp_path: Path, number: signal.Signals, code: int) -> None:
     configure(tmp_path, code_target("spin", SPIN.format(60)) + "\n" + code_target("next", "pass"))
-    words = ("run", "sage.yaml", "--runtime", "process", "--command", sys.executable)
+    argv = ("run", "sage.yaml", "--runtime", "process", "--command", sys.executable)
     worker = subprocess.Popen(
-        [sys.executable, "-m", "profileapp", *words], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-m", "profileapp", *argv], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE
     )
     run_file = tmp_path / "profile/spin/run.json"
     deadline = time.monotonic() + 60
@@ -169,7 +169,7 @@ def test_a_stopped_run_keeps_what_it_measured(tmp_path: Path, number: signal.Sig
     output, _ = worker.communicate(timeout=60)
     assert worker.returncode == code, output
     run = json.loads(run_file.read_text())
-    assert (run["ending"], run["state"], run["stop_signal"]) == ("aborted", "finished", number)
+    assert (run["exit_reason"], run["state"], run["stop_signal"]) == ("aborted", "finished", number)
     assert not (tmp_path / "profile/next").exists()
 
 
@@ -177,9 +177,9 @@ def test_two_runs_wait_for_each_other(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         configure(tmp_path / name, code_target(name, SPIN.format(2)))
-    words = ("run", "sage.yaml", "--runtime", "process", "--command", sys.executable, "--no-report")
+    argv = ("run", "sage.yaml", "--runtime", "process", "--command", sys.executable, "--no-report")
     first = subprocess.Popen(
-        [sys.executable, "-m", "profileapp", *words],
+        [sys.executable, "-m", "profileapp", *argv],
         cwd=tmp_path / "one",
         env={**os.environ, "JOB_NAME": "job-one"},
         stderr=subprocess.DEVNULL,

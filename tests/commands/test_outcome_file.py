@@ -16,10 +16,10 @@ from tests.store.runs import a_run, record
 from profileapp.commands.outcome_file import Rules, outcome_file, outcome_of
 from profileapp.errors import AgentError, ConfigError, ExitCode
 from profileapp.judge.verdict import judge_folder
-from profileapp.model.run import Baseline, Held
+from profileapp.model.run import Baseline, BaselineComparison
 from profileapp.model.target import Target
 
-WORSE = Held("fps", "mean", "frames/s", "worse", 1.0, 9)
+WORSE = BaselineComparison("fps", "mean", "frames/s", "worse", 1.0, 9)
 
 
 def of(folder: Path, rules: Rules, **changes: object) -> Any:
@@ -34,7 +34,7 @@ def test_a_violated_budget_an_app_that_fails_and_a_worse_number(tmp_path: Path, 
     judged = judge_folder(record(tmp_path / "b", msgspec.structs.replace(a_run(), target=target)))
     over = outcome_of([judged], (), None, Rules(on_budget=choice))
     assert (over.result, over.message, over.exit_code) == (result, "gpu: a budget is violated", 1)
-    failed = of(tmp_path / "c", Rules(on_app_failure=choice), ending="failed", message="ended with exit code 7")
+    failed = of(tmp_path / "c", Rules(on_app_failure=choice), exit_reason="failed", message="ended with exit code 7")
     assert (failed.result, failed.exit_code) == (result, 2)
     assert failed.message == "gpu: the app failed: ended with exit code 7"
     worse = of(tmp_path / "d", Rules(on_budget=choice), baseline=Baseline("main", (WORSE,)))
@@ -45,7 +45,7 @@ def test_the_worst_of_all_is_the_result(tmp_path: Path) -> None:
     rules = Rules(on_budget="ignore")
     judged = [
         judge_folder(record(tmp_path, a_run("r1", target="good"))),
-        judge_folder(record(tmp_path, a_run("r2", target="bad", ending="not-measured", message="daemon gone"))),
+        judge_folder(record(tmp_path, a_run("r2", target="bad", exit_reason="not-measured", message="daemon gone"))),
     ]
     outcome = outcome_of(judged, (AgentError("disk full"),), ExitCode.TERMINATED, rules)
     assert outcome.result == "FAILURE" and outcome.exit_code == 143

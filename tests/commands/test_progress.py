@@ -16,7 +16,7 @@ TARGET = Target("gpu", timeout_s=120, repeat=2)
 ENDED = Repeat(1, 0, 0, 1, "timeout", message="ran its 120 s")
 
 
-def tell(progress: module.CommandProgress) -> None:
+def report(progress: module.CommandProgress) -> None:
     with progress:
         progress.waiting("waiting for run x")
         progress.note("swept up run y")
@@ -49,7 +49,7 @@ def test_plain_lines_come_at_events_and_now_and_then(monkeypatch: pytest.MonkeyP
 
 def test_a_bar_is_drawn_on_a_terminal_and_leaves_only_what_ended() -> None:
     stream = io.StringIO()
-    tell(BarProgress(Console(file=stream, force_terminal=True, width=100)))
+    report(BarProgress(Console(file=stream, force_terminal=True, width=100)))
     assert "gpu (1 of 2): ran its 120 s" in stream.getvalue() and "swept up run y" in stream.getvalue()
     assert "━" in stream.getvalue()
 

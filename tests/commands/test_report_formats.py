@@ -12,8 +12,8 @@ from tests.report.sample_runs import write_samples
 
 
 def report(folder: Path, form: str) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "profileapp", "report", str(folder), "--format", form]
-    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    argv = [sys.executable, "-m", "profileapp", "report", str(folder), "--format", form]
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
 
 
 @pytest.fixture(scope="module")

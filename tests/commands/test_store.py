@@ -12,9 +12,9 @@ from store.runs import a_run, record
 
 
 def profileapp(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "profileapp", *args]
+    argv = [sys.executable, "-m", "profileapp", *args]
     return subprocess.run(
-        words, cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **env}, timeout=60
+        argv, cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **env}, timeout=60
     )
 
 
@@ -25,9 +25,9 @@ def test_store_as_text_and_as_json(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout == "stored: cpu, 6 samples\nstored: gpu, 6 samples\n2 runs in profileapp.db\n"
     again = profileapp("store", "profile/gpu", "profile", "--json", cwd=tmp_path, PROFILEAPP_DB="profileapp.db")
-    said = json.loads(again.stdout)
-    assert again.returncode == 0 and said["database"] == "profileapp.db"
-    assert [(run["run_id"], run["outcome"]) for run in said["runs"]] == [
+    output = json.loads(again.stdout)
+    assert again.returncode == 0 and output["database"] == "profileapp.db"
+    assert [(run["run_id"], run["outcome"]) for run in output["runs"]] == [
         ("r1", "already stored"),
         ("r2", "already stored"),
         ("r1", "already stored"),
@@ -45,15 +45,15 @@ def test_a_bad_folder_does_not_keep_the_others_out(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_is_one_line(tmp_path: Path) -> None:
-    for words, code, told in (
+    for argv, code, message in (
         (("nowhere",), 3, "nowhere: no such folder"),
         ((".",), 3, "holds no target's folder"),
         (("--db", "mysql://u:secret@h/x"), 3, "'mysql' is not supported"),
         (("--db", "postgresql://u:secret@/x?host=/nonexistent"), 4, "postgresql://u:***@/x"),
     ):
-        done = profileapp("store", *words, cwd=tmp_path)
+        done = profileapp("store", *argv, cwd=tmp_path)
         assert (done.returncode, done.stdout) == (code, ""), done.stderr
-        assert told in done.stderr and done.stderr.count("\n") == 1 and "secret" not in done.stderr
+        assert message in done.stderr and done.stderr.count("\n") == 1 and "secret" not in done.stderr
 
 
 def test_export_and_prune(tmp_path: Path) -> None:
@@ -61,16 +61,16 @@ def test_export_and_prune(tmp_path: Path) -> None:
     profileapp("store", "profile", cwd=tmp_path)
     piped = profileapp("export", "--series", "fps", cwd=tmp_path)
     assert piped.returncode == 0 and len(piped.stdout.splitlines()) == 4, piped.stderr
-    said = profileapp("export", "--out", "all.ndjson", "--json", cwd=tmp_path)
-    assert json.loads(said.stdout) == {"file": "all.ndjson", "format": "sage", "samples": 6, "version": 1}
+    output = profileapp("export", "--out", "all.ndjson", "--json", cwd=tmp_path)
+    assert json.loads(output.stdout) == {"file": "all.ndjson", "format": "sage", "samples": 6, "version": 1}
     pruned = profileapp("prune", "--remove-after", "2027-01-01", "--json", cwd=tmp_path)
     assert json.loads(pruned.stdout)["removed"] == 1
     assert profileapp("export", cwd=tmp_path).stdout.count("\n") == 1
-    for words, told in (
+    for argv, message in (
         (("export", "--since", "soon"), "--since 'soon': must be an age"),
         (("export", "--format", "parquet"), "need --out"),
         (("prune",), "nothing to do"),
         (("prune", "--thin-after", "1d", "--spacing", "0s"), "longer than nothing"),
     ):
-        done = profileapp(*words, cwd=tmp_path)
-        assert done.returncode == 3 and told in done.stderr and done.stderr.count("\n") == 1, done.stderr
+        done = profileapp(*argv, cwd=tmp_path)
+        assert done.returncode == 3 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr

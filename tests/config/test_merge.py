@@ -114,7 +114,7 @@ def test_a_plan_with_an_overlay(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("{}", "has no key 'profiling'"),
         ("profiling: {targets: [{args: x}]}", r"targets\[1\] has no name"),
@@ -126,8 +126,8 @@ def test_a_plan_with_an_overlay(tmp_path: Path) -> None:
         ("profiling: {metrics: " + "[" * 100 + "]" * 100 + "}", "levels"),
     ],
 )
-def test_a_bad_overlay_is_refused_when_it_is_saved(content: str, told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_a_bad_overlay_is_refused_when_it_is_saved(content: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         check_overlay(Overlay("alice/app/night", content))
 
 

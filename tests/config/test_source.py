@@ -38,7 +38,7 @@ def test_every_value_knows_its_place(tmp_path: Path) -> None:
 
 def test_scalars_keep_how_they_are_written(tmp_path: Path) -> None:
     document = read(tmp_path, "a: [on, 0x10, 1.10, 2026-01-01, '7']\n")
-    assert [document.written[("a", index)] for index in range(5)] == ["on", "0x10", "1.10", "2026-01-01", "7"]
+    assert [document.raw_scalars[("a", index)] for index in range(5)] == ["on", "0x10", "1.10", "2026-01-01", "7"]
     assert document.data["a"] == [True, 16, 1.1, "2026-01-01", "7"]
 
 

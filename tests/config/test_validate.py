@@ -45,12 +45,14 @@ def test_accepts_and_refuses_what_jsonschema_does(section: dict[str, Any]) -> No
     assert (not validate(section, SCHEMA)) == expected
 
 
-def told(section: Any) -> list[str]:
-    return [f"{'.'.join(map(str, mistake.path))} {mistake.text}" for mistake in validate(section, SCHEMA)]
+def messages(section: Any) -> list[str]:
+    return [f"{'.'.join(map(str, issue.path))} {issue.text}" for issue in validate(section, SCHEMA)]
 
 
 def test_every_mistake_is_told_at_once_with_what_is_allowed() -> None:
-    lines = told({"targets": [{"timout": 3, "timeout": -5}, {"metrics": ["sytem"], "name": "../../etc"}], "metric": []})
+    lines = messages(
+        {"targets": [{"timout": 3, "timeout": -5}, {"metrics": ["sytem"], "name": "../../etc"}], "metric": []}
+    )
     assert len(lines) == 5
     assert any("did you mean 'timeout'?" in line and "allowed: " in line for line in lines)
     assert any("targets.0.timeout is -5, but must be a number from 0" in line for line in lines)
@@ -72,7 +74,7 @@ def test_every_mistake_is_told_at_once_with_what_is_allowed() -> None:
     ],
 )
 def test_words(section: Any, line: str) -> None:
-    assert any(each.startswith(line) for each in told(section)), told(section)
+    assert any(each.startswith(line) for each in messages(section)), messages(section)
 
 
 def test_the_defaults_that_the_schema_tells_are_those_of_the_plan() -> None:

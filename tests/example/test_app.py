@@ -41,18 +41,18 @@ def test_sends_what_it_measures(example: Path, dataset: Path, tmp_path: Path) ->
         app = start(example, dataset, "--frames", "3", PROFILEAPP_SOCKET=str(path))
         connection, _ = listener.accept()
         with connection, connection.makefile() as stream:
-            said = [json.loads(line) for line in stream]
+            records = [json.loads(line) for line in stream]
         app.communicate(timeout=60)
     assert app.returncode == 0
-    assert {one["name"]: (one["meta"]["kind"], one["meta"].get("unit")) for one in said} == {
+    assert {one["name"]: (one["meta"]["kind"], one["meta"].get("unit")) for one in records} == {
         "accuracy": ("gauge", "%"),
         "fps": ("gauge", "frames/s"),
         "frames": ("counter", None),
         "inference": ("timer", "s"),
         "objects": ("gauge", None),
     }
-    assert sum(one["name"] == "frames" for one in said) == 3
-    assert [one["value"] for one in said if one["name"] == "accuracy"] == [100.0] * 3
+    assert sum(one["name"] == "frames" for one in records) == 3
+    assert [one["value"] for one in records if one["name"] == "accuracy"] == [100.0] * 3
 
 
 @pytest.fixture

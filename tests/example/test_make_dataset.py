@@ -33,9 +33,9 @@ def test_a_name_tells_how_many_objects_are_in_it(making: ModuleType, counting: M
     making.main([str(tmp_path)])
     images = sorted(tmp_path.iterdir())
     assert len(images) == 24
-    told = [int(path.stem.rsplit("-", 1)[1]) for path in images]
-    assert told == [counting.count_on_cpu(*counting.read_pgm(str(path))) for path in images]
-    assert len(set(told)) > 5, "the images are not all alike"
+    message = [int(path.stem.rsplit("-", 1)[1]) for path in images]
+    assert message == [counting.count_on_cpu(*counting.read_pgm(str(path))) for path in images]
+    assert len(set(message)) > 5, "the images are not all alike"
 
 
 @settings(max_examples=30)

@@ -42,8 +42,8 @@ class PrivatePostgres:
                 (self.folder / "data").mkdir()
                 self.disk = self._mounted.enter_context(small_disk(self.folder / "data", size, self.user))
             data = str(self.folder / "data")
-            words = ["-D", data, "-U", "tester", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
-            subprocess.run([self._programs / "initdb", *words], check=True, capture_output=True, **self._as_user())
+            argv = ["-D", data, "-U", "tester", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
+            subprocess.run([self._programs / "initdb", *argv], check=True, capture_output=True, **self._as_user())
             self.start()
         except BaseException:
             self.remove()
@@ -51,10 +51,10 @@ class PrivatePostgres:
 
     def start(self) -> None:
         """Starts the server, and waits until it answers."""
-        words = ["-D", str(self.folder / "data"), "-k", str(self.folder), "-c", "listen_addresses=", "-c", "fsync=off"]
+        argv = ["-D", str(self.folder / "data"), "-k", str(self.folder), "-c", "listen_addresses=", "-c", "fsync=off"]
         with (self.folder / "log").open("ab") as log:
             self._server = subprocess.Popen(
-                [self._programs / "postgres", *words], stdout=log, stderr=log, **self._as_user()
+                [self._programs / "postgres", *argv], stdout=log, stderr=log, **self._as_user()
             )
         until = time.monotonic() + START_TIMEOUT_S
         ready = [self._programs / "pg_isready", "-q", "-h", str(self.folder)]
@@ -93,9 +93,9 @@ class PrivatePostgres:
 
     def sql(self, text: str, database: str, user: str = "tester") -> str:
         """What psql prints."""
-        words = ["-h", str(self.folder), "-U", user, "-d", database, "-v", "ON_ERROR_STOP=1", "-qAt", "-c", text]
+        argv = ["-h", str(self.folder), "-U", user, "-d", database, "-v", "ON_ERROR_STOP=1", "-qAt", "-c", text]
         psql = self._programs / "psql"
-        return subprocess.run([psql, *words], check=True, capture_output=True, text=True).stdout.strip()
+        return subprocess.run([psql, *argv], check=True, capture_output=True, text=True).stdout.strip()
 
     def _as_user(self) -> dict[str, object]:
         environ = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}

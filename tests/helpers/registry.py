@@ -65,7 +65,7 @@ class Registry:
 
     def _image(self, architecture: str, files: dict[str, bytes], config: dict[str, Any]) -> str:
         tar = layer(files | {"architecture": architecture.encode()})
-        packed = gzip.compress(tar, mtime=0)
+        compressed = gzip.compress(tar, mtime=0)
         about = {
             "architecture": architecture,
             "os": "linux",
@@ -77,7 +77,7 @@ class Registry:
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "config": {"mediaType": CONFIG, "size": len(content), "digest": self._put(CONFIG, content)},
-            "layers": [{"mediaType": LAYER, "size": len(packed), "digest": self._put(LAYER, packed)}],
+            "layers": [{"mediaType": LAYER, "size": len(compressed), "digest": self._put(LAYER, compressed)}],
         }
         return self._put(MANIFEST, json.dumps(manifest).encode())
 
@@ -103,8 +103,8 @@ class Registry:
                 if given:
                     registry.seen.add(base64.b64decode(given).decode())
                 if registry._login and given != registry._login:
-                    told = f"{given} " * 50 if registry._is_indiscreet else "who are you"
-                    problem = {"errors": [{"code": "UNAUTHORIZED", "message": told}]}
+                    message = f"{given} " * 50 if registry._is_indiscreet else "who are you"
+                    problem = {"errors": [{"code": "UNAUTHORIZED", "message": message}]}
                     self._answer(401, "application/json", json.dumps(problem).encode(), login=True)
                 elif self.path in ("/v2/", "/v2"):
                     self._answer(200, "application/json", b"{}")

@@ -199,7 +199,7 @@ MANIFEST = json.dumps([{"Config": "c", "RepoTags": ["a:1"], "Layers": ["l"]}]).e
 
 
 @pytest.mark.parametrize(
-    ("members", "told"),
+    ("members", "message"),
     [
         ({}, "no manifest.json"),
         ({"manifest.json": b"[]", "./manifest.json": b"[{}]"}, "two files of one name"),
@@ -214,10 +214,10 @@ MANIFEST = json.dumps([{"Config": "c", "RepoTags": ["a:1"], "Layers": ["l"]}]).e
         ({"index.json": b'{"manifests": [{"digest": "sha256:../../../etc/shadow"}]}'}, "lacks a manifest"),
     ],
 )
-def test_bad_archives_refused(members: dict[str, bytes | tuple[bytes, str]], told: str, tmp_path: Path) -> None:
+def test_bad_archives_refused(members: dict[str, bytes | tuple[bytes, str]], message: str, tmp_path: Path) -> None:
     content = tar_of(tmp_path, members)
-    if told:
-        with pytest.raises(BadArchive, match=told):
+    if message:
+        with pytest.raises(BadArchive, match=message):
             read(content)
     else:
         assert read(content) == ()
@@ -278,12 +278,12 @@ def test_a_compressed_archive_is_read_and_an_endless_one_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = tar_of(tmp_path, {"manifest.json": MANIFEST, "c": b"{}", "l": b"0" * 5000})
-    for packed in (
+    for compressed in (
         gzip.compress(content),
         lzma.compress(content),
         gzip.compress(content[:700]) + gzip.compress(content[700:]),
     ):
-        assert read(packed) == read(content)
+        assert read(compressed) == read(content)
     with pytest.raises(BadArchive, match="too early"):
         read(gzip.compress(content)[:-20])
     monkeypatch.setattr("profileapp.run.docker.decompressed.SIZE_LIMIT_BYTES", 1024**2)

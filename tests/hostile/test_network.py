@@ -98,8 +98,8 @@ def test_services_and_the_app_reach_one_another_but_not_the_agent_held(
     configure(tmp_path, [{"name": "a", "args": ["sh", "-c", app]}], services=services, metrics=[])
     outcome = run(tmp_path, "--image", busybox_image)
     assert outcome.code == 0, outcome.err
-    said = outcome.log("a") + (tmp_path / "profile/a/services/web.log").read_bytes()
-    assert b"REACHED" not in said
+    output = outcome.log("a") + (tmp_path / "profile/a/services/web.log").read_bytes()
+    assert b"REACHED" not in output
     assert outcome.log("a").count(b"hello") == 2
     assert left_of(docker_client, state) == set()
 
@@ -233,12 +233,12 @@ def test_a_service_that_drips_or_floods_takes_one_look_of_two_seconds_refused(
     server = SlowServer(first, then, pause_s)
     began_s = time.monotonic()
     assert not probe.answers("127.0.0.1", f"{server.port}/")
-    assert time.monotonic() - began_s < probe.LOOK_TIMEOUT_S + 3
+    assert time.monotonic() - began_s < probe.CHECK_TIMEOUT_S + 3
     server.close()
 
 
 @pytest.mark.parametrize(
-    ("said", "ready"),
+    ("output", "ready"),
     [
         (b"HTTP/1.1 200 OK\r\n", True),
         (b"HTTP/1.0 302 Found\r\n", True),
@@ -250,13 +250,13 @@ def test_a_service_that_drips_or_floods_takes_one_look_of_two_seconds_refused(
         (b"", False),
     ],
 )
-def test_what_counts_as_an_answer(said: bytes, ready: bool) -> None:
+def test_what_counts_as_an_answer(output: bytes, ready: bool) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
         connection, _ = listener.accept()
         connection.recv(1000)
-        connection.sendall(said)
+        connection.sendall(output)
         connection.close()
 
     threading.Thread(target=serve, daemon=True).start()
@@ -267,6 +267,6 @@ def test_what_counts_as_an_answer(said: bytes, ready: bool) -> None:
 
 def test_the_probe_ends_once_it_is_ready() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
-    words = [sys.executable, "-I", "-m", "profileapp.probe", "127.0.0.1", "tcp", str(listener.getsockname()[1])]
-    assert subprocess.run(words, timeout=30, check=False).returncode == 0
+    arguments = [sys.executable, "-I", "-m", "profileapp.probe", "127.0.0.1", "tcp", str(listener.getsockname()[1])]
+    assert subprocess.run(arguments, timeout=30, check=False).returncode == 0
     listener.close()

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from profileapp.collect.api import RunContext
 from profileapp.collect.custom import pywaggle_log
-from profileapp.collect.custom.intake import Intake
+from profileapp.collect.custom.ingestor import Ingestor
 from profileapp.collect.custom.pace import LINES_AT_ONCE, PAUSE_S, Pace
 from profileapp.collect.custom.pywaggle_log import LINE_LIMIT_BYTES, LogFollower
 from profileapp.collect.custom.source import Custom
-from profileapp.collect.seam import RunContext
 from profileapp.model.clock import Clock
 from profileapp.model.series import Series
 from profileapp.model.target import Target
@@ -113,14 +113,14 @@ def test_a_log_that_is_cut_off_tells_what_was_seen_of_it_held(tmp_path: Path) ->
 
 
 def test_the_report_adds_up() -> None:
-    intake = Intake(Clock.now(), lambda *_: None)
-    intake.refuse("no number", "x", 3)
+    ingestor = Ingestor(Clock.now(), lambda *_: None)
+    ingestor.refuse("no number", "x", 3)
     for _ in range(2):
-        intake.skip("it was not read", 1000, 10_000)
-    assert intake.close(0)[0] == (
+        ingestor.skip("it was not read", 1000, 10_000)
+    assert ingestor.close(0)[0] == (
         "custom: of 2003 values 0 were kept one by one, 0 aggregated (by the second), 3 refused, 2000 not read"
     )
-    assert "custom: it was not read: 2000 lines of 20000 bytes" in Intake.close(intake, 0)
+    assert "custom: it was not read: 2000 lines of 20000 bytes" in Ingestor.close(ingestor, 0)
 
 
 @pytest.fixture
@@ -140,9 +140,9 @@ def custom(tmp_path: Path) -> Callable[[], tuple[Custom, list[tuple[Series, floa
 @pytest.mark.parametrize(
     ("way", "line"),
     [
-        ("_take_stream", b'{"name":"n%d","value":1}\n'),
-        ("_take_datagrams", b"n%d:1|c\n"),
-        ("_take_logged", b'{"name":"n%d","value":1}\n'),
+        ("_ingest_stream", b'{"name":"n%d","value":1}\n'),
+        ("_ingest_datagrams", b"n%d:1|c\n"),
+        ("_ingest_log", b'{"name":"n%d","value":1}\n'),
     ],
 )
 def test_a_flood_of_new_names_leaves_the_samplers_their_turn_held(
@@ -155,13 +155,13 @@ def test_a_flood_of_new_names_leaves_the_samplers_their_turn_held(
 
     def pause(seconds: float) -> None:
         assert seconds == PAUSE_S
-        at_pause.append(source._intake.kept + source._intake.refused)
+        at_pause.append(source._ingestor.kept + source._ingestor.refused)
 
     for name in source._paces:
         source._paces[name] = Pace(pause)
     try:
         getattr(source, way)(b"".join(line % number for number in range(5000)))
-        done = source._intake.kept + source._intake.refused
+        done = source._ingestor.kept + source._ingestor.refused
     finally:
         source.close()
     assert done == 5000

@@ -15,8 +15,10 @@ from profileapp.model.target import App
 from profileapp.store.owner import project_of
 
 
-def store(cwd: Path, *words: str, job: str, number: str = "7", branch: str = "") -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-I", "-m", "profileapp", "store", "profile", "--db", "sqlite:///runs.db", *words]
+def store(
+    cwd: Path, *arguments: str, job: str, number: str = "7", branch: str = ""
+) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-I", "-m", "profileapp", "store", "profile", "--db", "sqlite:///runs.db", *arguments]
     jenkins = {"JOB_NAME": job, "BUILD_NUMBER": number, "BRANCH_NAME": branch}
     return subprocess.run(argv, cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **jenkins})
 

@@ -37,8 +37,8 @@ def sage(folder: Path, dataset: str) -> Path:
     return path
 
 
-def plan(workspace: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-I", "-m", "profileapp", "plan", "sage.yaml", "--json", "--workspace", ".", *words]
+def plan(workspace: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-I", "-m", "profileapp", "plan", "sage.yaml", "--json", "--workspace", ".", *arguments]
     return subprocess.run(argv, cwd=workspace, capture_output=True, text=True, check=False)
 
 
@@ -96,13 +96,13 @@ def test_refused_a_folder_or_archive_that_is_a_link_out(workspace: Path, outside
     (workspace / "keys").symlink_to(outside)
     (workspace / "image.tar").symlink_to(outside / "id")
     (workspace / "sub").symlink_to("..")
-    for words in (
+    for arguments in (
         ("--build", "keys"),
         ("--load", "image.tar"),
         ("--build", "sub/home"),
         ("--load", "sub/home/.ssh/id"),
     ):
-        done = plan(workspace, *words)
+        done = plan(workspace, *arguments)
         assert (done.returncode, done.stdout) == (3, ""), done
         assert "leads out of the workspace" in done.stderr
 
@@ -169,10 +169,10 @@ def test_held_links_that_stay_inside(workspace: Path) -> None:
 def test_refused_links_out_of_the_sources_that_the_process_runtime_carries(workspace: Path, outside: Path) -> None:
     (workspace / "data").mkdir()
     sage(workspace, "data")
-    words = ("--runtime", "process")
-    assert json.loads(plan(workspace, *words).stdout)["files"] == ["**"]
+    arguments = ("--runtime", "process")
+    assert json.loads(plan(workspace, *arguments).stdout)["files"] == ["**"]
     (workspace / "src").mkdir()
     (workspace / "src/keys").symlink_to(outside)
-    done = plan(workspace, *words)
+    done = plan(workspace, *arguments)
     assert (done.returncode, done.stdout) == (3, ""), done
     assert "holds a link that leads out of it (src/keys)" in done.stderr

@@ -88,7 +88,7 @@ def _run(chosen: Settings, targets: list[str], poll_s: float) -> int:
     build = remote.build(chosen.job, chosen.timeout_s)
     findings = check(build, targets)
     for finding in findings:
-        print(told(finding))
+        print(describe(finding))
     problems = sum(bool(finding.problem) for finding in findings)
     if problems:
         print(f"{problems} of {len(findings)} checks failed: {build.url}, of whose log this is the end:")
@@ -100,7 +100,7 @@ def _run(chosen: Settings, targets: list[str], poll_s: float) -> int:
     return 0
 
 
-def told(finding: Finding) -> str:
+def describe(finding: Finding) -> str:
     return f"FAILED  {finding.what}: {finding.problem}" if finding.problem else f"ok      {finding.what}"
 
 

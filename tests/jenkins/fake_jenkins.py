@@ -71,8 +71,8 @@ class FakeJenkins:
             return 200, {"stages": [{"id": "6", "name": name, "status": status} for name, status in self.stages]}, ""
         if path == "1/testReport/api/json" and self.counts:
             passed, failed, skipped = self.counts
-            told = {"passCount": passed, "failCount": failed, "skipCount": skipped}
-            return 200, {"_class": "hudson.tasks.junit.TestResult", **told}, ""
+            message = {"passCount": passed, "failCount": failed, "skipCount": skipped}
+            return 200, {"_class": "hudson.tasks.junit.TestResult", **message}, ""
         if path == "api/json":
             return 200, self._job(job), ""
         if path == "1/api/json":
@@ -162,8 +162,8 @@ def served(jenkins: FakeJenkins) -> Iterator[FakeJenkins]:
             self._answer(status, headers, b"")
 
         def _to_the_resource_root(self) -> bool:
-            is_there = self.headers["Host"].startswith("localhost")
-            return jenkins.has_resource_root and "/artifact/" in self.path and not is_there
+            available = self.headers["Host"].startswith("localhost")
+            return jenkins.has_resource_root and "/artifact/" in self.path and not available
 
         def _may_come(self) -> bool:
             expected = "Basic " + base64.b64encode(f"ann:{jenkins.token}".encode()).decode()

@@ -100,12 +100,12 @@ class Remote:
         time.sleep(self._poll_s)
 
     def _gather(self, run: Any, result: str) -> Build:
-        told = run.api_json(tree="description,artifacts[relativePath]")
-        artifacts = frozenset(each["relativePath"] for each in told["artifacts"])
+        message = run.api_json(tree="description,artifacts[relativePath]")
+        artifacts = frozenset(each["relativePath"] for each in message["artifacts"])
         return Build(
             url=run.url,
             result=result,
-            description=told.get("description") or "",
+            description=message.get("description") or "",
             stages=_stages(run),
             counts=_counts(run),
             artifacts=artifacts,
@@ -124,15 +124,15 @@ class Remote:
 
 def _stages(run: Any) -> tuple[Stage, ...]:
     try:
-        told = run.handle_req("GET", "wfapi/describe").json()
+        message = run.handle_req("GET", "wfapi/describe").json()
     except ItemNotFoundError:
         raise JenkinsError("Jenkins tells no stages; install its plugin Pipeline: Stage View") from None
-    return tuple(Stage(each["name"], each["status"]) for each in told["stages"])
+    return tuple(Stage(each["name"], each["status"]) for each in message["stages"])
 
 
 def _counts(run: Any) -> Counts | None:
     report = run.get_test_report()
     if report is None:
         return None
-    told = report.api_json(tree="passCount,failCount,skipCount")
-    return Counts(told["passCount"], told["failCount"], told["skipCount"])
+    message = report.api_json(tree="passCount,failCount,skipCount")
+    return Counts(message["passCount"], message["failCount"], message["skipCount"])

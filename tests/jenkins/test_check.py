@@ -139,10 +139,10 @@ def test_what_cannot_be_found_out_is_said(
     spoil(jenkins)
     for_ever = jenkins.waits_for_ever or jenkins.runs_for_ever
     assert run(jenkins, JENKINS_TIMEOUT_S="0.2" if for_ever else "60") == 2
-    said = capsys.readouterr().err
-    assert message in said
-    assert said.startswith("test-jenkins: ")
-    assert len(said.splitlines()) == 1
+    output = capsys.readouterr().err
+    assert message in output
+    assert output.startswith("test-jenkins: ")
+    assert len(output.splitlines()) == 1
 
 
 def test_a_build_that_is_given_up_is_stopped(jenkins: FakeJenkins) -> None:

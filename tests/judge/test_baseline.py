@@ -12,9 +12,18 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 from tests.store.runs import START_NS, a_run
 
-from profileapp.judge.baseline import ALPHA_PER_BUILD, LAST_RUNS, MIN_EFFECT, alpha_of, hold, is_worse
+from profileapp.judge.baseline import ALPHA_PER_BUILD, LAST_RUNS, MIN_EFFECT, alpha_of, compare, is_worse
 from profileapp.judge.noise import HISTORY_RUNS, Expected, expect, share, t_quantile, t_two_sided, weigh
-from profileapp.model.run import Agent, Baseline, BudgetResult, Held, HeldState, Jetson, Number, Run
+from profileapp.model.run import (
+    Agent,
+    Baseline,
+    BaselineComparison,
+    BudgetResult,
+    ComparisonState,
+    HeadlineValue,
+    Jetson,
+    Run,
+)
 
 FPS = ("fps", "mean", "frames/s")
 CPU = ("container.cpu.util", "mean", "%")
@@ -29,7 +38,7 @@ def noise(count: int, seed: int, spread: float = 0.02, mean: float = 10.0) -> li
 
 def run_of(key: tuple[str, str, str], values: list[float], number: int = 0, **changes: object) -> Run:
     """A run whose repeats gave these values."""
-    one = Number(*key, math.fsum(values) / len(values), tuple(values))
+    one = HeadlineValue(*key, math.fsum(values) / len(values), tuple(values))
     return a_run(f"r{number}", started_ns=START_NS + number, **({"numbers": (one,)} | changes))
 
 
@@ -37,11 +46,11 @@ def history(key: tuple[str, str, str], runs: int, spread: float = 0.02, **change
     return [run_of(key, noise(REPEATS, number, spread), number, **changes) for number in range(runs)]
 
 
-def held(
+def compared(
     key: tuple[str, str, str], values: list[float], earlier: list[Run], numbers_in_build: int = 1, **changes: object
-) -> Held:
+) -> BaselineComparison:
     alpha = ALPHA_PER_BUILD / numbers_in_build
-    (one,) = hold(run_of(key, values, 1000, **changes), earlier, "main", alpha).numbers
+    (one,) = compare(run_of(key, values, 1000, **changes), earlier, "main", alpha).numbers
     return one
 
 
@@ -65,15 +74,15 @@ def test_as_scipy_has_it(t: float, degrees: int) -> None:
 @pytest.mark.parametrize("runs", [HISTORY_RUNS, 20])
 def test_a_tenth_and_more_is_worse_or_better(runs: int) -> None:
     low, high = noise(REPEATS, 77, mean=8.6), noise(REPEATS, 78, mean=11.4)
-    assert held(FPS, low, history(FPS, runs)).state == "worse"
-    assert held(FPS, high, history(FPS, runs)).state == "better"
-    assert held(CPU, high, history(CPU, runs)).state == "worse"
-    assert held(CPU, low, history(CPU, runs)).state == "better"
-    assert held(OTHER, high, history(OTHER, runs)).state == "changed"
+    assert compared(FPS, low, history(FPS, runs)).state == "worse"
+    assert compared(FPS, high, history(FPS, runs)).state == "better"
+    assert compared(CPU, high, history(CPU, runs)).state == "worse"
+    assert compared(CPU, low, history(CPU, runs)).state == "better"
+    assert compared(OTHER, high, history(OTHER, runs)).state == "changed"
 
 
 def test_what_is_told_of_it() -> None:
-    one = held(FPS, noise(REPEATS, 77, mean=8.6), history(FPS, 20))
+    one = compared(FPS, noise(REPEATS, 77, mean=8.6), history(FPS, 20))
     assert one.mean == pytest.approx(10, rel=0.02) and one.change == pytest.approx(-0.14, abs=0.03)
     assert one.margin is not None and one.margin >= MIN_EFFECT * one.mean * 0.999
     assert one.p_value is not None and one.p_value < 0.001 and not one.note
@@ -81,35 +90,35 @@ def test_what_is_told_of_it() -> None:
 
 @pytest.mark.parametrize("runs", [HISTORY_RUNS, 20])
 def test_noise_is_the_same(runs: int) -> None:
-    assert held(FPS, noise(REPEATS, 99), history(FPS, runs)).state == "same"
-    assert held(FPS, noise(REPEATS, 98, spread=0.15, mean=9.2), history(FPS, runs, spread=0.15)).state == "same"
+    assert compared(FPS, noise(REPEATS, 99), history(FPS, runs)).state == "same"
+    assert compared(FPS, noise(REPEATS, 98, spread=0.15, mean=9.2), history(FPS, runs, spread=0.15)).state == "same"
 
 
 def test_what_is_significant_but_small_is_the_same() -> None:
     steady = history(FPS, 20, spread=0.0)
-    assert held(FPS, [9.7] * REPEATS, steady).state == "same"
-    assert held(FPS, [9.3] * REPEATS, steady).state == "worse"
+    assert compared(FPS, [9.7] * REPEATS, steady).state == "same"
+    assert compared(FPS, [9.3] * REPEATS, steady).state == "worse"
 
 
 def test_too_little_to_tell_is_told() -> None:
-    few = held(FPS, [5.0] * REPEATS, history(FPS, HISTORY_RUNS - 1))
+    few = compared(FPS, [5.0] * REPEATS, history(FPS, HISTORY_RUNS - 1))
     assert few.state == "not enough data" and few.note.startswith("7 comparable earlier runs; it takes 8")
-    assert held(FPS, [5.0], []).state == "not enough data"
-    assert held(FPS, [5.0], history(CPU, 20)).state == "not enough data"
+    assert compared(FPS, [5.0], []).state == "not enough data"
+    assert compared(FPS, [5.0], history(CPU, 20)).state == "not enough data"
 
 
 def test_more_numbers_ask_for_more_evidence() -> None:
     earlier = history(FPS, 10, spread=0.03)
     values = [9.0] * REPEATS
-    alone, among = (held(FPS, values, earlier, count) for count in (1, 1000))
+    alone, among = (compared(FPS, values, earlier, count) for count in (1, 1000))
     assert alone.state == "worse" and among.state == "same"
     assert among.margin is not None and alone.margin is not None and among.margin > alone.margin
 
 
 def test_a_budget_says_which_way_is_worse() -> None:
-    budget = BudgetResult(key="objects.mean", condition=">= 1", state="kept")
+    budget = BudgetResult(key="objects.mean", condition=">= 1", state="met")
     low = noise(REPEATS, 77, mean=8.0)
-    assert held(OTHER, low, history(OTHER, 20), budgets=(budget,)).state == "worse"
+    assert compared(OTHER, low, history(OTHER, 20), budgets=(budget,)).state == "worse"
 
 
 def board(power_mode: str, hostname: str = "orin-1") -> Agent:
@@ -118,20 +127,20 @@ def board(power_mode: str, hostname: str = "orin-1") -> Agent:
 
 def test_a_device_that_is_not_comparable_is_left_out_and_told() -> None:
     earlier = history(FPS, 8, agent=board("MAXN")) + history(FPS, 12, agent=board("MODE_15W"))
-    found = hold(
+    found = compare(
         run_of(FPS, [3.0] * REPEATS, 1000, agent=board("MODE_15W", "orin-2")), earlier, "main", ALPHA_PER_BUILD
     )
     assert found.numbers[0].runs == 12
     assert "8 runs left out: power mode was 'MAXN', is 'MODE_15W'" in found.remarks
     assert "host was 'orin-1', is 'orin-2'" in found.remarks
-    nothing = hold(run_of(FPS, [3.0] * REPEATS, 1000), earlier, "main", ALPHA_PER_BUILD)
+    nothing = compare(run_of(FPS, [3.0] * REPEATS, 1000), earlier, "main", ALPHA_PER_BUILD)
     assert nothing.numbers[0].state == "not enough data" and not nothing.run_id and nothing.remarks
 
 
 def test_it_names_the_last_of_them_and_never_itself() -> None:
     earlier = history(FPS, 8)
     now = run_of(FPS, [10.0] * REPEATS, 1000)
-    found = hold(now, [now, *reversed(earlier)], "main", ALPHA_PER_BUILD)
+    found = compare(now, [now, *reversed(earlier)], "main", ALPHA_PER_BUILD)
     assert (found.run_id, found.build, found.branch) == ("r7", "objcounter/main#7", "main")
     assert found.numbers[0].runs == 8 and not is_worse(found) and not is_worse(None)
     assert msgspec.json.decode(msgspec.json.encode(found), type=Baseline) == found
@@ -177,10 +186,10 @@ def test_a_builds_numbers_share_one_alpha_and_those_without_history_take_none() 
     assert alpha_of([]) == ALPHA_PER_BUILD
 
 
-def moved(run: Run, state: HeldState) -> Run:
+def moved(run: Run, state: ComparisonState) -> Run:
     """The run as if its number had been called so when it was held."""
     (one,) = run.numbers
-    found = Held(one.title, one.statistic, one.unit, state, one.value, 20)
+    found = BaselineComparison(one.title, one.statistic, one.unit, state, one.value, 20)
     return msgspec.structs.replace(run, baseline=Baseline("main", (found,)))
 
 
@@ -189,13 +198,13 @@ def test_after_a_gain_what_was_before_it_counts_no_more_once_there_is_enough() -
     gained = [run_of(FPS, noise(REPEATS, 500 + number, mean=20.0), 100 + number) for number in range(8)]
     known = [moved(each, "better") if number < 3 else each for number, each in enumerate(gained)]
     lost = noise(REPEATS, 77, mean=17.0)
-    assert held(FPS, lost, [*old, *gained]).state == "same", "two levels in one history hide it"
-    one = held(FPS, lost, [*old, *known])
+    assert compared(FPS, lost, [*old, *gained]).state == "same", "two levels in one history hide it"
+    one = compared(FPS, lost, [*old, *known])
     assert (one.state, one.runs) == ("worse", 8)
     # Until there are enough of the new level, the old one counts.
-    assert held(FPS, lost, [*old, *known[:5]]).runs == 25
-    assert held(FPS, lost, [*old, *(moved(each, "same") for each in gained)]).runs == 28
+    assert compared(FPS, lost, [*old, *known[:5]]).runs == 25
+    assert compared(FPS, lost, [*old, *(moved(each, "same") for each in gained)]).runs == 28
 
 
 def test_so_many_runs_count_at_the_most() -> None:
-    assert held(FPS, [10.0] * REPEATS, history(FPS, LAST_RUNS + 20)).runs == LAST_RUNS
+    assert compared(FPS, [10.0] * REPEATS, history(FPS, LAST_RUNS + 20)).runs == LAST_RUNS

@@ -20,8 +20,8 @@ def data(*points: tuple[float, float]) -> SeriesData:
 
 
 def test_a_counter_has_a_rate_by_the_interval() -> None:
-    told = data(*((100 + at / 10, float(at)) for at in range(1, 41)))
-    made = derived({FRAMES: told}, (Repeat(1, 100 * S, 100 * S, 104 * S + S // 2),), 0.1)
+    message = data(*((100 + at / 10, float(at)) for at in range(1, 41)))
+    made = derived({FRAMES: message}, (Repeat(1, 100 * S, 100 * S, 104 * S + S // 2),), 0.1)
     [(rate, rates)] = made.items()
     assert (rate.name, rate.unit, rate.labels, rate.kind) == ("frames.rate", "frames/s", FRAMES.labels, "gauge")
     assert list(rates.times_ns) == [101 * S, 102 * S, 103 * S, 104 * S]
@@ -29,17 +29,17 @@ def test_a_counter_has_a_rate_by_the_interval() -> None:
 
 
 def test_a_rate_begins_with_the_first_count_of_each_repeat() -> None:
-    told = data((102.5, 4), (110.5, 6), (112.5, 10))
+    message = data((102.5, 4), (110.5, 6), (112.5, 10))
     repeats = (Repeat(1, 100 * S, 100 * S, 104 * S), Repeat(2, 110 * S, 110 * S, 113 * S))
     traced = Repeat(3, 120 * S, 120 * S, 130 * S, traced=True)
-    [rates] = derived({FRAMES: told}, (*repeats, traced), 1).values()
+    [rates] = derived({FRAMES: message}, (*repeats, traced), 1).values()
     assert [at // S for at in rates.times_ns] == [103, 104, 111, 112, 113]
     assert list(rates.values) == [4, 0, 2, 0, 4]
 
 
 def test_a_timer_has_percentiles_where_it_was_told() -> None:
-    told = data(*((at / 100, at / 100) for at in range(100)), (3.5, 7))
-    made = derived({STEP: told}, (Repeat(1, 0, 0, 4 * S),), 1)
+    message = data(*((at / 100, at / 100) for at in range(100)), (3.5, 7))
+    made = derived({STEP: message}, (Repeat(1, 0, 0, 4 * S),), 1)
     by_label = {dict(one.labels)["percentile"]: values for one, values in made.items()}
     assert by_label["p50"].values.tolist() == pytest.approx([0.495, 7])
     assert by_label["p99"].values.tolist() == pytest.approx([0.9801, 7])

@@ -48,7 +48,7 @@ def test_statistics_are_those_of_the_standard_library(values: list[float]) -> No
     summary = summary_of(FPS, array("d", values))
     assert summary.count == len(values)
     assert summary.mean == pytest.approx(statistics.fmean(values), rel=1e-9, abs=1e-6)
-    assert summary.sd == pytest.approx(statistics.stdev(values) if len(values) > 1 else 0, rel=1e-6, abs=1e-6)
+    assert summary.stddev == pytest.approx(statistics.stdev(values) if len(values) > 1 else 0, rel=1e-6, abs=1e-6)
     assert summary.p50 == pytest.approx(statistics.median(values), rel=1e-9, abs=1e-9)
     assert (summary.min, summary.max, summary.last) == (min(values), max(values), values[-1])
     assert summary.min <= summary.p50 <= summary.p90 <= summary.p95 <= summary.p99 <= summary.max
@@ -57,7 +57,7 @@ def test_statistics_are_those_of_the_standard_library(values: list[float]) -> No
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30))
 def test_no_number_is_too_large_for_a_summary(values: list[float]) -> None:
     summary = summary_of(FPS, array("d", values))
-    numbers = (summary.mean, summary.sd, summary.p50, summary.p90, summary.p95, summary.p99)
+    numbers = (summary.mean, summary.stddev, summary.p50, summary.p90, summary.p95, summary.p99)
     assert all(math.isfinite(number) for number in numbers)
     assert summary.min <= summary.p50 <= summary.p90 <= summary.p99 <= summary.max
 
@@ -84,15 +84,15 @@ def test_only_what_lies_in_a_repeat_after_its_warm_up_counts() -> None:
 @pytest.mark.parametrize(
     ("key", "condition", "state", "margin"),
     [
-        ("fps.mean", ">= 10", "kept", 5.0),
-        ("fps.mean", "> 15", "broken", 0.0),
-        ("fps.min", ">= 12", "broken", -2.0),
-        ("container.memory.used.max", "<= 2 GiB", "kept", 2.0 * 2**30 - 2e9),
-        ("container.memory.used.max", "< 1 GB", "broken", -1e9),
-        ("system.temperature.p95", "< 80", "broken", -10.0),
-        ("system.temperature.gpu.max", "< 80 °C", "broken", -10.0),
-        ("system.temperature.cpu.max", "< 80", "kept", 30.0),
-        ("fps.count", ">= 2", "kept", 0.0),
+        ("fps.mean", ">= 10", "met", 5.0),
+        ("fps.mean", "> 15", "violated", 0.0),
+        ("fps.min", ">= 12", "violated", -2.0),
+        ("container.memory.used.max", "<= 2 GiB", "met", 2.0 * 2**30 - 2e9),
+        ("container.memory.used.max", "< 1 GB", "violated", -1e9),
+        ("system.temperature.p95", "< 80", "violated", -10.0),
+        ("system.temperature.gpu.max", "< 80 °C", "violated", -10.0),
+        ("system.temperature.cpu.max", "< 80", "met", 30.0),
+        ("fps.count", ">= 2", "met", 0.0),
     ],
 )
 def test_budgets(key: str, condition: str, state: str, margin: float) -> None:
@@ -172,9 +172,9 @@ def test_headlines_put_cost_first_then_the_apps_own_frame_rate() -> None:
 
 
 BASE = Run(
-    id="r", app=App("a"), target=Target("t"), clock=Clock(0, 0), started_ns=0, state="finished", ending="completed"
+    id="r", app=App("a"), target=Target("t"), clock=Clock(0, 0), started_ns=0, state="finished", exit_reason="completed"
 )
-BROKEN = BudgetResult(key="fps.mean", condition=">= 1", state="broken")
+BROKEN = BudgetResult(key="fps.mean", condition=">= 1", state="violated")
 LOST = MetricStatus("system", "failed", reason="died")
 
 
@@ -182,15 +182,15 @@ LOST = MetricStatus("system", "failed", reason="died")
     ("changes", "verdict", "code"),
     [
         ({}, "passed", ExitCode.OK),
-        ({"ending": "timeout"}, "passed", ExitCode.OK),
-        ({"budgets": (BROKEN,)}, "over budget", ExitCode.BUDGET_BROKEN),
-        ({"ending": "oom-killed", "budgets": (BROKEN,)}, "app failed", ExitCode.APP_FAILED),
-        ({"ending": "timeout-failed", "metrics": (LOST,)}, "app failed", ExitCode.APP_FAILED),
+        ({"exit_reason": "timeout"}, "passed", ExitCode.OK),
+        ({"budgets": (BROKEN,)}, "over budget", ExitCode.BUDGET_VIOLATED),
+        ({"exit_reason": "oom-killed", "budgets": (BROKEN,)}, "app failed", ExitCode.APP_FAILED),
+        ({"exit_reason": "timeout-failed", "metrics": (LOST,)}, "app failed", ExitCode.APP_FAILED),
         ({"metrics": (LOST,), "budgets": (BROKEN,)}, "not measured", ExitCode.NOT_MEASURED),
-        ({"ending": "not-measured"}, "not measured", ExitCode.NOT_MEASURED),
-        ({"ending": "aborted", "stop_signal": 15}, "aborted", ExitCode.TERMINATED),
-        ({"ending": "aborted", "stop_signal": 2}, "aborted", ExitCode.INTERRUPTED),
-        ({"state": "running", "ending": None}, "incomplete", ExitCode.NOT_MEASURED),
+        ({"exit_reason": "not-measured"}, "not measured", ExitCode.NOT_MEASURED),
+        ({"exit_reason": "aborted", "stop_signal": 15}, "aborted", ExitCode.TERMINATED),
+        ({"exit_reason": "aborted", "stop_signal": 2}, "aborted", ExitCode.INTERRUPTED),
+        ({"state": "running", "exit_reason": None}, "incomplete", ExitCode.NOT_MEASURED),
     ],
 )
 def test_verdicts_and_exit_codes(changes: dict, verdict: str, code: ExitCode) -> None:
@@ -200,7 +200,7 @@ def test_verdicts_and_exit_codes(changes: dict, verdict: str, code: ExitCode) ->
 
 def test_the_worst_code_speaks_for_all() -> None:
     assert worst([]) == ExitCode.OK
-    assert worst([ExitCode.BUDGET_BROKEN, ExitCode.NOT_MEASURED, ExitCode.APP_FAILED]) == ExitCode.NOT_MEASURED
+    assert worst([ExitCode.BUDGET_VIOLATED, ExitCode.NOT_MEASURED, ExitCode.APP_FAILED]) == ExitCode.NOT_MEASURED
     assert worst([ExitCode.CONFIG_WRONG, ExitCode.INTERRUPTED]) == ExitCode.INTERRUPTED
 
 
@@ -219,6 +219,6 @@ def test_a_recorded_run_is_judged_again_from_its_files(tmp_path: Path) -> None:
     target = Target("t", budgets={"fps.mean": ">= 5", "nonsense": "x"})
     folder.write_run(msgspec.structs.replace(BASE, target=target))
     judged = judge_folder(folder.path)
-    assert [budget.state for budget in judged.run.budgets] == ["broken", "not-measured"]
+    assert [budget.state for budget in judged.run.budgets] == ["violated", "not-measured"]
     assert judged.run.summary[0].mean == 4.5 and judged.verdict == "over budget"
     assert judged.headline[0].label == "fps"

@@ -41,8 +41,8 @@ def test_only_what_lies_in_the_phase_and_behind_the_warm_up_counts() -> None:
     assert (inside.count, inside.min, inside.max) == (3, 40, 90)
     [outside] = phases.summary("!go")
     assert (outside.count, outside.min, outside.max) == (3, 60, 80)
-    [told] = phases.all()
-    assert (told.name, told.spans, told.summary) == ("go", ((25, 55), (85, 90)), (inside,))
+    [message] = phases.all()
+    assert (message.name, message.spans, message.summary) == ("go", ((25, 55), (85, 90)), (inside,))
     with pytest.raises(NoSuchPhase, match="no phase gone; did you mean go"):
         phases.summary("gone")
     with pytest.raises(NoSuchPhase):
@@ -53,8 +53,8 @@ def test_only_what_lies_in_the_phase_and_behind_the_warm_up_counts() -> None:
     st.lists(st.tuples(st.integers(0, 100), st.sampled_from([0.0, 1.0])), max_size=20),
     st.lists(st.tuples(st.integers(0, 100), st.floats(-10, 10)), min_size=1, max_size=30),
 )
-def test_inside_and_outside_are_all(told: list[tuple[int, float]], points: list[tuple[int, float]]) -> None:
-    series = {FPS: data(*points), phase("a"): data(*told)}
+def test_inside_and_outside_are_all(message: list[tuple[int, float]], points: list[tuple[int, float]]) -> None:
+    series = {FPS: data(*points), phase("a"): data(*message)}
     phases = Phases(series, (Repeat(1, 0, 10, 90),))
     [*all_of] = summarise(series, (Repeat(1, 0, 10, 90),))
     if "a" not in phase_spans(series, (Repeat(1, 0, 10, 90),)):

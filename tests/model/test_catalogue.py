@@ -18,9 +18,9 @@ def literal_series() -> set[tuple[str, str, str]]:
     for path in COLLECT.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "series":
-                words = [arg.value for arg in node.args[:3] if isinstance(arg, ast.Constant)]
-                if len(words) == 3:
-                    found.add(tuple(map(str, words)))
+                argv = [arg.value for arg in node.args[:3] if isinstance(arg, ast.Constant)]
+                if len(argv) == 3:
+                    found.add(tuple(map(str, argv)))
     return found  # type: ignore[return-value]
 
 

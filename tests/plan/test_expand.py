@@ -295,7 +295,7 @@ def test_credentials_are_named_and_never_held(tmp_path: Path) -> None:
   defaults: {secrets: {KEY: other, PIN: pin.1}}
   services: [{name: db, image: db:1, secrets: {PASSWORD: weather-api}}]"""
     (target,) = section(tmp_path, text).targets
-    assert [(each.variable, each.credential, each.passed_as) for each in target.all_secrets] == [
+    assert [(each.variable, each.credential, each.env_var) for each in target.all_secrets] == [
         ("KEY", "weather-api", "PROFILEAPP_SECRET_weather_api"),
         ("PIN", "pin.1", "PROFILEAPP_SECRET_pin_1"),
         ("PASSWORD", "weather-api", "PROFILEAPP_SECRET_weather_api"),
@@ -303,7 +303,7 @@ def test_credentials_are_named_and_never_held(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "told"),
+    ("target", "reported"),
     [
         ("{secrets: {KEY: a-b}, env: {KEY: x}}", "targets[1].env.KEY is a credential too"),
         ("{secrets: {A: a-b, B: a_b}}", "targets[1].secrets.B is 'a_b', too like 'a-b'"),
@@ -313,8 +313,8 @@ def test_credentials_are_named_and_never_held(tmp_path: Path) -> None:
         ("{services: [{playback: {x: y}, secrets: {A: b}}]}", "services[1].secrets goes with an image"),
     ],
 )
-def test_credentials_that_cannot_be_asked_for(tmp_path: Path, target: str, told: str) -> None:
-    assert told in refused(tmp_path, f"name: app\nprofiling:\n  targets:\n    - {target}\n")
+def test_credentials_that_cannot_be_asked_for(tmp_path: Path, target: str, reported: str) -> None:
+    assert reported in refused(tmp_path, f"name: app\nprofiling:\n  targets:\n    - {target}\n")
 
 
 def test_a_broker_is_ready_made(tmp_path: Path) -> None:
@@ -328,5 +328,5 @@ def test_a_broker_is_ready_made(tmp_path: Path) -> None:
         "rabbitmq:3",
     )
     assert first.ready == Ready(tcp=5672, timeout_s=120) and first.broker == "rabbitmq"
-    told = refused(tmp_path, "name: a\nprofiling:\n  targets: [{}]\n  services: [{broker: rabbitmq, args: -x}]\n")
-    assert "services[1].args does not go with a broker" in told
+    reported = refused(tmp_path, "name: a\nprofiling:\n  targets: [{}]\n  services: [{broker: rabbitmq, args: -x}]\n")
+    assert "services[1].args does not go with a broker" in reported

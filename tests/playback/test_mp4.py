@@ -47,7 +47,7 @@ def test_a_fragment_says_where_its_frame_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "its moov box is missing"),
         (b"not an mp4 at all, but long enough to be looked at", "its moov box is missing"),
@@ -59,9 +59,9 @@ def test_a_fragment_says_where_its_frame_is(tmp_path: Path) -> None:
         (tiny_mp4(FRAMES, scale=0), "holds no frames, or does not say when"),
     ],
 )
-def test_what_cannot_be_played_says_why(tmp_path: Path, content: bytes, told: str) -> None:
+def test_what_cannot_be_played_says_why(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "a.mp4").write_bytes(content)
-    with pytest.raises(Mp4Error, match=told):
+    with pytest.raises(Mp4Error, match=message):
         read_video(tmp_path / "a.mp4")
 
 

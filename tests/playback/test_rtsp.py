@@ -193,15 +193,15 @@ def test_what_rtp_needs_of_a_jpeg() -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "told"),
+    ("how", "message"),
     [
         ({"progressive": True}, "not a baseline"),
         ({"subsampling": "4:4:4"}, "subsampled otherwise"),
         ({"optimize": True}, "Huffman tables of its own"),
     ],
 )
-def test_what_rtp_cannot_carry_is_told(how: dict[str, Any], told: str) -> None:
-    with pytest.raises(JpegError, match=told):
+def test_what_rtp_cannot_carry_is_told(how: dict[str, Any], message: str) -> None:
+    with pytest.raises(JpegError, match=message):
         parsed(**how)
 
 

@@ -158,7 +158,7 @@ def test_whoever_does_not_read_holds_nobody_up(server: Server) -> None:
 
 def test_a_port_that_is_taken_is_said(server: Server, tmp_path: Path) -> None:
     streams = json.dumps([{"name": "ear", "path": str(tmp_path / "sound.wav"), "rate": 1}])
-    words = [sys.executable, "-m", "profileapp.playback", "127.0.0.1", str(server.port), "0", streams]
-    second = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
+    argv = [sys.executable, "-m", "profileapp.playback", "127.0.0.1", str(server.port), "0", streams]
+    second = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
     assert second.returncode == 2
     assert second.stderr == f"port {server.port} of 127.0.0.1 cannot be had: Address already in use\n", second.stderr

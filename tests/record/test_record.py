@@ -76,17 +76,17 @@ def test_many_threads_lose_nothing(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_told_once_and_keeps_what_was_written(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "gpu")
-    told: list[OSError] = []
+    failures: list[OSError] = []
     old = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, old[1]))
     try:
-        writer = folder.open_metrics(CLOCK, told.append)
+        writer = folder.open_metrics(CLOCK, failures.append)
         for n in range(1000):
             writer.emit(CPU, float(n), n)
         writer.close()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, old)
-    assert len(told) == 1 and writer.failure is told[0]
+    assert len(failures) == 1 and writer.failure is failures[0]
     kept = read_recording(folder.path)
     assert len(kept.series[CPU]) > 20
     assert any("1 of" in problem for problem in kept.problems)
@@ -119,13 +119,13 @@ def test_large_metrics_are_packed_and_read_the_same(tmp_path: Path) -> None:
     for n in range(1000):
         writer.emit(CPU, float(n), n)
     writer.close()
-    folder.pack_metrics(from_bytes=10**9)
+    folder.compress_metrics(from_bytes=10**9)
     plain = read_recording(folder.path).series[CPU].values
-    folder.pack_metrics(from_bytes=0)
+    folder.compress_metrics(from_bytes=0)
     assert not (folder.path / "metrics.ndjson").exists()
     assert read_recording(folder.path).series[CPU].values == plain
-    packed = folder.path / "metrics.ndjson.gz"
-    packed.write_bytes(packed.read_bytes()[:-200])
+    compressed = folder.path / "metrics.ndjson.gz"
+    compressed.write_bytes(compressed.read_bytes()[:-200])
     cut = read_recording(folder.path)
     assert any("ends early" in problem for problem in cut.problems)
 

@@ -67,7 +67,7 @@ def a_line_at_a_time(lines: list[bytes]) -> object:
 @given(st.lists(ours | strange, max_size=12), st.lists(ours, max_size=6), st.sampled_from([0, 10**9]))
 def test_a_block_gives_what_its_lines_give(first: list[bytes], second: list[bytes], surprises: int) -> None:
     reader = SampleReader(Path())
-    reader._surprises = surprises
+    reader._mispredictions = surprises
     for block in (first, second):
         reader.take_block(b"".join(line + b"\n" for line in block))
     assert found(reader) == a_line_at_a_time([*first, *second])
@@ -93,7 +93,7 @@ def test_no_line_of_our_own_is_taken_alone(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_lines_in_no_order_are_read_by_the_block_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sample_reader, "_FEW_SURPRISES", 100)
+    monkeypatch.setattr(sample_reader, "_FEW_MISPREDICTIONS", 100)
     chance = random.Random(5)  # noqa: S311
     lines = [OURS % (b"m%d" % chance.randrange(90), b"%d" % number, TIME, b"") for number in range(2000)]
     expected = a_line_at_a_time(lines)
@@ -103,7 +103,7 @@ def test_lines_in_no_order_are_read_by_the_block_too(monkeypatch: pytest.MonkeyP
         reader.take_block(b"".join(line + b"\n" for line in lines[start : start + 200]))
     assert found(reader) == expected
     # All of them would be some 1770.
-    assert 100 < reader._surprises < 800
+    assert 100 < reader._mispredictions < 800
 
 
 def test_what_is_remembered_of_lines_without_a_pattern_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,5 +183,5 @@ def test_long_lines_are_left_out_wherever_they_lie(tmp_path: Path, size: int) ->
     (tmp_path / "metrics.ndjson").write_bytes(good + long + good + long + long + good)
     recording = read_recording(tmp_path)
     assert list(recording.series[series("fps", "%", "custom")].values) == [1.0, 1.0, 1.0]
-    said = "metrics.ndjson: 3 of 6 lines are no samples and were left out" in recording.problems
-    assert said == (size > sample_reader.LINE_LIMIT_BYTES) and len(recording.series) == 2 - said
+    is_reported = "metrics.ndjson: 3 of 6 lines are no samples and were left out" in recording.problems
+    assert is_reported == (size > sample_reader.LINE_LIMIT_BYTES) and len(recording.series) == 2 - is_reported

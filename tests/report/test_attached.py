@@ -47,21 +47,23 @@ def test_one_case_names_log_series_and_plots_from_where_the_step_runs(
 
 
 @pytest.mark.parametrize(
-    "said", ["[[ATTACHMENT|/etc/passwd]]", "[[ATT\x1b[0mACHMENT|/etc/passwd]]", "[[[[ATTACHMENT|/etc/passwd]]]]"]
+    "hostile", ["[[ATTACHMENT|/etc/passwd]]", "[[ATT\x1b[0mACHMENT|/etc/passwd]]", "[[[[ATTACHMENT|/etc/passwd]]]]"]
 )
-def test_an_app_cannot_have_a_file_of_the_agent_attached(said: str, tmp_path: Path) -> None:
+def test_an_app_cannot_have_a_file_of_the_agent_attached(hostile: str, tmp_path: Path) -> None:
     run = sample_run(
         "bad",
-        ending="failed",
-        message=said,
-        warnings=(said,),
-        metrics=(MetricStatus(said, "skipped", said, said),),
-        target_budgets={said: said, f"{said}.mean": "> 5"},
+        exit_reason="failed",
+        message=hostile,
+        warnings=(hostile,),
+        metrics=(MetricStatus(hostile, "skipped", hostile, hostile),),
+        target_budgets={hostile: hostile, f"{hostile}.mean": "> 5"},
     )
-    write_target(tmp_path, run, {series(said, said, "custom"): wave(5, 1, 1), FPS: wave(5, 1, 0)}, f"{said}\n" * 20)
+    write_target(
+        tmp_path, run, {series(hostile, hostile, "custom"): wave(5, 1, 1), FPS: wave(5, 1, 0)}, f"{hostile}\n" * 20
+    )
     judged = judge_folder(tmp_path / "bad")
     xml = junit_xml([judged])
-    assert said in [one.label for one in judged.headline] or "\x1b" in said
+    assert hostile in [one.label for one in judged.headline] or "\x1b" in hostile
     assert named_files(xml) == []
     parse([judged])
 

@@ -13,16 +13,16 @@ from profileapp.report.digest import Digest, digest_json
 
 
 def test_it_is_of_the_published_shape(samples: list[JudgedRun]) -> None:
-    said = json.loads(digest_json(samples))
-    jsonschema.validate(said, schema_of("report"))
-    assert said["exit_code"] == 4 and said["version"] == 1 and said["app"] == "object-counter"
-    target = said["targets"][1]
+    output = json.loads(digest_json(samples))
+    jsonschema.validate(output, schema_of("report"))
+    assert output["exit_code"] == 4 and output["version"] == 1 and output["app"] == "object-counter"
+    target = output["targets"][1]
     assert (target["verdict"], target["repeats"], target["duration_s"]) == ("over budget", 2, 120.0)
-    assert [each["state"] for each in target["budgets"]] == ["kept", "broken", "kept"]
+    assert [each["state"] for each in target["budgets"]] == ["met", "violated", "met"]
     assert {each["name"] for each in target["statistics"]} >= {"fps", "container.cpu.util"}
     assert msgspec.json.decode(digest_json(samples), type=Digest).targets[0].headlines == samples[0].headline
 
 
 def test_of_nothing_it_is_whole_too() -> None:
-    said = json.loads(digest_json([]))
-    assert said["targets"] == [] and said["exit_code"] == 0
+    output = json.loads(digest_json([]))
+    assert output["targets"] == [] and output["exit_code"] == 0

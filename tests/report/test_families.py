@@ -97,7 +97,7 @@ def test_limits_of_budgets_are_drawn_where_they_belong(samples: list[JudgedRun])
     run = samples[1].run
     found, _ = families(list(samples[1].series), dict.fromkeys(samples[1].series, 1.0), run.budgets)
     limits = {family.title: family.limits for family in found if family.limits}
-    assert {title: [(each.label, each.kept) for each in each_limits] for title, each_limits in limits.items()} == {
+    assert {title: [(each.label, each.is_met) for each in each_limits] for title, each_limits in limits.items()} == {
         "fps": [("budget: mean ≥ 10", True)],
         "Container memory": [("budget: max of used ≤ 400 MiB", False)],
         "System temperature": [("budget: max of temperature < 80 °C", True)],

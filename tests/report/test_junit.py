@@ -143,7 +143,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
             "bad",
             app=App(spoilt, spoilt),
             agent=Agent(hostname=spoilt, board=spoilt),
-            ending="failed",
+            exit_reason="failed",
             message=spoilt,
             warnings=(spoilt,) * 1000,
             metrics=(MetricStatus(spoilt, "skipped", spoilt, spoilt),),
@@ -162,7 +162,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
 
 
 def test_ten_megabytes_of_output_are_bounded(tmp_path: Path) -> None:
-    write_target(tmp_path, sample_run("loud", ending="failed"), {})
+    write_target(tmp_path, sample_run("loud", exit_reason="failed"), {})
     (tmp_path / "loud" / APP_LOG_FILE).write_bytes(b"\x1b[2K<>&" * 1_500_000)
     assert len(junit_xml([judge_folder(tmp_path / "loud")])) < 8 * LOG_LIMIT
 

@@ -15,7 +15,7 @@ from tests.report.test_pages import HOSTILE, hostile_run
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.run import Agent
 from profileapp.report.clean import one_line
-from profileapp.report.markdown import LINES_LIMIT, TARGETS_LIMIT, markdown, told
+from profileapp.report.markdown import LINES_LIMIT, TARGETS_LIMIT, code_span, markdown
 
 RENDER = MarkdownIt("commonmark").enable("table")
 INJECTIONS = [
@@ -75,9 +75,9 @@ def test_nothing_of_a_stranger_is_markup(text: str, tmp_path: Path) -> None:
 
 @given(st.text(max_size=80))
 def test_whatever_the_text_it_comes_out_as_it_was(text: str) -> None:
-    (inline,) = [token for token in RENDER.parse(f"x {told(text)}") if token.type == "inline"]
-    said = "".join(each.content for each in inline.children or () if not each.type.startswith("html"))
-    assert said.removeprefix("x ") in (one_line(text, 64), "–")
+    (inline,) = [token for token in RENDER.parse(f"x {code_span(text)}") if token.type == "inline"]
+    output = "".join(each.content for each in inline.children or () if not each.type.startswith("html"))
+    assert output.removeprefix("x ") in (one_line(text, 64), "–")
 
 
 def test_it_stays_a_comment_however_many_targets(samples: list[JudgedRun]) -> None:

@@ -12,7 +12,7 @@ from profileapp.model.run import BudgetResult
 from profileapp.report.page_data import (
     STATISTICS_SHOWN,
     budget_text,
-    count_kept,
+    count_met,
     facts,
     headline_labels,
     headline_range,
@@ -24,20 +24,20 @@ from profileapp.report.page_data import (
 
 
 def test_budgets_in_words() -> None:
-    kept = BudgetResult("fps.mean", ">= 10", "kept", 15.2, 10.0, 5.2, "frames/s")
+    kept = BudgetResult("fps.mean", ">= 10", "met", 15.2, 10.0, 5.2, "frames/s")
     assert budget_text(kept) == "15.2 frames/s, limit >= 10, 5.2 frames/s to spare"
-    slow = BudgetResult("fps.mean", ">= 10", "broken", 3.0, 10.0, -7.0, "frames/s")
+    slow = BudgetResult("fps.mean", ">= 10", "violated", 3.0, 10.0, -7.0, "frames/s")
     assert budget_text(slow) == "3 frames/s, limit >= 10, missed by 7 frames/s"
-    full = BudgetResult("m.max", "< 2 GiB", "broken", 3 * 1024**3, 2 * 1024**3, -(1024**3), "bytes")
+    full = BudgetResult("m.max", "< 2 GiB", "violated", 3 * 1024**3, 2 * 1024**3, -(1024**3), "bytes")
     assert budget_text(full) == "3 GiB, limit < 2 GiB, missed by 1 GiB"
     absent = BudgetResult("fsp.mean", ">= 10", "not-measured", message="no series fsp was measured")
     assert budget_text(absent) == "no series fsp was measured"
-    assert count_kept([kept, slow, full, absent]) == 1
+    assert count_met([kept, slow, full, absent]) == 1
 
 
 def test_a_headline_number_knows_its_own_budget_only(samples: list[JudgedRun]) -> None:
     states = {each.label: headline_state(samples[1], each) for each in samples[1].headline}
-    assert states == {"CPU": None, "memory peak": "broken", "fps": "kept", "inference": None}
+    assert states == {"CPU": None, "memory peak": "violated", "fps": "met", "inference": None}
     assert headline_labels(samples) == ("CPU", "memory peak", "fps", "inference")
 
 
@@ -73,8 +73,8 @@ def test_what_is_not_known_is_not_among_the_facts(samples: list[JudgedRun]) -> N
 
 
 def test_what_targets_share_is_said_once(samples: list[JudgedRun]) -> None:
-    said = shared_facts(samples)
-    assert said[:2] == ("waggle/object-counter:0.5.1", "NVIDIA Jetson Xavier NX Developer Kit")
+    output = shared_facts(samples)
+    assert output[:2] == ("waggle/object-counter:0.5.1", "NVIDIA Jetson Xavier NX Developer Kit")
     other = msgspec.structs.replace(samples[1].run.agent, board="NVIDIA Jetson Nano")
     run = msgspec.structs.replace(samples[1].run, agent=other)
     mixed = [samples[0], msgspec.structs.replace(samples[1], run=run)]

@@ -20,7 +20,7 @@ from profileapp.model.run import Agent, Build, Image, MetricStatus
 from profileapp.model.series import series
 from profileapp.model.target import App, Ready, Service, Stream
 from profileapp.report.page.pages import page_templates, write_all_pages
-from profileapp.report.page_data import setting
+from profileapp.report.page_data import topology
 from profileapp.report.write import write_data, write_overview, write_pages
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7*7 }}\u202e\x1b[31m"
@@ -139,7 +139,7 @@ def test_the_log_of_an_app_that_failed_comes_before_the_plots(pages: dict[str, P
 
 
 def test_only_the_number_that_broke_its_budget_is_marked(pages: dict[str, Page]) -> None:
-    cells = [each for each in pages[""].all("td") if "broken" in (each.get("class") or "").split()]
+    cells = [each for each in pages[""].all("td") if "violated" in (each.get("class") or "").split()]
     assert [cell["data-label"] for cell in cells] == ["memory peak", "fps"]
 
 
@@ -276,7 +276,7 @@ def test_what_was_started_is_drawn_as_boxes_in_boxes(tmp_path: Path) -> None:
     run = sample_run("gpu", seconds=3)
     target = msgspec.structs.replace(run.target, dataset="traffic", services=(database, cameras))
     run = msgspec.structs.replace(run, target=target)
-    drawn = setting(run)
+    drawn = topology(run)
     assert drawn.word == "agent"
     (network,) = drawn.parts
     assert (network.word, network.text) == ("network", "private, no way out, with db, cameras")
@@ -292,5 +292,5 @@ def test_what_was_started_is_drawn_as_boxes_in_boxes(tmp_path: Path) -> None:
     for words in ("traffic at /dataset, read-only", "left: left.mp4, 1 a second", "tcp :6379"):
         assert words in page.text
     process = msgspec.structs.replace(run, image=None, command=("python3", "app.py"))
-    assert [each.word for each in setting(process).parts] == ["app", "service", "playback"]
-    assert setting(process).parts[0].text == "python3 app.py"
+    assert [each.word for each in topology(process).parts] == ["app", "service", "playback"]
+    assert topology(process).parts[0].text == "python3 app.py"

@@ -45,7 +45,7 @@ def test_the_first_of_the_freest_is_taken_and_other_words_weigh_most() -> None:
 
 def label_at(values: list[float]) -> tuple[float, float]:
     """Where the words of a budget at 10 stand in a plot of so many points high and wide."""
-    budget = BudgetResult("fps.mean", ">= 10", "kept", 12.0, 10.0, 2.0, "frames/s")
+    budget = BudgetResult("fps.mean", ">= 10", "met", 12.0, 10.0, 2.0, "frames/s")
     [plot], _ = plot_target({FPS: data(values)}, one_repeat(len(values)), [budget])
     [text] = [each for each in drawn(plot).iter(f"{SVG}text") if "budget" in "".join(each.itertext())]
     backs = [each for each in drawn(plot).iter(f"{SVG}path") if each.get("fill") == PAGE]
@@ -66,7 +66,7 @@ def test_a_budgets_words_keep_out_of_the_way_of_the_series() -> None:
 
 def test_words_do_not_lie_on_each_other() -> None:
     budgets = [
-        BudgetResult(f"fps.{name}", ">= 10", "kept", 12.0, 10.0, 2.0, "frames/s") for name in ("mean", "p50", "min")
+        BudgetResult(f"fps.{name}", ">= 10", "met", 12.0, 10.0, 2.0, "frames/s") for name in ("mean", "p50", "min")
     ]
     [plot], _ = plot_target({FPS: data([20.0] * 50)}, one_repeat(50), budgets)
     places = [

@@ -17,8 +17,8 @@ from profileapp.judge.verdict import JudgedRun
 from profileapp.model.run import Event, Mark, Phase, Repeat
 from profileapp.model.series import series
 from profileapp.record.series_data import SeriesData
+from profileapp.report.plot.annotations import Annotations, make_room
 from profileapp.report.plot.series import PAGE, Plot, plot_target
-from profileapp.report.plot.told import Told, make_room
 
 SVG = "{http://www.w3.org/2000/svg}"
 LINE_COLOUR = "#0072b2"
@@ -229,9 +229,9 @@ def test_the_order_of_the_legend_is_that_of_the_lines() -> None:
 
 def test_phases_and_events_stand_in_each_plot() -> None:
     phase = Phase("warm <up>", ((START_NS, START_NS + 30 * SECOND_NS), (START_NS + 60 * SECOND_NS, 0)))
-    told = Told((phase,), (Mark("model loaded", START_NS + 40 * SECOND_NS),))
-    told_series = series("warm <up>", "", "custom", "phase")
-    plots, _ = plot_target({FPS: data([1.0] * 100), told_series: data([1, 0])}, one_repeat(100), (), told)
+    annotations = Annotations((phase,), (Mark("model loaded", START_NS + 40 * SECOND_NS),))
+    phase_series = series("warm <up>", "", "custom", "phase")
+    plots, _ = plot_target({FPS: data([1.0] * 100), phase_series: data([1, 0])}, one_repeat(100), (), annotations)
     assert [plot.key for plot in plots] == ["fps"]
     texts = ["".join(each.itertext()) for each in drawn(plots[0]).iter(f"{SVG}text")]
     assert "warm <up>" in texts
@@ -243,7 +243,7 @@ def test_phases_and_events_stand_in_each_plot() -> None:
 def test_what_slows_the_device_down_is_shaded_and_named_once() -> None:
     heat = "the device was slowed down for heat"
     events = tuple(Event(START_NS + at * SECOND_NS, START_NS + (at + 9) * SECOND_NS, heat) for at in (10, 40))
-    [plot], _ = plot_target({FPS: data([1.0] * 100)}, one_repeat(100), (), Told(events=events))
+    [plot], _ = plot_target({FPS: data([1.0] * 100)}, one_repeat(100), (), Annotations(events=events))
     texts = ["".join(each.itertext()) for each in drawn(plot).iter(f"{SVG}text")]
     assert texts.count(heat) == 1
     [plain], _ = plot_target({FPS: data([1.0] * 100)}, one_repeat(100), ())
@@ -254,5 +254,5 @@ def test_phases_lie_above_all_lines() -> None:
     phases = tuple(Phase(name, ((START_NS, START_NS + 50 * SECOND_NS),)) for name in "abc")
     axes = Figure().add_axes((0, 0, 1, 1))
     axes.set_ylim(0, 64)
-    make_room(axes, Told(phases))
+    make_room(axes, Annotations(phases))
     assert axes.get_ylim() == pytest.approx((0, 100))

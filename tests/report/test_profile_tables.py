@@ -24,10 +24,10 @@ KERNEL = KernelRow("kernel", "gemm", 1200, 3.21, 0.0027, 0.0021, 0.0041, 0.64)
 COPY = KernelRow("memory size", "[CUDA memcpy HtoD]", 4, 8 * 1024.0**2, 2 * 1024.0**2, 1024.0**2, 4 * 1024.0**2, 1.0)
 
 
-def traced_run(lasted_s: float, with_tool_s: float, ending: str = "completed") -> Run:
+def traced_run(lasted_s: float, with_tool_s: float, exit_reason: str = "completed") -> Run:
     first = Repeat(1, START_NS, START_NS, START_NS + round(lasted_s * SECOND_NS), "completed")
     begin_ns = first.ended_ns + SECOND_NS
-    traced = Repeat(2, begin_ns, begin_ns, begin_ns + round(with_tool_s * SECOND_NS), ending, traced=True)
+    traced = Repeat(2, begin_ns, begin_ns, begin_ns + round(with_tool_s * SECOND_NS), exit_reason, traced=True)
     return msgspec.structs.replace(sample_run("gpu"), repeats=(first, traced))
 
 

@@ -19,7 +19,7 @@ from tests.report.test_plots import SVG, drawn
 from profileapp.collect.container import series as container
 from profileapp.judge.energy import mean_power_w
 from profileapp.judge.verdict import JudgedRun, judge_folder
-from profileapp.model.run import Number, Repeat
+from profileapp.model.run import HeadlineValue, Repeat
 from profileapp.model.series import series
 from profileapp.report.devices import placed
 from profileapp.report.plot import targets as module
@@ -40,15 +40,15 @@ def target_plots(judged: Sequence[JudgedRun]) -> list[Plot]:
     return module.target_plots(placed(judged))
 
 
-def target(one: JudgedRun, name: str, numbers: tuple[Number, ...], **changes: Any) -> JudgedRun:
+def target(one: JudgedRun, name: str, numbers: tuple[HeadlineValue, ...], **changes: Any) -> JudgedRun:
     run = msgspec.structs.replace(one.run, target=msgspec.structs.replace(one.run.target, name=name), numbers=numbers)
     return msgspec.structs.replace(one, run=run, **changes)
 
 
-def numbers(fps: float, cpu: float) -> tuple[Number, ...]:
+def numbers(fps: float, cpu: float) -> tuple[HeadlineValue, ...]:
     return (
-        Number("container.cpu.util", "mean", "%", cpu, (cpu - 1, cpu + 1)),
-        Number("fps", "mean", "frames/s", fps, (fps,)),
+        HeadlineValue("container.cpu.util", "mean", "%", cpu, (cpu - 1, cpu + 1)),
+        HeadlineValue("fps", "mean", "frames/s", fps, (fps,)),
     )
 
 

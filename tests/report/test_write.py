@@ -67,14 +67,14 @@ def test_what_is_in_the_way_is_named_and_nothing_is_lost(
     folder = own_samples[0].folder
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     (folder / name).mkdir()
-    told = rf"{Path(name).name}: cannot be written .*what was measured is kept"
+    message = rf"{Path(name).name}: cannot be written .*what was measured is kept"
     if name.startswith("../"):
-        with pytest.raises(AgentError, match=told):
+        with pytest.raises(AgentError, match=message):
             command.callback(folder.parent, "html", False)  # type: ignore[misc]
     else:
         # It is one target's, and takes no report of the others.
         assert command.callback(folder.parent, "html", False) == 4  # type: ignore[misc]
-        assert re.search(told, capsys.readouterr().err)
+        assert re.search(message, capsys.readouterr().err)
         for other in own_samples[1:]:
             assert (other.folder / "report/index.html").is_file() and (other.folder / "junit.xml").is_file()
     assert (folder / name).is_dir()
@@ -94,8 +94,8 @@ def test_a_full_disk_is_one_clear_line(
 
     monkeypatch.setattr("profileapp.record.folder.write_atomic", full)
     assert command.callback(folder.parent, "html", False) == 4  # type: ignore[misc]
-    said = capsys.readouterr().err.splitlines()
-    assert len(said) == len(own_samples) and all("No space left on device" in line for line in said)
+    output = capsys.readouterr().err.splitlines()
+    assert len(output) == len(own_samples) and all("No space left on device" in line for line in output)
     assert (folder / "run.json").read_bytes() == before
 
 

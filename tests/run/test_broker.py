@@ -16,12 +16,12 @@ from profileapp.run.service.broker import PASSWORD, write_broker_files
 def test_the_definitions_hold_what_pywaggle_uses(tmp_path: Path) -> None:
     conf, definitions = write_broker_files(tmp_path)
     assert Path(conf.host_path).read_text() == f"load_definitions = {definitions.container_path}\n"
-    held = json.loads(Path(definitions.host_path).read_text())
-    assert [(each["name"], each["type"]) for each in held["exchanges"]] == [
+    loaded = json.loads(Path(definitions.host_path).read_text())
+    assert [(each["name"], each["type"]) for each in loaded["exchanges"]] == [
         ("to-validator", "fanout"),
         ("data.topic", "topic"),
     ]
-    hashed = base64.b64decode(held["users"][0]["password_hash"])
+    hashed = base64.b64decode(loaded["users"][0]["password_hash"])
     assert hashed[4:] == hashlib.sha256(hashed[:4] + PASSWORD.encode()).digest()
 
 

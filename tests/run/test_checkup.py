@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from profileapp.collect.seam import Emit, Provision, RunContext, Subject, Trace
+from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext, Trace
 from profileapp.errors import AgentError, Unavailable
 from profileapp.model.run import Network
-from profileapp.run.agent.checkup import check_metrics, check_things
+from profileapp.run.agent.checkup import check_metrics, check_prerequisites
 
 
 class Source:
@@ -19,7 +19,7 @@ class Source:
 
     metric = "system"
     preference = 10
-    fastest_s = 0.02
+    min_interval_s = 0.02
 
     def __init__(self, source: str, failure: Exception | None = None, part: str = "", traces: bool = False) -> None:
         self.source = source
@@ -28,14 +28,16 @@ class Source:
         self._traces = traces
         self.closed = 0
 
-    def open(self, run: RunContext, emit: Emit) -> Provision:
+    def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         assert run.scratch.is_dir()
         emit(None, 1.0, 0)  # type: ignore[arg-type]
         if self._failure:
             raise self._failure
-        return Provision(trace=Trace(lambda words: words, lambda: None)) if self._traces else Provision()
+        return (
+            LaunchRequirements(trace=Trace(lambda argv: argv, lambda: None)) if self._traces else LaunchRequirements()
+        )
 
-    def attach(self, subject: Subject) -> None:
+    def attach(self, subject: AppHandle) -> None:
         raise AssertionError("no app runs")
 
     sample = detach = attach
@@ -65,8 +67,8 @@ def test_the_first_that_opens_is_used_and_all_are_closed() -> None:
         ("c", "used", ""),
         ("d", "in reserve", ""),
     ]
-    assert (whole.can_be_had, whole.reason, whole.title) == (True, "", "system")
-    assert (kernels.can_be_had, kernels.title, kernels.sources[0].traces) == (True, "system kernels", True)
+    assert (whole.available, whole.reason, whole.title) == (True, "", "system")
+    assert (kernels.available, kernels.title, kernels.sources[0].traces) == (True, "system kernels", True)
     assert [each.closed for each in sources] == [1] * 5
     assert looked == [f"system: {name}" for name in "abcde"]
 
@@ -75,18 +77,18 @@ def test_what_cannot_be_had_says_why() -> None:
     none, failing = check_metrics(
         ["tau", "system"], found(Source("a", Unavailable("no a")), Source("b", Unavailable("no b"))), lambda _: None
     )
-    assert (none.can_be_had, none.reason) == (False, "no source of it is installed")
-    assert (failing.can_be_had, failing.reason) == (False, "a: no a; b: no b")
+    assert (none.available, none.reason) == (False, "no source of it is installed")
+    assert (failing.available, failing.reason) == (False, "a: no a; b: no b")
 
 
 def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scratch: list[Path] = []
 
     class Noting(Source):
-        def open(self, run: RunContext, emit: Emit) -> Provision:
+        def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
             scratch.append(run.scratch)
             (run.scratch / "file").touch()
-            return Provision()
+            return LaunchRequirements()
 
     check_metrics(["system"], found(Noting("a")), lambda _: None)
     assert not scratch[0].exists()
@@ -96,18 +98,18 @@ def test_other_things() -> None:
     def no_daemon() -> str:
         raise AgentError("no Docker daemon answers")
 
-    things = {
+    prerequisites = {
         each.name: each
-        for each in check_things(no_daemon, has_pages=False, queue_datagrams=lambda: 10, network=Network)
+        for each in check_prerequisites(no_daemon, has_pages=False, queue_datagrams=lambda: 10, network=Network)
     }
-    assert "network" not in things, "without a daemon there is none to ask"
-    assert (things["docker"].is_there, things["docker"].text) == (False, "no Docker daemon answers")
-    assert not things["pages"].is_there
-    assert not things["datagrams"].is_there
-    assert "room for 10 " in things["datagrams"].text and "max_dgram_qlen=512" in things["datagrams"].text
-    good = check_things(lambda: "docker 1.2", True, lambda: 4096, lambda: Network(agent=False))
-    assert good[1].is_there and "reach neither this agent nor other containers" in good[1].text
-    for agent, told in ((True, "reach what listens on this agent"), (None, "cannot be seen from here")):
-        bad = check_things(lambda: "docker 1.2", True, lambda: 4096, lambda: Network(agent=agent))  # noqa: B023
-        assert not bad[1].is_there and told in bad[1].text
-    assert good[0].text == "docker 1.2" and good[-1].is_there
+    assert "network" not in prerequisites, "without a daemon there is none to ask"
+    assert (prerequisites["docker"].available, prerequisites["docker"].text) == (False, "no Docker daemon answers")
+    assert not prerequisites["pages"].available
+    assert not prerequisites["datagrams"].available
+    assert "room for 10 " in prerequisites["datagrams"].text and "max_dgram_qlen=512" in prerequisites["datagrams"].text
+    good = check_prerequisites(lambda: "docker 1.2", True, lambda: 4096, lambda: Network(agent=False))
+    assert good[1].available and "reach neither this agent nor other containers" in good[1].text
+    for agent, message in ((True, "reach what listens on this agent"), (None, "cannot be seen from here")):
+        bad = check_prerequisites(lambda: "docker 1.2", True, lambda: 4096, lambda: Network(agent=agent))  # noqa: B023
+        assert not bad[1].available and message in bad[1].text
+    assert good[0].text == "docker 1.2" and good[-1].available

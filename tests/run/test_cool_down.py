@@ -14,11 +14,11 @@ import pytest
 from helpers.worker_process import configure, run
 from profileapp.model.target import Target
 from profileapp.run import cool_down as module
-from profileapp.run.cool_down import Cooled, cool_down
+from profileapp.run.cool_down import CoolDownResult, cool_down
 from profileapp.run.stop import Stop, Wake
 
 
-class Told:
+class FakeProgress:
     """A run's progress, of which only the waiting matters here."""
 
     def __init__(self) -> None:
@@ -28,14 +28,16 @@ class Told:
         self.lines.append(text)
 
 
-def cooled(target: Target, *readings: float | None, told: Told | None = None, stop: Stop | None = None) -> Cooled:
+def cooled(
+    target: Target, *readings: float | None, progress: FakeProgress | None = None, stop: Stop | None = None
+) -> CoolDownResult:
     """As the thermometer tells one reading after the other, and then the last again and again."""
     left = list(readings)
     wake = Wake()
     return cool_down(
         target,
         lambda: left.pop(0) if len(left) > 1 else left[0],
-        told or Told(),  # type: ignore[arg-type]
+        progress or FakeProgress(),  # type: ignore[arg-type]
         stop or Stop(wake),
         wake,
     )
@@ -43,21 +45,21 @@ def cooled(target: Target, *readings: float | None, told: Told | None = None, st
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LOOK_INTERVAL_S", 0.01)
+    monkeypatch.setattr(module, "POLL_INTERVAL_S", 0.01)
 
 
 def test_nobody_asked() -> None:
-    assert cooled(Target("a"), 71.5) == Cooled(temperature_c=71.5)
-    assert cooled(Target("a"), None) == Cooled()
+    assert cooled(Target("a"), 71.5) == CoolDownResult(temperature_c=71.5)
+    assert cooled(Target("a"), None) == CoolDownResult()
 
 
 def test_waits_until_it_is_below() -> None:
-    told = Told()
-    found = cooled(Target("a", cool_below_c=45), 60.0, 50.0, 45.0, 44.5, told=told)
+    progress = FakeProgress()
+    found = cooled(Target("a", cool_below_c=45), 60.0, 50.0, 45.0, 44.5, progress=progress)
     assert found.temperature_c == 44.5
     assert found.waited_s >= 0.03
     assert found.warning == ""
-    assert told.lines == ["a: waiting until the device cools from 60.0 to below 45 °C"]
+    assert progress.lines == ["a: waiting until the device cools from 60.0 to below 45 °C"]
 
 
 def test_it_is_cool_already() -> None:

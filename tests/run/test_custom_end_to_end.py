@@ -41,14 +41,14 @@ def test_an_unchanged_pywaggle_plugin_in_a_container(pywaggle: Path, python_imag
     configure(pywaggle, [{"name": "a", "args": ["python3", "-c", PLUGIN], "dataset": "site"}], metrics=["container"])
     outcome = run(pywaggle, "--image", python_image)
     assert outcome.code == 0, outcome.err + outcome.log("a").decode()
-    said = [each for each in outcome.samples("a") if each["meta"]["metric"] == "custom"]
-    counted = [each for each in said if each["name"] == "env.count.car"]
+    output = [each for each in outcome.samples("a") if each["meta"]["metric"] == "custom"]
+    counted = [each for each in output if each["name"] == "env.count.car"]
     assert [each["value"] for each in counted] == [0, 1, 2, 3, 4]
     assert counted[0]["meta"]["camera"] == "left"
-    took_s = [each["value"] for each in said if each["name"] == "plugin.duration.inference"]
+    took_s = [each["value"] for each in output if each["name"] == "plugin.duration.inference"]
     assert len(took_s) == 5
     assert all(0.02 <= each < 5 for each in took_s)
-    assert [each["value"] for each in said if each["name"] == "uploads"] == [1]
+    assert [each["value"] for each in output if each["name"] == "uploads"] == [1]
     assert any("only numbers" in text for text in outcome.run("a")["warnings"])
 
 
@@ -58,8 +58,8 @@ def test_what_a_hostile_app_sends_is_told_in_junit(tmp_path: Path) -> None:
     outcome = run(tmp_path, "--runtime", "process", "--command", f"{sys.executable} hostile.py")
     assert outcome.code == 0, outcome.err
     junit = (tmp_path / "profile/a/junit.xml").read_text()
-    told = "".join(ElementTree.fromstring(junit).itertext())  # noqa: S314 (our own)
-    for words in (
+    message = "".join(ElementTree.fromstring(junit).itertext())  # noqa: S314 (our own)
+    for argv in (
         "of 3005 values 1000 were kept one by one, 0 aggregated (by the second), 2005 refused",
         "neither a line of JSON nor one of statsd",
         "a line of more than 64 KiB",
@@ -68,5 +68,5 @@ def test_what_a_hostile_app_sends_is_told_in_junit(tmp_path: Path) -> None:
         "more than 1000 different series (2001 times",
         "half a line at the end of a connection",
     ):
-        assert words in told
+        assert argv in message
     assert "<b>" not in junit and "\x1b" not in junit and "\x00" not in junit

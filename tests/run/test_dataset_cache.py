@@ -74,16 +74,16 @@ def nobody(*_: object) -> None:
 
 
 def get(cache: DatasetCache, dataset: Dataset, folder: Path = Path("/nowhere")) -> bytes:
-    with cache.held(dataset, folder, nobody) as path:
+    with cache.locked(dataset, folder, nobody) as path:
         return path.read_bytes()
 
 
 def test_what_came_once_is_not_got_again(tmp_path: Path, server: _Server) -> None:
-    told: list[tuple[str, int, int]] = []
+    progress: list[tuple[str, int, int]] = []
     dataset = Dataset(url=server.url, sha256=SHA256)
-    with DatasetCache(tmp_path).held(dataset, tmp_path, lambda *each: told.append(each)) as path:
+    with DatasetCache(tmp_path).locked(dataset, tmp_path, lambda *each: progress.append(each)) as path:
         assert path.read_bytes() == CONTENT
-    assert told[-1] == (server.url, len(CONTENT), len(CONTENT))
+    assert progress[-1] == (server.url, len(CONTENT), len(CONTENT))
     assert get(DatasetCache(tmp_path), dataset) == CONTENT
     assert len(server.seen) == 1
 
@@ -106,7 +106,7 @@ def test_the_rest_of_another_file_is_thrown_away(tmp_path: Path, server: _Server
 
 
 def refused(cache: DatasetCache, dataset: Dataset, error: type[ProfileappError] = DatasetError) -> str:
-    with pytest.raises(error) as caught, cache.held(dataset, Path("/nowhere"), nobody):
+    with pytest.raises(error) as caught, cache.locked(dataset, Path("/nowhere"), nobody):
         pass
     return str(caught.value)
 
@@ -151,7 +151,7 @@ def test_what_was_used_longest_ago_goes_first(tmp_path: Path, server: _Server) -
 
 def test_what_is_in_use_stays(tmp_path: Path, server: _Server) -> None:
     cache = DatasetCache(tmp_path, limit_bytes=400_000)
-    with cache.held(Dataset(url=server.url, sha256=SHA256), tmp_path, nobody) as path:
+    with cache.locked(Dataset(url=server.url, sha256=SHA256), tmp_path, nobody) as path:
         server.content = b"y" * 300_000
         get(cache, Dataset(url=server.url, sha256=hashlib.sha256(server.content).hexdigest()))
         assert path.read_bytes() == CONTENT
@@ -180,11 +180,11 @@ def test_an_archive_beside_the_configuration(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "traffic.zip", "w") as archive:
         archive.writestr("left/1.jpg", b"one")
     cache = DatasetCache(tmp_path / "cache")
-    with cache.held(Dataset(path="traffic.zip", unpack=True), tmp_path, nobody) as path:
+    with cache.locked(Dataset(path="traffic.zip", unpack=True), tmp_path, nobody) as path:
         assert (path / "left/1.jpg").read_bytes() == b"one"
         assert oct(path.stat().st_mode & 0o777) == "0o755"
     (tmp_path / "out").symlink_to("/etc/passwd")
-    with pytest.raises(DatasetError, match="leads out"), cache.held(Dataset(path="out"), tmp_path, nobody):
+    with pytest.raises(DatasetError, match="leads out"), cache.locked(Dataset(path="out"), tmp_path, nobody):
         pass
 
 

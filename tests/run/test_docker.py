@@ -74,18 +74,18 @@ def test_every_ending_is_told_apart(workspace: Path, busybox_image: str) -> None
         defaults={"interval": "100ms"},
     )
     assert outcome.code == 2, outcome.err
-    endings = {
-        name: (run_["ending"], run_["repeats"][0]["exit_code"], run_["repeats"][0]["signal"])
+    exit_reasons = {
+        name: (run_["exit_reason"], run_["repeats"][0]["exit_code"], run_["repeats"][0]["signal"])
         for name in ("completed", "failed", "signalled", "nowhere", "timeout", "too-slow", "stubborn", "greedy")
         for run_ in [outcome.run(name)]
     }
-    assert endings["completed"] == ("completed", 0, 0)
-    assert endings["failed"] == ("failed", 3, 0)
-    assert endings["signalled"][::2] == ("signalled", signal.SIGSEGV)
-    assert endings["nowhere"][0] == "not-started" and "/no/such/program" in outcome.run("nowhere")["message"]
-    assert endings["timeout"][0] == "timeout" and endings["too-slow"][0] == "timeout-failed"
-    assert endings["stubborn"][0] == "timeout" and outcome.run("stubborn")["repeats"][0]["killed"]
-    assert endings["greedy"][0] == "oom-killed"
+    assert exit_reasons["completed"] == ("completed", 0, 0)
+    assert exit_reasons["failed"] == ("failed", 3, 0)
+    assert exit_reasons["signalled"][::2] == ("signalled", signal.SIGSEGV)
+    assert exit_reasons["nowhere"][0] == "not-started" and "/no/such/program" in outcome.run("nowhere")["message"]
+    assert exit_reasons["timeout"][0] == "timeout" and exit_reasons["too-slow"][0] == "timeout-failed"
+    assert exit_reasons["stubborn"][0] == "timeout" and outcome.run("stubborn")["repeats"][0]["killed"]
+    assert exit_reasons["greedy"][0] == "oom-killed"
     assert outcome.log("completed") == b"hello\n" and outcome.log("failed") == b"oops\n"
     junit = (workspace / "profile/failed/junit.xml").read_text()
     assert "<failure" in junit and "oops" in junit
@@ -93,7 +93,7 @@ def test_every_ending_is_told_apart(workspace: Path, busybox_image: str) -> None
 
 def test_an_app_that_exits_at_once_is_a_run_like_any_other(workspace: Path, busybox_image: str) -> None:
     outcome = in_busybox(workspace, busybox_image, [{"name": "blink", "args": ["true"]}])
-    assert outcome.code == 0 and outcome.run("blink")["ending"] == "completed"
+    assert outcome.code == 0 and outcome.run("blink")["exit_reason"] == "completed"
 
 
 def test_measures_what_the_app_costs(workspace: Path, busybox_image: str) -> None:
@@ -189,21 +189,21 @@ def test_a_fork_bomb_is_bounded_and_gone_afterwards(workspace: Path, busybox_ima
 def test_a_gigabyte_of_output_is_bounded(workspace: Path, busybox_image: str) -> None:
     script = "yes 0123456789012345678901234567890123456789 | head -c 1000000000; echo; echo the end"
     outcome = in_busybox(workspace, busybox_image, [shell("flood", script)])
-    assert outcome.run("flood")["ending"] == "completed", outcome.err
+    assert outcome.run("flood")["exit_reason"] == "completed", outcome.err
     log = outcome.log("flood")
     assert len(log) < 9_000_000 and log.endswith(b"\nthe end\n") and b"bytes left out here]" in log
 
 
 @pytest.mark.parametrize(
-    ("image", "told"),
+    ("image", "message"),
     [("profileapp-test/no-such-image:1", "cannot be pulled"), ("NOT A NAME", "is no name of an image")],
 )
 def test_an_image_that_cannot_be_had_is_exit_code_3(
-    workspace: Path, docker_client: docker.DockerClient, image: str, told: str
+    workspace: Path, docker_client: docker.DockerClient, image: str, message: str
 ) -> None:
     configure(workspace, [{"name": "a"}])
     outcome = run(workspace, "--image", image)
-    assert outcome.code == 3 and told in outcome.err and len(outcome.err.splitlines()) == 1, outcome.err
+    assert outcome.code == 3 and message in outcome.err and len(outcome.err.splitlines()) == 1, outcome.err
 
 
 def test_an_image_of_another_architecture_is_told_before_it_runs(

@@ -116,7 +116,7 @@ def test_who_may_not_pull_is_told_in_a_line(
     last = outcome.err.splitlines()[-1]
     assert "is not here and cannot be pulled" in last
     # As old and new daemons say it.
-    assert any(words in last.lower() for words in ("unauthorized", "no basic auth", "authentication required")), last
+    assert any(argv in last.lower() for argv in ("unauthorized", "no basic auth", "authentication required")), last
     # Only the registry it is for gets to see a login.
     assert bool(registry.seen) == (bool(given) and for_it)
     assert "something else" not in outcome.err
@@ -151,10 +151,10 @@ def test_the_plan_knows_what_the_registry_has(registry: Registry, tmp_path: Path
         )  # fmt: skip
 
     assert plan("--image", good).returncode == 0
-    told = plan("--image", bad)
-    assert told.returncode == 3
-    assert f"bad:1' is made for {OTHER}, but this agent is {OWN}" in told.stderr
-    assert len(told.stderr.splitlines()) == 1
+    message = plan("--image", bad)
+    assert message.returncode == 3
+    assert f"bad:1' is made for {OTHER}, but this agent is {OWN}" in message.stderr
+    assert len(message.stderr.splitlines()) == 1
     assert plan("--image", bad, "--runtime", "process").returncode == 0
     assert plan("--image", f"{registry.host}/nowhere:1").returncode == 0
     # Of an image that each agent makes, what a registry has under its name says nothing; of a service's it does.
@@ -169,9 +169,9 @@ def test_the_plan_knows_what_the_registry_has(registry: Registry, tmp_path: Path
 
 def test_a_plan_without_a_daemon_warns(tmp_path: Path) -> None:
     configure(tmp_path, say("hello"), metrics=[])
-    words = [*WORKER, "plan", "sage.yaml", "--check", "--image", "app:1"]
+    argv = [*WORKER, "plan", "sage.yaml", "--check", "--image", "app:1"]
     environment = {**os.environ, "DOCKER_HOST": "unix:///nowhere.sock"}
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0
     assert "images were not looked at: no Docker daemon answers" in done.stderr
 
@@ -207,7 +207,7 @@ def test_a_saved_image_is_loaded(
     )
     outcome = run(tmp_path, "--load", "both.tar", "--image", "docker.io/profileapp-test/two:1")
     assert (outcome.code, outcome.run("a")["image"]["name"]) == (0, "profileapp-test/two:1")
-    for options, told in (
+    for options, message in (
         (("--load", "both.tar"), "holds profileapp-test/one:1, profileapp-test/two:1, but not"),
         (("--load", "one.tar", "--image", "other:1"), "but not 'other:1'"),
         (("--load", "none.tar"), "there is no such file"),
@@ -216,7 +216,7 @@ def test_a_saved_image_is_loaded(
     ):
         outcome = run(tmp_path, *options)
         assert outcome.code == 3, outcome.err
-        assert told in outcome.err.splitlines()[-1]
+        assert message in outcome.err.splitlines()[-1]
     (tmp_path / "link.tar").symlink_to(both)
     assert "cannot be read" in run(tmp_path, "--load", "link.tar").err
     assert one.exists()
@@ -262,10 +262,10 @@ def test_what_a_build_begins_from_is_pulled_with_the_login(
     (tmp_path / "app").mkdir()
     (tmp_path / "app/Dockerfile").write_text(f'FROM {base}\nCMD ["sh", "-c", "echo built upon it"]\n')
     configure(tmp_path, [{"name": "a"}], metrics=[])
-    words = "--build", "app", "--image", "profileapp-test/built:2"
-    assert run(tmp_path, *words, HOME=str(own.parent)).code == 3
+    argv = "--build", "app", "--image", "profileapp-test/built:2"
+    assert run(tmp_path, *argv, HOME=str(own.parent)).code == 3
     assert registry.seen == set()
-    outcome = run(tmp_path, *words, HOME=str(own.parent), PROFILEAPP_REGISTRY=registry.host, **LOGIN)
+    outcome = run(tmp_path, *argv, HOME=str(own.parent), PROFILEAPP_REGISTRY=registry.host, **LOGIN)
     assert outcome.code == 0, outcome.err
     assert outcome.log("a") == b"built upon it\n"
     assert registry.seen == {f"ali:{PASSWORD}"}
@@ -304,15 +304,15 @@ def test_a_build_that_fails_is_told_in_a_line(docker_client: docker.DockerClient
 def test_a_build_ends_with_the_worker(docker_client: docker.DockerClient, tmp_path: Path) -> None:
     context(tmp_path / "app", 'RUN ["sh", "-c", "echo begun; sleep 120"]')
     configure(tmp_path, [{"name": "a"}], metrics=[])
-    words = [*WORKER, "run", "sage.yaml", "--no-report", "--build", "app"]
+    argv = [*WORKER, "run", "sage.yaml", "--no-report", "--build", "app"]
     before = {each.id for each in docker_client.containers.list()}
-    worker = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE)
+    worker = subprocess.Popen(argv, cwd=tmp_path, stderr=subprocess.PIPE)
     log = tmp_path / "profile/build.log"
     wait_until(lambda: log.exists() and b"begun" in log.read_bytes())
     began_s = time.monotonic()
     worker.send_signal(signal.SIGTERM)
-    _, said = worker.communicate(timeout=60)
-    assert worker.returncode == 143, said
+    _, output = worker.communicate(timeout=60)
+    assert worker.returncode == 143, output
     assert time.monotonic() - began_s < 30
     wait_until(lambda: {each.id for each in docker_client.containers.list()} <= before)
 
@@ -334,11 +334,11 @@ def test_the_next_run_ends_a_build_whose_worker_was_killed(docker_client: docker
 
 
 @pytest.mark.parametrize(
-    ("limit", "value", "told"),
+    ("limit", "value", "message"),
     [("TIMEOUT_S", 3.0, "was not built in 3 s"), ("LOG_LIMIT_BYTES", 1024**2, "printed more than 1 MiB")],
 )
 def test_a_build_is_bounded(
-    limit: str, value: float, told: str, live: LiveRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    limit: str, value: float, message: str, live: LiveRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By a stand-in of `docker` that says who it is, prints, and does not end by itself."""
     program = tmp_path / "bin/docker"
@@ -350,7 +350,7 @@ def test_a_build_is_bounded(
     monkeypatch.setattr(image_build, limit, value)
     built = image_build.BuiltImage(tmp_path, "app:1", tmp_path / "out/build.log", Stop(Wake()))
     began_s = time.monotonic()
-    with pytest.raises(ImageError, match=told):
+    with pytest.raises(ImageError, match=message):
         built.get(docker.APIClient(), platform.machine(), live, make_progress(io.StringIO()), "own:1")
     assert time.monotonic() - began_s < 60
     assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
@@ -372,8 +372,8 @@ def test_a_folder_is_no_option_and_no_standard_input(
             image_build.BuiltImage(Path(name), "app:1", tmp_path / "build.log", Stop(Wake())).get(
                 docker.APIClient(), platform.machine(), live, make_progress(io.StringIO()), "own:1"
             )
-        words = (tmp_path / "words").read_text().splitlines()
-        assert words[-4:] == ["--tag", "own:1", "--", f"{tmp_path}/{name}"]
+        argv = (tmp_path / "words").read_text().splitlines()
+        assert argv[-4:] == ["--tag", "own:1", "--", f"{tmp_path}/{name}"]
     assert not Path("x").exists()
 
 
@@ -391,12 +391,12 @@ def test_a_login_is_taken_out_of_the_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [("app", "app:latest"), ("docker.io/library/app:1", "app:1"), ("host:5000/app", "host:5000/app:latest"),
      ("app@sha256:12", "app@sha256:12"), ("sha256:12", "sha256:12")],
 )  # fmt: skip
-def test_names_are_told_apart_as_docker_does(name: str, told: str) -> None:
-    assert familiar(name) == told
+def test_names_are_told_apart_as_docker_does(name: str, message: str) -> None:
+    assert familiar(name) == message
 
 
 def test_the_worker_says_what_it_runs_from_json(tmp_path: Path) -> None:

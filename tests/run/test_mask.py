@@ -22,7 +22,7 @@ KEY = "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END KEY----
 
 
 @pytest.mark.parametrize(
-    "said",
+    "raw",
     [
         b'the key is s3cr\xc3\xa9t/"word"\\n, use it',
         'in JSON: {"key": ' + json.dumps('s3crét/"word"') + "}",
@@ -31,8 +31,8 @@ KEY = "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END KEY----
         "in base64: " + base64.b64encode('s3crét/"word"'.encode()).decode(),
     ],
 )
-def test_every_common_writing_is_masked(said: bytes | str) -> None:
-    masked = Mask(['s3crét/"word"']).content(said.encode() if isinstance(said, str) else said)
+def test_every_common_writing_is_masked(raw: bytes | str) -> None:
+    masked = Mask(['s3crét/"word"']).content(raw.encode() if isinstance(raw, str) else raw)
     assert MASK in masked and b"s3cr" not in masked and b"czNjc" not in masked
 
 
@@ -59,8 +59,8 @@ SECRETS = ["abcd", "abcdabce", "xyz-xyz", "4711"]
     st.lists(st.sampled_from(["abcd", "abcdabce", "ab", "cd", "xyz-", "xyz", "4711", "47", "1", ".", "b", "e", "\n"])),
     st.lists(st.integers(0, 60)),
 )
-def test_in_pieces_it_is_masked_as_in_one(words: list[str], cuts: list[int]) -> None:
-    content = "".join(words).encode()
+def test_in_pieces_it_is_masked_as_in_one(pieces: list[str], cuts: list[int]) -> None:
+    content = "".join(pieces).encode()
     places = sorted({0, len(content), *(cut for cut in cuts if cut < len(content))})
     stream = Mask(SECRETS).stream()
     masked = b"".join(stream.feed(content[at:to]) for at, to in pairwise(places)) + stream.end()
@@ -92,15 +92,15 @@ def test_secrets_are_taken_out_of_the_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "message"),
     [
         (None, "was not given: allow it in profileApp(credentials: ['a-b']), or set PROFILEAPP_SECRET_a_b"),
         ("abc\n", "too short to be masked"),
         ("x" * 70_000, "is longer than"),
     ],
 )
-def test_what_cannot_be_kept_secret_is_refused(value: str | None, told: str) -> None:
+def test_what_cannot_be_kept_secret_is_refused(value: str | None, message: str) -> None:
     environ = {} if value is None else {"PROFILEAPP_SECRET_a_b": value}
     with pytest.raises(ConfigError) as error:
         take_secrets([target(Secret("KEY", "a-b", "PROFILEAPP_SECRET_a_b"))], environ)
-    assert told in str(error.value) and (value or "?") not in str(error.value)
+    assert message in str(error.value) and (value or "?") not in str(error.value)

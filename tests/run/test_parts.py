@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from profileapp.collect.seam import Mount, Provision, RunContext, Subject
+from profileapp.collect.api import AppHandle, LaunchRequirements, Mount, RunContext
 from profileapp.errors import AgentError, AppEnded, Unavailable
 from profileapp.model.clock import Clock
 from profileapp.model.run import Repeat
@@ -20,7 +20,7 @@ from profileapp.model.target import Target
 from profileapp.run.agent.facts import agent_facts, build_facts
 from profileapp.run.agent.lock import Holder, agent_lock
 from profileapp.run.agent.state import default_folders, open_state
-from profileapp.run.ending import Cause, ending_of, run_ending, signal_name
+from profileapp.run.exit_reason import Cause, exit_reason_of, run_exit_reason, signal_name
 from profileapp.run.launch import Exit
 from profileapp.run.output import AppLog
 from profileapp.run.sources import WARNING_LIMIT, Sources, Warnings
@@ -31,7 +31,7 @@ STRICT = Target("t", timeout_s=5, on_timeout="fail")
 
 
 @pytest.mark.parametrize(
-    ("exit_", "cause", "target", "ending", "told"),
+    ("exit_", "cause", "target", "exit_reason", "reported"),
     [
         (Exit(0), Cause(), TARGET, "completed", "exit code 0"),
         (Exit(7), Cause(), TARGET, "failed", "exit code 7"),
@@ -47,17 +47,17 @@ STRICT = Target("t", timeout_s=5, on_timeout="fail")
         (Exit(127, refused="no such program"), Cause(), TARGET, "not-started", "no such program"),
     ],
 )
-def test_endings(exit_: Exit, cause: Cause, target: Target, ending: str, told: str) -> None:
-    result, message = ending_of(exit_, cause, target)
-    assert result == ending and told in message
+def test_endings(exit_: Exit, cause: Cause, target: Target, exit_reason: str, reported: str) -> None:
+    result, message = exit_reason_of(exit_, cause, target)
+    assert result == exit_reason and reported in message
 
 
 def test_a_run_ends_as_its_first_bad_repeat_did() -> None:
     good, bad = Repeat(1, 0, 0, 1, "completed"), Repeat(2, 0, 0, 1, "failed", message="exit code 3")
-    assert run_ending((good, bad)) == ("failed", "repeat 2: exit code 3")
-    assert run_ending((bad,)) == ("failed", "exit code 3")
-    assert run_ending((good,))[0] == "completed"
-    assert run_ending(())[0] == "not-measured"
+    assert run_exit_reason((good, bad)) == ("failed", "repeat 2: exit code 3")
+    assert run_exit_reason((bad,)) == ("failed", "exit code 3")
+    assert run_exit_reason((good,))[0] == "completed"
+    assert run_exit_reason(())[0] == "not-measured"
     assert signal_name(64) in ("SIGRTMAX", "signal 64") and signal_name(200) == "signal 200"
 
 
@@ -92,14 +92,14 @@ class TestLock:
 
     def test_waits_and_says_for_whom(self, tmp_path: Path) -> None:
         path = tmp_path / "lock"
-        told: list[str] = []
-        with agent_lock(path, self.HOLDER, told.append, lambda: False) as held:
-            assert held
-            with agent_lock(path, self.HOLDER, told.append, lambda: bool(told)) as second:
+        reported: list[str] = []
+        with agent_lock(path, self.HOLDER, reported.append, lambda: False) as acquired:
+            assert acquired
+            with agent_lock(path, self.HOLDER, reported.append, lambda: bool(reported)) as second:
                 assert not second
-        assert told == ["waiting for run r1 of job job (process 1) since 2023-11-14T22:13:20Z"]
-        with agent_lock(path, self.HOLDER, told.append, lambda: False) as again:
-            assert again and len(told) == 1
+        assert reported == ["waiting for run r1 of job job (process 1) since 2023-11-14T22:13:20Z"]
+        with agent_lock(path, self.HOLDER, reported.append, lambda: False) as again:
+            assert again and len(reported) == 1
 
     @pytest.mark.parametrize(
         "content",
@@ -108,12 +108,12 @@ class TestLock:
     def test_what_a_stranger_wrote_is_escaped(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "lock"
         path.write_bytes(content)
-        told: list[str] = []
+        reported: list[str] = []
         with path.open("rb") as stranger:
             fcntl.flock(stranger, fcntl.LOCK_EX)
-            with agent_lock(path, self.HOLDER, told.append, lambda: bool(told)) as held:
-                assert not held
-        assert "\x1b" not in told[0] and told[0].startswith("waiting for ")
+            with agent_lock(path, self.HOLDER, reported.append, lambda: bool(reported)) as acquired:
+                assert not acquired
+        assert "\x1b" not in reported[0] and reported[0].startswith("waiting for ")
 
     def test_a_link_in_its_place_is_an_error(self, tmp_path: Path) -> None:
         (tmp_path / "lock").symlink_to("/etc/passwd")
@@ -144,7 +144,7 @@ class TestState:
         state = open_state({"PROFILEAPP_STATE": str(tmp_path / "s")})
         live = state.begin_run()
         (live.scratch / "file").touch()
-        live.let_go()
+        live.on_close()
         assert list(state.dead_runs()) == [live.id]
         aside = state.set_aside(live.id)
         assert list(state.dead_runs()) == [] and state.set_aside_folders() == (aside,)
@@ -218,7 +218,7 @@ class FakeSource:
     def __init__(self, source: str, fail_in: str = "", error: Exception | None = None, hang_s: float = 0) -> None:
         self.source = source
         self.part = ""
-        self.fastest_s = 0.0
+        self.min_interval_s = 0.0
         self.preference = 1
         self.calls: list[str] = []
         self._fail_in, self._error, self._hang_s = fail_in, error or RuntimeError("broken"), hang_s
@@ -228,11 +228,11 @@ class FakeSource:
         if call == self._fail_in:
             raise self._error
 
-    def open(self, run: RunContext, emit: Any) -> Provision:
+    def open(self, run: RunContext, emit: Any) -> LaunchRequirements:
         self._did("open")
-        return Provision(env={"SOURCE": self.source}, mounts=(Mount("/a", "/b"),))
+        return LaunchRequirements(env={"SOURCE": self.source}, mounts=(Mount("/a", "/b"),))
 
-    def attach(self, subject: Subject) -> None:
+    def attach(self, subject: AppHandle) -> None:
         self._did("attach")
 
     def sample(self, now_ns: int) -> None:
@@ -267,7 +267,7 @@ class TestSources:
         third = FakeSource("third")
         sources, _ = self.sources(tmp_path, first, second, third)
         assert sources.env == {"SOURCE": "second"} and len(sources.mounts) == 1
-        sources.attach(Subject(1))
+        sources.attach(AppHandle(1))
         sources.detach()
         sources.close()
         status = sources.statuses(lambda metric: 5)[0]
@@ -288,7 +288,7 @@ class TestSources:
     ) -> None:
         sources, _ = self.sources(tmp_path, FakeSource("only"))
         sources._all[0].metric = "gpu-summary"
-        sources.attach(Subject(1))
+        sources.attach(AppHandle(1))
         sources.close()
         status = sources.statuses(lambda metric: len(names), lambda metric: frozenset(names))[0]
         assert (status.state, status.reason) == (state, reason)
@@ -296,12 +296,12 @@ class TestSources:
     def test_an_app_that_ended_at_once_costs_one_repeat_and_no_source(self, tmp_path: Path) -> None:
         source = FakeSource("only", "attach", AppEnded())
         sources, _ = self.sources(tmp_path, source)
-        sources.attach(Subject(1))
+        sources.attach(AppHandle(1))
         sources.detach()
         assert sources.statuses(lambda metric: 0)[0].state == "skipped"
         source.calls.clear()
         source._fail_in = ""
-        sources.attach(Subject(2))
+        sources.attach(AppHandle(2))
         sources.detach()
         sources.close()
         status = sources.statuses(lambda metric: 3)[0]
@@ -311,7 +311,7 @@ class TestSources:
         sources, _ = self.sources(
             tmp_path, FakeSource("first", "open", Unavailable("no such file")), FakeSource("b", "open")
         )
-        sources.attach(Subject(1))
+        sources.attach(AppHandle(1))
         sources.close()
         system, custom = sources.statuses(lambda metric: 0)
         assert system.state == "skipped"
@@ -321,7 +321,7 @@ class TestSources:
     def test_a_source_that_fails_again_and_again_is_ended_alone(self, tmp_path: Path) -> None:
         broken = FakeSource("broken", "sample")
         sources, warnings = self.sources(tmp_path, broken)
-        sources.attach(Subject(1))
+        sources.attach(AppHandle(1))
         deadline_s = time.monotonic() + 20
         while broken.calls.count("sample") < 5 and time.monotonic() < deadline_s:
             time.sleep(0.01)
@@ -334,7 +334,7 @@ class TestSources:
 
     def test_a_source_that_hangs_is_left_behind_and_told(self, tmp_path: Path) -> None:
         sources, _ = self.sources(tmp_path, FakeSource("slow", hang_s=6))
-        sources.attach(Subject(1))
+        sources.attach(AppHandle(1))
         time.sleep(0.1)
         began_s = time.monotonic()
         sources.detach()
@@ -344,7 +344,7 @@ class TestSources:
     @pytest.mark.parametrize("call", ["attach", "detach", "close"])
     def test_a_source_that_fails_elsewhere_takes_nothing_with_it(self, tmp_path: Path, call: str) -> None:
         sources, warnings = self.sources(tmp_path, FakeSource("odd", call))
-        sources.attach(Subject(1))
+        sources.attach(AppHandle(1))
         sources.detach()
         sources.close()
         status = sources.statuses(lambda metric: 0)[0]

@@ -44,15 +44,15 @@ def test_pywaggles_camera_opens_the_playback_by_its_name(pywaggle: Path, python_
     )
     outcome = run(pywaggle, "--image", python_image)
     assert outcome.code == 0, outcome.err + outcome.log("a").decode()
-    said = json.loads(outcome.log("a").decode().splitlines()[-1])
-    left, right = said["left"]["greys"], said["right"]["greys"]
+    output = json.loads(outcome.log("a").decode().splitlines()[-1])
+    left, right = output["left"]["greys"], output["right"]["greys"]
     # Frame after frame of a grey that grows by 5, but for where the video begins anew.
     steps = [later - earlier for earlier, later in pairwise(left)]
     assert sum(2 < step < 8 for step in steps) >= len(steps) - 2, left
     steps = [round((later - earlier) / 20) % 10 for earlier, later in pairwise(right)]
     assert all(step in (1, 2) for step in steps), right
     # Those that have passed come at once; the rest at 5 a second.
-    assert said["right"]["took_s"] > 0.3
+    assert output["right"]["took_s"] > 0.3
     totals = totals_of(outcome)
     assert totals["playback.offered", "left"] >= 30 and totals["playback.served", "left"] >= 30
     assert totals["playback.offered", "right"] >= 6 and totals["playback.sent", "right"] > 1000

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
-from profileapp.run.agent.marked import kill_marked
+from profileapp.run.agent.run_processes import kill_run_processes
 from profileapp.run.process.runtime import inherited_environment
 
 SHELL = ("--runtime", "process", "--command", "sh -c")
@@ -40,10 +40,10 @@ def test_every_ending_is_told_apart(tmp_path: Path) -> None:
         shell("timeout", "sleep 60", timeout=1),
         shell("stubborn", "trap '' TERM; while :; do sleep 0.1; done", timeout=1, grace=1),
     )
-    endings = {
-        name: outcome.run(name)["ending"] for name in ("completed", "failed", "signalled", "timeout", "stubborn")
+    exit_reasons = {
+        name: outcome.run(name)["exit_reason"] for name in ("completed", "failed", "signalled", "timeout", "stubborn")
     }
-    assert endings == {
+    assert exit_reasons == {
         "completed": "completed",
         "failed": "failed",
         "signalled": "signalled",
@@ -58,14 +58,14 @@ def test_every_ending_is_told_apart(tmp_path: Path) -> None:
 def test_a_command_that_is_not_there_is_the_apps_failure(tmp_path: Path) -> None:
     configure(tmp_path, [{"name": "a"}])
     outcome = run(tmp_path, "--runtime", "process", "--command", "/no/such/program")
-    assert outcome.code == 2 and outcome.run("a")["ending"] == "not-started"
+    assert outcome.code == 2 and outcome.run("a")["exit_reason"] == "not-started"
     assert "/no/such/program" in outcome.run("a")["message"]
 
 
 def test_what_leaves_the_group_is_found_and_ended(tmp_path: Path) -> None:
     marker = f"profileapp-escape-{os.getpid()}"
     outcome = measured(tmp_path, shell("escape", f"setsid sh -c 'sleep 300; : {marker}' & exit 0"))
-    assert outcome.run("escape")["ending"] == "completed"
+    assert outcome.run("escape")["exit_reason"] == "completed"
     listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert f": {marker}" not in listing
 
@@ -140,7 +140,7 @@ def test_kill_marked_finds_only_its_own() -> None:
         for run_id in ("run-a", "run-ab")
     ]
     try:
-        assert kill_marked("run-a") == 1
+        assert kill_run_processes("run-a") == 1
         assert processes[0].wait(5) == -signal.SIGKILL and processes[1].poll() is None
     finally:
         processes[1].kill()
@@ -172,5 +172,5 @@ def test_repeats_of_two_targets_alternate(tmp_path: Path) -> None:
     assert outcome.code == 0, outcome.err
     repeats = [(each["started_ns"], name, each["index"]) for name in "ab" for each in outcome.run(name)["repeats"]]
     assert [name + str(index) for _, name, index in sorted(repeats)] == ["a1", "b1", "a2", "b2", "a3"]
-    assert [outcome.run(name)["in_turn_with"] for name in "ab"] == [["b"], ["a"]]
-    assert {outcome.run(name)["ending"] for name in "ab"} == {"completed"}
+    assert [outcome.run(name)["interleaved_with"] for name in "ab"] == [["b"], ["a"]]
+    assert {outcome.run(name)["exit_reason"] for name in "ab"} == {"completed"}

@@ -121,7 +121,7 @@ def test_services_start_in_order_and_keep_their_logs(tmp_path: Path, busybox_ima
 
 
 @pytest.mark.parametrize(
-    ("one", "told"),
+    ("one", "message"),
     [
         ({"script": "sleep 60", "ready": {"tcp": 1, "timeout": "1s"}}, "service web was not ready after 1 s (tcp :1)"),
         ({"script": "exit 3", "ready": {"tcp": 1}}, "service web did not run on: ended with exit code 3"),
@@ -131,7 +131,7 @@ def test_services_start_in_order_and_keep_their_logs(tmp_path: Path, busybox_ima
     ],
 )
 def test_a_service_that_fails_is_named_and_the_app_is_not_blamed(
-    tmp_path: Path, busybox_image: str, one: dict[str, Any], told: str
+    tmp_path: Path, busybox_image: str, one: dict[str, Any], message: str
 ) -> None:
     configure(
         tmp_path,
@@ -139,8 +139,8 @@ def test_a_service_that_fails_is_named_and_the_app_is_not_blamed(
         services=[service("web", busybox_image, one.pop("script"), **one)],
     )
     outcome = run(tmp_path, "--image", busybox_image, "--memory-limit", "64MiB")
-    assert outcome.code == 4 and outcome.run("a")["ending"] == "not-measured"
-    assert told in outcome.run("a")["message"] and "services/web.log" in outcome.run("a")["message"]
+    assert outcome.code == 4 and outcome.run("a")["exit_reason"] == "not-measured"
+    assert message in outcome.run("a")["message"] and "services/web.log" in outcome.run("a")["message"]
 
 
 def test_a_service_has_the_rights_that_entrypoints_begin_with_and_no_more(tmp_path: Path, busybox_image: str) -> None:
@@ -198,7 +198,7 @@ def test_a_stopped_worker_ends_its_services(
     wait_until(lambda: len(left_of(docker_client, state)) == (2 if ready["tcp"] == 1 else 3))
     worker.terminate()
     assert worker.wait(60) == 143
-    assert json.loads((tmp_path / "profile/a/run.json").read_text())["ending"] == "aborted"
+    assert json.loads((tmp_path / "profile/a/run.json").read_text())["exit_reason"] == "aborted"
 
 
 def test_an_image_that_a_later_target_lacks_does_not_lose_what_was_measured(tmp_path: Path, busybox_image: str) -> None:
@@ -209,5 +209,5 @@ def test_an_image_that_a_later_target_lacks_does_not_lose_what_was_measured(tmp_
     )
     outcome = run(tmp_path, "--image", busybox_image, "--json")
     assert outcome.code == 3 and "second: image 'profileapp-test/no-such-image:1'" in outcome.err
-    assert outcome.run("first")["ending"] == outcome.run("third")["ending"] == "completed"
+    assert outcome.run("first")["exit_reason"] == outcome.run("third")["exit_reason"] == "completed"
     assert '"exit_code":3' in outcome.out

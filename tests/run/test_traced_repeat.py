@@ -57,7 +57,7 @@ def check(outcome: Outcome, before: str) -> None:
     assert 0 < counted[0] < len(taken), "samples of the traced repeat do not count"
 
 
-def words(folder: Path) -> str:
+def command_line(folder: Path) -> str:
     """A program that prints each of its words on a line."""
     program = fake_tools.script(folder / "words", 'for word do echo "word: $word"; done; sleep 0.3')
     return str(program)
@@ -65,7 +65,7 @@ def words(folder: Path) -> str:
 
 def test_a_process(tmp_path: Path, tools: dict[str, str]) -> None:
     configure(tmp_path, APP, **TRACED)
-    program = words(tmp_path / "app")
+    program = command_line(tmp_path / "app")
     outcome = run(tmp_path, "--runtime", "process", "--command", f"{program} first", **tools)
     check(outcome, f"{program} first hello world")
 
@@ -74,7 +74,7 @@ def test_a_process(tmp_path: Path, tools: dict[str, str]) -> None:
 def image_of_words(docker_client: docker.DockerClient, busybox_image: str, tmp_path: Path) -> Any:
     """An image with entrypoint and command, whose user is not root."""
     folder = tmp_path / "image"
-    words(folder)
+    command_line(folder)
     (folder / "Dockerfile").write_text(
         f'FROM {busybox_image}\nCOPY words /words\nUSER 4711\nENTRYPOINT ["/words", "first"]\nCMD ["by default"]\n'
     )
@@ -104,7 +104,7 @@ def test_without_arguments_the_images_own_command_is_run(
 
 def test_where_there_are_no_tools_nothing_is_run_twice(tmp_path: Path) -> None:
     configure(tmp_path, APP, **TRACED)
-    outcome = run(tmp_path, "--runtime", "process", "--command", words(tmp_path / "app"))
+    outcome = run(tmp_path, "--runtime", "process", "--command", command_line(tmp_path / "app"))
     assert outcome.code == 0, outcome.err
     assert len(outcome.run("app")["repeats"]) == 2
     state, reason = statuses(outcome)["gpu-summary kernels"]
@@ -133,11 +133,11 @@ def test_a_tool_that_is_of_no_use_spoils_nothing(
 ) -> None:
     spoil(tmp_path / "tools")
     configure(tmp_path, APP, **TRACED)
-    outcome = run(tmp_path, "--runtime", "process", "--command", words(tmp_path / "app"), **tools)
+    outcome = run(tmp_path, "--runtime", "process", "--command", command_line(tmp_path / "app"), **tools)
     assert outcome.code == 0, outcome.err
     state, why = statuses(outcome)[metric]
     assert (state, reason in why) == ("skipped", True), why
-    assert outcome.run("app")["ending"] == "completed"
+    assert outcome.run("app")["exit_reason"] == "completed"
 
 
 def test_a_link_that_the_app_leaves_for_the_tool_is_not_followed(tmp_path: Path, tools: dict[str, str]) -> None:
@@ -147,7 +147,9 @@ def test_a_link_that_the_app_leaves_for_the_tool_is_not_followed(tmp_path: Path,
     find_log = 'for word do case "$word" in --log-file=*) log=${word#--log-file=};; esac; done'
     fake_tools.script(cuda / "bin/nvprof", f'{find_log}; ln -s {secret} "$(echo "$log" | sed s/%p/12/)"')
     configure(tmp_path, APP, **TRACED)
-    outcome = run(tmp_path, "--runtime", "process", "--command", words(tmp_path / "app"), PROFILEAPP_NVPROF=str(cuda))
+    outcome = run(
+        tmp_path, "--runtime", "process", "--command", command_line(tmp_path / "app"), PROFILEAPP_NVPROF=str(cuda)
+    )
     assert statuses(outcome)["gpu-summary kernels"][0] == "skipped"
     assert not (tmp_path / "profile/app/kernels.csv").exists()
 
@@ -155,7 +157,9 @@ def test_a_link_that_the_app_leaves_for_the_tool_is_not_followed(tmp_path: Path,
 def test_nvprof_where_there_is_no_nsys(tmp_path: Path) -> None:
     cuda = fake_tools.nvprof(tmp_path / "tools/cuda")
     configure(tmp_path, [{**APP[0], "timeout": 20}], **TRACED)
-    outcome = run(tmp_path, "--runtime", "process", "--command", words(tmp_path / "app"), PROFILEAPP_NVPROF=str(cuda))
+    outcome = run(
+        tmp_path, "--runtime", "process", "--command", command_line(tmp_path / "app"), PROFILEAPP_NVPROF=str(cuda)
+    )
     assert statuses(outcome)["gpu-summary kernels"] == ("measured", "")
     assert "--timeout=19" in outcome.log("app").decode(), "the tool ends the app before we do"
     rows = read_kernels(tmp_path / "profile/app", [])
@@ -186,7 +190,7 @@ def test_a_python_app_is_run_by_tau_python(tmp_path: Path, tools: dict[str, str]
 def test_which_of_taus_libraries_are_taken(tmp_path: Path, bindings: tuple[str, ...], tags: str) -> None:
     tau = fake_tools.tau(tmp_path / "tools/tau", bindings)
     configure(tmp_path, [{"name": "app"}], metrics=["tau"])
-    program = words(tmp_path / "app")
+    program = command_line(tmp_path / "app")
     outcome = run(tmp_path, "--runtime", "process", "--command", program, PROFILEAPP_TAU=str(tau / "x86_64"))
     state, reason = statuses(outcome)["tau"]
     if tags:

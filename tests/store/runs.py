@@ -33,7 +33,7 @@ def a_run(run_id: str = "r1", *, target: str = "gpu", seconds: int = 20, **chang
         started_ns=started_ns,
         ended_ns=ended_ns,
         state="finished",
-        ending="timeout",
+        exit_reason="timeout",
         agent=Agent(hostname="orin-1", board="Jetson AGX Orin", cpu_count=12),
         build=Build(job="objcounter/main", number="7", commit="c0ffee" * 6, branch="main"),
         repeats=(Repeat(1, started_ns, started_ns, ended_ns, "timeout"),),

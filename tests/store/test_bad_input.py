@@ -27,8 +27,8 @@ def test_of_packed_metrics_that_end_early_the_beginning_is_stored(db: str, tmp_p
     chance = random.Random(1)  # noqa: S311
     folder = record(tmp_path / "out", a_run(), {CPU: [chance.random() for _ in range(20_000)]})
     plain = folder / "metrics.ndjson"
-    packed = gzip.compress(plain.read_bytes())
-    (folder / "metrics.ndjson.gz").write_bytes(packed[: len(packed) // 2])
+    compressed = gzip.compress(plain.read_bytes())
+    (folder / "metrics.ndjson.gz").write_bytes(compressed[: len(compressed) // 2])
     plain.unlink()
     stored = store_folder(database, folder)
     assert 0 < stored.samples < 20_000 and samples_of(database) == stored.samples
@@ -57,7 +57,7 @@ def test_a_run_of_an_older_profileapp_is_stored(db: str, tmp_path: Path) -> None
     database = open_database(db, write=True)
     folder = record(tmp_path / "out", a_run())
     run = json.loads((folder / "run.json").read_text())
-    first = ("id", "app", "target", "clock", "started_ns", "ended_ns", "state", "ending", "repeats", "version")
+    first = ("id", "app", "target", "clock", "started_ns", "ended_ns", "state", "exit_reason", "repeats", "version")
     (folder / "run.json").write_text(json.dumps({name: run[name] for name in first}))
     stored = store_folder(database, folder)
     assert (stored.outcome, stored.samples, stored.problems) == ("stored", 6, ())
@@ -77,5 +77,5 @@ def test_the_largest_numbers_are_stored_with_statistics(db: str, tmp_path: Path)
     with database.transaction() as connection:
         row = connection.execute(select(schema.run_series)).one()
         values = connection.execute(select(schema.sample.c.value).order_by(schema.sample.c.position)).scalars().all()
-    assert (row.min, row.max, row.count) == (-LARGE, LARGE, 4) and row.sd > LARGE / 2
+    assert (row.min, row.max, row.count) == (-LARGE, LARGE, 4) and row.stddev > LARGE / 2
     assert values == [LARGE, -LARGE, LARGE, 5e-324]

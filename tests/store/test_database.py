@@ -23,7 +23,7 @@ from store.runs import a_run, record
 
 
 @pytest.mark.parametrize(
-    ("given", "driver", "told"),
+    ("given", "driver", "expected"),
     [
         ("profiles.db", "sqlite+pysqlite", "profiles.db"),
         ("sqlite:////srv/a b.db", "sqlite+pysqlite", "/srv/a b.db"),
@@ -32,9 +32,9 @@ from store.runs import a_run, record
         ("postgresql+psycopg://db/p", "postgresql+psycopg", "postgresql://db/p"),
     ],
 )
-def test_urls(given: str, driver: str, told: str) -> None:
+def test_urls(given: str, driver: str, expected: str) -> None:
     url = parse_url(given)
-    assert url.drivername == driver and shown(url) == told
+    assert url.drivername == driver and shown(url) == expected
 
 
 @pytest.mark.parametrize(
@@ -131,13 +131,13 @@ def test_two_programs_migrate_an_older_form_at_once_and_store_into_it(db: str, t
         migrate.upgrade(connection, "old", to=step)
     store_folder(old, record(tmp_path / "first", a_run("first")))
     folders = [record(tmp_path / name, a_run(name)) for name in ("a", "b", "c")]
-    words = [sys.executable, "-m", "profileapp", "store", "--db", db]
+    argv = [sys.executable, "-m", "profileapp", "store", "--db", db]
     programs = [
-        subprocess.Popen([*words, str(folder.parent)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen([*argv, str(folder.parent)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for folder in folders
     ]
-    said = [program.communicate(timeout=120) for program in programs]
-    assert [program.returncode for program in programs] == [0, 0, 0], said
+    output = [program.communicate(timeout=120) for program in programs]
+    assert [program.returncode for program in programs] == [0, 0, 0], output
     with open_database(db, write=False).transaction() as connection:
         assert migrate.revision_of(connection) == migrate.HEAD
         runs = connection.execute(text("SELECT run_id FROM run ORDER BY run_id")).scalars().all()
@@ -145,13 +145,13 @@ def test_two_programs_migrate_an_older_form_at_once_and_store_into_it(db: str, t
 
 
 def test_what_is_no_database(tmp_path: Path) -> None:
-    for path, told in (
+    for path, expected in (
         (tmp_path, "is a folder"),
         (tmp_path / "none.db", "no such database"),
         (tmp_path / "text.db", "is no database"),
     ):
         (tmp_path / "text.db").write_text("hello " * 500)
-        with pytest.raises(StoreError, match=told):
+        with pytest.raises(StoreError, match=expected):
             open_database(str(path), write=False)
     with pytest.raises(StoreError, match=r"the folder .* is not there"):
         open_database(str(tmp_path / "no" / "profiles.db"), write=True)

@@ -34,7 +34,7 @@ def database(db: str, tmp_path: Path) -> Database:
         store_folder(opened, record(tmp_path / f"{number}", run, {FPS: [10.0 + number], CPU: [50.0], CORE: [1.0]}))
     other = a_run("other", agent=Agent(hostname="nano", board="Jetson Nano"), build=Build(branch="old"))
     store_folder(opened, record(tmp_path / "other", other, {FPS: [2.0]}))
-    failed = a_run("failed", ending="failed", started_ns=START_NS + 9000 * SECOND_NS)
+    failed = a_run("failed", exit_reason="failed", started_ns=START_NS + 9000 * SECOND_NS)
     store_folder(opened, record(tmp_path / "failed", failed, {FPS: [0.0]}))
     return opened
 

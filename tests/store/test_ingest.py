@@ -18,7 +18,7 @@ from profileapp.model.run import Agent
 from profileapp.model.series import Series
 from profileapp.model.target import App
 from profileapp.record import reader
-from profileapp.record.sample_reader import HELD_LIMIT, SampleReader
+from profileapp.record.sample_reader import BUFFER_LIMIT, SampleReader
 from profileapp.store import schema
 from profileapp.store.database import Database, open_database
 from profileapp.store.ingest import store_folder
@@ -70,7 +70,7 @@ def test_a_run_comes_back_as_it_was(db: str, tmp_path: Path) -> None:
         assert connection.execute(select(schema.kernel.c.name, schema.kernel.c.unit)).one() == ("gemm<float>", "s")
 
 
-@pytest.mark.parametrize("held_limit", [HELD_LIMIT, 1000])
+@pytest.mark.parametrize("held_limit", [BUFFER_LIMIT, 1000])
 def test_of_many_samples_every_value_comes_back(
     db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held_limit: int
 ) -> None:
@@ -104,7 +104,7 @@ def test_the_same_run_twice_is_one_run(db: str, tmp_path: Path) -> None:
 
 def test_a_finished_run_takes_the_place_of_its_cut_copy(db: str, tmp_path: Path) -> None:
     database = open_database(db, write=True)
-    cut = a_run(state="running", ended_ns=0, ending=None, repeats=())
+    cut = a_run(state="running", ended_ns=0, exit_reason=None, repeats=())
     folder = record(tmp_path / "out", cut, {FPS: [10.0]})
     assert store_folder(database, folder).outcome == "stored"
     assert store_folder(database, folder).outcome == "already stored"
@@ -170,7 +170,7 @@ def test_hostile_names_are_only_names(db: str, tmp_path: Path, name: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "expected"),
     [
         (lambda folder: (folder / "run.json").write_text("{"), "not a run of profileapp"),
         (lambda folder: (folder / "run.json").unlink(), "run.json is missing"),
@@ -182,12 +182,12 @@ def test_hostile_names_are_only_names(db: str, tmp_path: Path, name: str) -> Non
     ids=["garbled", "missing", "newer", "huge-time", "negative-time", "symlink"],
 )
 def test_what_is_no_run_is_refused_with_a_word(
-    db: str, tmp_path: Path, spoil: Callable[[Path], None], told: str
+    db: str, tmp_path: Path, spoil: Callable[[Path], None], expected: str
 ) -> None:
     database = open_database(db, write=True)
     folder = record(tmp_path / "out", a_run())
     spoil(folder)
-    with pytest.raises(AgentError, match=told):
+    with pytest.raises(AgentError, match=expected):
         store_folder(database, folder)
     assert counts(database)["run"] == 0
 

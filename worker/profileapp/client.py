@@ -60,7 +60,7 @@ class _Sender:
     def _begin(self) -> None:
         """After a fork the parent's connection, its unsent values, and a lock that a thread of it may hold go."""
         self._lock = threading.Lock()
-        self._hang_up()
+        self._disconnect()
         self._lines: Deque[bytes] = deque()
         self._heads: Dict[Tuple[Any, ...], bytes] = {}
         self._ends_with_multiprocessing = False
@@ -128,9 +128,9 @@ class _Sender:
     def end(self) -> None:
         """Sends what is left, for at most EXIT_FLUSH_S seconds, and hangs up."""
         self.flush(EXIT_FLUSH_S)
-        self._hang_up()
+        self._disconnect()
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -163,12 +163,12 @@ class _Sender:
         except BlockingIOError:
             return False
         except OSError:
-            self._hang_up()
+            self._disconnect()
             if self._is_line_cut:
                 # The next connection begins with a whole line.
                 self._unsent = self._unsent[self._unsent.find(b"\n") + 1 :]
                 self._is_line_cut = False
-            self._wait_longer()
+            self._back_off()
             return False
         return True
 
@@ -181,13 +181,13 @@ class _Sender:
             connection.connect(self._path)
         except OSError:
             connection.close()
-            self._wait_longer()
+            self._back_off()
             return None
         self._socket = connection
         self._retry_after_s = FIRST_RETRY_S
         return connection
 
-    def _wait_longer(self) -> None:
+    def _back_off(self) -> None:
         self._retry_at_s = time.monotonic() + self._retry_after_s
         self._retry_after_s = min(2 * self._retry_after_s, LAST_RETRY_S)
 
@@ -239,7 +239,7 @@ class timer:  # noqa: N801  (it is used like a function)
             thread = threading.get_ident()
             started = self._started.get(thread)
             if started:
-                self._tell(ended - started.pop())
+                self._record(ended - started.pop())
             if not started:
                 self._started.pop(thread, None)
 
@@ -251,7 +251,7 @@ class timer:  # noqa: N801  (it is used like a function)
                 try:
                     return await function(*args, **kwargs)
                 finally:
-                    self._tell(time.perf_counter() - started)
+                    self._record(time.perf_counter() - started)
 
             return cast(Function, functools.wraps(function)(timed_coroutine))
 
@@ -260,11 +260,11 @@ class timer:  # noqa: N801  (it is used like a function)
             try:
                 return function(*args, **kwargs)
             finally:
-                self._tell(time.perf_counter() - started)
+                self._record(time.perf_counter() - started)
 
         return cast(Function, functools.wraps(function)(timed))
 
-    def _tell(self, elapsed_s: float) -> None:
+    def _record(self, elapsed_s: float) -> None:
         if _SENDER is not None:
             _SENDER.send(self._name, elapsed_s, "timer", "s", self._labels)
 

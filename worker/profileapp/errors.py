@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
     """Exit codes of the worker, as docs/reference/exit-codes.md lists them."""
 
     OK = 0
-    BUDGET_BROKEN = 1
+    BUDGET_VIOLATED = 1
     APP_FAILED = 2
     CONFIG_WRONG = 3
     NOT_MEASURED = 4
@@ -30,7 +30,7 @@ class ExitCode(IntEnum):
 # From the least to the worst: over several targets the worst is the exit code.
 _SEVERITY = (
     ExitCode.OK,
-    ExitCode.BUDGET_BROKEN,
+    ExitCode.BUDGET_VIOLATED,
     ExitCode.APP_FAILED,
     ExitCode.NOT_MEASURED,
     ExitCode.CONFIG_WRONG,

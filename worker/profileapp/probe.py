@@ -11,7 +11,7 @@ import sys
 import time
 from contextlib import suppress
 
-LOOK_TIMEOUT_S = 2.0
+CHECK_TIMEOUT_S = 2.0
 """No look takes longer, however slowly a service answers, or however much it says."""
 
 _PAUSE_S = 0.05
@@ -21,7 +21,7 @@ _ANSWER_LIMIT_BYTES = 64 * 1024
 def takes_connections(host: str, port: int) -> bool:
     """One look. Never raises."""
     try:
-        with socket.create_connection((host, port), LOOK_TIMEOUT_S):
+        with socket.create_connection((host, port), CHECK_TIMEOUT_S):
             return True
     except OSError:
         return False
@@ -32,10 +32,10 @@ def answers(host: str, port_and_path: str) -> bool:
 
     Source: RFC 9112; interim answers (1xx) come before the one that counts.
     """
-    deadline_s = time.monotonic() + LOOK_TIMEOUT_S
+    deadline_s = time.monotonic() + CHECK_TIMEOUT_S
     port, _, path = port_and_path.partition("/")
     request = f"GET /{path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
-    with suppress(OSError, ValueError), socket.create_connection((host, int(port)), LOOK_TIMEOUT_S) as connection:
+    with suppress(OSError, ValueError), socket.create_connection((host, int(port)), CHECK_TIMEOUT_S) as connection:
         connection.sendall(request.encode())
         said = b""
         while len(said) < _ANSWER_LIMIT_BYTES:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
-from profileapp.collect.seam import Collector
+from profileapp.collect.api import Collector
 
 GROUP = "profileapp.collectors"
 
@@ -47,6 +47,6 @@ def _made(entry_point: EntryPoint, metric: str) -> Collector:
         raise TypeError("its preference must be a whole number and its source a text")
     if not isinstance(getattr(collector, "part", None), str):
         raise TypeError("it does not say which part of the metric it gives (part)")
-    if not isinstance(getattr(collector, "fastest_s", None), int | float):
-        raise TypeError("it does not say how fast it may be asked (fastest_s)")
+    if not isinstance(getattr(collector, "min_interval_s", None), int | float):
+        raise TypeError("it does not say how fast it may be asked (min_interval_s)")
     return cast(Collector, collector)

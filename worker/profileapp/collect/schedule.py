@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from profileapp.collect.seam import Collector
+from profileapp.collect.api import Collector
 
 FAILURES_IN_A_ROW = 5
 """After as many failed samples in a row a collector is ended."""

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from profileapp.collect.seam import Mount, RunContext
+from profileapp.collect.api import Mount, RunContext
 from profileapp.errors import Unavailable
 
 CONTAINER_FOLDER = "/profileapp"

@@ -16,15 +16,15 @@ from profileapp.commands.database import db_option, open_store
 from profileapp.commands.selection import moment_ns
 from profileapp.commands.store import is_folder, run_folders
 from profileapp.errors import AgentError, ConfigError, ExitCode, worst
-from profileapp.judge.baseline import GOOD, alpha_of, hold, is_worse
+from profileapp.judge.baseline import GOOD, alpha_of, compare, is_worse
 from profileapp.judge.verdict import JudgedRun, judge_folder, without_judgement
 from profileapp.model.clock import format_utc
 from profileapp.model.run import Baseline, Run
 from profileapp.model.text import printable
 from profileapp.record.files import write_atomic
 from profileapp.record.folder import RUN_FILE, RunFolder
+from profileapp.report.baseline_text import earlier_text
 from profileapp.report.format import ABSENT, quantity
-from profileapp.report.held_text import earlier_text
 from profileapp.report.jenkins.junit import baseline_xml
 
 BASELINE_FILE = "baseline.xml"
@@ -88,24 +88,24 @@ def command(folder: Path, branch: str, against: tuple[Path, ...], since: str, db
     find = _in_folders(against, branch, since_ns) if against else _in_database(db, branch, since_ns)
     earlier = [find(each.run) if each.verdict in JUDGED else () for each in judged]
     try:
-        held = _hold_all(judged, earlier, branch, since_ns)
+        compared = _hold_all(judged, earlier, branch, since_ns)
     except Exception:
         # One target's numbers bring out an error of ours: it is set aside, and the others are compared all the same.
         judged = [_without_bad_numbers(each, before) for each, before in zip(judged, earlier, strict=True)]
-        held = _hold_all(judged, earlier, branch, since_ns)
-    errors = [error for each in held if (error := _write(each))]
+        compared = _hold_all(judged, earlier, branch, since_ns)
+    errors = [error for each in compared if (error := _write(each))]
     for error in errors:
         click.echo(f"profileapp: {error}", err=True)
-    _write_cases(folder, held)
-    worse = ExitCode.BUDGET_BROKEN if any(is_worse(each.run.baseline) for each in held) else ExitCode.OK
+    _write_cases(folder, compared)
+    worse = ExitCode.BUDGET_VIOLATED if any(is_worse(each.run.baseline) for each in compared) else ExitCode.OK
     exit_code = worst([worse, *(error.exit_code for error in errors)])
-    found = {each.run.target.name: each.run.baseline for each in held if each.run.baseline}
+    found = {each.run.target.name: each.run.baseline for each in compared if each.run.baseline}
     if as_json:
         click.echo(msgspec.json.encode(Outcome(found, exit_code)))
     else:
         _print(found)
         if worse:
-            began_ns = min(each.run.started_ns for each in held if is_worse(each.run.baseline))
+            began_ns = min(each.run.started_ns for each in compared if is_worse(each.run.baseline))
             since = _shown(began_ns)
             own = f"baselineSince: '{since}'" if os.environ.get("BUILD_URL") else f"--since {since}"
             click.echo(f"was it meant? then {own} leaves out what was before")
@@ -116,23 +116,23 @@ def _hold_all(
     judged: Sequence[JudgedRun], earlier: Sequence[Sequence[Run]], branch: str, since_ns: int
 ) -> list[JudgedRun]:
     alpha = alpha_of([(each.run, before) for each, before in zip(judged, earlier, strict=True) if not each.judge_error])
-    return [_hold(each, before, branch, alpha, since_ns) for each, before in zip(judged, earlier, strict=True)]
+    return [_compare(each, before, branch, alpha, since_ns) for each, before in zip(judged, earlier, strict=True)]
 
 
 def _without_bad_numbers(judged: JudgedRun, earlier: Sequence[Run]) -> JudgedRun:
     try:
-        hold(judged.run, earlier, "", alpha_of([(judged.run, earlier)]))
+        compare(judged.run, earlier, "", alpha_of([(judged.run, earlier)]))
     except Exception as error:
         return without_judgement(judged, error)
     return judged
 
 
-def _hold(judged: JudgedRun, earlier: Sequence[Run], branch: str, alpha: float, since_ns: int) -> JudgedRun:
+def _compare(judged: JudgedRun, earlier: Sequence[Run], branch: str, alpha: float, since_ns: int) -> JudgedRun:
     run = judged.run
     if judged.verdict not in JUDGED:
         baseline = Baseline(branch, (), remarks=("the run did not come to its end, so its numbers are not compared",))
     else:
-        baseline = hold(run, earlier, branch, alpha)
+        baseline = compare(run, earlier, branch, alpha)
         if since_ns:
             remark = f"earlier runs count from {_shown(since_ns)} on"
             baseline = msgspec.structs.replace(baseline, remarks=(remark, *baseline.remarks))
@@ -203,9 +203,9 @@ def _write(judged: JudgedRun) -> AgentError | None:
     return None
 
 
-def _write_cases(folder: Path, held: list[JudgedRun]) -> None:
+def _write_cases(folder: Path, compared: list[JudgedRun]) -> None:
     try:
-        write_atomic(folder / BASELINE_FILE, baseline_xml(held).encode())
+        write_atomic(folder / BASELINE_FILE, baseline_xml(compared).encode())
     except OSError as error:
         raise AgentError(f"{folder / BASELINE_FILE}: cannot be written ({error.strerror})") from error
 

@@ -53,8 +53,8 @@ def command(first: str, second: str, metric: str, app: str, html: Path | None, d
         page = write_comparison(html, first, second, found)
     if as_json:
         rows = [{**msgspec.structs.asdict(each), "change": each.ratio} for each in found]
-        said = {"a": first, "b": second, "differences": rows, "page": str(page) if page else None, "version": 1}
-        click.echo(msgspec.json.encode(said))
+        document = {"a": first, "b": second, "differences": rows, "page": str(page) if page else None, "version": 1}
+        click.echo(msgspec.json.encode(document))
         return
     _print(first, second, found)
     if page:
@@ -97,7 +97,7 @@ def _print(first: str, second: str, found: list[Difference]) -> None:
 def _shown(side: Side | None, unit: str) -> Text:
     if side is None:
         return Text(ABSENT)
-    spread = f" ± {quantity(side.sd, unit)} ({side.runs} runs)" if side.runs > 1 else ""
+    spread = f" ± {quantity(side.stddev, unit)} ({side.runs} runs)" if side.runs > 1 else ""
     return Text(printable(f"{quantity(side.mean, unit)}{spread}", 60))
 
 

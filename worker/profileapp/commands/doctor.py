@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.markup import escape
 
-from profileapp.collect.custom.roomy_socket import queue_datagrams
+from profileapp.collect.custom.socket_buffer import queue_datagrams
 from profileapp.collect.registry import sources
 from profileapp.commands.progress import make_progress
 from profileapp.errors import ExitCode
@@ -18,7 +18,7 @@ from profileapp.model.run import Agent, Network
 from profileapp.model.series import METRICS
 from profileapp.model.text import printable
 from profileapp.report.write import report_extra_is_installed
-from profileapp.run.agent.checkup import Checkup, MetricCheck, check_metrics, check_things
+from profileapp.run.agent.checkup import Checkup, MetricCheck, check_metrics, check_prerequisites
 from profileapp.run.agent.facts import agent_facts
 
 _SIGNS = {"used": ("✔", "green"), "in reserve": ("·", "dim"), "not to be had": ("✘", "red")}
@@ -42,23 +42,23 @@ _SIGNS = {"used": ("✔", "green"), "in reserve": ("·", "dim"), "not to be had"
 def command(metrics: tuple[str, ...], as_json: bool) -> int:
     """Say which metrics this agent can give, from which source and how fast, and what is missing for the others."""
     with make_progress(sys.stderr) as progress:
-        looking = progress.waiting if sys.stderr.isatty() else _say_nothing
+        looking = progress.waiting if sys.stderr.isatty() else _ignore
         found = check_metrics(metrics or tuple(METRICS), sources, looking)
     checkup = Checkup(
         agent=agent_facts("docker"),
-        things=check_things(_docker_version, report_extra_is_installed(), queue_datagrams, _network),
+        prerequisites=check_prerequisites(_docker_version, report_extra_is_installed(), queue_datagrams, _network),
         metrics=found,
     )
     if as_json:
         click.echo(msgspec.json.encode(checkup))
     else:
         _show(checkup)
-    runs = all(thing.is_there for thing in checkup.things if thing.name == "docker")
-    has_all = all(each.can_be_had for each in found if not each.part) or not metrics
+    runs = all(prerequisite.available for prerequisite in checkup.prerequisites if prerequisite.name == "docker")
+    has_all = all(each.available for each in found if not each.part) or not metrics
     return ExitCode.OK if runs and has_all else ExitCode.NOT_MEASURED
 
 
-def _say_nothing(_: str) -> None:
+def _ignore(_: str) -> None:
     """In a build's log the table is enough."""
 
 
@@ -84,7 +84,10 @@ def _show(checkup: Checkup) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(escape(printable(_board(checkup.agent), 300)))
     console.print()
-    rows = [("", thing.name, "used" if thing.is_there else "not to be had", thing.text) for thing in checkup.things]
+    rows = [
+        ("", prerequisite.name, "used" if prerequisite.available else "not to be had", prerequisite.text)
+        for prerequisite in checkup.prerequisites
+    ]
     for metric in checkup.metrics:
         rows += _rows(metric)
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
@@ -94,7 +97,7 @@ def _show(checkup: Checkup) -> None:
         sign, style = _SIGNS[state]
         before = f"{title.ljust(widths[0])}  [{style}]{sign}[/] {escape(name.ljust(widths[1]))}"
         console.print(f"{before}  {escape(printable(text, 400))}".rstrip())
-    missing = [each.title for each in checkup.metrics if not each.can_be_had]
+    missing = [each.title for each in checkup.metrics if not each.available]
     console.print()
     console.print(f"not to be had here: {', '.join(missing)}" if missing else "every metric can be had here")
 
@@ -105,7 +108,7 @@ def _rows(metric: MetricCheck) -> list[tuple[str, str, str, str]]:
         return [(metric.title, "–", "not to be had", metric.reason)]
     rows = []
     for number, source in enumerate(metric.sources):
-        rate = "in a repeat of its own" if source.traces else f"at best every {source.fastest_s * 1000:g} ms"
+        rate = "in a repeat of its own" if source.traces else f"at best every {source.min_interval_s * 1000:g} ms"
         text = source.reason or f"{source.state}, {rate}"
         rows.append(("" if number else metric.title, source.source, str(source.state), text))
     return rows

@@ -72,7 +72,7 @@ class _Commands(click.Group):
     is_flag=True,
     is_eager=True,
     expose_value=False,
-    callback=lambda context, _, asked: _tell_version(context) if asked else None,
+    callback=lambda context, _, asked: _print_version(context) if asked else None,
     help="Show the version, and which extras are installed.",
 )
 @click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error; anywhere in the line.")
@@ -80,7 +80,7 @@ def commands() -> None:
     """Measure what each way of running an app's container costs, and how well it does."""
 
 
-def _tell_version(context: click.Context) -> None:
+def _print_version(context: click.Context) -> None:
     """`profileapp 0.1.0 (extras: report)`: the bridge script of the Jenkins library reads it."""
     # Of all commands only this one needs it.
     from profileapp.collect.functions.py_spy import find_py_spy  # noqa: PLC0415

@@ -26,7 +26,7 @@ _CHOICES: dict[str, Result] = {"ignore": "SUCCESS", "unstable": "UNSTABLE", "fai
 _ORDER: tuple[Result, ...] = ("SUCCESS", "UNSTABLE", "FAILURE")
 _MEANINGS = {
     ExitCode.OK: "",
-    ExitCode.BUDGET_BROKEN: "a budget is violated",
+    ExitCode.BUDGET_VIOLATED: "a budget is violated",
     ExitCode.APP_FAILED: "the app failed",
     ExitCode.CONFIG_WRONG: "the configuration is wrong",
     ExitCode.NOT_MEASURED: "the agent could not measure",
@@ -48,7 +48,7 @@ class Rules(msgspec.Struct, frozen=True):
         """What an exit code of the contract makes of a build."""
         if code == ExitCode.OK:
             return "SUCCESS"
-        if code == ExitCode.BUDGET_BROKEN:
+        if code == ExitCode.BUDGET_VIOLATED:
             return _CHOICES[self.on_budget]
         return _CHOICES[self.on_app_failure] if code == ExitCode.APP_FAILED else "FAILURE"
 
@@ -155,7 +155,7 @@ def _target_result(judged: JudgedRun, rules: Rules) -> TargetResult:
     if judged.verdict == "worse":
         meaning = f"a number is worse than {_baseline_title(judged)}"
     # A normal end has a message too, such as that the time was over.
-    why = judged.run.message if code not in (ExitCode.OK, ExitCode.BUDGET_BROKEN) else ""
+    why = judged.run.message if code not in (ExitCode.OK, ExitCode.BUDGET_VIOLATED) else ""
     return TargetResult(rules.result_of(code), printable(f"{meaning}: {why}" if why else meaning, 400), code)
 
 

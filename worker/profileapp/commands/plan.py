@@ -136,7 +136,7 @@ def _metric_warnings(here: list[Target]) -> tuple[str, ...]:
     from profileapp.run.agent.checkup import check_metrics  # noqa: PLC0415
 
     wanted = tuple(dict.fromkeys(metric for target in here for metric in target.metrics))
-    missing = [each for each in check_metrics(wanted, sources, lambda _: None) if not each.can_be_had]
+    missing = [each for each in check_metrics(wanted, sources, lambda _: None) if not each.available]
     return tuple(
         f"{each.title}: this agent cannot give it, as {names} "
         f"{'asks' if ',' not in names else 'ask'} for: {printable(each.reason, 400)}"

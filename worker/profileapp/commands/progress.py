@@ -46,26 +46,26 @@ class PlainProgress:
         """A line needs no ending."""
 
     def waiting(self, text: str) -> None:
-        self._say(text)
+        self._print(text)
 
     def note(self, text: str) -> None:
-        self._say(text)
+        self._print(text)
 
     def pulling(self, image: str, done_bytes: int, total_bytes: int) -> None:
         if self._due():
-            self._say(f"pulling {image}: {done_bytes // 1024**2} of {total_bytes // 1024**2} MiB")
+            self._print(f"pulling {image}: {done_bytes // 1024**2} of {total_bytes // 1024**2} MiB")
 
     def started(self, target: Target, repeat: int) -> None:
         self._next_s = time.monotonic() + PLAIN_EVERY_S
-        self._say(f"{describe(target, repeat)}: started")
+        self._print(f"{describe(target, repeat)}: started")
 
     def tick(self, target: Target, elapsed_s: float) -> None:
         if self._due():
             end = f" of {format_duration(target.timeout_s)}" if target.timeout_s else ""
-            self._say(f"{target.name}: {elapsed_s:.0f} s{end}")
+            self._print(f"{target.name}: {elapsed_s:.0f} s{end}")
 
     def ended(self, target: Target, repeat: Repeat) -> None:
-        self._say(f"{describe(target, repeat.index)}: {repeat.message}")
+        self._print(f"{describe(target, repeat.index)}: {repeat.message}")
 
     def _due(self) -> bool:
         if time.monotonic() < self._next_s:
@@ -73,7 +73,7 @@ class PlainProgress:
         self._next_s = time.monotonic() + PLAIN_EVERY_S
         return True
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self._stream.write(f"profileapp: {text}\n")
         self._stream.flush()
 

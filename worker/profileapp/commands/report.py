@@ -11,7 +11,7 @@ from profileapp.commands.outcome_file import Rules, outcome_file, outcome_option
 from profileapp.errors import AgentError, ConfigError, ProfileappError, worst
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.text import printable
-from profileapp.record.folder import METRICS_FILE, PACKED_METRICS_FILE, RUN_FILE, RunFolder
+from profileapp.record.folder import COMPRESSED_METRICS_FILE, METRICS_FILE, RUN_FILE, RunFolder
 from profileapp.report.digest import digest_json
 from profileapp.report.markdown import markdown
 from profileapp.report.write import write_data, write_overview, write_pages
@@ -73,7 +73,7 @@ def write_target(judged: JudgedRun, errors: list[ProfileappError]) -> JudgedRun:
 
 def judge_all(folder: Path) -> list[JudgedRun]:
     """Every target's folder below `folder`, judged, in the order they were run. Raises ConfigError where none is."""
-    names = (RUN_FILE, METRICS_FILE, PACKED_METRICS_FILE)
+    names = (RUN_FILE, METRICS_FILE, COMPRESSED_METRICS_FILE)
     try:
         entries = sorted(folder.iterdir())
     except (OSError, ValueError) as error:

@@ -33,6 +33,7 @@ from profileapp.run.agent.lock import Holder, agent_lock
 from profileapp.run.agent.state import State, open_state
 from profileapp.run.dataset.ready import ready_datasets
 from profileapp.run.docker.registry_login import take_login
+from profileapp.run.interleave import interleaved_with, measure_interleaved
 from profileapp.run.launch import Limits
 from profileapp.run.limits import default_memory_bytes
 from profileapp.run.progress import Progress
@@ -42,7 +43,6 @@ from profileapp.run.session import Session
 from profileapp.run.stop import Stop, StoppedError, Wake, stop_on_signals
 from profileapp.run.sweep import Sweeper
 from profileapp.run.target_run import TargetRun
-from profileapp.run.turns import in_turn_with, measure_in_turn
 
 if TYPE_CHECKING:
     from profileapp.run.dataset.cache import DatasetCache
@@ -260,12 +260,12 @@ class _Measuring:
         try:
             with agent_lock(
                 state.lock_path, holder, session.progress.waiting, lambda: bool(session.stop.signal)
-            ) as held:
-                if not held:
+            ) as acquired:
+                if not acquired:
                     raise StoppedError
                 self._sweeper.sweep()
                 session.runtime.prepare(live, session.progress)
-                measure_in_turn(self._targets, self._begin, failed, lambda: bool(session.stop.signal))
+                measure_interleaved(self._targets, self._begin, failed, lambda: bool(session.stop.signal))
         finally:
             left_behind = session.runtime.release(live)
             if left_behind:
@@ -278,14 +278,14 @@ class _Measuring:
         try:
             live = self._state.begin_run()
             release.callback(self._sweeper.end, live)
-            around = session.runtime.surroundings(session.limits)
+            service_host = session.runtime.service_host(session.limits)
             for service in target.services:
-                around.prepare(service, progress)
-            tell = _tell(session.stop, progress)
-            datasets = release.enter_context(ready_datasets(target, self._config_folder, _dataset_cache, tell))
+                service_host.prepare(service, progress)
+            on_progress = _progress_reporter(session.stop, progress)
+            datasets = release.enter_context(ready_datasets(target, self._config_folder, _dataset_cache, on_progress))
             check_recordings(target, datasets)
             folder = RunFolder.create(self._out, target.name)
-            others = in_turn_with(target, self._targets)
+            others = interleaved_with(target, self._targets)
             run = TargetRun(session, target, datasets, folder, live, others, release.close)
         except BaseException:
             release.close()
@@ -303,13 +303,13 @@ def _dataset_cache() -> DatasetCache:
     return DatasetCache(folder, _size_bytes(LIMIT_VARIABLE, limit)) if limit else DatasetCache(folder)
 
 
-def _tell(stop: Stop, progress: Progress) -> Callable[[str, int, int], None]:
-    def tell(name: str, done_bytes: int, total_bytes: int) -> None:
+def _progress_reporter(stop: Stop, progress: Progress) -> Callable[[str, int, int], None]:
+    def on_progress(name: str, done_bytes: int, total_bytes: int) -> None:
         if stop.signal:
             raise StoppedError
         progress.pulling(name, done_bytes, total_bytes)
 
-    return tell
+    return on_progress
 
 
 def _memory_bytes(text: str | None) -> int:
@@ -338,8 +338,8 @@ def _make_report(out: Path) -> Path | None:
         )
         return None
     # Isolated (-I): the folder we are in is the app's, and its modules are none of ours.
-    words = [sys.executable, "-I", "-m", "profileapp", "report", str(out), "--json"]
-    done = subprocess.run(words, capture_output=True, check=False)
+    argv = [sys.executable, "-I", "-m", "profileapp", "report", str(out), "--json"]
+    done = subprocess.run(argv, capture_output=True, check=False)
     try:
         return Path(msgspec.json.decode(done.stdout)["report"])
     except (msgspec.DecodeError, KeyError, TypeError):

@@ -23,12 +23,12 @@ BUILD_LOG_FILE = "build.log"
 def process_runtime(line: str | None, folder: Path) -> Runtime:
     """Runs a line, split as a shell would, in a folder. Raises ConfigError where there is none."""
     try:
-        words = tuple(shlex.split(line or ""))
+        argv = tuple(shlex.split(line or ""))
     except ValueError as error:
         raise ConfigError(f"--command {line!r}: a shell could not split it ({error})") from error
-    if not words:
+    if not argv:
         raise ConfigError('--runtime process needs --command, such as --command "python3 app.py"')
-    return ProcessRuntime(words, folder, os.environ)
+    return ProcessRuntime(argv, folder, os.environ)
 
 
 def image_source(

@@ -12,7 +12,7 @@ from profileapp.model.text import printable
 LFS_POINTER_START = b"version https://git-lfs.github.com/spec/v1\n"
 """How a file begins that stands in the place of one that Git LFS keeps. Source: Git LFS, docs/spec.md."""
 LFS_POINTER_LIMIT_BYTES = 1024
-FILES_LOOKED_AT = 100_000
+FILES_LIMIT = 100_000
 """Files of a dataset that are checked for being Git LFS pointers."""
 ENTRIES_LIMIT = 1_000_000
 """Files, links and folders below a folder that is carried to other agents; one with more is refused."""
@@ -31,7 +31,7 @@ def lfs_pointer_in(path: Path) -> str:
 
     Raises OSError.
     """
-    for each in islice(files_below(path), FILES_LOOKED_AT):
+    for each in islice(files_below(path), FILES_LIMIT):
         if not each.is_symlink() and is_lfs_pointer(each):
             return str(each.relative_to(path)) if each != path else path.name
     return ""

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
+from profileapp.config.issue import ConfigIssue, raise_issues
 from profileapp.config.merge import merge_yaml
-from profileapp.config.mistake import Mistake, raise_mistakes
 from profileapp.config.schema import Profiling, overlay_schema, profiling_schema
-from profileapp.config.source import Document, Path_, parse_document, read_text
+from profileapp.config.source import DataPath, Document, parse_document, read_text
 from profileapp.config.validate import show, validate
 from profileapp.errors import ConfigError
 from profileapp.model.text import printable
@@ -36,10 +36,10 @@ class SageYaml(msgspec.Struct, frozen=True):
     profiling: Profiling
     document: Document
 
-    def written(self, path: Path_) -> str:
-        """A scalar below `profiling`, as it is written in the file."""
+    def raw_scalar(self, path: DataPath) -> str:
+        """A scalar below `profiling`, as it is raw in the file."""
         place = ("profiling", *path)
-        return self.document.written[place]
+        return self.document.raw_scalars[place]
 
 
 def load(path: Path, overlay: Overlay | None = None) -> SageYaml:
@@ -73,14 +73,14 @@ def check_overlay(overlay: Overlay) -> None:
     if "profiling" not in document.data:
         raise ConfigError(f"{path}:1:1: has no key 'profiling'; only what is below it is saved")
     section: Any = document.data["profiling"]
-    mistakes = validate(section, overlay_schema(), ("profiling",))
-    if not mistakes:
-        mistakes = [
-            Mistake(("profiling", "targets", index), "has no name: it is laid over the target of the same name")
+    issues = validate(section, overlay_schema(), ("profiling",))
+    if not issues:
+        issues = [
+            ConfigIssue(("profiling", "targets", index), "has no name: it is laid over the target of the same name")
             for index, target in enumerate(section.get("targets", ()))
             if "name" not in target
         ]
-    raise_mistakes(path, document, mistakes)
+    raise_issues(path, document, issues)
 
 
 def _decoded(path: Path, content: bytes) -> str:
@@ -92,11 +92,11 @@ def _decoded(path: Path, content: bytes) -> str:
 
 def _parse(path: Path, content: bytes) -> SageYaml:
     document = parse_document(path, content, _OWN_KEYS)
-    mistakes: list[Mistake] = []
-    texts = {key: _text(document, key, mistakes) for key in ("name", "namespace", "version")}
+    issues: list[ConfigIssue] = []
+    texts = {key: _text(document, key, issues) for key in ("name", "namespace", "version")}
     if "profiling" in document.data:
         section: Any = document.data["profiling"]
-        mistakes += validate(section, profiling_schema(), ("profiling",))
+        issues += validate(section, profiling_schema(), ("profiling",))
     else:
         raise ConfigError(
             f"{path}:1:1: has no key 'profiling'; add one, such as\n"
@@ -105,23 +105,23 @@ def _parse(path: Path, content: bytes) -> SageYaml:
             '      - {args: "--use-gpu", timeout: 60}\n'
             "    metrics: [system, container]"
         )
-    raise_mistakes(path, document, mistakes)
+    raise_issues(path, document, issues)
     profiling = msgspec.convert(section, Profiling)
     name = texts["name"] or path.resolve().parent.name
     return SageYaml(path, name, texts["namespace"], texts["version"], profiling, document)
 
 
-def _text(document: Document, key: str, mistakes: list[Mistake]) -> str:
-    """A top-level scalar as it is written: a version may look like a number or a date. "" where it is not given."""
-    written = document.written.get((key,))
-    if written is None:
+def _text(document: Document, key: str, issues: list[ConfigIssue]) -> str:
+    """A top-level scalar as it is raw: a version may look like a number or a date. "" where it is not given."""
+    raw = document.raw_scalars.get((key,))
+    if raw is None:
         if document.data.get(key) is not None:
-            mistakes.append(Mistake((key,), f"is {show(document.data[key])}, but must be text"))
+            issues.append(ConfigIssue((key,), f"is {show(document.data[key])}, but must be text"))
         return ""
     if document.data[key] is None:
         return ""
-    if len(written) > _TEXT_LIMIT or not written.isprintable():
-        mistakes.append(
-            Mistake((key,), f"is '{printable(written, 40)}', but must be one line of at most {_TEXT_LIMIT} characters")
+    if len(raw) > _TEXT_LIMIT or not raw.isprintable():
+        issues.append(
+            ConfigIssue((key,), f"is '{printable(raw, 40)}', but must be one line of at most {_TEXT_LIMIT} characters")
         )
-    return written
+    return raw

@@ -386,7 +386,7 @@ NativeFrames = Annotated[
 Budgets = Annotated[
     dict[Annotated[str, Meta(max_length=300)], Annotated[str, Meta(max_length=100)]],
     Meta(
-        description="Limits: a statistic of a series (count, mean, sd, min, p50, p90, p95, p99, max, last) "
+        description="Limits: a statistic of a series (count, mean, stddev, min, p50, p90, p95, p99, max, last) "
         "and a condition. `@PHASE` behind the statistic: only in that phase of the app; `@!PHASE`: outside it.",
         examples=[{"fps.mean": ">= 10", "container.memory.used.max": "<= 2 GiB", "fps.mean@inference": ">= 25"}],
     ),

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from profileapp.config.mistake import Mistake, raise_mistakes
+from profileapp.config.issue import ConfigIssue, raise_issues
 from profileapp.errors import AgentError, ConfigError
 from profileapp.record.files import open_regular
 
@@ -18,7 +18,7 @@ VALUE_LIMIT = 20_000
 """Values a file may hold once its aliases are followed (against "billion laughs")."""
 DEPTH_LIMIT = 40
 
-Path_ = tuple[str | int, ...]
+DataPath = tuple[str | int, ...]
 """Where a value stands in the data: keys and indices from the top."""
 
 _PLAIN_TAGS = frozenset(
@@ -43,11 +43,11 @@ class Document(msgspec.Struct, frozen=True):
     """
 
     data: Any
-    positions: dict[Path_, Position]
-    key_positions: dict[Path_, Position]
-    written: dict[Path_, str]
+    positions: dict[DataPath, Position]
+    key_positions: dict[DataPath, Position]
+    raw_scalars: dict[DataPath, str]
 
-    def position(self, path: Path_, *, of_key: bool = False) -> Position:
+    def position(self, path: DataPath, *, of_key: bool = False) -> Position:
         """The place of a value, or of its key; of the nearest one around it where it has none itself."""
         places = self.key_positions if of_key else self.positions
         while path and path not in places:
@@ -90,9 +90,9 @@ def parse_document(path: Path, content: bytes, keys: frozenset[str]) -> Document
     try:
         data = builder.mapping(root, (), only=keys)
     except RecursionError:
-        builder.mistakes.append(Mistake((), "is nested too deeply"))
-    document = Document({} if builder.mistakes else data, builder.positions, builder.key_positions, builder.written)
-    raise_mistakes(path, document, builder.mistakes)
+        builder.issues.append(ConfigIssue((), "is nested too deeply"))
+    document = Document({} if builder.issues else data, builder.positions, builder.key_positions, builder.raw_scalars)
+    raise_issues(path, document, builder.issues)
     return document
 
 
@@ -114,20 +114,20 @@ class _Builder:
     """Turns nodes into plain data, and notes places and mistakes on the way."""
 
     def __init__(self) -> None:
-        self.positions: dict[Path_, Position] = {}
-        self.key_positions: dict[Path_, Position] = {}
-        self.written: dict[Path_, str] = {}
-        self.mistakes: list[Mistake] = []
+        self.positions: dict[DataPath, Position] = {}
+        self.key_positions: dict[DataPath, Position] = {}
+        self.raw_scalars: dict[DataPath, str] = {}
+        self.issues: list[ConfigIssue] = []
         self._room = VALUE_LIMIT
         self._constructor = yaml.constructor.SafeConstructor()
 
-    def value(self, node: yaml.Node, path: Path_) -> Any:
+    def value(self, node: yaml.Node, path: DataPath) -> Any:
         """Plain data of one node; None, with a mistake noted, where it may not be."""
         if not self._has_room(path):
             return None
         self.positions[path] = _position(node)
         if node.tag not in _PLAIN_TAGS:
-            self.mistakes.append(Mistake(path, f"has the tag {node.tag[:60]!r}; only plain values are read"))
+            self.issues.append(ConfigIssue(path, f"has the tag {node.tag[:60]!r}; only plain values are read"))
             return None
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)
@@ -135,7 +135,7 @@ class _Builder:
             return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
         return self._scalar(node, path)
 
-    def mapping(self, node: yaml.MappingNode, path: Path_, only: frozenset[str] | None = None) -> dict[str, Any]:
+    def mapping(self, node: yaml.MappingNode, path: DataPath, only: frozenset[str] | None = None) -> dict[str, Any]:
         """A mapping with text keys; `<<` gives what the mapping itself does not."""
         result: dict[str, Any] = {}
         merged: list[yaml.Node] = []
@@ -147,23 +147,23 @@ class _Builder:
             if only is not None and key not in only:
                 continue
             if not isinstance(key, str):
-                self.mistakes.append(Mistake(path, "has a key that is not text"))
+                self.issues.append(ConfigIssue(path, "has a key that is not text"))
                 continue
             here = (*path, key)
             if key in result:
                 self.key_positions[here] = _position(key_node)
-                self.mistakes.append(Mistake(here, "is given twice", of_key=True))
+                self.issues.append(ConfigIssue(here, "is given twice", of_key=True))
                 continue
             self.key_positions[here] = _position(key_node)
             result[key] = self.value(value_node, here)
         for source in merged:
             if not isinstance(source, yaml.MappingNode):
-                self.mistakes.append(Mistake(path, "merges (<<) something that is not a mapping"))
+                self.issues.append(ConfigIssue(path, "merges (<<) something that is not a mapping"))
             elif only is None:
                 self._merge(source, path, result)
         return result
 
-    def _has_room(self, path: Path_) -> bool:
+    def _has_room(self, path: DataPath) -> bool:
         """Counts one more value; False, with one mistake noted, from the first that is too many or too deep."""
         if self._room < 0:
             return False
@@ -172,10 +172,10 @@ class _Builder:
             return True
         self._room = -1
         bounds = f"{VALUE_LIMIT} values or {DEPTH_LIMIT} levels"
-        self.mistakes.append(Mistake(path[:1], f"holds more than {bounds}, aliases followed"))
+        self.issues.append(ConfigIssue(path[:1], f"holds more than {bounds}, aliases followed"))
         return False
 
-    def _merge(self, source: yaml.MappingNode, path: Path_, into: dict[str, Any]) -> None:
+    def _merge(self, source: yaml.MappingNode, path: DataPath, into: dict[str, Any]) -> None:
         if not self._has_room(path):
             return
         for key_node, value_node in source.value:
@@ -189,14 +189,16 @@ class _Builder:
                 self.key_positions[here] = _position(key_node)
                 into[key_node.value] = self.value(value_node, here)
 
-    def _scalar(self, node: yaml.Node, path: Path_) -> Any:
-        self.written[path] = node.value
+    def _scalar(self, node: yaml.Node, path: DataPath) -> Any:
+        self.raw_scalars[path] = node.value
         if node.tag.endswith(":timestamp"):
             return node.value
         try:
             return self._constructor.construct_object(node)
         except (ValueError, yaml.YAMLError):
-            self.mistakes.append(Mistake(path, f"is {node.value[:40]!r}, which YAML cannot read as a {node.tag[18:]}"))
+            self.issues.append(
+                ConfigIssue(path, f"is {node.value[:40]!r}, which YAML cannot read as a {node.tag[18:]}")
+            )
             return None
 
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from profileapp.config.mistake import Mistake
+from profileapp.config.issue import ConfigIssue
 from profileapp.model.text import printable
 
 if TYPE_CHECKING:
-    from profileapp.config.source import Path_
+    from profileapp.config.source import DataPath
 
 Schema = Mapping[str, Any]
 
@@ -44,7 +44,7 @@ _KEYWORDS = frozenset(
 )
 
 
-def validate(data: Any, schema: Schema, path: Path_ = ()) -> list[Mistake]:
+def validate(data: Any, schema: Schema, path: DataPath = ()) -> list[ConfigIssue]:
     """Every mistake of `data`, which stands at `path`. `schema` holds its own `$defs`."""
     return list(_Validator(schema.get("$defs", {})).check(data, schema, path))
 
@@ -58,7 +58,7 @@ class _Validator:
     def __init__(self, definitions: Mapping[str, Schema]) -> None:
         self._definitions = definitions
 
-    def check(self, data: Any, schema: Schema, path: Path_) -> Iterator[Mistake]:
+    def check(self, data: Any, schema: Schema, path: DataPath) -> Iterator[ConfigIssue]:
         unknown = schema.keys() - _KEYWORDS - _ANNOTATIONS
         if unknown:
             raise NotImplementedError(f"JSON Schema keywords {sorted(unknown)}")
@@ -66,7 +66,7 @@ class _Validator:
         if "anyOf" in schema:
             yield from self._check_any(data, schema, path)
         elif not _fits_type(data, schema):
-            yield Mistake(path, f"is {show(data)}, but must be {self.allowed(schema)}{_quote_hint(data, schema)}")
+            yield ConfigIssue(path, f"is {show(data)}, but must be {self.allowed(schema)}{_quote_hint(data, schema)}")
         elif isinstance(data, dict):
             yield from self._check_object(data, schema, path)
         elif isinstance(data, list):
@@ -79,55 +79,55 @@ class _Validator:
             schema = self._definitions[schema["$ref"].removeprefix("#/$defs/")]
         return schema
 
-    def _check_any(self, data: Any, schema: Schema, path: Path_) -> Iterator[Mistake]:
+    def _check_any(self, data: Any, schema: Schema, path: DataPath) -> Iterator[ConfigIssue]:
         """Of several forms, the mistakes of the one whose type fits; else all forms are named."""
         fitting = [form for form in map(self._resolve, schema["anyOf"]) if _fits_type(data, form)]
         attempts = [list(self.check(data, form, path)) for form in fitting]
         if [] in attempts:
             return
-        inner = next((attempt for attempt in attempts if any(mistake.path != path for mistake in attempt)), None)
+        inner = next((attempt for attempt in attempts if any(issue.path != path for issue in attempt)), None)
         if inner is not None:
             yield from inner
         else:
-            yield Mistake(path, f"is {show(data)}, but must be {self.allowed(schema)}")
+            yield ConfigIssue(path, f"is {show(data)}, but must be {self.allowed(schema)}")
 
-    def _check_object(self, data: dict[str, Any], schema: Schema, path: Path_) -> Iterator[Mistake]:
+    def _check_object(self, data: dict[str, Any], schema: Schema, path: DataPath) -> Iterator[ConfigIssue]:
         properties: Mapping[str, Schema] = schema.get("properties", {})
         others = schema.get("additionalProperties", True)
         for name in schema.get("required", ()):
             if name not in data:
-                yield Mistake(path, f"has no key {name!r}")
+                yield ConfigIssue(path, f"has no key {name!r}")
         if len(data) > schema.get("maxProperties", len(data)):
-            yield Mistake(path, f"has {len(data)} keys, but may have at most {schema['maxProperties']}")
+            yield ConfigIssue(path, f"has {len(data)} keys, but may have at most {schema['maxProperties']}")
         for key, value in data.items():
             here = (*path, key)
             if key in properties:
                 yield from self.check(value, properties[key], here)
             elif others is False:
-                yield Mistake(here, f"is no known key{did_you_mean(key, list(properties))}", of_key=True)
+                yield ConfigIssue(here, f"is no known key{did_you_mean(key, list(properties))}", of_key=True)
             else:
                 yield from self._check_key(key, schema, here)
                 if isinstance(others, Mapping):
                     yield from self.check(value, others, here)
 
-    def _check_key(self, key: str, schema: Schema, here: Path_) -> Iterator[Mistake]:
+    def _check_key(self, key: str, schema: Schema, here: DataPath) -> Iterator[ConfigIssue]:
         rule = schema.get("propertyNames", {})
         if any(self.check(key, rule, here)):
-            yield Mistake(here, f"is no good name: must be {self.allowed({'type': 'string', **rule})}", of_key=True)
+            yield ConfigIssue(here, f"is no good name: must be {self.allowed({'type': 'string', **rule})}", of_key=True)
 
-    def _check_array(self, data: list[Any], schema: Schema, path: Path_) -> Iterator[Mistake]:
+    def _check_array(self, data: list[Any], schema: Schema, path: DataPath) -> Iterator[ConfigIssue]:
         if len(data) < schema.get("minItems", 0):
-            yield Mistake(path, f"is empty, but must hold at least {schema['minItems']}")
+            yield ConfigIssue(path, f"is empty, but must hold at least {schema['minItems']}")
         if len(data) > schema.get("maxItems", len(data)):
-            yield Mistake(path, f"holds {len(data)} items, but may hold at most {schema['maxItems']}")
+            yield ConfigIssue(path, f"holds {len(data)} items, but may hold at most {schema['maxItems']}")
         for index, item in enumerate(data):
             yield from self.check(item, schema.get("items", {}), (*path, index))
 
-    def _check_scalar(self, data: Any, schema: Schema, path: Path_) -> Iterator[Mistake]:
+    def _check_scalar(self, data: Any, schema: Schema, path: DataPath) -> Iterator[ConfigIssue]:
         choices = schema.get("enum")
         if choices is not None:
             if data not in choices:
-                yield Mistake(path, f"is {show(data)}{did_you_mean(str(data), choices)}")
+                yield ConfigIssue(path, f"is {show(data)}{did_you_mean(str(data), choices)}")
             return
         fits = True
         if isinstance(data, str):
@@ -140,7 +140,7 @@ class _Validator:
                 data <= schema[word] for word in ("maximum",) if word in schema
             )
         if not fits:
-            yield Mistake(path, f"is {show(data)}, but must be {self.allowed(schema)}")
+            yield ConfigIssue(path, f"is {show(data)}, but must be {self.allowed(schema)}")
 
     def allowed(self, schema: Schema) -> str:
         """What a schema allows, in words."""

@@ -10,7 +10,7 @@ import msgspec
 from profileapp.judge.device import differences, unlike
 from profileapp.judge.noise import HISTORY_RUNS, expect, share, weigh
 from profileapp.model.budget import parse_budget
-from profileapp.model.run import Baseline, BudgetResult, Held, HeldState, Number, Run
+from profileapp.model.run import Baseline, BaselineComparison, BudgetResult, ComparisonState, HeadlineValue, Run
 
 ALPHA_PER_BUILD = 0.005
 """How often a build may have any number called worse or better though nothing changed, were noise normal. It is not:
@@ -46,7 +46,7 @@ def alpha_of(build: Sequence[tuple[Run, Sequence[Run]]]) -> float:
     return share(found, MIN_EFFECT, ALPHA_PER_BUILD)
 
 
-def hold(run: Run, earlier: Sequence[Run], branch: str, alpha: float) -> Baseline:
+def compare(run: Run, earlier: Sequence[Run], branch: str, alpha: float) -> Baseline:
     """Holds the headline numbers of a judged run against those of `earlier` ones of its app and target, in any order.
 
     `alpha` is that of the build (`alpha_of`). Runs on devices that are not comparable are left out, with a remark.
@@ -55,7 +55,7 @@ def hold(run: Run, earlier: Sequence[Run], branch: str, alpha: float) -> Baselin
     reasons = Counter(reason for each in before for reason in ["; ".join(unlike(run, each))] if reason)
     comparable = _comparable(run, before)
     left_out = [f"{count} run{'s' if count > 1 else ''} left out: {reason}" for reason, count in reasons.most_common()]
-    numbers = tuple(_hold(one, comparable, run.budgets, alpha) for one in run.numbers)
+    numbers = tuple(_compare(one, comparable, run.budgets, alpha) for one in run.numbers)
     if not comparable:
         return Baseline(branch, numbers, remarks=tuple(left_out[:REMARKS]))
     last = comparable[-1]
@@ -83,7 +83,7 @@ def _comparable(run: Run, before: Sequence[Run]) -> list[Run]:
     return [each for each in before if not unlike(run, each)][-LAST_RUNS:]
 
 
-def _history(number: Number, comparable: Sequence[Run]) -> list[tuple[float, tuple[float, ...]]]:
+def _history(number: HeadlineValue, comparable: Sequence[Run]) -> list[tuple[float, tuple[float, ...]]]:
     """The number and its repeats in each earlier run, oldest first.
 
     Where it was called better or changed by then, what came before says nothing of its level, and would pass for noise:
@@ -100,31 +100,33 @@ def _history(number: Number, comparable: Sequence[Run]) -> list[tuple[float, tup
 
 
 def _was_moved(run: Run, key: tuple[str, str, str]) -> bool:
-    held = run.baseline.numbers if run.baseline else ()
-    return any(_key(each) == key and each.state in ("better", "changed") for each in held)
+    comparison = run.baseline.numbers if run.baseline else ()
+    return any(_key(each) == key and each.state in ("better", "changed") for each in comparison)
 
 
-def _key(one: Number | Held) -> tuple[str, str, str]:
+def _key(one: HeadlineValue | BaselineComparison) -> tuple[str, str, str]:
     return one.title, one.statistic, one.unit
 
 
-def _hold(number: Number, comparable: Sequence[Run], budgets: Sequence[BudgetResult], alpha: float) -> Held:
+def _compare(
+    number: HeadlineValue, comparable: Sequence[Run], budgets: Sequence[BudgetResult], alpha: float
+) -> BaselineComparison:
     earlier = _history(number, comparable)
-    held = Held(*_key(number), "not enough data", number.value, len(earlier))
+    comparison = BaselineComparison(*_key(number), "not enough data", number.value, len(earlier))
     expected = expect(number.repeats, earlier)
     if expected is None:
         note = f"{len(earlier)} comparable earlier runs; it takes {HISTORY_RUNS} to tell what is noise"
-        return msgspec.structs.replace(held, note=note)
+        return msgspec.structs.replace(comparison, note=note)
     if len(earlier) < FEW_RUNS:
         alpha /= 10
     evidence = weigh(number.value, expected, alpha)
     margin = max(evidence.margin, MIN_EFFECT * abs(evidence.mean))
     difference = number.value - evidence.mean
-    state: HeldState = "same"
+    state: ComparisonState = "same"
     if evidence.p_value < alpha and abs(difference) > margin:
         state = _direction(number, budgets, difference)
     return msgspec.structs.replace(
-        held,
+        comparison,
         state=state,
         mean=evidence.mean,
         margin=margin,
@@ -133,14 +135,14 @@ def _hold(number: Number, comparable: Sequence[Run], budgets: Sequence[BudgetRes
     )
 
 
-def _direction(number: Number, budgets: Sequence[BudgetResult], difference: float) -> HeldState:
+def _direction(number: HeadlineValue, budgets: Sequence[BudgetResult], difference: float) -> ComparisonState:
     higher_is_better = _higher_is_better(number, budgets)
     if higher_is_better is None:
         return "changed"
     return "better" if (difference > 0) == higher_is_better else "worse"
 
 
-def _higher_is_better(number: Number, budgets: Sequence[BudgetResult]) -> bool | None:
+def _higher_is_better(number: HeadlineValue, budgets: Sequence[BudgetResult]) -> bool | None:
     """As a budget on the same series has it; else by its name and unit; None where neither tells."""
     path = number.title.replace("[", ".").replace(",", ".").rstrip("]")
     for each in budgets:

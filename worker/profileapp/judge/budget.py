@@ -31,11 +31,11 @@ def judge_budget(budget: Budget, summaries: Sequence[SeriesSummary]) -> BudgetRe
         )
     margins = [(_margin(budget, value), value) for value in (_statistic(each, budget.statistic) for each in named)]
     margin, measured = min(margins)
-    kept = all(_COMPARE[budget.comparison](value, budget.limit) for _, value in margins)
+    is_met = all(_COMPARE[budget.comparison](value, budget.limit) for _, value in margins)
     return BudgetResult(
         key=budget.key,
         condition=budget.condition,
-        state="kept" if kept else "broken",
+        state="met" if is_met else "violated",
         measured=measured,
         limit=budget.limit,
         margin=margin,

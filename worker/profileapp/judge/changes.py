@@ -25,7 +25,7 @@ def with_changes(trend: Trend) -> Trend:
         return msgspec.structs.replace(trend, note=f"{len(values)} runs: changes are looked for from {MIN_RUNS} on")
     if not changes_can_be_found():
         return msgspec.structs.replace(trend, note="changes are not looked for: pip install 'profileapp[history]'")
-    return msgspec.structs.replace(trend, changes=tuple(_told(trend, each) for each in find_changes(values)))
+    return msgspec.structs.replace(trend, changes=tuple(_with_commits(trend, each) for each in find_changes(values)))
 
 
 def changes_can_be_found() -> bool:
@@ -56,7 +56,7 @@ def find_changes(values: Sequence[float]) -> list[Change]:
     ]
 
 
-def _told(trend: Trend, change: Change) -> Change:
+def _with_commits(trend: Trend, change: Change) -> Change:
     point, before = trend.points[change.index], trend.points[change.index - 1]
     return msgspec.structs.replace(
         change,

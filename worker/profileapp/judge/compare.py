@@ -16,7 +16,7 @@ class Side(msgspec.Struct, frozen=True):
     """A value over the runs of one side: their mean, their sample standard deviation (0 for one run), how many."""
 
     mean: float
-    sd: float
+    stddev: float
     runs: int
 
 

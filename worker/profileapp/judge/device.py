@@ -22,7 +22,7 @@ def device_of(run: Run) -> str:
 def unlike(run: Run, other: Run) -> tuple[str, ...]:
     """Why numbers of `other` say nothing of `run`: `JetPack was '5.1.2', is '6.0'`. Empty: they are comparable."""
     facts = zip(_KIND, _kind_of(run), _kind_of(other), strict=True)
-    return tuple(_told(name, here, there) for name, here, there in facts if here != there)
+    return tuple(_describe(name, here, there) for name, here, there in facts if here != there)
 
 
 def differences(run: Run, other: Run) -> tuple[str, ...]:
@@ -43,10 +43,10 @@ def differences(run: Run, other: Run) -> tuple[str, ...]:
         ("warm-up", f"{here.warmup_s:g} s", f"{there.warmup_s:g} s"),
         ("repeats", here.repeat, there.repeat),
     )
-    told = [_told(name, one, another) for name, one, another in pairs if one != another]
+    described = [_describe(name, one, another) for name, one, another in pairs if one != another]
     # Values may be secrets; the names of what differs are enough.
     names = sorted(name for name in {*here.env, *there.env} if here.env.get(name) != there.env.get(name))
-    return (*told, *([f"environment differs in {', '.join(names)}"] if names else []))
+    return (*described, *([f"environment differs in {', '.join(names)}"] if names else []))
 
 
 _KIND = ("device", "JetPack", "power mode", "jetson_clocks")
@@ -60,5 +60,5 @@ def _kind_of(run: Run) -> tuple[str, str, str, str]:
     return model_of(run), jetson.jetpack or jetson.l4t, jetson.power_mode, clocks
 
 
-def _told(name: str, here: object, there: object) -> str:
+def _describe(name: str, here: object, there: object) -> str:
     return f"{name} was '{there}', is '{here}'"

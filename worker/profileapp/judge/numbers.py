@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from profileapp.judge.energy import energy_per_unit
 from profileapp.judge.headline import Headline
 from profileapp.judge.summary import summarise_in
-from profileapp.model.run import Number, Repeat, SeriesSummary
+from profileapp.model.run import HeadlineValue, Repeat, SeriesSummary
 from profileapp.model.series import Series
 from profileapp.record.series_data import SeriesData
 
 
 def numbers_of(
     headline: Sequence[Headline], series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]
-) -> tuple[Number, ...]:
+) -> tuple[HeadlineValue, ...]:
     """Each headline number over all repeats, and in each repeat that counts and has it."""
     meant = {each.series_title for each in headline}
     chosen = {one: data for one, data in series.items() if _title(one.name, dict(one.labels)) in meant}
@@ -22,7 +22,7 @@ def numbers_of(
     # Energy for each unit is made of two series, and has no samples of its own.
     found = [_titled((*summarise_in(chosen, [span]), *energy_per_unit(series, [repeat]))) for span, repeat in spans]
     return tuple(
-        Number(
+        HeadlineValue(
             title=each.series_title,
             statistic=each.statistic,
             unit=each.unit,

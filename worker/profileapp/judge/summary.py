@@ -76,7 +76,7 @@ def summary_of(series: Series, values: array[float]) -> SeriesSummary:
     scale = largest if largest > LARGE else 1.0
     scaled = [value / scale for value in in_order] if scale != 1.0 else in_order
     mean = math.fsum(scaled) / count
-    sd = math.hypot(*[value - mean for value in scaled]) / math.sqrt(count - 1) if count > 1 else 0.0
+    stddev = math.hypot(*[value - mean for value in scaled]) / math.sqrt(count - 1) if count > 1 else 0.0
     return SeriesSummary(
         name=series.name,
         unit=series.unit,
@@ -85,7 +85,7 @@ def summary_of(series: Series, values: array[float]) -> SeriesSummary:
         kind=series.kind,
         count=count,
         mean=mean * scale,
-        sd=min(sd * scale, sys.float_info.max),
+        stddev=min(stddev * scale, sys.float_info.max),
         min=in_order[0],
         p50=percentile(in_order, 50),
         p90=percentile(in_order, 90),

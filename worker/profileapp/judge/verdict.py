@@ -79,7 +79,7 @@ def _unjudged(folder: Path, recorded: Run, error: Exception) -> JudgedRun:
     run = msgspec.structs.replace(
         recorded,
         state="finished",
-        ending="not-measured",
+        exit_reason="not-measured",
         message=text,
         summary=(),
         events=(),
@@ -140,15 +140,15 @@ def _judge_recording(folder: Path, recording: Recording) -> JudgedRun:
 
 def verdict_of(run: Run) -> Verdict:
     """One word for how a run went; the worst that is true of it."""
-    if run.state != "finished" or run.ending is None:
+    if run.state != "finished" or run.exit_reason is None:
         return "incomplete"
-    if run.ending == "aborted":
+    if run.exit_reason == "aborted":
         return "aborted"
-    if run.ending in APP_FAILURES:
+    if run.exit_reason in APP_FAILURES:
         return "app failed"
-    if run.ending == "not-measured" or any(metric.state == "failed" for metric in run.metrics):
+    if run.exit_reason == "not-measured" or any(metric.state == "failed" for metric in run.metrics):
         return "not measured"
-    if any(budget.state != "kept" for budget in run.budgets):
+    if any(budget.state != "met" for budget in run.budgets):
         return "over budget"
     return "worse" if is_worse(run.baseline) else "passed"
 
@@ -156,14 +156,14 @@ def verdict_of(run: Run) -> Verdict:
 def exit_code_of(run: Run) -> ExitCode:
     """The exit code of the contract for one run."""
     codes = [ExitCode.OK]
-    if run.ending == "aborted":
+    if run.exit_reason == "aborted":
         codes.append(ExitCode.INTERRUPTED if run.stop_signal == signal.SIGINT else ExitCode.TERMINATED)
-    if run.ending in APP_FAILURES:
+    if run.exit_reason in APP_FAILURES:
         codes.append(ExitCode.APP_FAILED)
     elif verdict_of(run) in ("incomplete", "not measured"):
         codes.append(ExitCode.NOT_MEASURED)
-    if is_worse(run.baseline) or any(budget.state != "kept" for budget in run.budgets):
-        codes.append(ExitCode.BUDGET_BROKEN)
+    if is_worse(run.baseline) or any(budget.state != "met" for budget in run.budgets):
+        codes.append(ExitCode.BUDGET_VIOLATED)
     return worst(codes)
 
 

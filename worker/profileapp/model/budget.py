@@ -12,7 +12,7 @@ from profileapp.model.quantity import parse_quantity
 
 Comparison = Literal["<", "<=", ">", ">="]
 
-STATISTICS = ("count", "mean", "sd", "min", "p50", "p90", "p95", "p99", "max", "last")
+STATISTICS = ("count", "mean", "stddev", "min", "p50", "p90", "p95", "p99", "max", "last")
 
 _KEY_WITH_PHASE = re.compile(rf"(?P<path>.+)\.(?P<statistic>{'|'.join(STATISTICS)})@(?P<phase>!?[^!].*)", re.DOTALL)
 _CONDITION = re.compile(r"\s*(?P<comparison><=|>=|<|>)\s*(?P<quantity>.+)", re.DOTALL)

@@ -11,7 +11,7 @@ from profileapp.model.target import App, Target
 
 RUN_VERSION = 1
 
-Ending = Literal[
+ExitReason = Literal[
     "completed",  # the app ended by itself with exit code 0
     "timeout",  # the profile's time was over and the app was ended: a normal end
     "failed",  # the app ended by itself with another exit code
@@ -110,7 +110,7 @@ class Repeat(msgspec.Struct, frozen=True):
     started_ns: int
     measured_from_ns: int
     ended_ns: int = 0
-    ending: Ending | None = None
+    exit_reason: ExitReason | None = None
     exit_code: int | None = None
     signal: int = 0
     killed: bool = False
@@ -145,7 +145,7 @@ class MetricStatus(msgspec.Struct, frozen=True):
 class SeriesSummary(msgspec.Struct, frozen=True):
     """Statistics of one series over all repeats, warm-up left out. All in the series' unit but `count`.
 
-    Percentiles interpolate linearly between the closest ranks (type 7 of Hyndman and Fan, 1996); `sd` is the sample
+    Percentiles interpolate linearly between the closest ranks (type 7 of Hyndman and Fan, 1996); `stddev` is the sample
     standard deviation (0 for a single sample).
     """
 
@@ -156,7 +156,7 @@ class SeriesSummary(msgspec.Struct, frozen=True):
     kind: str
     count: int
     mean: float
-    sd: float
+    stddev: float
     min: float
     p50: float
     p90: float
@@ -194,7 +194,7 @@ class Mark(msgspec.Struct, frozen=True):
     at_ns: int
 
 
-BudgetState = Literal["kept", "broken", "not-measured"]
+BudgetState = Literal["met", "violated", "not-measured"]
 
 
 class BudgetResult(msgspec.Struct, frozen=True):
@@ -210,7 +210,7 @@ class BudgetResult(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-class Number(msgspec.Struct, frozen=True):
+class HeadlineValue(msgspec.Struct, frozen=True):
     """One headline number: `statistic` of the series `title` over all that counts, in `unit`.
 
     `repeats` is the same of each repeat that has it, in order.
@@ -223,11 +223,11 @@ class Number(msgspec.Struct, frozen=True):
     repeats: tuple[float, ...] = ()
 
 
-HeldState = Literal["same", "worse", "better", "changed", "not enough data"]
+ComparisonState = Literal["same", "worse", "better", "changed", "not enough data"]
 """`changed`: significant, but nobody has said which way is worse."""
 
 
-class Held(msgspec.Struct, frozen=True):
+class BaselineComparison(msgspec.Struct, frozen=True):
     """One headline number held against earlier runs; `note` says why there is not enough data.
 
     `mean` is that of `runs` earlier runs, `margin` how far from it a number may be before it counts as changed, both in
@@ -237,7 +237,7 @@ class Held(msgspec.Struct, frozen=True):
     title: str
     statistic: str
     unit: str
-    state: HeldState
+    state: ComparisonState
     value: float
     runs: int
     mean: float | None = None
@@ -254,7 +254,7 @@ class Baseline(msgspec.Struct, frozen=True):
     """
 
     branch: str
-    numbers: tuple[Held, ...]
+    numbers: tuple[BaselineComparison, ...]
     run_id: str = ""
     commit: str = ""
     build: str = ""
@@ -265,7 +265,7 @@ class Baseline(msgspec.Struct, frozen=True):
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One target on one agent, alone on that agent. Times are UTC nanoseconds since 1970.
 
-    `stop_signal` is the number of the signal that stopped the worker (2 SIGINT, 15 SIGTERM), 0 for none. `in_turn_with`
+    `stop_signal` is the number of the signal that stopped the worker (2 SIGINT, 15 SIGTERM), 0 for none. `interleaved_with`
     names the targets whose repeats ran between those of this one. `network` is None where the app has the agent's own.
     """
 
@@ -281,11 +281,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     build: Build = Build()
     state: State = "running"
     ended_ns: int = 0
-    ending: Ending | None = None
+    exit_reason: ExitReason | None = None
     message: str = ""
     stop_signal: int = 0
     repeats: tuple[Repeat, ...] = ()
-    in_turn_with: tuple[str, ...] = ()
+    interleaved_with: tuple[str, ...] = ()
     metrics: tuple[MetricStatus, ...] = ()
     warnings: tuple[str, ...] = ()
     summary: tuple[SeriesSummary, ...] = ()
@@ -293,7 +293,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     phases: tuple[Phase, ...] = ()
     marks: tuple[Mark, ...] = ()
     budgets: tuple[BudgetResult, ...] = ()
-    numbers: tuple[Number, ...] = ()
+    numbers: tuple[HeadlineValue, ...] = ()
     baseline: Baseline | None = None
     version: int = RUN_VERSION
     profileapp: str = ""

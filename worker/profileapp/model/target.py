@@ -73,12 +73,12 @@ SECRET_PREFIX = "PROFILEAPP_SECRET_"  # noqa: S105  (the beginning of a name)
 class Secret(msgspec.Struct, frozen=True):
     """A variable of the app's environment whose value is a credential; the value itself is in no record.
 
-    `credential` is its id in Jenkins, `passed_as` the variable in which the worker gets it.
+    `credential` is its id in Jenkins, `env_var` the variable in which the worker gets it.
     """
 
     variable: str
     credential: str
-    passed_as: str
+    env_var: str
 
 
 class Service(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from profileapp.config.dataset_files import FILES_LOOKED_AT, files_below, is_lfs_pointer, link_out_of
+from profileapp.config.dataset_files import FILES_LIMIT, files_below, is_lfs_pointer, link_out_of
 from profileapp.model.target import ARCHIVE_SUFFIXES, URL_SCHEMES, Dataset
 from profileapp.model.text import printable
 
@@ -76,7 +76,7 @@ def _check_files(folder: Path, resolved: Path) -> str:
             problem = link_out_of(resolved, root, "the folder of the sage.yaml")
             if problem:
                 return f", which {problem}"
-        for each in islice(files_below(resolved), FILES_LOOKED_AT):
+        for each in islice(files_below(resolved), FILES_LIMIT):
             if not each.is_symlink() and is_lfs_pointer(each):
                 return (
                     f", where {printable(str(each.relative_to(root)), 100)} is no content but a Git LFS pointer to it; "

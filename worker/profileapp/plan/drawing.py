@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from profileapp.model.setting import Node, app_node, network_node, service_node
 from profileapp.model.target import Plan, Target
 from profileapp.model.text import printable
+from profileapp.model.topology import Node, app_node, network_node, service_node
 
 GROUPS_LIMIT = 20
 """Groups of targets that are drawn; targets that are alike but for their arguments are one."""

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from profileapp.config.issue import ConfigIssue, raise_issues
 from profileapp.config.load import SageYaml
-from profileapp.config.mistake import Mistake, raise_mistakes
 from profileapp.config.schema import Args, CoolDown, DatasetSection, Env, Secrets, TargetSection
-from profileapp.config.source import Path_
+from profileapp.config.source import DataPath
 from profileapp.config.validate import did_you_mean, show
 from profileapp.errors import ConfigError
 from profileapp.model.budget import parse_budget
@@ -34,7 +34,7 @@ def make_plan(sage: SageYaml, image: str | None) -> Plan:
     """The plan of a sage.yaml. Raises ConfigError with every mistake that the schema alone cannot see."""
     expansion = _Expansion(sage)
     targets = expansion.targets()
-    raise_mistakes(sage.path, sage.document, expansion.mistakes)
+    raise_issues(sage.path, sage.document, expansion.issues)
     datasets = sorted({path for target in targets for each in target.datasets for path in [_local_path(each)] if path})
     return Plan(
         app=App(sage.name, sage.version),
@@ -63,7 +63,7 @@ class _Expansion:
     """One walk over the targets of a file; gathers mistakes on the way."""
 
     def __init__(self, sage: SageYaml) -> None:
-        self.mistakes: list[Mistake] = []
+        self.issues: list[ConfigIssue] = []
         self._sage = sage
         self._profiling = sage.profiling
         self._taken: set[str] = set()
@@ -74,7 +74,7 @@ class _Expansion:
         self._take_given_names(sections)
         targets = [each for index, section in enumerate(sections) for each in self._expand(index, section)]
         if len(targets) > TARGET_LIMIT:
-            self._mistake(("targets",), f"expands to {len(targets)} targets, but may to at most {TARGET_LIMIT}")
+            self._report_issue(("targets",), f"expands to {len(targets)} targets, but may to at most {TARGET_LIMIT}")
         return tuple(targets)
 
     def _take_given_names(self, sections: Sequence[TargetSection]) -> None:
@@ -82,11 +82,11 @@ class _Expansion:
             if section.name is UNSET:
                 continue
             if section.name in self._taken:
-                self._mistake(
+                self._report_issue(
                     ("targets", index, "name"), f"is '{section.name}', as another target is; names are unique"
                 )
             if section.name in RESERVED:
-                self._mistake(("targets", index, "name"), f"is '{section.name}', a name of profileapp's own files")
+                self._report_issue(("targets", index, "name"), f"is '{section.name}', a name of profileapp's own files")
             self._taken.add(section.name)
 
     def _expand(self, index: int, section: TargetSection) -> list[Target]:
@@ -94,7 +94,7 @@ class _Expansion:
         where, agents = self._given(index, section, "agent", "")
         labels = [agents] if isinstance(agents, str) else agents
         if not labels:
-            self._mistake(where, "is an empty list; leave it out to run on any agent")
+            self._report_issue(where, "is an empty list; leave it out to run on any agent")
         name = section.name if section.name is not UNSET else ""
         targets = []
         for label in labels:
@@ -112,11 +112,11 @@ class _Expansion:
             metrics_at = ("metrics",)
             metrics = self._profiling.metrics if self._profiling.metrics is not UNSET else ["system", "container"]
         if len(set(metrics)) < len(metrics):
-            self._mistake(metrics_at, "names a metric twice")
+            self._report_issue(metrics_at, "names a metric twice")
         timeout_s = self._duration(index, section, "timeout", _DEFAULT.timeout_s)
         warmup_s = self._duration(index, section, "warmup", _DEFAULT.warmup_s)
         if timeout_s and warmup_s >= timeout_s:
-            self._mistake(
+            self._report_issue(
                 self._given(index, section, "warmup", 0)[0],
                 f"lasts {warmup_s:g} s, so nothing is left to measure of the timeout's {timeout_s:g} s",
             )
@@ -153,23 +153,23 @@ class _Expansion:
             where = (*where, "below")
         below_c = parse_temperature_c(given.below)
         if not 1 <= below_c <= 120:
-            self._mistake(where, f"is {below_c:g} °C, but must be from 1 to 120 °C")
+            self._report_issue(where, f"is {below_c:g} °C, but must be from 1 to 120 °C")
         timeout = given.timeout
         return below_c, _DEFAULT.cool_timeout_s if isinstance(timeout, UnsetType) else parse_duration_s(timeout)
 
-    def _args(self, where: Path_, given: Args | UnsetType) -> tuple[str, ...]:
+    def _args(self, where: DataPath, given: Args | UnsetType) -> tuple[str, ...]:
         if isinstance(given, UnsetType):
             return ()
         if isinstance(given, str):
             try:
                 args = tuple(shlex.split(given))
             except ValueError as error:
-                self._mistake(where, f"is {show(given)}, which a shell could not split ({error}); write a list")
+                self._report_issue(where, f"is {show(given)}, which a shell could not split ({error}); write a list")
                 return ()
         else:
-            args = tuple(self._sage.written((*where, position)) for position in range(len(given)))
+            args = tuple(self._sage.raw_scalar((*where, position)) for position in range(len(given)))
         if any("\0" in arg for arg in args):
-            self._mistake(where, "holds a NUL character, which no program can be given")
+            self._report_issue(where, "holds a NUL character, which no program can be given")
         return args
 
     def _env(self, index: int, section: TargetSection) -> dict[str, str]:
@@ -180,13 +180,13 @@ class _Expansion:
                 env |= self._one_env((*where, "env"), scope.env)
         return env
 
-    def _one_env(self, where: Path_, given: Env | UnsetType) -> dict[str, str]:
-        env = {} if isinstance(given, UnsetType) else {key: self._sage.written((*where, key)) for key in given}
+    def _one_env(self, where: DataPath, given: Env | UnsetType) -> dict[str, str]:
+        env = {} if isinstance(given, UnsetType) else {key: self._sage.raw_scalar((*where, key)) for key in given}
         for key, value in env.items():
             if key.startswith("PROFILEAPP_"):
-                self._mistake((*where, key), "is a variable that profileapp itself sets", of_key=True)
+                self._report_issue((*where, key), "is a variable that profileapp itself sets", of_key=True)
             if "\0" in value:
-                self._mistake((*where, key), "holds a NUL character, which no program can be given")
+                self._report_issue((*where, key), "holds a NUL character, which no program can be given")
         return env
 
     def _secrets(self, index: int, section: TargetSection) -> tuple[Secret, ...]:
@@ -197,43 +197,43 @@ class _Expansion:
                 secrets |= self._one_secrets((*where, "secrets"), scope.secrets)
         env = {} if isinstance(section.env, UnsetType) else section.env
         for name in secrets.keys() & env.keys():
-            self._mistake(("targets", index, "env", name), "is a credential too, by `secrets`", of_key=True)
+            self._report_issue(("targets", index, "env", name), "is a credential too, by `secrets`", of_key=True)
         return tuple(secrets.values())
 
-    def _one_secrets(self, where: Path_, given: Secrets | UnsetType) -> dict[str, Secret]:
+    def _one_secrets(self, where: DataPath, given: Secrets | UnsetType) -> dict[str, Secret]:
         secrets: dict[str, Secret] = {}
         for variable, credential in ({} if isinstance(given, UnsetType) else given).items():
             if variable.startswith("PROFILEAPP_"):
-                self._mistake((*where, variable), "is a variable that profileapp itself sets", of_key=True)
-            passed_as = SECRET_PREFIX + re.sub("[^A-Za-z0-9]", "_", credential)
-            if self._credentials.setdefault(passed_as, credential) != credential:
-                other = self._credentials[passed_as]
-                self._mistake((*where, variable), f"is '{credential}', too like '{other}' to be told apart")
-            secrets[variable] = Secret(variable, credential, passed_as)
+                self._report_issue((*where, variable), "is a variable that profileapp itself sets", of_key=True)
+            env_var = SECRET_PREFIX + re.sub("[^A-Za-z0-9]", "_", credential)
+            if self._credentials.setdefault(env_var, credential) != credential:
+                other = self._credentials[env_var]
+                self._report_issue((*where, variable), f"is '{credential}', too like '{other}' to be told apart")
+            secrets[variable] = Secret(variable, credential, env_var)
         return secrets
 
     def _services(self, index: int, section: TargetSection) -> tuple[Service, ...]:
         lists = (("services",), self._profiling.services), (("targets", index, "services"), section.services)
-        parts = ServiceParts(self._one_dataset, self._args, self._one_env, self._one_secrets, self._mistake)
+        parts = ServiceParts(self._one_dataset, self._args, self._one_env, self._one_secrets, self._report_issue)
         return expand_services([(where, given) for where, given in lists if not isinstance(given, UnsetType)], parts)
 
     def _dataset(self, index: int, section: TargetSection) -> str | Dataset | None:
         where, given = self._given(index, section, "dataset", None)
         return self._one_dataset(where, given) if given is not None else None
 
-    def _one_dataset(self, where: Path_, given: str | DatasetSection) -> str | Dataset:
+    def _one_dataset(self, where: DataPath, given: str | DatasetSection) -> str | Dataset:
         if isinstance(given, str):
             given = DatasetSection(path=given, unpack=False)
         path, url, sha256 = (value if value is not UNSET else "" for value in (given.path, given.url, given.sha256))
         if bool(path) == bool(url):
-            self._mistake(where, "must have either a path or a url")
+            self._report_issue(where, "must have either a path or a url")
         unpack = is_archive(path or url.partition("?")[0]) if isinstance(given.unpack, UnsetType) else given.unpack
         dataset = Dataset(path.rstrip("/"), url, sha256.lower(), unpack)
         problem = check_url(dataset) if url else check_dataset(self._sage.path.parent, path)
         if problem:
-            self._mistake(where, f"is {show(path or url)}{problem}")
+            self._report_issue(where, f"is {show(path or url)}{problem}")
         elif path and (unpack or sha256) and not (self._sage.path.parent / path).is_file():
-            self._mistake(where, f"is {show(path)}, a folder, which has no checksum and cannot be unpacked")
+            self._report_issue(where, f"is {show(path)}, a folder, which has no checksum and cannot be unpacked")
         return dataset if url or unpack or sha256 else dataset.path
 
     def _budgets(self, index: int, section: TargetSection) -> dict[str, str]:
@@ -245,7 +245,7 @@ class _Expansion:
                 try:
                     parse_budget(key, condition)
                 except ValueError as error:
-                    self._mistake((*where, "budgets", key), str(error), of_key="statistics" in str(error))
+                    self._report_issue((*where, "budgets", key), str(error), of_key="statistics" in str(error))
             budgets |= scope.budgets
         return budgets
 
@@ -253,27 +253,27 @@ class _Expansion:
         interval_s = self._duration(index, section, "interval", _DEFAULT.interval_s)
         if not INTERVAL_MIN_S <= interval_s <= INTERVAL_MAX_S:
             where = self._given(index, section, "interval", 0)[0]
-            self._mistake(where, f"is {interval_s:g} s, but must be from 10ms to 10m")
+            self._report_issue(where, f"is {interval_s:g} s, but must be from 10ms to 10m")
         return interval_s
 
     def _duration(self, index: int, section: TargetSection, key: str, default: float) -> float:
         return parse_duration_s(self._given(index, section, key, default)[1])
 
-    def _defaults_scope(self) -> tuple[Path_, Any]:
+    def _defaults_scope(self) -> tuple[DataPath, Any]:
         defaults = self._profiling.defaults
         return ("defaults",), None if isinstance(defaults, UnsetType) else defaults
 
-    def _given(self, index: int, section: TargetSection, key: str, default: Any) -> tuple[Path_, Any]:
+    def _given(self, index: int, section: TargetSection, key: str, default: Any) -> tuple[DataPath, Any]:
         """Where a key is given and its value: by the target, else by the defaults, else `default`."""
         for where, scope in ((("targets", index), section), self._defaults_scope()):
             if scope is not None and getattr(scope, key) is not UNSET:
                 return (*where, key.replace("_", "-")), getattr(scope, key)
         return ("targets", index), default
 
-    def _mistake(self, path: Path_, text: str, *, of_key: bool = False) -> None:
-        mistake = Mistake(("profiling", *path), text, of_key)
-        if mistake not in self.mistakes:
-            self.mistakes.append(mistake)
+    def _report_issue(self, path: DataPath, text: str, *, of_key: bool = False) -> None:
+        issue = ConfigIssue(("profiling", *path), text, of_key)
+        if issue not in self.issues:
+            self.issues.append(issue)
 
 
 def select(plan: Plan, names: Sequence[str]) -> Plan:

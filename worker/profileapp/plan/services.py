@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from profileapp.config.schema import Args, DatasetSection, Env, ReadySection, ServiceSection
 from profileapp.config.schema import Secrets as SecretsSection
-from profileapp.config.source import Path_
+from profileapp.config.source import DataPath
 from profileapp.config.validate import did_you_mean
 from profileapp.model.quantity import parse_duration_s
 from profileapp.model.target import Dataset, Ready, Secret, Service, Stream
@@ -25,42 +25,44 @@ class ServiceParts:
 
     def __init__(
         self,
-        dataset: Callable[[Path_, str | DatasetSection], str | Dataset],
-        args: Callable[[Path_, Args | UnsetType], tuple[str, ...]],
-        env: Callable[[Path_, Env | UnsetType], dict[str, str]],
-        secrets: Callable[[Path_, SecretsSection | UnsetType], dict[str, Secret]],
-        mistake: Callable[[Path_, str], None],
+        dataset: Callable[[DataPath, str | DatasetSection], str | Dataset],
+        args: Callable[[DataPath, Args | UnsetType], tuple[str, ...]],
+        env: Callable[[DataPath, Env | UnsetType], dict[str, str]],
+        secrets: Callable[[DataPath, SecretsSection | UnsetType], dict[str, Secret]],
+        report_issue: Callable[[DataPath, str], None],
     ) -> None:
         self.dataset = dataset
         self.args = args
         self.env = env
         self.secrets = secrets
-        self.mistake = mistake
+        self.report_issue = report_issue
 
 
 def expand_services(
-    lists: Sequence[tuple[Path_, Sequence[ServiceSection]]], parts: ServiceParts
+    lists: Sequence[tuple[DataPath, Sequence[ServiceSection]]], parts: ServiceParts
 ) -> tuple[Service, ...]:
     """The services of one target. Of two with one name in two `lists`, that of the later one holds."""
-    services: dict[str, tuple[Path_, Service]] = {}
+    services: dict[str, tuple[DataPath, Service]] = {}
     for where, sections in lists:
         here: set[str] = set()
         for index, section in enumerate(sections):
             service = _expand((*where, index), section, parts)
             if service.name in here:
-                parts.mistake((*where, index), f"is named '{service.name}', as another service is; names are unique")
+                parts.report_issue(
+                    (*where, index), f"is named '{service.name}', as another service is; names are unique"
+                )
             here.add(service.name)
             services[service.name] = (*where, index), service
     players = [(where, service) for where, service in services.values() if service.streams]
     for where, _ in players[1:]:
-        parts.mistake((*where, "playback"), "is a second playback; one plays any number of names")
+        parts.report_issue((*where, "playback"), "is a second playback; one plays any number of names")
     return _in_order(services, parts)
 
 
-def _expand(where: Path_, section: ServiceSection, parts: ServiceParts) -> Service:
+def _expand(where: DataPath, section: ServiceSection, parts: ServiceParts) -> Service:
     streams = () if isinstance(section.playback, UnsetType) else section.playback
     if not streams and not isinstance(section.playback, UnsetType):
-        parts.mistake((*where, "playback"), "is empty, but must name what it plays")
+        parts.report_issue((*where, "playback"), "is empty, but must name what it plays")
     broker = "" if isinstance(section.broker, UnsetType) else section.broker
     given_name = PLAYBACK_NAME if streams else broker
     name = section.name if section.name is not UNSET else given_name
@@ -69,17 +71,17 @@ def _expand(where: Path_, section: ServiceSection, parts: ServiceParts) -> Servi
         image = image or BROKER_IMAGE
         for key in ("playback", "args", "dataset", "ready"):
             if getattr(section, key) is not UNSET:
-                parts.mistake((*where, key), "does not go with a broker, which is ready-made")
+                parts.report_issue((*where, key), "does not go with a broker, which is ready-made")
     if not name and not isinstance(section.playback, dict):
-        parts.mistake(where, "has no name, under which the app would reach it")
+        parts.report_issue(where, "has no name, under which the app would reach it")
     if name == APP_NAME:
-        parts.mistake((*where, "name"), "is 'app', the name of the app itself")
+        parts.report_issue((*where, "name"), "is 'app', the name of the app itself")
     if not image and section.playback is UNSET:
-        parts.mistake(where, "has neither an image nor a playback nor a broker")
+        parts.report_issue(where, "has neither an image nor a playback nor a broker")
     if not image:
         for key in ("args", "env", "secrets", "dataset", "ready"):
             if getattr(section, key) is not UNSET and section.playback is not UNSET:
-                parts.mistake((*where, key), "goes with an image; the playback that is built in needs none")
+                parts.report_issue((*where, key), "goes with an image; the playback that is built in needs none")
     return Service(
         name=name,
         image=image,
@@ -101,25 +103,25 @@ def _expand(where: Path_, section: ServiceSection, parts: ServiceParts) -> Servi
     )
 
 
-def _ready(where: Path_, section: ReadySection | UnsetType, parts: ServiceParts) -> Ready | None:
+def _ready(where: DataPath, section: ReadySection | UnsetType, parts: ServiceParts) -> Ready | None:
     if isinstance(section, UnsetType):
         return None
     given = {key: getattr(section, key) for key in ("http", "tcp", "log", "file") if getattr(section, key) is not UNSET}
     if len(given) != 1:
-        parts.mistake(where, "must have one of http, tcp, log and file")
+        parts.report_issue(where, "must have one of http, tcp, log and file")
     port = int(given["http"].partition("/")[0]) if "http" in given else 1
     if port > 65535:
-        parts.mistake((*where, "http"), f"has port {port}, but ports end at 65535")
+        parts.report_issue((*where, "http"), f"has port {port}, but ports end at 65535")
     timeout_s = Ready().timeout_s if section.timeout is UNSET else parse_duration_s(section.timeout)
     return Ready(**given, timeout_s=timeout_s)
 
 
-def _in_order(services: dict[str, tuple[Path_, Service]], parts: ServiceParts) -> tuple[Service, ...]:
+def _in_order(services: dict[str, tuple[DataPath, Service]], parts: ServiceParts) -> tuple[Service, ...]:
     """As they are listed, but each behind those it needs."""
     for where, service in services.values():
         for index, needed in enumerate(service.needs):
             if needed not in services:
-                parts.mistake(
+                parts.report_issue(
                     (*where, "needs", index),
                     f"is '{needed}', which is no service{did_you_mean(needed, list(services))}",
                 )
@@ -129,7 +131,7 @@ def _in_order(services: dict[str, tuple[Path_, Service]], parts: ServiceParts) -
         ready = [name for name, (_, one) in waiting.items() if all(each not in waiting for each in one.needs)]
         if not ready:
             where, _ = next(iter(waiting.values()))
-            parts.mistake((*where, "needs"), f"goes round in a circle: {', '.join(waiting)} wait for one another")
+            parts.report_issue((*where, "needs"), f"goes round in a circle: {', '.join(waiting)} wait for one another")
             ready = list(waiting)
         ordered[ready[0]] = waiting.pop(ready[0])[1]
     return tuple(ordered.values())

@@ -22,13 +22,13 @@ def check_carried(workspace: Path, files: dict[str, Path], folders: dict[str, Pa
 
 
 def _problems(workspace: Path, files: dict[str, Path], folders: dict[str, Path]) -> Iterator[str]:
-    for setting, path in (files | folders).items():
+    for topology, path in (files | folders).items():
         if not path.resolve().is_relative_to(workspace):
-            yield f"{setting} {path}: leads out of the workspace, so it is not carried to other agents"
-    for setting, folder in folders.items():
+            yield f"{topology} {path}: leads out of the workspace, so it is not carried to other agents"
+    for topology, folder in folders.items():
         try:
             problem = link_out_of(folder, folder, "it") if folder.is_dir() else ""
         except OSError as error:
             problem = f"cannot be read ({error.strerror})"
         if problem:
-            yield f"{setting} {folder}: {problem}; such a folder is not carried to other agents"
+            yield f"{topology} {folder}: {problem}; such a folder is not carried to other agents"

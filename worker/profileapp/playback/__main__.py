@@ -19,7 +19,7 @@ from profileapp.playback.recordings import RecordingsError, find_recordings
 from profileapp.playback.rtsp import RtspConnection
 from profileapp.playback.server import Playback
 
-TELL_EVERY_S = 0.5
+REPORT_INTERVAL_S = 0.5
 
 
 async def serve(address: str, port: int, rtsp_port: int, players: dict[str, Player], clock: Clock) -> None:
@@ -40,21 +40,21 @@ async def serve(address: str, port: int, rtsp_port: int, players: dict[str, Play
     print(f"serves {', '.join(players)} on port {port}", flush=True)
     while not stopped.is_set():
         for player in players.values():
-            player.tell()
+            player.report()
         try:
-            await asyncio.wait_for(stopped.wait(), TELL_EVERY_S)
+            await asyncio.wait_for(stopped.wait(), REPORT_INTERVAL_S)
         except asyncio.TimeoutError:
             continue
     for server in servers:
         server.close()
     for player in players.values():
-        player.tell()
+        player.report()
     flush()
 
 
-def main(words: list[str]) -> int:
+def main(argv: list[str]) -> int:
     """The exit code."""
-    address, port, rtsp_port, streams = words
+    address, port, rtsp_port, streams = argv
     clock, cache = Clock(), FileCache()
     players: dict[str, Player] = {}
     for stream in json.loads(streams):

@@ -58,7 +58,7 @@ class Player:
         self.served_bytes = 0
         self._clock = clock
         self._cache = cache
-        self._told = [0, 0, 0]
+        self._reported = [0, 0, 0]
         video = recordings.video
         self._stream: BinaryIO | None = video.path.open("rb") if video else None
         self._times = [frame.time for frame in video.frames] if video else []
@@ -116,12 +116,12 @@ class Player:
         self.served += frames
         self.served_bytes += size_bytes
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Tells the profiler how much there was and how much went out since the last time."""
         began = self._clock.now_s() > 0
         now = [self.position() + 1 if began else 0, self.served, self.served_bytes]
-        offered, served, sent = (total - told for total, told in zip(now, self._told, strict=True))
-        self._told = now
+        offered, served, sent = (total - reported for total, reported in zip(now, self._reported, strict=True))
+        self._reported = now
         counter("playback.offered", offered, "frames", stream=self.name)
         counter("playback.served", served, "frames", stream=self.name)
         counter("playback.sent", sent, "bytes", stream=self.name)

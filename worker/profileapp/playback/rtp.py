@@ -49,8 +49,8 @@ class Packetiser:
         payloads = list(self._form.cut(frame))
         time = round(time_s * CLOCK_HZ) & 0xFFFFFFFF
         for number, payload in enumerate(payloads, start=1):
-            marked = 0x80 if number == len(payloads) else 0
-            kind = self._form.payload_type | marked
+            run_processes = 0x80 if number == len(payloads) else 0
+            kind = self._form.payload_type | run_processes
             yield struct.pack(">BBHII", 0x80, kind, self._sequence, time, self._ssrc) + payload
             self._sequence = (self._sequence + 1) & 0xFFFF
 

@@ -18,16 +18,25 @@ from profileapp.record.writer import FILE_LIMIT_BYTES, MetricsWriter
 
 RUN_FILE = "run.json"
 METRICS_FILE = "metrics.ndjson"
-PACKED_METRICS_FILE = "metrics.ndjson.gz"
+COMPRESSED_METRICS_FILE = "metrics.ndjson.gz"
 APP_LOG_FILE = "app.log"
 SERVICES_FOLDER = "services"
 
 OWN_NAMES = frozenset(
-    {RUN_FILE, METRICS_FILE, PACKED_METRICS_FILE, APP_LOG_FILE, SERVICES_FOLDER, "junit.xml", "series.csv", "report"},
+    {
+        RUN_FILE,
+        METRICS_FILE,
+        COMPRESSED_METRICS_FILE,
+        APP_LOG_FILE,
+        SERVICES_FOLDER,
+        "junit.xml",
+        "series.csv",
+        "report",
+    },
 )
 """All that profileapp itself writes into a target's folder; a new run of the target replaces it."""
 
-PACK_FROM_BYTES = 8 * 1024**2
+COMPRESS_FROM_BYTES = 8 * 1024**2
 
 
 class RunFolder:
@@ -68,17 +77,17 @@ class RunFolder:
         """Creates `metrics.ndjson`, for up to half of the free disk: to pack it takes some too. Raises OSError."""
         stream = create_new(self.path / METRICS_FILE)
         # Where next to nothing is free the disk is full before long, which ends the run with a word.
-        room_bytes = max(shutil.disk_usage(self.path).free // 2, PACK_FROM_BYTES)
+        room_bytes = max(shutil.disk_usage(self.path).free // 2, COMPRESS_FROM_BYTES)
         limit_bytes = min(room_bytes, FILE_LIMIT_BYTES)
         return MetricsWriter(stream, clock, on_failure, file_limit_bytes=limit_bytes)
 
-    def pack_metrics(self, from_bytes: int = PACK_FROM_BYTES) -> None:
+    def compress_metrics(self, from_bytes: int = COMPRESS_FROM_BYTES) -> None:
         """Compresses `metrics.ndjson` where it has grown large. Raises OSError; the plain file then stands."""
         plain = self.path / METRICS_FILE
         if plain.stat().st_size < from_bytes:
             return
-        packed = self.path / PACKED_METRICS_FILE
-        unfinished = packed.with_name(f".{PACKED_METRICS_FILE}")
+        compressed = self.path / COMPRESSED_METRICS_FILE
+        unfinished = compressed.with_name(f".{COMPRESSED_METRICS_FILE}")
         try:
             with (
                 open_regular(plain) as source,
@@ -86,7 +95,7 @@ class RunFolder:
                 gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as sink,
             ):
                 shutil.copyfileobj(source, sink, 1024**2)
-            unfinished.replace(packed)
+            unfinished.replace(compressed)
         except OSError:
             unfinished.unlink(missing_ok=True)
             raise

@@ -14,9 +14,9 @@ from profileapp.model.run import RUN_VERSION, Run
 from profileapp.model.series import Series
 from profileapp.model.target import NAME_PATTERN
 from profileapp.model.text import printable
+from profileapp.record.compressed import open_compressed
 from profileapp.record.files import open_regular
-from profileapp.record.folder import APP_LOG_FILE, METRICS_FILE, PACKED_METRICS_FILE, RUN_FILE
-from profileapp.record.packed import open_packed
+from profileapp.record.folder import APP_LOG_FILE, COMPRESSED_METRICS_FILE, METRICS_FILE, RUN_FILE
 from profileapp.record.sample_reader import LINE_LIMIT_BYTES, SERIES_LIMIT, SampleReader
 from profileapp.record.series_data import SeriesData
 
@@ -119,7 +119,7 @@ def _open_metrics(folder: Path) -> BinaryIO:
     try:
         return open_regular(folder / METRICS_FILE)
     except FileNotFoundError:
-        return open_packed(open_regular(folder / PACKED_METRICS_FILE))
+        return open_compressed(open_regular(folder / COMPRESSED_METRICS_FILE))
 
 
 def _read_into(reader: SampleReader, stream: BinaryIO) -> None:

@@ -15,7 +15,7 @@ from profileapp.record.time_column import TIME_LETTERS, time_of, times_of
 
 LINE_LIMIT_BYTES = 256 * 1024
 SERIES_LIMIT = 20_000
-HELD_LIMIT = 4_000_000
+BUFFER_LIMIT = 4_000_000
 """Samples in memory at the most, of 16 bytes each; more are put into a file."""
 
 _MARK = b',"timestamp":"'
@@ -23,7 +23,7 @@ _NO_SAMPLE = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
 _REMEMBERED_LIMIT_BYTES = 32 * 1024**2
 _STEP_BYTES = 500
 """What a step takes besides the text it is found by."""
-_FEW_SURPRISES = 10_000
+_FEW_MISPREDICTIONS = 10_000
 """Lines behind others that they never followed before, up to which an order may still show."""
 
 _Columns = tuple["array[int]", "array[float]"]
@@ -46,7 +46,7 @@ class SampleLine(msgspec.Struct, frozen=True):
     meta: dict[str, str] = {}
 
 
-class _Held:
+class _SeriesBuffer:
     """Samples of a series: those in memory, and where in the overflow those before them are."""
 
     __slots__ = ("time_chunks", "times_ns", "value_chunks", "values")
@@ -65,28 +65,28 @@ class _NotPlain(ValueError):
 class SampleReader:
     """Takes lines, each a sample; counts those that are none (`bad_lines`), and samples of too many series."""
 
-    def __init__(self, folder: Path, held_limit: int = HELD_LIMIT) -> None:
+    def __init__(self, folder: Path, held_limit: int = BUFFER_LIMIT) -> None:
         """What memory should not hold (more than `held_limit` samples) goes into a file in `folder`, if it can."""
         self.lines = 0
         self.bad_lines = 0
         self.over_limit = 0
         self._folder = folder
-        self._held_limit = held_limit
-        self._held = 0
+        self._buffer_limit = held_limit
+        self._buffered = 0
         self._overflow: Overflow | None = None
-        self._series: dict[Series, _Held] = {}
+        self._series: dict[Series, _SeriesBuffer] = {}
         self._decode = msgspec.json.Decoder(SampleLine).decode
         self._decode_values = msgspec.json.Decoder(list[float]).decode
         self._heads: dict[bytes, _Steps] = {}
         self._frames: dict[tuple[bytes, bytes], _Columns] = {}
         self._remembered_bytes = 0
-        self._surprises = 0
+        self._mispredictions = 0
 
     def series(self) -> dict[Series, SeriesData]:
         """Every series with its samples; nothing may be taken after it."""
         if self._overflow is not None:
-            self._put_away()
-        every = {one: self._data(held) for one, held in self._series.items()}
+            self._spill()
+        every = {one: self._data(buffer) for one, buffer in self._series.items()}
         return {one: data for one, data in every.items() if len(data)}
 
     def take_block(self, block: bytes) -> None:
@@ -104,15 +104,15 @@ class SampleReader:
         try:
             sample = self._decode(line or b"")
             time_ns = time_of(sample.timestamp)
-            held = self._of(_series_of(sample))
+            buffer = self._of(_series_of(sample))
         except _NO_SAMPLE:
             self.bad_lines += 1
             return
-        if held is None:
+        if buffer is None:
             self.over_limit += 1
             return
-        held.times_ns.append(time_ns)
-        held.values.append(sample.value)
+        buffer.times_ns.append(time_ns)
+        buffer.values.append(sample.value)
         self._added(1)
 
     def _take_plain(self, block: bytes) -> None:
@@ -144,7 +144,7 @@ class SampleReader:
 
     def _columns(self, head: bytes, frames: list[bytes]) -> list[Any]:
         """For each line where its time and its value go."""
-        if self._surprises > _FEW_SURPRISES and 4 * self._surprises > self.lines:
+        if self._mispredictions > _FEW_MISPREDICTIONS and 4 * self._mispredictions > self.lines:
             return self._columns_of_any_order(head, frames)
         after = self._heads.get(head)
         if after is None:
@@ -156,7 +156,7 @@ class SampleReader:
             except KeyError:
                 if steps:
                     head = frames[len(steps) - 1].partition(b"\n")[2]
-                self._surprises += 1
+                self._mispredictions += 1
                 next_head, columns = self._of_frame(head, frame)
                 step = after[frame] = *columns, self._heads.setdefault(next_head, {})
             steps.append(step)
@@ -185,11 +185,11 @@ class SampleReader:
         self._remembered_bytes += _STEP_BYTES + 2 * len(frame)
         columns = self._frames.get((head, tail))
         if columns is None:
-            held = self._series_of_frame(head, tail)
-            columns = self._frames[head, tail] = held.times_ns, held.values
+            buffer = self._series_of_frame(head, tail)
+            columns = self._frames[head, tail] = buffer.times_ns, buffer.values
         return next_head, columns
 
-    def _series_of_frame(self, head: bytes, tail: bytes) -> _Held:
+    def _series_of_frame(self, head: bytes, tail: bytes) -> _SeriesBuffer:
         """The series of a frame. Raises where the two gaps in it are not just the sample's value and time."""
         if len(head) + len(tail) > LINE_LIMIT_BYTES // 2:
             raise _NotPlain
@@ -203,43 +203,45 @@ class SampleReader:
             raise _NotPlain
         return found
 
-    def _of(self, one: Series) -> _Held | None:
+    def _of(self, one: Series) -> _SeriesBuffer | None:
         """Where its samples are kept; None where there are too many series."""
-        held = self._series.get(one)
-        if held is None and len(self._series) < SERIES_LIMIT:
-            held = self._series[one] = _Held()
-        return held
+        buffer = self._series.get(one)
+        if buffer is None and len(self._series) < SERIES_LIMIT:
+            buffer = self._series[one] = _SeriesBuffer()
+        return buffer
 
     def _added(self, samples: int) -> None:
-        self._held += samples
-        if self._held > self._held_limit:
-            self._put_away()
+        self._buffered += samples
+        if self._buffered > self._buffer_limit:
+            self._spill()
 
-    def _put_away(self) -> None:
+    def _spill(self) -> None:
         """Puts what is in memory into the overflow; where that cannot be, memory has to hold it."""
-        self._held = 0
+        self._buffered = 0
         try:
             if self._overflow is None:
                 self._overflow = Overflow(self._folder)
-            for held in self._series.values():
-                if held.values:
-                    chunks = self._overflow.add(held.times_ns), self._overflow.add(held.values)
-                    held.time_chunks.append(chunks[0])
-                    held.value_chunks.append(chunks[1])
+            for buffer in self._series.values():
+                if buffer.values:
+                    chunks = self._overflow.add(buffer.times_ns), self._overflow.add(buffer.values)
+                    buffer.time_chunks.append(chunks[0])
+                    buffer.value_chunks.append(chunks[1])
                     # Emptied, not replaced: steps hold them.
-                    del held.times_ns[:], held.values[:]
+                    del buffer.times_ns[:], buffer.values[:]
         except OSError:
-            self._held_limit *= 2
+            self._buffer_limit *= 2
 
-    def _data(self, held: _Held) -> SeriesData:
-        if self._overflow is None or not held.value_chunks:
-            return SeriesData(held.times_ns, held.values)
-        if held.values:
+    def _data(self, buffer: _SeriesBuffer) -> SeriesData:
+        if self._overflow is None or not buffer.value_chunks:
+            return SeriesData(buffer.times_ns, buffer.values)
+        if buffer.values:
             # The file could not take all of it.
-            times_ns: Column[int] = Column(self._overflow, "q", held.time_chunks)
-            values: Column[float] = Column(self._overflow, "d", held.value_chunks)
-            return SeriesData(times_ns[:] + held.times_ns, values[:] + held.values)
-        return SeriesData(Column(self._overflow, "q", held.time_chunks), Column(self._overflow, "d", held.value_chunks))
+            times_ns: Column[int] = Column(self._overflow, "q", buffer.time_chunks)
+            values: Column[float] = Column(self._overflow, "d", buffer.value_chunks)
+            return SeriesData(times_ns[:] + buffer.times_ns, values[:] + buffer.values)
+        return SeriesData(
+            Column(self._overflow, "q", buffer.time_chunks), Column(self._overflow, "d", buffer.value_chunks)
+        )
 
 
 def _series_of(sample: SampleLine) -> Series:

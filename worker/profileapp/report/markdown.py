@@ -10,7 +10,7 @@ from profileapp.judge.verdict import JudgedRun
 from profileapp.report.clean import one_line
 from profileapp.report.format import ABSENT, duration, quantity
 from profileapp.report.one_line import summary_line
-from profileapp.report.page_data import SYMBOLS, budget_text, count_kept, duration_s, headline_labels, remarks
+from profileapp.report.page_data import SYMBOLS, budget_text, count_met, duration_s, headline_labels, remarks
 
 TARGETS_LIMIT = 50
 LINES_LIMIT = 30
@@ -23,21 +23,22 @@ _PLAIN_ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/%-]{1,400}")
 def markdown(judged: Sequence[JudgedRun]) -> str:
     """A heading, a table with a row a target, the budgets that were not kept, what was not measured, and remarks."""
     app = judged[0].run.app if judged else None
-    name = told(f"{app.name} {app.version}".strip(), 80) if app and app.name else "the app"
+    name = code_span(f"{app.name} {app.version}".strip(), 80) if app and app.name else "the app"
     parts = [f"### Profile of {name}", plain(summary_line(judged)) + _link(judged)]
     if judged:
         parts.append(_table(judged))
     if len(judged) > TARGETS_LIMIT:
         parts.append(f"{len(judged) - TARGETS_LIMIT} more targets are in the report.")
-    parts += _list("Budgets that were not kept", _broken(judged), is_open=True)
+    parts += _list("Budgets that were not kept", _violated(judged), is_open=True)
     parts += _list("Not measured", _skipped(judged))
     parts += _list(
-        "Remarks", (f"{told(each.run.target.name)}: {told(line, 200)}" for each in judged for line in remarks(each))
+        "Remarks",
+        (f"{code_span(each.run.target.name)}: {code_span(line, 200)}" for each in judged for line in remarks(each)),
     )
     return "\n\n".join(parts) + "\n"
 
 
-def told(text: str, limit: int = 64) -> str:
+def code_span(text: str, limit: int = 64) -> str:
     """Text of strangers on one line, as code: no markup, no mention, no link, whatever is in it.
 
     Every character that means something to Markdown or HTML is written as its number, which cannot stand for structure
@@ -58,7 +59,7 @@ def _table(judged: Sequence[JudgedRun]) -> str:
     labels = headline_labels(judged)[:_LABELS_LIMIT]
     devices = {device_of(each.run) for each in judged}
     several = len(devices) > 1
-    head = ["Target", *(["Device"] if several else []), "Verdict", *(told(label, 40) for label in labels)]
+    head = ["Target", *(["Device"] if several else []), "Verdict", *(code_span(label, 40) for label in labels)]
     words = len(head) - len(labels)
     rows = [[*head, "Budgets", "Time"], [*["---"] * words, *["---:"] * (len(labels) + 2)]]
     for each in judged[:TARGETS_LIMIT]:
@@ -66,24 +67,24 @@ def _table(judged: Sequence[JudgedRun]) -> str:
         budgets = each.run.budgets
         rows.append(
             [
-                told(each.run.target.name),
-                *([told(device_of(each.run), 80)] if several else []),
+                code_span(each.run.target.name),
+                *([code_span(device_of(each.run), 80)] if several else []),
                 f"{SYMBOLS[each.verdict]} {plain(each.verdict)}",
                 *(plain(one_line(numbers.get(label, ABSENT), 40)) for label in labels),
-                f"{count_kept(budgets)} of {len(budgets)} kept" if budgets else ABSENT,
+                f"{count_met(budgets)} of {len(budgets)} kept" if budgets else ABSENT,
                 plain(duration(duration_s(each))),
             ]
         )
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _broken(judged: Sequence[JudgedRun]) -> list[str]:
+def _violated(judged: Sequence[JudgedRun]) -> list[str]:
     return [
-        f"{SYMBOLS[budget.state]} {told(each.run.target.name)}: "
-        f"{told(budget.key, 120)} {told(budget_text(budget), 200)}"
+        f"{SYMBOLS[budget.state]} {code_span(each.run.target.name)}: "
+        f"{code_span(budget.key, 120)} {code_span(budget_text(budget), 200)}"
         for each in judged
         for budget in each.run.budgets
-        if budget.state != "kept"
+        if budget.state != "met"
     ]
 
 
@@ -92,7 +93,7 @@ def _skipped(judged: Sequence[JudgedRun]) -> list[str]:
     for each in judged:
         for metric in each.run.metrics:
             if metric.state != "measured":
-                lines[f"{told(metric.title)} {told(metric.reason, 200)}"] = None
+                lines[f"{code_span(metric.title)} {code_span(metric.reason, 200)}"] = None
     return list(lines)
 
 

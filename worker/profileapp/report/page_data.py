@@ -10,7 +10,7 @@ from profileapp.judge.headline import Headline
 from profileapp.judge.verdict import JudgedRun
 from profileapp.model.budget import STATISTICS
 from profileapp.model.run import BudgetResult, BudgetState, Event, Jetson, Phase, Repeat, Run, SeriesSummary
-from profileapp.model.setting import Node, app_node, network_node, service_node
+from profileapp.model.topology import Node, app_node, network_node, service_node
 from profileapp.report.format import ABSENT, moment, number, quantity, scale_of
 
 SYMBOLS = {
@@ -25,8 +25,8 @@ SYMBOLS = {
     "not measured": "✘",
     "aborted": "■",
     "incomplete": "…",
-    "kept": "✔",
-    "broken": "▲",
+    "met": "✔",
+    "violated": "▲",
     "not-measured": "✘",
     "measured": "✔",
     "skipped": "–",
@@ -63,7 +63,7 @@ def headline_state(judged: JudgedRun, headline: Headline) -> BudgetState | None:
     name, _, labels = headline.series_title.rstrip("]").partition("[")
     keys = {f"{name}.{headline.statistic}", f"{name}.{labels.replace(',', '.')}.{headline.statistic}"}
     states = [budget.state for budget in judged.run.budgets if budget.key in keys]
-    return "broken" if "broken" in states else next(iter(states), None)
+    return "violated" if "violated" in states else next(iter(states), None)
 
 
 def headline_range(judged: JudgedRun, headline: Headline) -> str:
@@ -129,7 +129,7 @@ def margin_text(budget: BudgetResult) -> str:
     if budget.margin is None:
         return ABSENT
     room = quantity(abs(budget.margin), budget.unit)
-    return f"{room} to spare" if budget.state == "kept" else f"missed by {room}"
+    return f"{room} to spare" if budget.state == "met" else f"missed by {room}"
 
 
 def statistics(summaries: Sequence[SeriesSummary]) -> tuple[StatisticsRow, ...]:
@@ -189,7 +189,7 @@ def facts(run: Run) -> tuple[tuple[str, str], ...]:
         ("Arguments", " ".join(target.args)),
         ("Dataset", str(target.dataset or "")),
         ("Sampling", f"every {quantity(target.interval_s, 's')}"),
-        ("Repeats", f"in turn with those of {', '.join(run.in_turn_with)}" if run.in_turn_with else ""),
+        ("Repeats", f"in turn with those of {', '.join(run.interleaved_with)}" if run.interleaved_with else ""),
         ("Heat", _heat(run)),
         ("Board", agent.board),
         ("Agent", agent.hostname),
@@ -211,7 +211,7 @@ def facts(run: Run) -> tuple[tuple[str, str], ...]:
     return tuple(row for row in rows if row[1])
 
 
-def setting(run: Run) -> Node:
+def topology(run: Run) -> Node:
     """What was started, mounted and connected: boxes in boxes."""
     runs = run.image.name if run.image else " ".join(run.command)
     inside = (app_node(run.target, runs or ABSENT), *map(service_node, run.target.services))
@@ -241,9 +241,9 @@ def last_lines(log_tail: str, limit: int = 40) -> str:
     return "\n".join(line[:1000] for line in log_tail.rstrip().splitlines()[-limit:])
 
 
-def count_kept(budgets: Iterable[BudgetResult]) -> int:
+def count_met(budgets: Iterable[BudgetResult]) -> int:
     """How many budgets were kept."""
-    return sum(budget.state == "kept" for budget in budgets)
+    return sum(budget.state == "met" for budget in budgets)
 
 
 def _jetson_rows(jetson: Jetson | None) -> tuple[tuple[str, str], ...]:

@@ -11,7 +11,7 @@ from rich.text import Text
 from profileapp.judge.verdict import JudgedRun
 from profileapp.model.text import printable
 from profileapp.report.format import ABSENT, duration, quantity
-from profileapp.report.page_data import count_kept, duration_s, headline_labels
+from profileapp.report.page_data import count_met, duration_s, headline_labels
 
 _STYLES = {"passed": "green", "over budget": "yellow", "worse": "yellow", "aborted": "magenta"}
 PLAIN_WIDTH = 160
@@ -36,7 +36,7 @@ def print_table(judged: Sequence[JudgedRun], console: Console | None = None) -> 
             Text(each.verdict, style=_STYLES.get(each.verdict, "red")),
             duration(duration_s(each)),
             *(Text(printable(numbers.get(label, ABSENT), 40)) for label in labels),
-            f"{count_kept(budgets)}/{len(budgets)} kept" if budgets else ABSENT,
+            f"{count_met(budgets)}/{len(budgets)} kept" if budgets else ABSENT,
             Text(printable(each.run.message or "; ".join(each.problems), 200)),
         )
     console.print(table)

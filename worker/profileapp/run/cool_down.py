@@ -11,14 +11,14 @@ from profileapp.model.target import Target
 from profileapp.run.progress import Progress
 from profileapp.run.stop import Stop, Wake
 
-LOOK_INTERVAL_S = 1.0
-TELL_INTERVAL_S = 10.0
+POLL_INTERVAL_S = 1.0
+REPORT_INTERVAL_S = 10.0
 
 Thermometer = Callable[[], float | None]
 """The hottest temperature of the device in °C; None where it tells none."""
 
 
-class Cooled(msgspec.Struct, frozen=True):
+class CoolDownResult(msgspec.Struct, frozen=True):
     """How it went: how long was waited, how hot the device was then (°C), and what the report shall tell."""
 
     waited_s: float = 0.0
@@ -26,16 +26,18 @@ class Cooled(msgspec.Struct, frozen=True):
     warning: str = ""
 
 
-def cool_down(target: Target, hottest_c: Thermometer, progress: Progress, stop: Stop, wake: Wake) -> Cooled:
+def cool_down(target: Target, hottest_c: Thermometer, progress: Progress, stop: Stop, wake: Wake) -> CoolDownResult:
     """Returns when the device is cool, the time for it is over, or all is to stop; at once where nothing is asked."""
     began_s = time.monotonic()
     now_c = hottest_c()
     limit_c = target.cool_below_c
     if limit_c is None:
-        return Cooled(temperature_c=now_c)
+        return CoolDownResult(temperature_c=now_c)
     if now_c is None:
-        return Cooled(warning=f"this agent tells no temperature: it was not waited until it is below {limit_c:g} °C")
-    tell_at_s = began_s
+        return CoolDownResult(
+            warning=f"this agent tells no temperature: it was not waited until it is below {limit_c:g} °C"
+        )
+    report_at_s = began_s
     while now_c is not None and now_c >= limit_c and not stop.signal:
         waited_s = time.monotonic() - began_s
         if waited_s >= target.cool_timeout_s:
@@ -43,10 +45,10 @@ def cool_down(target: Target, hottest_c: Thermometer, progress: Progress, stop: 
                 f"a repeat began at {now_c:.1f} °C: the device did not cool below {limit_c:g} °C "
                 f"in {target.cool_timeout_s:g} s"
             )
-            return Cooled(waited_s, now_c, warning)
-        if time.monotonic() >= tell_at_s:
-            tell_at_s += TELL_INTERVAL_S
+            return CoolDownResult(waited_s, now_c, warning)
+        if time.monotonic() >= report_at_s:
+            report_at_s += REPORT_INTERVAL_S
             progress.waiting(f"{target.name}: waiting until the device cools from {now_c:.1f} to below {limit_c:g} °C")
-        wake.wait(min(LOOK_INTERVAL_S, target.cool_timeout_s - waited_s))
+        wake.wait(min(POLL_INTERVAL_S, target.cool_timeout_s - waited_s))
         now_c = hottest_c()
-    return Cooled(time.monotonic() - began_s, now_c)
+    return CoolDownResult(time.monotonic() - began_s, now_c)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from profileapp.collect.seam import Mount, Subject, Words
+from profileapp.collect.api import AppHandle, Argv, Mount
 
 RUN_ID_VARIABLE = "PROFILEAPP_RUN_ID"
 TARGET_VARIABLE = "PROFILEAPP_TARGET"
@@ -33,7 +33,7 @@ class Launch(msgspec.Struct, frozen=True):
     env: dict[str, str]
     mounts: tuple[Mount, ...]
     limits: Limits
-    wrap: Callable[[Words], Words] | None = None
+    wrap: Callable[[Argv], Argv] | None = None
     network: str = ""
     internet: bool = False
 
@@ -56,7 +56,7 @@ class RunningApp(Protocol):
     """One started app."""
 
     @property
-    def subject(self) -> Subject | None:
+    def subject(self) -> AppHandle | None:
         """What can be measured; None where the app ended before anybody could look."""
 
     @property
@@ -76,7 +76,7 @@ class RunningApp(Protocol):
 class NeverStarted:
     """An app that was refused before it ran."""
 
-    subject: Subject | None = None
+    subject: AppHandle | None = None
 
     def __init__(self, reason: str) -> None:
         self.exit: Exit | None = Exit(refused=reason)

@@ -46,28 +46,28 @@ class MaskedStream:
     def __init__(self, pattern: re.Pattern[bytes] | None, forms: list[bytes]) -> None:
         self._pattern = pattern
         self._forms = forms
-        self._held = b""
+        self._pending = b""
 
     def feed(self, content: bytes) -> bytes:
         """What can be written by now."""
         if self._pattern is None:
             return content
-        content = self._held + content
-        hold_at = min((_begins_at(content, form) for form in self._forms), default=len(content))
+        content = self._pending + content
+        keep_from = min((_begins_at(content, form) for form in self._forms), default=len(content))
         parts, at = [], 0
         for match in self._pattern.finditer(content):
-            if match.start() >= hold_at:
+            if match.start() >= keep_from:
                 break
             parts += [content[at : match.start()], MASK]
             at = match.end()
-        hold_at = max(hold_at, at)
-        self._held = content[hold_at:]
-        return b"".join([*parts, content[at:hold_at]])
+        keep_from = max(keep_from, at)
+        self._pending = content[keep_from:]
+        return b"".join([*parts, content[at:keep_from]])
 
     def end(self) -> bytes:
         """What was held back; nothing comes behind it."""
-        held, self._held = self._held, b""
-        return self._pattern.sub(MASK, held) if self._pattern else held
+        pending, self._pending = self._pending, b""
+        return self._pattern.sub(MASK, pending) if self._pattern else pending
 
 
 def _forms(value: str) -> set[bytes]:

@@ -9,7 +9,7 @@ from profileapp.model.run import Image
 from profileapp.run.agent.state import LiveRun
 from profileapp.run.launch import Launch, Limits, RunningApp
 from profileapp.run.progress import Progress
-from profileapp.run.surroundings import Surroundings
+from profileapp.run.service_host import ServiceHost
 
 
 class Runtime(Protocol):
@@ -38,7 +38,7 @@ class Runtime(Protocol):
         Raises AgentError where the agent cannot start any app; an app that cannot be started has an `exit.refused`.
         """
 
-    def surroundings(self, limits: Limits) -> Surroundings:
+    def service_host(self, limits: Limits) -> ServiceHost:
         """What makes networks and starts services beside the app."""
 
     def release(self, live: LiveRun) -> str:

@@ -40,11 +40,11 @@ def take_secrets(
     values: dict[str, str] = {}
     for target in targets:
         for secret in target.all_secrets:
-            value = given.get(secret.passed_as)
+            value = given.get(secret.env_var)
             if value is None:
                 raise ConfigError(
                     f"{target.name}: {secret.variable} is the credential {secret.credential}, which was not given: "
-                    f"allow it in profileApp(credentials: ['{secret.credential}']), or set {secret.passed_as}"
+                    f"allow it in profileApp(credentials: ['{secret.credential}']), or set {secret.env_var}"
                 )
             problem = problem_of(value)
             if problem:

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import msgspec
 
+from profileapp.collect.api import AppHandle, Argv, Collector, Emit, LaunchRequirements, Mount, RunContext, Trace
 from profileapp.collect.schedule import Sampler
-from profileapp.collect.seam import Collector, Emit, Mount, Provision, RunContext, Subject, Trace, Words
 from profileapp.errors import AppEnded, Unavailable
 from profileapp.model.run import MetricState, MetricStatus
 from profileapp.model.series import MAIN_SERIES
@@ -50,7 +50,7 @@ class MetricSource:
     def __init__(self, metric: str, part: str, candidates: list[Collector], run: RunContext, emit: Emit) -> None:
         self.metric = metric
         self._part = part
-        self.provision = Provision()
+        self.requirements = LaunchRequirements()
         self._candidates = candidates
         self._run = run
         self._emit = emit
@@ -66,7 +66,7 @@ class MetricSource:
         self._missed = 0
         self._open_next()
 
-    def attach(self, subject: Subject) -> None:
+    def attach(self, subject: AppHandle) -> None:
         """The app runs: measures it, by the next source where the preferred one cannot."""
         while self._collector and not self._failure:
             try:
@@ -97,26 +97,26 @@ class MetricSource:
     @property
     def trace(self) -> Trace | None:
         """How the app is run under this source's tool; None where it measures the app as it is."""
-        return self.provision.trace if self._collector and not self._failure else None
+        return self.requirements.trace if self._collector and not self._failure else None
 
-    def wrap(self, words: Words) -> Words:
+    def wrap(self, argv: Argv) -> Argv:
         """The words with the tool in front, or as they are where it is none for them."""
         trace = self.trace
         if trace is None:
-            return words
+            return argv
         try:
-            return trace.wrap(words)
+            return trace.wrap(argv)
         except Unavailable as reason:
             self._give_up(str(reason))
-            return words
+            return argv
 
-    def gather(self) -> None:
+    def collect_results(self) -> None:
         """The traced repeat is over: what the tool left is read."""
         trace = self.trace
         if trace is None:
             return
         try:
-            trace.gather()
+            trace.collect_results()
         except Unavailable as reason:
             self._give_up(str(reason))
         except Exception as error:
@@ -183,7 +183,7 @@ class MetricSource:
         while self._candidates:
             collector = self._candidates.pop(0)
             try:
-                self.provision = collector.open(self._run, self._emit)
+                self.requirements = collector.open(self._run, self._emit)
             except Unavailable as reason:
                 self._reasons.append(f"{collector.source}: {reason}")
             except Exception as error:
@@ -228,15 +228,15 @@ class Sources:
     @property
     def env(self) -> dict[str, str]:
         """Variables that the sources want the app to have."""
-        return {name: value for source in self._at_work() for name, value in source.provision.env.items()}
+        return {name: value for source in self._is_running() for name, value in source.requirements.env.items()}
 
     @property
     def mounts(self) -> tuple[Mount, ...]:
         """What the sources want the app to see."""
-        return tuple(mount for source in self._at_work() for mount in source.provision.mounts)
+        return tuple(mount for source in self._is_running() for mount in source.requirements.mounts)
 
     @property
-    def wrap(self) -> Callable[[Words], Words] | None:
+    def wrap(self) -> Callable[[Argv], Argv] | None:
         """What is run in place of the app's own words; None where it is run as it is."""
         return self._wrapped if self._tracing else None
 
@@ -258,23 +258,23 @@ class Sources:
     def end_trace(self) -> None:
         """The traced repeat is over."""
         for source in self._all:
-            source.gather()
+            source.collect_results()
         self._tracing = False
 
-    def attach(self, subject: Subject) -> None:
-        for source in self._at_work():
+    def attach(self, subject: AppHandle) -> None:
+        for source in self._is_running():
             source.attach(subject)
 
-    def _at_work(self) -> list[MetricSource]:
+    def _is_running(self) -> list[MetricSource]:
         """Tools that trace the app are at work in the traced repeat only."""
         return [source for source in self._all if self._tracing or not source.trace]
 
-    def _wrapped(self, words: Words) -> Words:
+    def _wrapped(self, argv: Argv) -> Argv:
         """One tool around the other; one that is none for this app says so, and is left out."""
         for source in self._all:
             if source.trace:
-                words = source.wrap(words)
-        return words
+                argv = source.wrap(argv)
+        return argv
 
     def detach(self) -> None:
         for source in self._all:

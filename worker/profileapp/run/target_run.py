@@ -9,7 +9,7 @@ from contextlib import suppress
 import msgspec
 
 from profileapp import __version__
-from profileapp.collect.seam import RunContext
+from profileapp.collect.api import RunContext
 from profileapp.errors import AgentError
 from profileapp.model.clock import Clock
 from profileapp.model.run import APP_FAILURES, Repeat, Run
@@ -18,19 +18,19 @@ from profileapp.record.folder import APP_LOG_FILE, RunFolder
 from profileapp.run.agent.facts import agent_facts
 from profileapp.run.agent.state import LiveRun
 from profileapp.run.dataset.ready import Paths
-from profileapp.run.ending import run_ending
-from profileapp.run.garbage import pass_over_what_is_there
+from profileapp.run.exit_reason import run_exit_reason
+from profileapp.run.freeze_gc import freeze_gc
 from profileapp.run.output import AppLog
+from profileapp.run.repeat_runner import RepeatRunner
 from profileapp.run.service.services import Services
 from profileapp.run.session import Session
 from profileapp.run.sources import Sources, Warnings
-from profileapp.run.starter import Starter
 
 
 class TargetRun:
     """A target whose agent is ours. Its folder is whole after each repeat: run.json says how far it came.
 
-    `let_go` is called when it has ended, whatever happened. Raises AgentError where nothing can be recorded (no room
+    `on_close` is called when it has ended, whatever happened. Raises AgentError where nothing can be recorded (no room
     for the files).
     """
 
@@ -41,13 +41,13 @@ class TargetRun:
         datasets: Paths,
         folder: RunFolder,
         live: LiveRun,
-        in_turn_with: tuple[str, ...],
-        let_go: Callable[[], None],
+        interleaved_with: tuple[str, ...],
+        on_close: Callable[[], None],
     ) -> None:
         self._session = session
         self._target = target
         self._folder = folder
-        self._let_go = let_go
+        self._let_go = on_close
         self._sources: Sources | None = None
         self._services: Services | None = None
         self._warnings = Warnings()
@@ -78,7 +78,7 @@ class TargetRun:
             command=session.runtime.command,
             agent=agent_facts(session.runtime.version),
             build=session.build,
-            in_turn_with=in_turn_with,
+            interleaved_with=interleaved_with,
             profileapp=__version__,
         )
         try:
@@ -87,15 +87,15 @@ class TargetRun:
         except BaseException:
             self._close()
             raise
-        pass_over_what_is_there()
+        freeze_gc()
 
-    def _open(self, context: RunContext, datasets: Paths) -> Starter:
+    def _open(self, context: RunContext, datasets: Paths) -> RepeatRunner:
         session, emit = self._session, self._writer.emit
         self._sources = Sources(context, emit, session.find_sources)
         for metric, reason in self._sources.missing():
             session.progress.note(f"{self._target.name}: no {metric} on this agent ({reason})")
         self._services = Services(
-            session.runtime.surroundings(session.limits),
+            session.runtime.service_host(session.limits),
             context,
             datasets,
             self._sources,
@@ -106,12 +106,12 @@ class TargetRun:
             session.stop,
             session.wake,
         )
-        return Starter(session, context, datasets, self._sources, self._services, self._writer, self._log)
+        return RepeatRunner(session, context, datasets, self._sources, self._services, self._writer, self._log)
 
     def measure(self, index: int) -> bool:
         """Measures one repeat, from 1; whether anything may follow. Raises AgentError."""
         repeat = self._measure(index)
-        if repeat.ending not in ("completed", "timeout"):
+        if repeat.exit_reason not in ("completed", "timeout"):
             return False
         return index < self._target.repeat or bool(self._sources and self._sources.is_to_trace)
 
@@ -120,7 +120,7 @@ class TargetRun:
         if not self._sources or not self._sources.begin_trace():
             return
         repeat = self._measure(self._target.repeat + 1)
-        if repeat.ending in APP_FAILURES:
+        if repeat.exit_reason in APP_FAILURES:
             self._warnings.add(
                 self._session.secrets.mask.text(
                     f"under the tools that trace it, the app ended otherwise: {repeat.message}"
@@ -133,19 +133,19 @@ class TargetRun:
         self._close()
         if self._writer.dropped:
             self._warnings.add(f"{self._writer.dropped} samples could not be kept: not finite, or more than fit")
-        ending, message = run_ending(self._run.repeats)
+        exit_reason, message = run_exit_reason(self._run.repeats)
         self._run = msgspec.structs.replace(
             self._run,
             state="finished",
             ended_ns=self._clock.wall_ns(time.monotonic_ns()),
-            ending=ending,
+            exit_reason=exit_reason,
             message=message,
             stop_signal=self._session.stop.signal,
             metrics=self._sources.statuses(self._writer.samples_of, self._writer.names_of) if self._sources else (),
             warnings=self._warnings.lines(),
         )
         with suppress(OSError):
-            self._folder.pack_metrics()
+            self._folder.compress_metrics()
         self._save()
 
     def _measure(self, index: int) -> Repeat:

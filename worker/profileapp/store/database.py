@@ -40,7 +40,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """All that is done within, or nothing of it. Raises StoreError, LostConnection where trying again may help."""
-        with told(self.name), self.engine.begin() as connection:
+        with translate_errors(self.name), self.engine.begin() as connection:
             yield connection
 
 
@@ -57,7 +57,7 @@ def open_database(text: str, *, write: bool) -> Database:
     name = shown(url)
     if url.get_backend_name() == "sqlite":
         _check_file(Path(str(url.database)), name, write=write)
-    with told(name):
+    with translate_errors(name):
         database = Database(_engine(url, write=write), name)
         with database.engine.begin() as connection:
             revision = revision_of(connection)
@@ -72,21 +72,21 @@ def open_database(text: str, *, write: bool) -> Database:
 
 
 @contextmanager
-def told(name: str) -> Iterator[None]:
+def translate_errors(name: str) -> Iterator[None]:
     """Turns an error of the driver into one clear line."""
     try:
         yield
     except ModuleNotFoundError as error:
         raise StoreError(f"{name}: needs the driver: pip install 'profileapp[store,postgres]'") from error
     except DBAPIError as error:
-        raise _said(name, error.orig, broken=error.connection_invalidated) from error
+        raise _store_error(name, error.orig, broken=error.connection_invalidated) from error
     except SQLAlchemyError as error:
         raise StoreError(f"{name}: {_one_line(str(error))}") from error
     except Exception as error:
         # Samples go to the driver without SQLAlchemy in between.
         if not _is_of_driver(error):
             raise
-        raise _said(name, error, broken=False) from error
+        raise _store_error(name, error, broken=False) from error
 
 
 def _engine(url: URL, *, write: bool) -> Engine:
@@ -133,7 +133,7 @@ def _check_file(path: Path, name: str, *, write: bool) -> None:
         raise StoreError(f"{name}: cannot be opened ({error.strerror})") from error
 
 
-def _said(name: str, error: BaseException | None, *, broken: bool) -> StoreError:
+def _store_error(name: str, error: BaseException | None, *, broken: bool) -> StoreError:
     kind = LostConnection if broken or _may_pass(error) else StoreError
     return kind(f"{name}: {_reason(error)}")
 

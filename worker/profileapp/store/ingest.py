@@ -26,7 +26,7 @@ from profileapp.store.samples import Part, write_samples
 from profileapp.store.text import stored_key, stored_text
 from profileapp.store.upsert import insert_new
 
-STATISTICS = ("mean", "sd", "min", "p50", "p90", "p95", "p99", "max", "last")
+STATISTICS = ("mean", "stddev", "min", "p50", "p90", "p95", "p99", "max", "last")
 LARGEST = 2**62
 """Whole numbers in a run must be smaller: a database has 64 bits, one of them the sign."""
 PATIENCE_S = 60.0
@@ -170,7 +170,7 @@ def _run_row(judged: JudgedRun, samples: int) -> dict[str, Any]:
     texts = {
         "app_version": run.app.version,
         "state": run.state,
-        "ending": run.ending or "",
+        "exit_reason": run.exit_reason or "",
         "verdict": judged.verdict,
         "image": run.image.name if run.image else "",
         "image_digest": (run.image.digest or run.image.id) if run.image else "",

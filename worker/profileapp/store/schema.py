@@ -50,7 +50,7 @@ run = Table(
     _text("app_version"),
     _text("target"),
     _text("state"),
-    _text("ending"),
+    _text("exit_reason"),
     _text("verdict"),
     _whole("exit_code"),
     _whole("started_ns"),
@@ -101,7 +101,7 @@ run_series = Table(
     Column("series_id", _Id, ForeignKey("series.id"), nullable=False),
     # 0 where no sample counts: all of the warm-up, or of a traced repeat; the statistics are then empty.
     _whole("count"),
-    *(Column(name, Double) for name in ("mean", "sd", "min", "p50", "p90", "p95", "p99", "max", "last")),
+    *(Column(name, Double) for name in ("mean", "stddev", "min", "p50", "p90", "p95", "p99", "max", "last")),
     UniqueConstraint("series_id", "run_id", name="run_series_series_run"),
     Index("run_series_run", "run_id"),
 )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
 from profileapp.collect.container import series as names
 from profileapp.collect.container.cgroup import V2, find_cgroup
 from profileapp.collect.container.cgroup_files import (
@@ -19,14 +20,13 @@ from profileapp.collect.container.cgroup_files import (
 from profileapp.collect.kernel_file import KernelFile, number_after, open_where_there
 from profileapp.collect.process.stat import has_ended
 from profileapp.collect.rate import Rate
-from profileapp.collect.seam import Emit, Provision, RunContext, Subject
 from profileapp.errors import AppEnded, Unavailable
 from profileapp.model.series import Series
 
-Look = Callable[[int], None]
+Reader = Callable[[int], None]
 """Reads what it holds open and emits what that says; given the monotonic clock in nanoseconds."""
 
-MakeLook = Callable[[list[KernelFile], Emit], Look]
+ReaderFactory = Callable[[list[KernelFile], Emit], Reader]
 
 # What a file answers once the cgroup or the process that it told of is gone.
 _GONE = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH})
@@ -40,21 +40,21 @@ class ContainerCgroup:
     source = "cgroup"
     part = ""
     preference = 20
-    fastest_s = 0.01
+    min_interval_s = 0.01
 
     def __init__(self, proc: Path = Path("/proc"), root: Path = Path("/")) -> None:
         self._proc = proc
         self._root = root
-        self._looks: list[Look] = []
+        self._readers: list[Reader] = []
         self._files: list[KernelFile] = []
 
-    def open(self, run: RunContext, emit: Emit) -> Provision:
+    def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         if not run.contained:
             raise Unavailable("the app is a process of the host, not a container")
         self._emit = emit
-        return Provision()
+        return LaunchRequirements()
 
-    def attach(self, subject: Subject) -> None:
+    def attach(self, subject: AppHandle) -> None:
         self.detach()
         try:
             folders = find_cgroup(subject.pid, self._proc, self._root)
@@ -66,18 +66,18 @@ class ContainerCgroup:
             if has_ended(self._proc, subject.pid):
                 raise AppEnded
             raise Unavailable("the container has no cgroup of its own that is mounted here")
-        for choices in _LOOKS:
+        for choices in _READERS:
             self._add_first([(own[where], files, make) for where, files, make in choices if where in own])
-        if not self._looks:
+        if not self._readers:
             raise Unavailable("the container's cgroup has no files that can be read")
         self._add_first([(self._proc / str(subject.pid) / "net", ("dev",), _network)])
         self.sample(time.monotonic_ns())
 
     def sample(self, now_ns: int) -> None:
         failure: OSError | None = None
-        for look in self._looks:
+        for read_sample in self._readers:
             try:
-                look(now_ns)
+                read_sample(now_ns)
             except OSError as error:
                 if error.errno in _GONE:
                     return
@@ -89,42 +89,42 @@ class ContainerCgroup:
     def detach(self) -> None:
         for file in self._files:
             file.close()
-        self._files, self._looks = [], []
+        self._files, self._readers = [], []
 
     def close(self) -> None:
         self.detach()
 
-    def _add_first(self, choices: Iterable[tuple[Path, tuple[str, ...], MakeLook]]) -> None:
+    def _add_first(self, choices: Iterable[tuple[Path, tuple[str, ...], ReaderFactory]]) -> None:
         """Adds the first of the choices whose files are all there."""
         for folder, file_names, make in choices:
             found = [open_where_there(folder / name) for name in file_names]
             files = [file for file in found if file]
             if len(files) == len(file_names):
                 self._files += files
-                self._looks.append(make(files, self._emit))
+                self._readers.append(make(files, self._emit))
                 return
             for file in files:
                 file.close()
 
 
-def _number(series: Series) -> MakeLook:
-    def make(files: list[KernelFile], emit: Emit) -> Look:
+def _number(series: Series) -> ReaderFactory:
+    def make(files: list[KernelFile], emit: Emit) -> Reader:
         (file,) = files
 
-        def look(now_ns: int) -> None:
+        def read_sample(now_ns: int) -> None:
             number = single_number(file.read())
             if number is not None:
                 emit(series, number, now_ns)
 
-        return look
+        return read_sample
 
     return make
 
 
-def _processes(files: list[KernelFile], emit: Emit) -> Look:
+def _processes(files: list[KernelFile], emit: Emit) -> Reader:
     (current,) = files
 
-    def look(now_ns: int) -> None:
+    def read_sample(now_ns: int) -> None:
         tasks = single_number(current.read())
         if tasks == 0:
             # The app has ended: what its cgroup says until it is removed is about nobody.
@@ -132,10 +132,10 @@ def _processes(files: list[KernelFile], emit: Emit) -> Look:
         if tasks is not None:
             emit(names.PROCESSES, tasks, now_ns)
 
-    return look
+    return read_sample
 
 
-def _cpu_v2(files: list[KernelFile], emit: Emit) -> Look:
+def _cpu_v2(files: list[KernelFile], emit: Emit) -> Reader:
     """`usage_usec`, `user_usec` and `system_usec`; with the cpu controller also `nr_periods` and `throttled_usec`."""
     (stat,) = files
     rated = tuple(
@@ -147,7 +147,7 @@ def _cpu_v2(files: list[KernelFile], emit: Emit) -> Look:
         )
     )
 
-    def look(now_ns: int) -> None:
+    def read_sample(now_ns: int) -> None:
         content = stat.read()
         for series, rate, key in rated:
             used_us = number_after(content, key)
@@ -155,16 +155,16 @@ def _cpu_v2(files: list[KernelFile], emit: Emit) -> Look:
                 _emit_rate(emit, series, rate, used_us / 1e4, now_ns)
         _emit_throttled(emit, content, b"throttled_usec ", 1e6, now_ns)
 
-    return look
+    return read_sample
 
 
-def _cpu_v1(files: list[KernelFile], emit: Emit) -> Look:
+def _cpu_v1(files: list[KernelFile], emit: Emit) -> Reader:
     """cpuacct.usage in nanoseconds; cpuacct.stat has `user TICKS` and `system TICKS`."""
     usage, stat = files
     total = Rate()
     parts = ((names.CPU_USER, Rate(), b"user "), (names.CPU_SYSTEM, Rate(), b"system "))
 
-    def look(now_ns: int) -> None:
+    def read_sample(now_ns: int) -> None:
         used_ns, content = single_number(usage.read()), stat.read()
         if used_ns is not None:
             _emit_rate(emit, names.CPU, total, used_ns / 1e7, now_ns)
@@ -173,10 +173,10 @@ def _cpu_v1(files: list[KernelFile], emit: Emit) -> Look:
             if ticks is not None:
                 _emit_rate(emit, series, rate, ticks * 100 / _TICKS_PER_S, now_ns)
 
-    return look
+    return read_sample
 
 
-def _throttled_v1(files: list[KernelFile], emit: Emit) -> Look:
+def _throttled_v1(files: list[KernelFile], emit: Emit) -> Reader:
     (stat,) = files
     return lambda now_ns: _emit_throttled(emit, stat.read(), b"throttled_time ", 1e9, now_ns)
 
@@ -189,17 +189,17 @@ def _emit_throttled(emit: Emit, content: bytes, key: bytes, per_second: float, n
             emit(names.CPU_THROTTLED, throttled / per_second, now_ns)
 
 
-def _memory(prefix: bytes, cache_name: bytes) -> MakeLook:
+def _memory(prefix: bytes, cache_name: bytes) -> ReaderFactory:
     """Used is usage less `inactive_file`, as `docker stats` and the kubelet's working set have it.
 
     Sources: Docker documentation, "docker container stats"; Kubernetes documentation, "Node metrics data".
     """
     inactive_key, cache_key = prefix + b"inactive_file ", prefix + cache_name
 
-    def make(files: list[KernelFile], emit: Emit) -> Look:
+    def make(files: list[KernelFile], emit: Emit) -> Reader:
         usage, stat = files
 
-        def look(now_ns: int) -> None:
+        def read_sample(now_ns: int) -> None:
             total, details = single_number(usage.read()), stat.read()
             if total is not None:
                 used = total - (number_after(details, inactive_key) or 0)
@@ -208,43 +208,43 @@ def _memory(prefix: bytes, cache_name: bytes) -> MakeLook:
             if cache is not None:
                 emit(names.MEMORY_CACHE, cache, now_ns)
 
-        return look
+        return read_sample
 
     return make
 
 
 def _two_rates(
     parse: Callable[[bytes], tuple[int, int] | None], first: Series, second: Series, *, records: bool = False
-) -> MakeLook:
+) -> ReaderFactory:
     """Two totals in bytes of one file, each as a rate."""
 
-    def make(files: list[KernelFile], emit: Emit) -> Look:
+    def make(files: list[KernelFile], emit: Emit) -> Reader:
         (file,) = files
         read = file.read_records if records else file.read
         rates = Rate(), Rate()
 
-        def look(now_ns: int) -> None:
+        def read_sample(now_ns: int) -> None:
             totals = parse(read())
             if totals is not None:
                 _emit_rate(emit, first, rates[0], totals[0], now_ns)
                 _emit_rate(emit, second, rates[1], totals[1], now_ns)
 
-        return look
+        return read_sample
 
     return make
 
 
-def _pressure(series: Series) -> MakeLook:
-    def make(files: list[KernelFile], emit: Emit) -> Look:
+def _pressure(series: Series) -> ReaderFactory:
+    def make(files: list[KernelFile], emit: Emit) -> Reader:
         (file,) = files
         rate = Rate()
 
-        def look(now_ns: int) -> None:
+        def read_sample(now_ns: int) -> None:
             waited_us = pressure_us(file.read())
             if waited_us is not None:
                 _emit_rate(emit, series, rate, waited_us / 1e4, now_ns)
 
-        return look
+        return read_sample
 
     return make
 
@@ -259,7 +259,7 @@ _network = _two_rates(network_bytes, names.NETWORK_RECEIVED, names.NETWORK_SENT,
 _io_v1 = _two_rates(io_bytes_v1, names.IO_READ, names.IO_WRITE)
 
 # What is looked at, in this order: of each, the controllers and files that have it; the first that is there is used.
-_LOOKS: tuple[tuple[tuple[str, tuple[str, ...], MakeLook], ...], ...] = (
+_READERS: tuple[tuple[tuple[str, tuple[str, ...], ReaderFactory], ...], ...] = (
     (("pids", ("pids.current",), _processes), (V2, ("pids.current",), _processes)),
     # Beside v1 the unified hierarchy has CPU times too, and exact ones of user and system.
     ((V2, ("cpu.stat",), _cpu_v2), ("cpuacct", ("cpuacct.usage", "cpuacct.stat"), _cpu_v1)),

@@ -6,11 +6,11 @@ import os
 import time
 from pathlib import Path
 
+from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
 from profileapp.collect.container import series as names
 from profileapp.collect.process.family import CpuAccount, Family, IoAccount
 from profileapp.collect.process.stat import read_stat
 from profileapp.collect.rate import Rate
-from profileapp.collect.seam import Emit, Provision, RunContext, Subject
 from profileapp.errors import AppEnded, Unavailable
 from profileapp.model.series import Series
 
@@ -29,18 +29,18 @@ class ProcessTree:
     source = "processes"
     part = ""
     preference = 10
-    fastest_s = 0.05
+    min_interval_s = 0.05
 
     def __init__(self, proc: Path = Path("/proc")) -> None:
         self._proc = proc
         self._family: Family | None = None
         self._warned = False
 
-    def open(self, run: RunContext, emit: Emit) -> Provision:
+    def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         self._run, self._emit = run, emit
-        return Provision()
+        return LaunchRequirements()
 
-    def attach(self, subject: Subject) -> None:
+    def attach(self, subject: AppHandle) -> None:
         self.detach()
         first = read_stat(self._proc, subject.pid)
         if first is None or first.is_dead:
@@ -53,7 +53,7 @@ class ProcessTree:
         self.sample(time.monotonic_ns())
 
     def sample(self, now_ns: int) -> None:
-        members = self._family.look(now_ns) if self._family else []
+        members = self._family.scan(now_ns) if self._family else []
         alive = [member for member in members if not member.is_dead]
         if not alive:
             return
@@ -71,7 +71,7 @@ class ProcessTree:
     def close(self) -> None:
         self.detach()
 
-    def _check_container(self, subject: Subject) -> None:
+    def _check_container(self, subject: AppHandle) -> None:
         """A worker that is in a container itself may see another process under the same number."""
         try:
             cgroup = (self._proc / str(subject.pid) / "cgroup").read_bytes()

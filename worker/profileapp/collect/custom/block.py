@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from profileapp.collect.custom.gathered import Gathered, clear
+from profileapp.collect.custom.batch import Batch, clear
 from profileapp.collect.custom.line import CustomSample, parse_line
-from profileapp.collect.line_cutter import lines_of
+from profileapp.collect.line_splitter import lines_of
 from profileapp.model.series import MARKS, Series
 
 
@@ -28,7 +28,7 @@ class _Usual(msgspec.Struct, gc=False):
     meta: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-_NOTHING: tuple[msgspec.Raw, Gathered | None] = (msgspec.Raw(b""), None)
+_NOTHING: tuple[msgspec.Raw, Batch | None] = (msgspec.Raw(b""), None)
 _decode_name = msgspec.json.Decoder(_Named).decode
 _decode_all_usual = msgspec.json.Decoder(_Usual).decode_lines
 
@@ -43,40 +43,40 @@ class LineParser:
     KNOWN_META_BYTES = 1024
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, bytes], Gathered] = {}
-        self._of_series: dict[Series, Gathered] = {}
+        self._known: dict[tuple[str, bytes], Batch] = {}
+        self._of_series: dict[Series, Batch] = {}
         """Ways to write the same series share what is gathered: else the order of its values would be lost."""
-        self._last: dict[str, tuple[msgspec.Raw, Gathered]] = {}
+        self._last: dict[str, tuple[msgspec.Raw, Batch]] = {}
         """Of each name, what the last line with it was: to compare two texts is cheaper than to look up a pair."""
 
-    def gather(self, block: bytes) -> Iterator[list[Gathered] | bytes]:
+    def parse_batch(self, block: bytes) -> Iterator[list[Batch] | bytes]:
         """What whole lines in one piece say; nothing overtakes a line that is given as it is.
 
         Values of series that are known come gathered, to be taken before the next is asked for. Any other line is given
         as it is, for `parse`.
         """
         try:
-            said = _decode_all_usual(block)
+            parsed = _decode_all_usual(block)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             yield from lines_of(block)
             return
-        waiting: list[Gathered] = []
+        waiting: list[Batch] = []
         lines: list[bytes] = []
         last = self._last
         try:
-            for number, one in enumerate(said):
-                meta, gathered = last.get(one.name, _NOTHING)
+            for number, one in enumerate(parsed):
+                meta, collected = last.get(one.name, _NOTHING)
                 if meta != one.meta:
-                    gathered = self._find(one.name, one.meta)
-                if gathered is not None:
-                    if not gathered.values:
-                        waiting.append(gathered)
-                    gathered.values.append(one.value)
-                    gathered.timestamps.append(one.timestamp)
+                    collected = self._find(one.name, one.meta)
+                if collected is not None:
+                    if not collected.values:
+                        waiting.append(collected)
+                    collected.values.append(one.value)
+                    collected.timestamps.append(one.timestamp)
                     continue
                 if not lines:
                     lines = lines_of(block)
-                    if not _are_one_by_one(lines, len(said)):
+                    if not _are_one_by_one(lines, len(parsed)):
                         clear(waiting)
                         yield from lines
                         return
@@ -89,12 +89,12 @@ class LineParser:
         finally:
             clear(waiting)
 
-    def _find(self, name: str, meta: msgspec.Raw) -> Gathered | None:
-        gathered = self._known.get((name, bytes(meta)))
-        if gathered is not None:
+    def _find(self, name: str, meta: msgspec.Raw) -> Batch | None:
+        collected = self._known.get((name, bytes(meta)))
+        if collected is not None:
             # A copy: it is but a view of all that was read with it.
-            self._last[name] = meta.copy(), gathered
-        return gathered
+            self._last[name] = meta.copy(), collected
+        return collected
 
     def parse(self, line: bytes) -> CustomSample:
         """A line of the socket. Raises Refused."""
@@ -107,7 +107,7 @@ class LineParser:
                     self._known.clear()
                     self._last.clear()
                     self._of_series.clear()
-                self._known[key] = self._of_series.setdefault(sample.series, Gathered(sample.series))
+                self._known[key] = self._of_series.setdefault(sample.series, Batch(sample.series))
         return sample
 
 

@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from profileapp.collect.custom.datagram_batch import DatagramBatch
-from profileapp.collect.custom.roomy_socket import roomy_socket
+from profileapp.collect.custom.listener import Ingest, Note, Refuse
+from profileapp.collect.custom.socket_buffer import socket_with_long_queue
 from profileapp.collect.custom.socket_file import bind_for_all, file_id
-from profileapp.collect.custom.way_in import Note, Refuse, Take
 
 DATAGRAM_LIMIT_BYTES = 256 * 1024
 """More than Linux lets a process send at once, unless it was told to."""
@@ -20,7 +20,7 @@ CHECK_INTERVAL_S = 0.5
 """How soon it is seen that the socket's file is gone."""
 DRAIN_LIMIT_S = 2.0
 """How long what was sent before `stop` is still read."""
-GATHER_S = 0.001
+BATCH_INTERVAL_S = 0.001
 """How long is waited for more where one came right behind another, and the queue has room."""
 
 _RECEIVE_BUFFER_BYTES = 4 * 1024**2
@@ -30,7 +30,7 @@ _READ_BY_ONE_CALL = 32
 _READ_AT_ONCE = 4096
 # While they are taken the queue fills, and a client that finds it full loses what it says.
 _READ_AT_ONCE_FROM_FEW = 32
-_ROOMY_DATAGRAMS = 256
+_LONG_QUEUE_DATAGRAMS = 256
 
 
 class DatagramServer:
@@ -40,9 +40,9 @@ class DatagramServer:
     lost; `note` what else the report shall tell. All are called by the one thread of the server.
     """
 
-    def __init__(self, path: Path, take: Take, refuse: Refuse, note: Note) -> None:
+    def __init__(self, path: Path, ingest: Ingest, refuse: Refuse, note: Note) -> None:
         self._path = path
-        self._take = take
+        self._ingest = ingest
         self._refuse = refuse
         self._note = note
         self._batch = DatagramBatch(_READ_BY_ONE_CALL, DATAGRAM_LIMIT_BYTES)
@@ -69,8 +69,8 @@ class DatagramServer:
         return not self._thread.is_alive()
 
     def _bound(self) -> socket.socket:
-        made, queue_datagrams = roomy_socket()
-        self._is_roomy = queue_datagrams >= _ROOMY_DATAGRAMS
+        made, queue_datagrams = socket_with_long_queue()
+        self._is_roomy = queue_datagrams >= _LONG_QUEUE_DATAGRAMS
         try:
             # Not by Python's own timeout, which asks before each call whether there is something to read.
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, round(CHECK_INTERVAL_S * 1e6)))
@@ -122,12 +122,12 @@ class DatagramServer:
             if not parts:
                 break
             if wait and not blocks:
-                self._gather()
+                self._read_batches()
             blocks.append(self._joined(parts))
             left -= len(parts)
             room_bytes -= len(blocks[-1])
         if blocks:
-            self._take(b"\n".join(blocks))
+            self._ingest(b"\n".join(blocks))
         return not blocks
 
     def _joined(self, datagrams: list[memoryview]) -> bytes:
@@ -138,12 +138,12 @@ class DatagramServer:
             self._refuse(f"a datagram of more than {DATAGRAM_LIMIT_BYTES // 1024} KiB", repr(start), 1)
         return b"\n".join(one for one in datagrams if len(one) <= DATAGRAM_LIMIT_BYTES)
 
-    def _gather(self) -> None:
+    def _read_batches(self) -> None:
         """Waits for more where one came right behind another: a waking for each costs more than what they say."""
         now_s = time.monotonic()
         if self._is_roomy and now_s < self._busy_until_s:
-            time.sleep(GATHER_S)
-        self._busy_until_s = now_s + 2 * GATHER_S
+            time.sleep(BATCH_INTERVAL_S)
+        self._busy_until_s = now_s + 2 * BATCH_INTERVAL_S
 
     def _renew_if_gone(self) -> None:
         """Makes the socket anew where the app, which has the rights to under the process runtime, deleted it."""

@@ -26,7 +26,7 @@ NANOSECONDS_FROM, TIMESTAMPS_END = 10**17, 10**20
 """A whole number from the first and below the second is a timestamp in nanoseconds."""
 
 
-class Refused(ValueError):
+class InvalidSample(ValueError):
     """A line that gives no sample; the text is the reason, one of a few, without anything the app said."""
 
 
@@ -59,21 +59,21 @@ def parse_line(line: bytes) -> CustomSample:
     Keys it does not know are passed over. Raises Refused.
     """
     try:
-        said = _decode(line)
+        parsed = _decode(line)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise Refused(_fault(line)) from error
-    check_text(said.name, "a name", NAME_LIMIT)
-    if not said.name:
-        raise Refused("an empty name")
-    if said.name.startswith(RESERVED_PREFIXES):
-        raise Refused(f"a name that begins with {', '.join(RESERVED_PREFIXES[:-1])} or {RESERVED_PREFIXES[-1]}")
-    series = _series(said)
+        raise InvalidSample(_fault(line)) from error
+    check_text(parsed.name, "a name", NAME_LIMIT)
+    if not parsed.name:
+        raise InvalidSample("an empty name")
+    if parsed.name.startswith(RESERVED_PREFIXES):
+        raise InvalidSample(f"a name that begins with {', '.join(RESERVED_PREFIXES[:-1])} or {RESERVED_PREFIXES[-1]}")
+    series = _series(parsed)
     try:
-        timestamp = _decode_any(said.timestamp)
+        timestamp = _decode_any(parsed.timestamp)
     except (msgspec.DecodeError, RecursionError):
         # Such as a list in a list in a list …
         timestamp = ()
-    return sample_of(series, said.value, timestamp)
+    return sample_of(series, parsed.value, timestamp)
 
 
 def sample_of(series: Series, value: float, timestamp: object, *, may_be_below_0: bool = False) -> CustomSample:
@@ -82,9 +82,9 @@ def sample_of(series: Series, value: float, timestamp: object, *, may_be_below_0
     `may_be_below_0`: not only of a gauge, which always may.
     """
     if not math.isfinite(value):
-        raise Refused("a value that is not finite")
+        raise InvalidSample("a value that is not finite")
     if value < 0 and series.kind != "gauge" and not may_be_below_0:
-        raise Refused(f"a {series.kind} below 0")
+        raise InvalidSample(f"a {series.kind} below 0")
     try:
         return CustomSample(series, value, wall_ns_of(timestamp))
     except ValueError as fault:
@@ -132,11 +132,11 @@ def number_ns(timestamp: float) -> int:
     return timestamp * factor if isinstance(timestamp, int) else int(timestamp * factor)
 
 
-def _series(said: _Line) -> Series:
+def _series(parsed: _Line) -> Series:
     kind = "gauge"
     unit = ""
     labels = []
-    for key, value in said.meta.items():
+    for key, value in parsed.meta.items():
         text = value if isinstance(value, str) else "" if value is None else str(value).lower()
         if key == "kind":
             kind = text
@@ -149,36 +149,36 @@ def _series(said: _Line) -> Series:
             check_text(text, "a label", LABEL_TEXT_LIMIT)
             labels.append((key, text))
     if kind not in _KINDS:
-        raise Refused(f"a kind that is not {', '.join(_KINDS[:-1])} or {_KINDS[-1]}")
+        raise InvalidSample(f"a kind that is not {', '.join(_KINDS[:-1])} or {_KINDS[-1]}")
     if len(labels) > LABEL_LIMIT:
-        raise Refused(f"more than {LABEL_LIMIT} labels")
+        raise InvalidSample(f"more than {LABEL_LIMIT} labels")
     if kind in MARKS:
-        if said.value not in ((0, 1) if kind == "phase" else (1,)):
-            raise Refused("a phase whose value is not 1 (begins) or 0 (ends), or an event whose value is not 1")
+        if parsed.value not in ((0, 1) if kind == "phase" else (1,)):
+            raise InvalidSample("a phase whose value is not 1 (begins) or 0 (ends), or an event whose value is not 1")
         # Phases of one name are one phase, whatever labels stand beside it.
-        return Series(said.name, "", "custom", (), cast(Kind, kind))
-    return Series(said.name, "s" if kind == "timer" else unit, "custom", tuple(sorted(labels)), cast(Kind, kind))
+        return Series(parsed.name, "", "custom", (), cast(Kind, kind))
+    return Series(parsed.name, "s" if kind == "timer" else unit, "custom", tuple(sorted(labels)), cast(Kind, kind))
 
 
 def check_text(text: str, what: str, limit: int) -> None:
     if len(text) > limit:
-        raise Refused(f"{what} of more than {limit} characters")
+        raise InvalidSample(f"{what} of more than {limit} characters")
     # Control characters, line ends, lone surrogates, and marks that turn or hide what stands behind them.
     if not text.isprintable():
-        raise Refused(f"{what} with characters that cannot be printed")
+        raise InvalidSample(f"{what} with characters that cannot be printed")
 
 
 def _fault(line: bytes) -> str:
     """Why a line is no sample; only asked for lines that are none, so it may take its time."""
     try:
-        said = _decode_any(line)
+        parsed = _decode_any(line)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return "not JSON, which knows no NaN, no Infinity and no number beyond 1.8e308"
-    if not isinstance(said, dict):
+    if not isinstance(parsed, dict):
         return "not a JSON object"
-    if not isinstance(said.get("name"), str):
+    if not isinstance(parsed.get("name"), str):
         return "no name, or one that is not a text"
-    value = said.get("value")
+    value = parsed.get("value")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "no value, or one that is not a number"
     if not -sys.float_info.max <= value <= sys.float_info.max:

@@ -9,9 +9,9 @@ import threading
 import time
 from pathlib import Path
 
+from profileapp.collect.custom.listener import Ingest, Note, Refuse
 from profileapp.collect.custom.socket_file import bind_for_all, file_id
-from profileapp.collect.custom.way_in import Note, Refuse, Take
-from profileapp.collect.line_cutter import LineCutter
+from profileapp.collect.line_splitter import LineSplitter
 
 CONNECTION_LIMIT = 256
 """Connections served at a time; those that come on top are closed at once, so that descriptors never run out."""
@@ -20,7 +20,7 @@ CHECK_INTERVAL_S = 0.5
 """How soon it is seen that the socket's file is gone."""
 DRAIN_LIMIT_S = 2.0
 """How long what was sent before `stop` is still read."""
-GATHER_S = 0.001
+BATCH_INTERVAL_S = 0.001
 """How long is waited for more where one thing was said right behind another."""
 
 _READ_BYTES = 64 * 1024
@@ -34,9 +34,9 @@ class LineServer:
     lines it tells; `note` what else the report shall tell. All are called by the one thread of the server.
     """
 
-    def __init__(self, path: Path, take: Take, refuse: Refuse, note: Note) -> None:
+    def __init__(self, path: Path, ingest: Ingest, refuse: Refuse, note: Note) -> None:
         self._path = path
-        self._take = take
+        self._ingest = ingest
         self._refuse = refuse
         self._note = note
         self._stopping = threading.Event()
@@ -45,7 +45,7 @@ class LineServer:
         self._selector.register(self._wake, selectors.EVENT_READ)
         self._listener: socket.socket | None = None
         self._file_id = (0, 0)
-        self._connections: dict[socket.socket, LineCutter] = {}
+        self._connections: dict[socket.socket, LineSplitter] = {}
         self._check_at_s = 0.0
         self._thread = threading.Thread(target=self._serve, name="line-server", daemon=True)
 
@@ -82,7 +82,7 @@ class LineServer:
 
     def _serve(self) -> None:
         deadline_s: float | None = None
-        gather_until_s = 0.0
+        batch_until_s = 0.0
         try:
             while True:
                 # Asked before looking: what was sent before the stop must not lie unread behind it.
@@ -97,15 +97,15 @@ class LineServer:
                 elif now_s >= self._check_at_s:
                     self._check_at_s = now_s + CHECK_INTERVAL_S
                     self._renew_if_gone()
-                elif events and now_s < gather_until_s:
+                elif events and now_s < batch_until_s:
                     # A waking of this thread for each few lines costs more than the lines do.
-                    time.sleep(GATHER_S)
-                gather_until_s = now_s + 2 * GATHER_S
+                    time.sleep(BATCH_INTERVAL_S)
+                batch_until_s = now_s + 2 * BATCH_INTERVAL_S
                 for key, _ in events:
                     if key.fileobj is self._listener:
                         self._accept()
                     elif isinstance(key.fileobj, socket.socket) and self._read(key.fileobj):
-                        gather_until_s = 0.0
+                        batch_until_s = 0.0
         finally:
             self._shut()
 
@@ -127,13 +127,13 @@ class LineServer:
                 self._note(f"more than {CONNECTION_LIMIT} connections at a time, those on top were closed", "")
                 continue
             client.setblocking(False)
-            self._connections[client] = LineCutter(LINE_LIMIT_BYTES)
+            self._connections[client] = LineSplitter(LINE_LIMIT_BYTES)
             self._selector.register(client, selectors.EVENT_READ)
 
     def _read(self, client: socket.socket) -> bool:
         """Whether there may be more to read."""
-        cutter = self._connections.get(client)
-        if cutter is None:
+        splitter = self._connections.get(client)
+        if splitter is None:
             return False
         try:
             content = client.recv(_READ_BYTES)
@@ -142,23 +142,23 @@ class LineServer:
         except OSError:
             content = b""
         if not content:
-            self._end(client, cutter)
+            self._end(client, splitter)
             return False
-        block, too_long = cutter.feed_block(content)
+        block, too_long = splitter.feed_block(content)
         for start in too_long:
             self._refuse(f"a line of more than {LINE_LIMIT_BYTES // 1024} KiB", repr(start[:40]), 1)
         if block:
-            self._take(block)
+            self._ingest(block)
         return len(content) == _READ_BYTES
 
-    def _end(self, client: socket.socket, cutter: LineCutter) -> None:
+    def _end(self, client: socket.socket, splitter: LineSplitter) -> None:
         self._selector.unregister(client)
         del self._connections[client]
         client.close()
-        left = cutter.end()
+        left = splitter.end()
         if left.endswith(b"}"):
             # Such as `printf '{…}' | nc -U`, which sends no line end.
-            self._take(left + b"\n")
+            self._ingest(left + b"\n")
         elif left:
             self._refuse("half a line at the end of a connection", repr(left[:40]), 1)
 
@@ -179,8 +179,8 @@ class LineServer:
             self._note("the socket was deleted, and no new one can be made", error.strerror or "")
 
     def _shut(self) -> None:
-        for client, cutter in list(self._connections.items()):
-            self._end(client, cutter)
+        for client, splitter in list(self._connections.items()):
+            self._end(client, splitter)
         if self._listener:
             self._listener.close()
         if self._file_id == file_id(self._path):

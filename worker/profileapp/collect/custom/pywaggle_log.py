@@ -21,11 +21,11 @@ from profileapp.collect.custom.line import (
     RESERVED_PREFIXES,
     UNIT_LIMIT,
     CustomSample,
-    Refused,
+    InvalidSample,
     check_text,
 )
-from profileapp.collect.custom.way_in import Note, Refuse, Skip, Take
-from profileapp.collect.line_cutter import LineCutter
+from profileapp.collect.custom.listener import Ingest, Note, Refuse, Skip
+from profileapp.collect.line_splitter import LineSplitter
 from profileapp.errors import AgentError
 from profileapp.model.clock import parse_utc
 from profileapp.model.series import Series
@@ -58,27 +58,27 @@ class PywaggleParser:
     def parse(self, line: bytes, now_wall_ns: int) -> CustomSample:
         """A line without its end, read at `now_wall_ns` (UTC ns since 1970). Raises Refused."""
         try:
-            said = json.loads(line)
+            parsed = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise Refused("a line of pywaggle's log that is not JSON") from error
-        if not isinstance(said, dict) or not isinstance(said.get("name"), str):
-            raise Refused("a line of pywaggle's log without a name")
-        name, value, meta = said["name"], said.get("value"), said.get("meta", {})
+            raise InvalidSample("a line of pywaggle's log that is not JSON") from error
+        if not isinstance(parsed, dict) or not isinstance(parsed.get("name"), str):
+            raise InvalidSample("a line of pywaggle's log without a name")
+        name, value, meta = parsed["name"], parsed.get("value"), parsed.get("meta", {})
         if isinstance(value, str) and name != "upload":
-            raise Refused("a text published by pywaggle: only numbers can be shown as series")
+            raise InvalidSample("a text published by pywaggle: only numbers can be shown as series")
         if name == "upload":
             value, meta = 1, {}
         if isinstance(value, bool):
             value = int(value)
         if not isinstance(value, int | float) or not isinstance(meta, dict):
-            raise Refused("a line of pywaggle's log whose value is not a number")
+            raise InvalidSample("a line of pywaggle's log whose value is not a number")
         try:
             number = float(value)
         except OverflowError as error:
-            raise Refused("a value that is not finite") from error
+            raise InvalidSample("a value that is not finite") from error
         if not math.isfinite(number):
-            raise Refused("a value that is not finite")
-        wall_ns, fault = self._wall_ns(said.get("timestamp"), now_wall_ns)
+            raise InvalidSample("a value that is not finite")
+        wall_ns, fault = self._wall_ns(parsed.get("timestamp"), now_wall_ns)
         return CustomSample(*_series(name, number, meta, is_whole=isinstance(value, int)), wall_ns, fault)
 
     def _wall_ns(self, timestamp: object, now_wall_ns: int) -> tuple[int | None, str]:
@@ -98,14 +98,14 @@ def _series(name: str, value: float, meta: dict[str, object], *, is_whole: bool)
     """By pywaggle's own convention what `timeit` measures is named `plugin.duration.…`: nanoseconds."""
     check_text(name, "a name", NAME_LIMIT)
     if not name:
-        raise Refused("an empty name")
+        raise InvalidSample("an empty name")
     if name.startswith(RESERVED_PREFIXES):
-        raise Refused(f"a name that begins with {', '.join(RESERVED_PREFIXES[:-1])} or {RESERVED_PREFIXES[-1]}")
+        raise InvalidSample(f"a name that begins with {', '.join(RESERVED_PREFIXES[:-1])} or {RESERVED_PREFIXES[-1]}")
     unit = ""
     labels = []
     for key, text in meta.items():
         if not isinstance(text, str):
-            raise Refused("a meta of pywaggle that is not a text")
+            raise InvalidSample("a meta of pywaggle that is not a text")
         if key in ("unit", "units"):
             check_text(text, "a unit", UNIT_LIMIT)
             unit = text
@@ -114,7 +114,7 @@ def _series(name: str, value: float, meta: dict[str, object], *, is_whole: bool)
             check_text(text, "a label", LABEL_TEXT_LIMIT)
             labels.append((key, text))
     if len(labels) > LABEL_LIMIT:
-        raise Refused(f"more than {LABEL_LIMIT} labels")
+        raise InvalidSample(f"more than {LABEL_LIMIT} labels")
     if name == "upload":
         return Series("uploads", "files", "custom", (), "counter"), value
     if is_whole and not unit and value >= 0 and "duration" in name.split("."):
@@ -140,9 +140,9 @@ class LogFollower:
     are called by the one thread of the follower.
     """
 
-    def __init__(self, folder: Path, take: Take, refuse: Refuse, note: Note, skip: Skip) -> None:
+    def __init__(self, folder: Path, ingest: Ingest, refuse: Refuse, note: Note, skip: Skip) -> None:
         self._path = folder / DATA_FILE
-        self._take = take
+        self._ingest = ingest
         self._refuse = refuse
         self._note = note
         self._skip = skip
@@ -151,7 +151,7 @@ class LogFollower:
         self._seen_bytes = 0
         self._lines = 0
         self._lines_bytes = 0
-        self._cutter = LineCutter(LINE_LIMIT_BYTES)
+        self._cutter = LineSplitter(LINE_LIMIT_BYTES)
         self._descriptor: int | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="pywaggle-log", daemon=True)
@@ -229,7 +229,7 @@ class LogFollower:
             if block:
                 self._lines += block.count(b"\n")
                 self._lines_bytes += len(block)
-                self._take(block)
+                self._ingest(block)
             if self._stopping.is_set() and deadline_s == math.inf:
                 return
 
@@ -252,7 +252,7 @@ class LogFollower:
             ends_line = content.endswith(b"\n")
         # What is held of a line of which the rest is here is one of these; one that was too long is told of already.
         counted -= self._cutter.is_passing_over
-        self._cutter = LineCutter(LINE_LIMIT_BYTES)
+        self._cutter = LineSplitter(LINE_LIMIT_BYTES)
         self._skip(reason, counted + (not ends_line), counted_bytes)
         beyond_bytes = left_bytes - counted_bytes
         if beyond_bytes > 0:
@@ -265,9 +265,9 @@ class LogFollower:
 
     def _end_file(self) -> None:
         left = self._cutter.end()
-        self._cutter = LineCutter(LINE_LIMIT_BYTES)
+        self._cutter = LineSplitter(LINE_LIMIT_BYTES)
         if left.endswith(b"}"):
-            self._take(left)
+            self._ingest(left)
         elif left:
             self._refuse("half a line at the end of pywaggle's log", repr(left[:40]), 1)
         if self._descriptor is not None:

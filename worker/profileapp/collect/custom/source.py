@@ -7,17 +7,17 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, Mount, RunContext
 from profileapp.collect.custom.block import LineParser
 from profileapp.collect.custom.datagram_server import DatagramServer
-from profileapp.collect.custom.intake import Intake
-from profileapp.collect.custom.line import Refused
+from profileapp.collect.custom.ingestor import Ingestor
+from profileapp.collect.custom.line import InvalidSample
 from profileapp.collect.custom.line_server import LineServer
+from profileapp.collect.custom.listener import Ingest, Listener
 from profileapp.collect.custom.pace import Pace
 from profileapp.collect.custom.pywaggle_log import UPLOADS_FOLDER, LogFollower, PywaggleParser
 from profileapp.collect.custom.statsd_line import StatsdEvent, StatsdParser, StatsdSample
-from profileapp.collect.custom.way_in import Take, WayIn
-from profileapp.collect.line_cutter import lines_of
-from profileapp.collect.seam import Emit, Mount, Provision, RunContext, Subject
+from profileapp.collect.line_splitter import lines_of
 from profileapp.errors import Unavailable
 from profileapp.model.series import MARKS, Series
 
@@ -44,130 +44,132 @@ class Custom:
     source = "socket"
     part = ""
     preference = 10
-    fastest_s = 0.01
+    min_interval_s = 0.01
 
     def __init__(self) -> None:
-        self._ways: list[WayIn] = []
+        self._listeners: list[Listener] = []
         self._json = LineParser()
         self._dogstatsd = StatsdParser(signed_gauge_is_change=False)
         self._statsd = StatsdParser(signed_gauge_is_change=True)
         self._waggle = PywaggleParser()
         # One for each thread that takes lines.
-        self._paces = {take: Pace() for take in ("stream", "datagrams", "log")}
+        self._paces = {ingest: Pace() for ingest in ("stream", "datagrams", "log")}
 
-    def open(self, run: RunContext, emit: Emit) -> Provision:
+    def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         self._run = run
-        self._intake = Intake(run.clock, emit)
+        self._ingestor = Ingestor(run.clock, emit)
         # The folder above is private (0700): only who is given these by a mount, or is us, gets to what is in them.
         folder = _folder(run.scratch / "app", 0o755)
         waggle = _folder(run.scratch / "waggle", 0o777)
         seen = Path(CONTAINER_FOLDER) if run.contained else folder
         announced = {SOCKET_VARIABLE: str(seen / SOCKET_NAME)}
         path = folder / SOCKET_NAME
-        self._start(LineServer(path, self._masked(self._take_stream), self._refuse, self._note), path)
+        self._start(LineServer(path, self._masked(self._ingest_stream), self._refuse, self._note), path)
         # Who names a place of their own in the sage.yaml means it.
         if STATSD_VARIABLE not in run.target.env:
             announced[STATSD_VARIABLE] = f"unix://{seen / STATSD_NAME}"
             if STATSD_PATH_VARIABLE not in run.target.env:
                 announced[STATSD_PATH_VARIABLE] = str(seen / STATSD_NAME)
             path = folder / STATSD_NAME
-            self._start(DatagramServer(path, self._masked(self._take_datagrams), self._refuse, self._note), path)
+            self._start(DatagramServer(path, self._masked(self._ingest_datagrams), self._refuse, self._note), path)
         mounts: tuple[Mount, ...] = (Mount(str(folder), CONTAINER_FOLDER),)
         if WAGGLE_VARIABLE not in run.target.env:
             # Made by us, it is ours to empty, whatever user of the container writes into it.
             _folder(waggle / UPLOADS_FOLDER, 0o777)
             announced[WAGGLE_VARIABLE] = WAGGLE_FOLDER if run.contained else str(waggle)
             self._start(
-                LogFollower(waggle, self._masked(self._take_logged), self._refuse, self._note, self._intake.skip),
+                LogFollower(waggle, self._masked(self._ingest_log), self._refuse, self._note, self._ingestor.skip),
                 waggle,
             )
             mounts = (*mounts, Mount(str(waggle), WAGGLE_FOLDER, writable=True))
-        return Provision(announced, mounts if run.contained else ())
+        return LaunchRequirements(announced, mounts if run.contained else ())
 
-    def attach(self, subject: Subject) -> None:
+    def attach(self, subject: AppHandle) -> None:
         """All ways are open already: an app may speak from its first moment."""
 
     def sample(self, now_ns: int) -> None:
         """Samples come when the app sends them; what was aggregated until now is told."""
-        self._intake.turn(now_ns)
+        self._ingestor.advance(now_ns)
 
     def detach(self) -> None:
         """What was sent before the end of the app is still read."""
 
     def close(self) -> None:
-        if not self._ways:
+        if not self._listeners:
             return
         for pace in self._paces.values():
             pace.is_hurried = True
-        for way in self._ways:
-            if not way.stop():
-                self._intake.note("the end of what the app sent was not read in time", "")
-        self._ways = []
-        for line in self._intake.close(time.monotonic_ns()):
+        for listener in self._listeners:
+            if not listener.stop():
+                self._ingestor.note("the end of what the app sent was not read in time", "")
+        self._listeners = []
+        for line in self._ingestor.close(time.monotonic_ns()):
             self._run.warn(line)
 
-    def _start(self, way: WayIn, path: Path) -> None:
+    def _start(self, listener: Listener, path: Path) -> None:
         try:
-            way.start()
+            listener.start()
         except OSError as error:
             raise Unavailable(f"no socket can be made at {path} ({error.strerror or error})") from error
-        self._ways.append(way)
+        self._listeners.append(listener)
 
-    def _take_stream(self, block: bytes) -> None:
-        self._take(block, self._statsd, self._paces["stream"])
+    def _ingest_stream(self, block: bytes) -> None:
+        self._ingest(block, self._statsd, self._paces["stream"])
 
-    def _take_datagrams(self, block: bytes) -> None:
-        self._take(block, self._dogstatsd, self._paces["datagrams"])
+    def _ingest_datagrams(self, block: bytes) -> None:
+        self._ingest(block, self._dogstatsd, self._paces["datagrams"])
 
-    def _take(self, block: bytes, statsd: StatsdParser, pace: Pace) -> None:
+    def _ingest(self, block: bytes, statsd: StatsdParser, pace: Pace) -> None:
         """Lines of JSON or of statsd; where both are mixed, they are taken one by one."""
         parser = self._json if block.startswith(b"{") else statsd
-        for part in parser.gather(block):
+        for part in parser.parse_batch(block):
             if isinstance(part, bytes):
-                self._guarded(partial(self._take_line, part, statsd), part)
+                self._guarded(partial(self._ingest_line, part, statsd), part)
                 pace.step()
             else:
-                self._guarded(partial(self._intake.take_all, part, time.monotonic_ns()), b"")
+                self._guarded(partial(self._ingestor.ingest_batches, part, time.monotonic_ns()), b"")
 
-    def _take_line(self, line: bytes, statsd: StatsdParser) -> None:
+    def _ingest_line(self, line: bytes, statsd: StatsdParser) -> None:
         now_ns = time.monotonic_ns()
-        said = self._json.parse(line) if line.lstrip().startswith(b"{") else statsd.parse(line)
-        if isinstance(said, StatsdSample):
-            self._intake.take_statsd(said, now_ns)
-        elif isinstance(said, StatsdEvent):
-            self._intake.take_mark(Series(said.title, "", "custom", (), "event"), 1.0, None, now_ns)
-        elif said is not None and said.series.kind in MARKS:
-            self._intake.take_mark(said.series, said.value, said.wall_ns, now_ns)
-        elif said is not None:
-            self._intake.take(said, now_ns)
+        parsed = self._json.parse(line) if line.lstrip().startswith(b"{") else statsd.parse(line)
+        if isinstance(parsed, StatsdSample):
+            self._ingestor.ingest_statsd(parsed, now_ns)
+        elif isinstance(parsed, StatsdEvent):
+            self._ingestor.ingest_mark(Series(parsed.title, "", "custom", (), "event"), 1.0, None, now_ns)
+        elif parsed is not None and parsed.series.kind in MARKS:
+            self._ingestor.ingest_mark(parsed.series, parsed.value, parsed.wall_ns, now_ns)
+        elif parsed is not None:
+            self._ingestor.ingest(parsed, now_ns)
 
-    def _take_logged(self, block: bytes) -> None:
+    def _ingest_log(self, block: bytes) -> None:
         for line in lines_of(block):
-            self._guarded(partial(self._take_logged_line, line), line)
+            self._guarded(partial(self._ingest_log_line, line), line)
             self._paces["log"].step()
 
-    def _take_logged_line(self, line: bytes) -> None:
+    def _ingest_log_line(self, line: bytes) -> None:
         now_ns = time.monotonic_ns()
-        self._intake.take(self._waggle.parse(line, self._run.clock.wall_ns(now_ns)), now_ns)
+        self._ingestor.ingest(self._waggle.parse(line, self._run.clock.wall_ns(now_ns)), now_ns)
 
-    def _guarded(self, take: Callable[[], None], line: bytes) -> None:
+    def _guarded(self, ingest: Callable[[], None], line: bytes) -> None:
         try:
-            take()
-        except Refused as reason:
-            self._intake.refuse(str(reason), repr(line[:80]), _values_in(line))
+            ingest()
+        except InvalidSample as reason:
+            self._ingestor.refuse(str(reason), repr(line[:80]), _values_in(line))
         except Exception as error:
             # It must not end the service for all others.
-            self._intake.refuse(f"profileapp failed on it ({type(error).__name__})", repr(line[:80]), _values_in(line))
+            self._ingestor.refuse(
+                f"profileapp failed on it ({type(error).__name__})", repr(line[:80]), _values_in(line)
+            )
 
-    def _masked(self, take: Take) -> Take:
+    def _masked(self, ingest: Ingest) -> Ingest:
         mask = self._run.mask
-        return take if mask is None else lambda block: take(mask(block))
+        return ingest if mask is None else lambda block: ingest(mask(block))
 
     def _refuse(self, reason: str, example: str, lines: int) -> None:
-        self._intake.refuse(reason, self._shown(example), lines)
+        self._ingestor.refuse(reason, self._shown(example), lines)
 
     def _note(self, reason: str, example: str) -> None:
-        self._intake.note(reason, self._shown(example))
+        self._ingestor.note(reason, self._shown(example))
 
     def _shown(self, example: str) -> str:
         # It may be cut in the midst of a secret, which would then not be known as one.

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 
 import msgspec
 
-from profileapp.collect.custom.gathered import Gathered, clear
+from profileapp.collect.custom.batch import Batch, clear
 from profileapp.collect.custom.line import (
     LABEL_LIMIT,
     LABEL_TEXT_LIMIT,
     NAME_LIMIT,
     RESERVED_PREFIXES,
-    Refused,
+    InvalidSample,
     check_text,
 )
 from profileapp.model.series import Kind, Series
@@ -81,27 +81,27 @@ class StatsdParser:
         self._signed_gauge_is_change = signed_gauge_is_change
         # A value of these is all there is to take: neither a change, nor what a change is of.
         self._plain = {b"c", b"ms", b"h", b"d"} | ({b"g"} if not signed_gauge_is_change else set())
-        self._known: dict[bytes, Gathered] = {}
-        self._of_series: dict[Series, Gathered] = {}
+        self._known: dict[bytes, Batch] = {}
+        self._of_series: dict[Series, Batch] = {}
         """Ways to write the same series share what is gathered: else the order of its values would be lost."""
 
-    def gather(self, block: bytes) -> Iterator[list[Gathered] | bytes]:
+    def parse_batch(self, block: bytes) -> Iterator[list[Batch] | bytes]:
         """What lines in one piece say; nothing overtakes a line that is given as it is.
 
         Values of series that are known come gathered, to be taken before the next is asked for. Any other line is given
         as it is, for `parse`.
         """
-        waiting: list[Gathered] = []
+        waiting: list[Batch] = []
         try:
             for part in _parts(block):
-                if not self._gather_usual(part, waiting):
-                    yield from self._gather_mixed(part, waiting)
+                if not self._parse_usual(part, waiting):
+                    yield from self._parse_mixed(part, waiting)
             if waiting:
                 yield _worked_in(waiting)
         finally:
             clear(waiting)
 
-    def _gather_usual(self, part: bytes, waiting: list[Gathered]) -> bool:
+    def _parse_usual(self, part: bytes, waiting: list[Batch]) -> bool:
         """Where each line is one number of a known series; False, and nothing done, where one is anything else."""
         pieces = _split_at_numbers(part)
         try:
@@ -113,28 +113,28 @@ class StatsdParser:
         # What is known has one hole: where there are as many numbers as lines, each is in the hole of its own line.
         if len(numbers) != len(found):
             return False
-        waiting += [gathered for gathered in dict.fromkeys(found) if not gathered.values]
-        deque(map(list.append, [gathered.values for gathered in found], numbers), maxlen=0)
+        waiting += [collected for collected in dict.fromkeys(found) if not collected.values]
+        deque(map(list.append, [collected.values for collected in found], numbers), maxlen=0)
         return True
 
-    def _gather_mixed(self, part: bytes, waiting: list[Gathered]) -> Iterator[list[Gathered] | bytes]:
+    def _parse_mixed(self, part: bytes, waiting: list[Batch]) -> Iterator[list[Batch] | bytes]:
         """Line by line, behind those that are waiting already."""
         for line in part.split(b"\n"):
             if not line:
                 continue
             name, _, rest = line.partition(b":")
             text, _, about = rest.partition(b"|")
-            gathered = self._known.get(name + _HOLE + about)
+            collected = self._known.get(name + _HOLE + about)
             # float() also takes 1_000.
-            if gathered is not None and b"_" not in text:
+            if collected is not None and b"_" not in text:
                 try:
                     value = float(text)
                 except ValueError:
                     pass
                 else:
-                    if not gathered.values:
-                        waiting.append(gathered)
-                    gathered.values.append(value)
+                    if not collected.values:
+                        waiting.append(collected)
+                    collected.values.append(value)
                     continue
             if waiting:
                 yield _worked_in(waiting)
@@ -150,7 +150,7 @@ class StatsdParser:
         name, colon, rest = line.partition(b":")
         texts, bar, about = rest.partition(b"|")
         if not colon or not bar:
-            raise Refused("neither a line of JSON nor one of statsd (name:value|type)")
+            raise InvalidSample("neither a line of JSON nor one of statsd (name:value|type)")
         known = self._about(name, about)
         if known is None:
             return None
@@ -159,7 +159,7 @@ class StatsdParser:
             self._know(name + _HOLE + about, series, factor)
         values = texts.split(b":", VALUES_LIMIT)
         if len(values) > VALUES_LIMIT:
-            raise Refused(f"more than {VALUES_LIMIT} values in one line")
+            raise InvalidSample(f"more than {VALUES_LIMIT} values in one line")
         if word == b"s":
             return StatsdSample(series, (), wall_ns, tuple(values))
         is_level = word == b"g" and self._signed_gauge_is_change
@@ -171,12 +171,12 @@ class StatsdParser:
         if len(self._known) >= _KNOWN_LIMIT:
             self._known.clear()
             self._of_series.clear()
-        gathered = self._of_series.get(series)
-        if gathered is None:
+        collected = self._of_series.get(series)
+        if collected is None:
             # A counter of statsd may also be told to go down.
-            gathered = Gathered(series, factor, may_be_below_0=series.kind == "counter")
-        if key.count(_HOLE) == 1 and gathered.factor == factor:
-            self._of_series[series] = self._known[key] = gathered
+            collected = Batch(series, factor, may_be_below_0=series.kind == "counter")
+        if key.count(_HOLE) == 1 and collected.factor == factor:
+            self._of_series[series] = self._known[key] = collected
 
     def _about(self, name_bytes: bytes, about: bytes) -> tuple[Series, bytes, float, int | None] | None:
         """The series, the word of its type, what a value is multiplied by, and the client's time."""
@@ -185,7 +185,7 @@ class StatsdParser:
             word, *fields = about.split(b"|")
             kind = _KINDS.get(word)
             if kind is None:
-                raise Refused("a type of statsd that is not g, c, ms, h, d or s")
+                raise InvalidSample("a type of statsd that is not g, c, ms, h, d or s")
             rate, wall_ns = 1.0, None
             labels: tuple[tuple[str, str], ...] = ()
             for field in fields:
@@ -196,14 +196,16 @@ class StatsdParser:
                 elif field.startswith(b"T"):
                     wall_ns = _seconds(field[1:]) * 1_000_000_000
         except UnicodeDecodeError as error:
-            raise Refused("a line of statsd that is no UTF-8") from error
+            raise InvalidSample("a line of statsd that is no UTF-8") from error
         if name.startswith(TELEMETRY_PREFIX):
             return None
         check_text(name, "a name", NAME_LIMIT)
         if not name:
-            raise Refused("an empty name")
+            raise InvalidSample("an empty name")
         if name.startswith(RESERVED_PREFIXES):
-            raise Refused(f"a name that begins with {', '.join(RESERVED_PREFIXES[:-1])} or {RESERVED_PREFIXES[-1]}")
+            raise InvalidSample(
+                f"a name that begins with {', '.join(RESERVED_PREFIXES[:-1])} or {RESERVED_PREFIXES[-1]}"
+            )
         factor = 1.0 / rate if kind == "counter" else 0.001 if kind == "timer" else 1.0
         return Series(name, "s" if kind == "timer" else "", "custom", labels, kind), word, factor, wall_ns
 
@@ -221,11 +223,11 @@ def _parts(block: bytes) -> Iterator[bytes]:
         start = end + 1
 
 
-def _worked_in(waiting: list[Gathered]) -> list[Gathered]:
+def _worked_in(waiting: list[Batch]) -> list[Batch]:
     """With their factors in the values."""
-    for gathered in waiting:
-        if gathered.factor != 1:
-            gathered.values = [value * gathered.factor for value in gathered.values]
+    for collected in waiting:
+        if collected.factor != 1:
+            collected.values = [value * collected.factor for value in collected.values]
     return waiting
 
 
@@ -236,15 +238,15 @@ def _special(line: bytes) -> StatsdEvent | None:
     lengths, closing, rest = line[3:].partition(b"}:")
     length, comma, _ = lengths.partition(b",")
     if not closing or not comma or not length.isdigit() or len(length) > 6:
-        raise Refused("an event that is not _e{LENGTH,LENGTH}:title|text")
+        raise InvalidSample("an event that is not _e{LENGTH,LENGTH}:title|text")
     try:
         # Clients differ in whether they count bytes or characters; a title may hold bars, so its length must count.
         title = rest[: int(length)].decode()
     except UnicodeDecodeError as error:
-        raise Refused("a line of statsd that is no UTF-8") from error
+        raise InvalidSample("a line of statsd that is no UTF-8") from error
     check_text(title, "an event's title", NAME_LIMIT)
     if not title:
-        raise Refused("an event without a title")
+        raise InvalidSample("an event without a title")
     return StatsdEvent(title)
 
 
@@ -253,11 +255,11 @@ def _number(text: bytes, factor: float, kind: Kind) -> float:
         # float() also takes 1_000 and spaces around a number.
         value = float(text) * factor if b"_" not in text else math.nan
     except ValueError as error:
-        raise Refused("a value of statsd that is not a number") from error
+        raise InvalidSample("a value of statsd that is not a number") from error
     if not math.isfinite(value):
-        raise Refused("a value that is not finite")
+        raise InvalidSample("a value that is not finite")
     if value < 0 and kind == "timer":
-        raise Refused("a timer below 0")
+        raise InvalidSample("a timer below 0")
     return value
 
 
@@ -265,15 +267,15 @@ def _rate(text: bytes) -> float:
     try:
         rate = float(text)
     except ValueError as error:
-        raise Refused("a sample rate that is not a number") from error
+        raise InvalidSample("a sample rate that is not a number") from error
     if not 1e-9 <= rate <= 1:
-        raise Refused("a sample rate that is not between 0 and 1")
+        raise InvalidSample("a sample rate that is not between 0 and 1")
     return rate
 
 
 def _seconds(text: bytes) -> int:
     if not text.isdigit() or len(text) > 11:
-        raise Refused("a timestamp of statsd that is not in whole seconds since 1970")
+        raise InvalidSample("a timestamp of statsd that is not in whole seconds since 1970")
     return int(text)
 
 
@@ -290,5 +292,5 @@ def _labels(text: str) -> tuple[tuple[str, str], ...]:
         if key not in ("metric", "unit", "kind"):
             labels[key] = value if colon else key
     if len(labels) > LABEL_LIMIT:
-        raise Refused(f"more than {LABEL_LIMIT} labels")
+        raise InvalidSample(f"more than {LABEL_LIMIT} labels")
     return tuple(sorted(labels.items()))

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
 from profileapp.collect.energy import series as names
 from profileapp.collect.energy.gpu_energy import GpuEnergy
-from profileapp.collect.gpu.nvml_session import Gpu, Look, NvmlSource, load_pynvml
-from profileapp.collect.seam import Emit, Provision, RunContext, Subject
+from profileapp.collect.gpu.nvml_session import Gpu, NvmlSource, Reader, load_pynvml
 from profileapp.model.series import Series
 
 
@@ -25,34 +25,34 @@ class EnergyNvml(NvmlSource):
         self._gpus: list[GpuEnergy] = []
         self._running = False
 
-    def open(self, run: RunContext, emit: Emit) -> Provision:
-        provision = super().open(run, emit)
+    def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
+        requirements = super().open(run, emit)
         until_s = time.monotonic() + self._idle_s
         while time.monotonic() < until_s:
             time.sleep(min(names.IDLE_EVERY_S, self._idle_s))
-            for look in (look for looks in self._looks.values() for look in looks):
+            for read_sample in (read_sample for looks in self._readers.values() for read_sample in looks):
                 # A GPU that fails now fails when the app runs, and is given up then.
                 with suppress(Exception):
-                    look(time.monotonic_ns())
+                    read_sample(time.monotonic_ns())
         self._running = True
-        return provision
+        return requirements
 
-    def looks_at(self, gpu: Gpu) -> Iterable[Look]:
-        return (self._look(GpuEnergy(self._nvml, gpu)),)
+    def readers_of(self, gpu: Gpu) -> Iterable[Reader]:
+        return (self._reader(GpuEnergy(self._nvml, gpu)),)
 
-    def attach(self, subject: Subject) -> None:
+    def attach(self, subject: AppHandle) -> None:
         for gpu in self._gpus:
             gpu.begin()
         super().attach(subject)
 
-    def _look(self, gpu: GpuEnergy) -> Look:
+    def _reader(self, gpu: GpuEnergy) -> Reader:
         total = names.total(gpu=gpu.label)
         self._gpus.append(gpu)
 
-        def look(now_ns: int) -> Sequence[tuple[Series, float]]:
+        def read_sample(now_ns: int) -> Sequence[tuple[Series, float]]:
             if not self._running:
                 return ((total, 0.0),) if gpu.rest(now_ns) else ()
             energy = gpu.run(now_ns)
             return names.of_energy(energy, gpu=gpu.label) if energy else ()
 
-        return look
+        return read_sample

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from profileapp.collect.api import Emit
 from profileapp.collect.energy import series as names
 from profileapp.collect.energy.account import EnergyMeter, IdlePower, IntegratedEnergy
 from profileapp.collect.energy.board_power import total_rails
 from profileapp.collect.energy.gpu_energy import DiscreteGpuEnergy, Energy
-from profileapp.collect.seam import Emit
 
 
 class RailEnergy:

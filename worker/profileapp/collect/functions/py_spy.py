@@ -15,10 +15,10 @@ from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
+from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
 from profileapp.collect.functions.py_spy_process import PySpyProcess
 from profileapp.collect.process.family import Family
 from profileapp.collect.process.stat import read_stat
-from profileapp.collect.seam import Emit, Provision, RunContext, Subject
 from profileapp.errors import AppEnded, Unavailable
 from profileapp.model.stacks import function_rows, read_folded
 from profileapp.record.files import write_atomic
@@ -28,8 +28,8 @@ RATE_HZ = 100
 STACKS_LIMIT_BYTES = 64 * 1024**2
 PROCESSES_LIMIT = 16
 """How many of the app's processes are looked into at a time."""
-FIRST_LOOK_EVERY_S = 0.02
-LOOK_EVERY_S = 0.25
+FIRST_SCAN_INTERVAL_S = 0.02
+SCAN_INTERVAL_S = 0.25
 """How often it is looked for further processes that run Python: while there is none, and after."""
 EAGER_S = 5.0
 
@@ -55,7 +55,7 @@ class PySpy:
     source = "py-spy"
     part = ""
     preference = 10
-    fastest_s = 1 / RATE_HZ
+    min_interval_s = 1 / RATE_HZ
 
     def __init__(self, find: Callable[[], Path | None] = find_py_spy, proc: Path = Path("/proc")) -> None:
         self._find = find
@@ -64,9 +64,9 @@ class PySpy:
         self._spies: dict[int, PySpyProcess] = {}
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
-        self._said = ""
+        self._output = ""
 
-    def open(self, run: RunContext, emit: Emit) -> Provision:
+    def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         self._run = run
         program = self._find()
         if program is None:
@@ -75,14 +75,14 @@ class PySpy:
         if reason:
             raise Unavailable(reason)
         self._program = program
-        return Provision()
+        return LaunchRequirements()
 
-    def attach(self, subject: Subject) -> None:
+    def attach(self, subject: AppHandle) -> None:
         first = read_stat(self._proc, subject.pid)
         if first is None or first.is_dead:
             raise AppEnded
         self._ending.clear()
-        self._said = "the app never ran Python"
+        self._output = "the app never ran Python"
         family = Family(first, self._proc)
         self._thread = threading.Thread(target=self._watch, args=(family,), name="py-spy", daemon=True)
         self._thread.start()
@@ -95,7 +95,7 @@ class PySpy:
         stacks = read_folded(BytesIO(self._stacks))
         rows = function_rows(stacks, RATE_HZ)
         if not rows:
-            raise Unavailable(f"no Python function of the app was seen ({self._said or 'py-spy said nothing'})")
+            raise Unavailable(f"no Python function of the app was seen ({self._output or 'py-spy output nothing'})")
         if stacks.unread_lines or stacks.left_out:
             self._run.warn(
                 f"functions: {stacks.unread_lines} lines of py-spy were not understood, "
@@ -112,17 +112,17 @@ class PySpy:
         eager_until_s = time.monotonic() + EAGER_S
         while True:
             with suppress(OSError):
-                for stat in family.look(time.monotonic_ns()):
+                for stat in family.scan(time.monotonic_ns()):
                     if stat.pid not in self._spies and is_python(self._proc, stat.pid):
-                        self._look_into(stat.pid)
+                        self._inspect(stat.pid)
             for spy in self._spies.values():
-                spy.look_after()
+                spy.supervise()
             eager = not self._spies and time.monotonic() < eager_until_s
-            if self._ending.wait(FIRST_LOOK_EVERY_S if eager else LOOK_EVERY_S):
+            if self._ending.wait(FIRST_SCAN_INTERVAL_S if eager else SCAN_INTERVAL_S):
                 return
 
-    def _look_into(self, pid: int) -> None:
-        if sum(spy.is_at_work for spy in self._spies.values()) >= PROCESSES_LIMIT:
+    def _inspect(self, pid: int) -> None:
+        if sum(spy.is_running for spy in self._spies.values()) >= PROCESSES_LIMIT:
             self._run.warn(f"functions: of the app's Python processes only {PROCESSES_LIMIT} at a time are looked into")
             return
         self._spies[pid] = PySpyProcess(
@@ -140,7 +140,7 @@ class PySpy:
             spy.interrupt()
         for spy in self._spies.values():
             self._stacks += spy.end(STACKS_LIMIT_BYTES - len(self._stacks))
-            self._said = spy.said or self._said
+            self._output = spy.output or self._output
         self._spies = {}
 
 

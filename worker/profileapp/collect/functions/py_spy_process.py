@@ -16,7 +16,7 @@ STARTS_LIMIT = 4
 """How often it is started where it ends by itself while the process goes on."""
 END_TIMEOUT_S = 10.0
 
-_SAID_LIMIT_BYTES = 4096
+_OUTPUT_LIMIT_BYTES = 4096
 _POLL_S = 0.02
 
 
@@ -27,7 +27,7 @@ class PySpyProcess:
     """
 
     def __init__(self, program: Path, pid: int, rate_hz: int, scratch: Path, proc: Path, *, native: bool) -> None:
-        self.said = ""
+        self.output = ""
         """What it said last; of use where it saw nothing."""
         self._program = program
         self._pid = pid
@@ -41,13 +41,13 @@ class PySpyProcess:
         self._start()
 
     @property
-    def is_at_work(self) -> bool:
+    def is_running(self) -> bool:
         """Whether py-spy runs."""
         return self._process is not None and self._process.poll() is None
 
-    def look_after(self) -> None:
+    def supervise(self) -> None:
         """Starts it again where it ended without having seen anything, though the process goes on."""
-        if self.is_at_work or self._output.exists() or self._starts >= STARTS_LIMIT:
+        if self.is_running or self._output.exists() or self._starts >= STARTS_LIMIT:
             return
         if (self._proc / str(self._pid)).exists():
             self._start()
@@ -71,7 +71,7 @@ class PySpyProcess:
                 with suppress(OSError):
                     os.killpg(process.pid, number)
             process.wait()
-        self.said = " ".join(_content(self._log, _SAID_LIMIT_BYTES).decode(errors="replace").split())[:300]
+        self.output = " ".join(_content(self._log, _OUTPUT_LIMIT_BYTES).decode(errors="replace").split())[:300]
         try:
             return _content(self._output, limit_bytes)
         finally:
@@ -81,15 +81,15 @@ class PySpyProcess:
 
     def _start(self) -> None:
         self._starts += 1
-        words = [str(self._program), "record", "--pid", str(self._pid), "--rate", str(self._rate_hz)]
-        words += ["--format", "raw", "--output", str(self._output)]
+        argv = [str(self._program), "record", "--pid", str(self._pid), "--rate", str(self._rate_hz)]
+        argv += ["--format", "raw", "--output", str(self._output)]
         # Where py-spy fails so, it is asked for less: Python's frames, with the process stopped at each look.
         if self._starts <= STARTS_LIMIT // 2:
-            words += ["--native" if self._native else "--nonblocking"]
+            argv += ["--native" if self._native else "--nonblocking"]
         self._process = None
         with suppress(OSError), self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                words,
+                argv,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

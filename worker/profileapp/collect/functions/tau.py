@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from profileapp.collect.api import AppHandle, Argv, Emit, LaunchRequirements, RunContext, Trace
 from profileapp.collect.functions.tau_functions import tau_functions
 from profileapp.collect.functions.tau_profile import read_tau_profiles
-from profileapp.collect.seam import Emit, Provision, RunContext, Subject, Trace, Words
 from profileapp.collect.trace_tool import find_program, output_folder, tool_mount
 from profileapp.errors import Unavailable
 from profileapp.record.table_files import merge_functions
@@ -41,12 +41,12 @@ class Tau:
     source = "tau_exec"
     part = ""
     preference = 10
-    fastest_s = 0.01
+    min_interval_s = 0.01
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._environ = environ
 
-    def open(self, run: RunContext, emit: Emit) -> Provision:
+    def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         self._run = run
         program = find_program("tau_exec", self._environ.get(FOLDER_VARIABLE, ""), self._environ)
         if program is None:
@@ -58,9 +58,11 @@ class Tau:
             raise Unavailable(f"{program} has no shared libraries beside it: TAU must be built with them")
         mounts = (tool_mount(program.parent.parent.parent),) if run.contained else ()
         self._output, seen, output = output_folder(run, "tau")
-        return Provision({**_ENVIRONMENT, "PROFILEDIR": seen}, (*mounts, output), Trace(self._wrap, self._gather))
+        return LaunchRequirements(
+            {**_ENVIRONMENT, "PROFILEDIR": seen}, (*mounts, output), Trace(self._wrap, self._collect_results)
+        )
 
-    def attach(self, subject: Subject) -> None:
+    def attach(self, subject: AppHandle) -> None:
         """TAU is in the app already."""
 
     def sample(self, now_ns: int) -> None:
@@ -72,16 +74,16 @@ class Tau:
     def close(self) -> None:
         """The folder goes with the run."""
 
-    def _wrap(self, words: Words) -> Words:
-        if not words:
+    def _wrap(self, argv: Argv) -> Argv:
+        if not argv:
             raise Unavailable("the image has neither entrypoint nor command")
-        python = _PYTHON.fullmatch(Path(words[0]).name)
+        python = _PYTHON.fullmatch(Path(argv[0]).name)
         if python and (tags := self._tags("python")):
-            return (*_IN_A_SHELL, str(self._program.with_name("tau_python")), "-T", tags, *words[1:])
+            return (*_IN_A_SHELL, str(self._program.with_name("tau_python")), "-T", tags, *argv[1:])
         tags = self._tags("")
         if not tags:
             raise Unavailable("this TAU is built for MPI or Python alone, and the app is neither")
-        return (*_IN_A_SHELL, str(self._program), "-T", tags, "-ebs", *words)
+        return (*_IN_A_SHELL, str(self._program), "-T", tags, "-ebs", *argv)
 
     def _tags(self, wanted: str) -> str:
         """What tau_exec is to be told of the libraries it is to take; "" where there are none of that kind."""
@@ -91,7 +93,7 @@ class Tau:
                 return ",".join(["serial", *tags])
         return ""
 
-    def _gather(self) -> None:
+    def _collect_results(self) -> None:
         profiles = read_tau_profiles(self._output)
         for problem in profiles.problems:
             self._run.warn(f"tau: {problem}")

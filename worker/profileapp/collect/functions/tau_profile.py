@@ -70,14 +70,14 @@ class TauTimer(msgspec.Struct, frozen=True):
 
 
 class TauEvent(msgspec.Struct, frozen=True):
-    """A user event over all threads, such as the sizes of messages; `sd` is that of the whole population."""
+    """A user event over all threads, such as the sizes of messages; `stddev` is that of the whole population."""
 
     name: str
     count: int
     min: float
     max: float
     mean: float
-    sd: float
+    stddev: float
 
 
 class TauProfile(msgspec.Struct, frozen=True):
@@ -264,7 +264,7 @@ def _event(line: str) -> TauEvent | None:
         return None
     if not all(map(math.isfinite, numbers)) or not 1 <= count <= _VALUE_LIMIT:
         return None
-    return TauEvent(name, int(count), smallest, largest, mean, _sd(squares / count, mean))
+    return TauEvent(name, int(count), smallest, largest, mean, _stddev(squares / count, mean))
 
 
 def _quoted(text: str) -> str:
@@ -288,11 +288,11 @@ def _sum_of_events(a: TauEvent, b: TauEvent) -> TauEvent:
     count = a.count + b.count
     share_a, share_b = a.count / count, b.count / count
     mean = a.mean * share_a + b.mean * share_b
-    square = (_squared(a.sd) + _squared(a.mean)) * share_a + (_squared(b.sd) + _squared(b.mean)) * share_b
-    return TauEvent(a.name, count, min(a.min, b.min), max(a.max, b.max), mean, _sd(square, mean))
+    square = (_squared(a.stddev) + _squared(a.mean)) * share_a + (_squared(b.stddev) + _squared(b.mean)) * share_b
+    return TauEvent(a.name, count, min(a.min, b.min), max(a.max, b.max), mean, _stddev(square, mean))
 
 
-def _sd(mean_square: float, mean: float) -> float:
+def _stddev(mean_square: float, mean: float) -> float:
     # Below zero where a constant's square was rounded; not finite where a garbled number was huge.
     variance = mean_square - _squared(mean)
     return math.sqrt(variance) if 0 < variance < math.inf else 0.0

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 import msgspec
 
-from profileapp.collect.line_cutter import LineCutter
+from profileapp.collect.line_splitter import LineSplitter
 from profileapp.errors import Unavailable
 
 COMMAND = (sys.executable, "-I", "-m", "profileapp.collect.gpu.cuda_probe")
@@ -46,7 +46,7 @@ class CudaHelper:
         self._command = command
         self._answer_timeout_s = answer_timeout_s
         self._process: subprocess.Popen[bytes] | None = None
-        self._cutter = LineCutter(_LINE_LIMIT_BYTES)
+        self._cutter = LineSplitter(_LINE_LIMIT_BYTES)
         self._lines: deque[bytes] = deque()
         self._asked = 0
         self._poll = select.poll()

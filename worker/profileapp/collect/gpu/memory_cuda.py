@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
 from profileapp.collect.gpu import series as names
 from profileapp.collect.gpu.cuda_helper import CudaHelper, DeviceMemory, ProbeError
-from profileapp.collect.seam import Emit, Provision, RunContext, Subject
 from profileapp.errors import Unavailable
 
 SETTLE_TIMEOUT_S = 2.0
@@ -22,13 +22,13 @@ class GpuMemoryCuda:
     part = ""
     # NVML, where it knows a GPU's memory, knows the app's from others', and costs none.
     preference = 10
-    fastest_s = 0.05
+    min_interval_s = 0.05
 
     def __init__(self, new_helper: Callable[[], CudaHelper] = CudaHelper) -> None:
         self._new_helper = new_helper
         self._helper: CudaHelper | None = None
 
-    def open(self, run: RunContext, emit: Emit) -> Provision:
+    def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         self._emit = emit
         self._helper = self._new_helper()
         self._helper.start()
@@ -42,9 +42,9 @@ class GpuMemoryCuda:
             (names.memory_used(gpu), names.memory_total(gpu), names.memory_allocated(gpu))
             for gpu in map(str, range(len(alone)))
         ]
-        return Provision()
+        return LaunchRequirements()
 
-    def attach(self, subject: Subject) -> None:
+    def attach(self, subject: AppHandle) -> None:
         self.sample(time.monotonic_ns())
 
     def sample(self, now_ns: int) -> None:

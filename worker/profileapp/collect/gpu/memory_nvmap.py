@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
 from profileapp.collect.device_tree import tegra_chips
 from profileapp.collect.gpu import series as names
 from profileapp.collect.kernel_file import KernelFile, number_after
 from profileapp.collect.process.app_processes import AppProcesses
-from profileapp.collect.seam import Emit, Provision, RunContext, Subject
 from profileapp.errors import Unavailable
 
 CLIENTS = "sys/kernel/debug/nvmap/iovmm/clients"
@@ -29,14 +29,14 @@ class GpuMemoryNvmap:
     part = ""
     # It knows the app's memory from others', which CUDA's free memory does not.
     preference = 15
-    fastest_s = 0.02
+    min_interval_s = 0.02
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._root = root
         self._clients: KernelFile | None = None
         self._app: AppProcesses | None = None
 
-    def open(self, run: RunContext, emit: Emit) -> Provision:
+    def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         self._emit = emit
         try:
             self._clients = KernelFile(self._root / CLIENTS)
@@ -48,18 +48,18 @@ class GpuMemoryNvmap:
         if self._cuda_allocates_elsewhere():
             raise Unavailable("CUDA does not allocate through nvmap on this board")
         self._total_bytes = (total_kib or 0) * 1024
-        return Provision()
+        return LaunchRequirements()
 
-    def attach(self, subject: Subject) -> None:
+    def attach(self, subject: AppHandle) -> None:
         self._app = AppProcesses(subject, self._root / "proc")
         self.sample(time.monotonic_ns())
 
     def sample(self, now_ns: int) -> None:
         if self._clients is None or self._app is None:
             return
-        held, total_bytes = parse_clients(self._clients.read_records())
-        own = self._app.among(held, now_ns)
-        self._emit(names.memory_allocated("0"), sum(held[pid] for pid in own), now_ns)
+        by_pid, total_bytes = parse_clients(self._clients.read_records())
+        own = self._app.among(by_pid, now_ns)
+        self._emit(names.memory_allocated("0"), sum(by_pid[pid] for pid in own), now_ns)
         self._emit(names.memory_used("0"), total_bytes, now_ns)
         if self._total_bytes:
             self._emit(names.memory_total("0"), self._total_bytes, now_ns)
@@ -85,7 +85,7 @@ def parse_clients(content: bytes) -> tuple[dict[int, int], int]:
 
     A name may hold spaces. A process may have several lines; a line that is none of these is passed over.
     """
-    held: dict[int, int] = {}
+    by_pid: dict[int, int] = {}
     total_bytes = 0
     for line in content.splitlines():
         words = line.split()
@@ -96,8 +96,8 @@ def parse_clients(content: bytes) -> tuple[dict[int, int], int]:
             total_bytes = size_bytes
         elif words[0] == b"user" and len(words) > 3 and words[-2].isdigit() and len(words[-2]) < 10:
             pid = int(words[-2])
-            held[pid] = held.get(pid, 0) + size_bytes
-    return held, total_bytes or sum(held.values())
+            by_pid[pid] = by_pid.get(pid, 0) + size_bytes
+    return by_pid, total_bytes or sum(by_pid.values())
 
 
 def _size_bytes(word: bytes) -> int | None:

@@ -14,12 +14,12 @@ from typing import Any
 
 import msgspec
 
-from profileapp.collect.seam import Emit, Provision, RunContext, Subject
+from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
 from profileapp.errors import Unavailable
 from profileapp.model.series import Series
 
 # nvmlReturn_t: not supported, no permission, function not found, no data, argument version mismatch, deprecated.
-_NOT_HAD = frozenset({3, 4, 13, 21, 25, 26})
+_UNAVAILABLE = frozenset({3, 4, 13, 21, 25, 26})
 _LIBRARY = "libnvidia-ml.so.1"
 _NO_LIBRARY = f"no NVML on this agent: {_LIBRARY}, which comes with the NVIDIA driver, is not found"
 _DRIVER_NOT_LOADED = 9
@@ -45,7 +45,7 @@ class Gpu(msgspec.Struct, frozen=True):
     handle: Any
 
 
-Look = Callable[[int], Sequence[tuple[Series, float]]]
+Reader = Callable[[int], Sequence[tuple[Series, float]]]
 """Asks one GPU for one thing at a moment (monotonic clock, ns); nothing where the GPU does not have it."""
 
 
@@ -100,7 +100,7 @@ class Nvml:
             try:
                 return function(gpu.handle, *arguments)
             except self._module.NVMLError as error:
-                if error.value not in _NOT_HAD:
+                if error.value not in _UNAVAILABLE:
                     raise
             except getattr(self._module, "NVMLLibraryMismatchError", ()):
                 # What the package makes of a function that is newer than the driver.
@@ -168,34 +168,34 @@ class NvmlSource:
     source = "nvml"
     part = ""
     preference = 20
-    fastest_s = 0.02
+    min_interval_s = 0.02
 
     def __init__(self, load: Callable[[], Any] = load_pynvml) -> None:
         self._nvml = Nvml(load)
-        self._looks: dict[str, list[Look]] = {}
+        self._readers: dict[str, list[Reader]] = {}
         self._failures: dict[str, int] = {}
 
-    def looks_at(self, gpu: Gpu) -> Iterable[Look]:
+    def readers_of(self, gpu: Gpu) -> Iterable[Reader]:
         """What there is to look at on a GPU; what gives nothing at first is not asked again."""
         raise NotImplementedError
 
-    def open(self, run: RunContext, emit: Emit) -> Provision:
+    def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         self._run, self._emit = run, emit
         self._failures = {}
         for gpu in self._nvml.open():
-            looks = [look for look in self.looks_at(gpu) if self.gives(look)]
+            looks = [read_sample for read_sample in self.readers_of(gpu) if self.gives(read_sample)]
             if looks:
-                self._looks[gpu.label] = looks
-        if not self._looks:
+                self._readers[gpu.label] = looks
+        if not self._readers:
             raise Unavailable(f"NVML gives nothing of {self.metric} on this GPU")
-        return Provision()
+        return LaunchRequirements()
 
-    def attach(self, subject: Subject) -> None:
+    def attach(self, subject: AppHandle) -> None:
         self.sample(time.monotonic_ns())
 
     def sample(self, now_ns: int) -> None:
         failure: Exception | None = None
-        for gpu, looks in list(self._looks.items()):
+        for gpu, looks in list(self._readers.items()):
             failed = self._sample_one(looks, now_ns)
             self._failures[gpu] = self._failures.get(gpu, 0) + 1 if failed else 0
             if failed is None:
@@ -203,18 +203,18 @@ class NvmlSource:
             failure = failed
             # What the other GPUs say is worth having: this one is given up alone, the last one by who asks for samples.
             is_given_up = self._nvml.is_lost(failed) or self._failures[gpu] >= FAILURES_IN_A_ROW
-            if is_given_up and len(self._looks) > 1:
-                del self._looks[gpu]
+            if is_given_up and len(self._readers) > 1:
+                del self._readers[gpu]
                 self._run.warn(f"{self.metric}: GPU {gpu} is given up, its series end here ({failed})")
-        if failure and not any(self._failures.get(gpu) == 0 for gpu in self._looks):
+        if failure and not any(self._failures.get(gpu) == 0 for gpu in self._readers):
             raise failure
 
-    def _sample_one(self, looks: Sequence[Look], now_ns: int) -> Exception | None:
+    def _sample_one(self, looks: Sequence[Reader], now_ns: int) -> Exception | None:
         """Samples of one GPU; the last error, if any."""
         failure: Exception | None = None
-        for look in looks:
+        for read_sample in looks:
             try:
-                for series, value in look(now_ns):
+                for series, value in read_sample(now_ns):
                     self._emit(series, value, now_ns)
             except Exception as error:
                 failure = error
@@ -224,13 +224,13 @@ class NvmlSource:
         """Nothing is held for one repeat alone."""
 
     def close(self) -> None:
-        self._looks = {}
+        self._readers = {}
         self._nvml.close()
 
-    def gives(self, look: Look) -> bool:
+    def gives(self, read_sample: Reader) -> bool:
         """Whether there is anything to look at, before the app starts."""
         try:
-            return bool(look(time.monotonic_ns()))
+            return bool(read_sample(time.monotonic_ns()))
         except Exception as error:
             # One thing that cannot be asked for must not take the rest along.
             self._run.warn(f"{self.metric}: a part is left out, NVML fails at it ({error})")

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from profileapp.collect.api import AppHandle
 from profileapp.collect.gpu import series as names
-from profileapp.collect.gpu.nvml_session import Gpu, Look, NvmlSource, load_pynvml
+from profileapp.collect.gpu.nvml_session import Gpu, NvmlSource, Reader, load_pynvml
 from profileapp.collect.kernel_file import number_after
 from profileapp.collect.process.app_processes import AppProcesses
-from profileapp.collect.seam import Subject
 from profileapp.errors import AppEnded, Unavailable
 from profileapp.model.series import Series
 
@@ -38,18 +38,18 @@ class GpuMemoryNvml(NvmlSource):
         self._app: AppProcesses | None = None
         self._app_is_hidden = False
 
-    def looks_at(self, gpu: Gpu) -> Iterable[Look]:
+    def readers_of(self, gpu: Gpu) -> Iterable[Reader]:
         device = self._device(gpu)
         if self.gives(device):
-            return device, self._held(gpu)
+            return device, self._memory_of_processes(gpu)
         # A GPU that shares the CPU's memory has none to tell of. Thor and DGX Spark list what each process holds; the
         # NVML of an Orin (`nvgpu`) lists no process ever: nvmap or CUDA is then to be asked instead.
         name = self._nvml.name(gpu)
         if not name or "nvgpu" in name.lower():
             return ()
-        return self._all_held(gpu), self._held(gpu)
+        return self._all_held(gpu), self._memory_of_processes(gpu)
 
-    def attach(self, subject: Subject) -> None:
+    def attach(self, subject: AppHandle) -> None:
         try:
             self._app, self._app_is_hidden = AppProcesses(subject, self._proc), False
         except AppEnded:
@@ -62,28 +62,28 @@ class GpuMemoryNvml(NvmlSource):
     def detach(self) -> None:
         self._app = None
 
-    def _device(self, gpu: Gpu) -> Look:
+    def _device(self, gpu: Gpu) -> Reader:
         used, total = names.memory_used(gpu.label), names.memory_total(gpu.label)
 
-        def look(_now_ns: int) -> _Pairs:
+        def read_sample(_now_ns: int) -> _Pairs:
             memory = self._nvml.memory(gpu)
             return () if memory is None else ((used, memory.used_bytes), (total, memory.total_bytes))
 
-        return look
+        return read_sample
 
-    def _all_held(self, gpu: Gpu) -> Look:
+    def _all_held(self, gpu: Gpu) -> Reader:
         """What all processes hold of the memory that CPU and GPU share; nothing where one of them does not tell."""
         used, total = names.memory_used(gpu.label), names.memory_total(gpu.label)
         total_bytes = self._shared_memory_bytes()
 
-        def look(_now_ns: int) -> _Pairs:
-            held = self._processes(gpu)
-            if held is None or None in held.values():
+        def read_sample(_now_ns: int) -> _Pairs:
+            by_pid = self._processes(gpu)
+            if by_pid is None or None in by_pid.values():
                 return ()
-            pairs = ((used, float(sum(filter(None, held.values())))),)
+            pairs = ((used, float(sum(filter(None, by_pid.values())))),)
             return (*pairs, (total, total_bytes)) if total_bytes else pairs
 
-        return look
+        return read_sample
 
     def _shared_memory_bytes(self) -> int:
         try:
@@ -100,20 +100,20 @@ class GpuMemoryNvml(NvmlSource):
         graphics = self._nvml.ask(gpu, _GRAPHICS_PROCESSES) or ()
         return {process.pid: process.usedGpuMemory for process in (*graphics, *compute)}
 
-    def _held(self, gpu: Gpu) -> Look:
+    def _memory_of_processes(self, gpu: Gpu) -> Reader:
         """What the app's processes hold; nothing where one of them does not tell, or they are out of sight."""
         allocated = names.memory_allocated(gpu.label)
 
-        def look(now_ns: int) -> _Pairs:
-            held = None if self._app_is_hidden else self._processes(gpu)
-            if held is None:
+        def read_sample(now_ns: int) -> _Pairs:
+            by_pid = None if self._app_is_hidden else self._processes(gpu)
+            if by_pid is None:
                 return ()
-            own = [held[pid] for pid in (self._app.among(held, now_ns) if self._app else ())]
+            own = [by_pid[pid] for pid in (self._app.among(by_pid, now_ns) if self._app else ())]
             if None in own:
                 return ()
             return ((allocated, float(sum(filter(None, own)))),)
 
-        return look
+        return read_sample
 
 
 class GpuSummaryNvml(NvmlSource):
@@ -121,7 +121,7 @@ class GpuSummaryNvml(NvmlSource):
 
     metric = "gpu-summary"
 
-    def looks_at(self, gpu: Gpu) -> Iterable[Look]:
+    def readers_of(self, gpu: Gpu) -> Iterable[Reader]:
         return (
             self._util(gpu),
             self._number(gpu, names.clock_sm, 1e6, ("nvmlDeviceGetClockInfo",), _CLOCK_SM),
@@ -131,33 +131,33 @@ class GpuSummaryNvml(NvmlSource):
             self._throttled(gpu),
         )
 
-    def _util(self, gpu: Gpu) -> Look:
+    def _util(self, gpu: Gpu) -> Reader:
         busy, memory_busy = names.util(gpu.label), names.memory_util(gpu.label)
 
-        def look(_now_ns: int) -> _Pairs:
+        def read_sample(_now_ns: int) -> _Pairs:
             rates = self._nvml.ask(gpu, ("nvmlDeviceGetUtilizationRates",))
             return () if rates is None else ((busy, rates.gpu), (memory_busy, rates.memory))
 
-        return look
+        return read_sample
 
     def _number(
         self, gpu: Gpu, name: Callable[[str], Series], factor: float, functions: tuple[str, ...], *arguments: int
-    ) -> Look:
+    ) -> Reader:
         series = name(gpu.label)
 
-        def look(_now_ns: int) -> _Pairs:
+        def read_sample(_now_ns: int) -> _Pairs:
             number = self._nvml.ask(gpu, functions, *arguments)
             return () if number is None else ((series, number * factor),)
 
-        return look
+        return read_sample
 
-    def _throttled(self, gpu: Gpu) -> Look:
+    def _throttled(self, gpu: Gpu) -> Reader:
         # Newer drivers and libraries say "event" where older ones say "throttle".
         functions = ("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons")
         flags = tuple((names.throttled(gpu.label, reason), mask) for reason, mask in _REASONS)
 
-        def look(_now_ns: int) -> _Pairs:
+        def read_sample(_now_ns: int) -> _Pairs:
             reasons = self._nvml.ask(gpu, functions)
             return () if reasons is None else tuple((series, float(bool(reasons & mask))) for series, mask in flags)
 
-        return look
+        return read_sample

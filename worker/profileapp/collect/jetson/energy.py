@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
 from profileapp.collect.device_tree import is_jetson
 from profileapp.collect.energy.gpu_energy import DiscreteGpuEnergy
 from profileapp.collect.energy.rails import RailEnergy
@@ -17,7 +18,6 @@ from profileapp.collect.gpu.nvml_session import load_pynvml
 from profileapp.collect.jetson import files as jetson_files
 from profileapp.collect.jetson.files import Gauge
 from profileapp.collect.jetson.kernel_source import NOT_A_JETSON, rail_power
-from profileapp.collect.seam import Emit, Provision, RunContext, Subject
 from profileapp.errors import Unavailable
 
 
@@ -29,7 +29,7 @@ class EnergyJetson:
     part = ""
     # A Jetson's NVML, where it knows of energy, knows that of the GPU alone.
     preference = 30
-    fastest_s = 0.01
+    min_interval_s = 0.01
 
     def __init__(self, root: Path = Path("/"), idle_s: float = IDLE_S, load: Callable[[], Any] = load_pynvml) -> None:
         self._root = root
@@ -38,7 +38,7 @@ class EnergyJetson:
         self._gpus = DiscreteGpuEnergy(load)
         self._energy = RailEnergy(self._gpus)
 
-    def open(self, run: RunContext, emit: Emit) -> Provision:
+    def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         self._emit = emit
         if not is_jetson(self._root):
             raise Unavailable(NOT_A_JETSON)
@@ -51,9 +51,9 @@ class EnergyJetson:
             self._energy.rest(self._powers(), time.monotonic_ns())
             time.sleep(IDLE_EVERY_S)
         self._energy.rest(self._powers(), time.monotonic_ns())
-        return Provision()
+        return LaunchRequirements()
 
-    def attach(self, subject: Subject) -> None:
+    def attach(self, subject: AppHandle) -> None:
         self._energy.begin()
         self.sample(time.monotonic_ns())
 

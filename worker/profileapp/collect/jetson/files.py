@@ -72,8 +72,8 @@ def temperatures(root: Path) -> list[Gauge]:
     found = []
     for zone in _folders(root / "sys/class/thermal", "thermal_zone*"):
         name = _text(zone / "type").lower()
-        for ending in _ENDINGS_OF_SENSORS:
-            name = name.removesuffix(ending)
+        for suffix in _ENDINGS_OF_SENSORS:
+            name = name.removesuffix(suffix)
         # An estimate that the fan is ruled by, of several sensors together.
         if name and not name.startswith("thermal-fan-est"):
             found += _gauge(series("system.temperature", "°C", "system", sensor=name), zone / "temp", 1e-3)

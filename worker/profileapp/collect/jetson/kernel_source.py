@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
 from profileapp.collect.device_tree import is_jetson
 from profileapp.collect.gpu import series as gpu_series
 from profileapp.collect.gpu.nvml_session import leave_to_nvml, load_pynvml
 from profileapp.collect.jetson import files as jetson_files
 from profileapp.collect.jetson.files import SENSOR_OFF_C, Gauge
 from profileapp.collect.jetson.throttle import ThrottleWatch
-from profileapp.collect.seam import Emit, Provision, RunContext, Subject
 from profileapp.collect.system.proc_load import ProcLoad
 from profileapp.errors import Unavailable
 from profileapp.model.series import Series, series
@@ -35,7 +35,7 @@ class JetsonSystem:
     source = "jetson-kernel"
     part = ""
     preference = 30
-    fastest_s = 0.01
+    min_interval_s = 0.01
     needs_all = True
 
     def __init__(self, root: Path = Path("/")) -> None:
@@ -44,7 +44,7 @@ class JetsonSystem:
         self._load: ProcLoad | None = None
         self._watch: ThrottleWatch | None = None
 
-    def open(self, run: RunContext, emit: Emit) -> Provision:
+    def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         self._emit = emit
         if not is_jetson(self._root):
             raise Unavailable(NOT_A_JETSON)
@@ -65,9 +65,9 @@ class JetsonSystem:
         ]
         self._load = ProcLoad(self._root / "proc")
         self._watch = ThrottleWatch(self._root)
-        return Provision()
+        return LaunchRequirements()
 
-    def attach(self, subject: Subject) -> None:
+    def attach(self, subject: AppHandle) -> None:
         if self._load and self._watch:
             self._load.begin()
             self._watch.begin()
@@ -82,7 +82,7 @@ class JetsonSystem:
             value = gauge.read()
             if value is not None and (value > SENSOR_OFF_C or gauge.series.name != _TEMPERATURE):
                 emit(gauge.series, value, now_ns)
-        self._watch.look(emit, now_ns)
+        self._watch.sample(emit, now_ns)
 
     def detach(self) -> None:
         """Nothing is held for one repeat alone."""
@@ -97,7 +97,7 @@ class JetsonSystem:
         self._load = self._watch = None
 
 
-class JetsonSystemInPart(JetsonSystem):
+class PartialJetsonSystem(JetsonSystem):
     """The same, of what this user can read: for a Jetson without tegrastats."""
 
     source = "jetson-kernel (in part)"
@@ -114,14 +114,14 @@ class JetsonGpuSummary:
     part = ""
     # NVML, where it gives anything on a Jetson, does not know the load of its GPU.
     preference = 30
-    fastest_s = 0.01
+    min_interval_s = 0.01
 
     def __init__(self, root: Path = Path("/"), load: Callable[[], Any] = load_pynvml) -> None:
         self._root = root
         self._load_nvml = load
         self._gauges: list[Gauge] = []
 
-    def open(self, run: RunContext, emit: Emit) -> Provision:
+    def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         self._emit = emit
         if not is_jetson(self._root):
             raise Unavailable(NOT_A_JETSON)
@@ -130,9 +130,9 @@ class JetsonGpuSummary:
         if not load:
             raise Unavailable(_why_not(self._root, [_LOAD]))
         self._gauges = [*load, *jetson_files.gpu_clocks(self._root, gpu_series.clock_sm), *self._temperatures()]
-        return Provision()
+        return LaunchRequirements()
 
-    def attach(self, subject: Subject) -> None:
+    def attach(self, subject: AppHandle) -> None:
         self.sample(time.monotonic_ns())
 
     def sample(self, now_ns: int) -> None:

@@ -16,10 +16,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
 from profileapp.collect.jetson.tegrastats_line import LINE_LIMIT, Reading, TegrastatsParser
 from profileapp.collect.jetson.throttle import ThrottleWatch
-from profileapp.collect.line_cutter import LineCutter
-from profileapp.collect.seam import Emit, Provision, RunContext, Subject
+from profileapp.collect.line_splitter import LineSplitter
 from profileapp.errors import Unavailable
 
 USUAL_PLACES = (Path("/usr/bin/tegrastats"), Path("/home/nvidia/tegrastats"), Path("/home/ubuntu/tegrastats"))
@@ -52,7 +52,7 @@ class Tegrastats:
     source = "tegrastats"
     part = ""
     preference = 20
-    fastest_s = 0.1
+    min_interval_s = 0.1
 
     def __init__(self, find: Callable[[], Path | None] = find_tegrastats, root: Path = Path("/")) -> None:
         self._find = find
@@ -70,7 +70,7 @@ class Tegrastats:
         self._line_at_s = 0.0
         self._restarts = 0
 
-    def open(self, run: RunContext, emit: Emit) -> Provision:
+    def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         program = self._find()
         if program is None:
             raise Unavailable("there is no tegrastats: not a Jetson")
@@ -90,20 +90,20 @@ class Tegrastats:
             self.close()
             raise Unavailable(f"{program} tells of no {self.main}, on this board or to this user")
         self._throttles = ThrottleWatch(self._root)
-        return Provision()
+        return LaunchRequirements()
 
-    def attach(self, subject: Subject) -> None:
+    def attach(self, subject: AppHandle) -> None:
         if self._throttles:
             self._throttles.begin()
         self._emitting = True
 
     def sample(self, now_ns: int) -> None:
         """Samples come with the lines; here it is looked whether they come, and for throttling. Raises RuntimeError."""
-        self._look_whether_lines_come()
+        self._check_for_lines()
         if self._throttles:
-            self._throttles.look(self._emit, now_ns)
+            self._throttles.sample(self._emit, now_ns)
 
-    def _look_whether_lines_come(self) -> None:
+    def _check_for_lines(self) -> None:
         silent_s = time.monotonic() - self._line_at_s
         if silent_s > SILENCE_S + 2 * self._interval_s:
             self._line_at_s = time.monotonic()
@@ -164,10 +164,10 @@ class Tegrastats:
         stream = process.stdout
         if stream is None:
             return
-        cutter = LineCutter(LINE_LIMIT)
+        splitter = LineSplitter(LINE_LIMIT)
         with stream, suppress(OSError, ValueError):
             while content := os.read(stream.fileno(), _READ_BYTES):
-                lines, _ = cutter.feed(content)
+                lines, _ = splitter.feed(content)
                 for line in lines:
                     self._take(line.decode("ascii", errors="replace"))
 

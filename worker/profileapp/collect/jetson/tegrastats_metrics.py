@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
 from profileapp.collect.energy.gpu_energy import DiscreteGpuEnergy
 from profileapp.collect.energy.rails import RailEnergy
 from profileapp.collect.energy.series import IDLE_S
@@ -14,7 +15,6 @@ from profileapp.collect.gpu import series as gpu_series
 from profileapp.collect.gpu.nvml_session import leave_to_nvml, load_pynvml
 from profileapp.collect.jetson.tegrastats import Tegrastats, find_tegrastats
 from profileapp.collect.jetson.tegrastats_line import Reading
-from profileapp.collect.seam import Emit, Provision, RunContext, Subject
 from profileapp.model.series import Series
 
 
@@ -34,7 +34,7 @@ class TegrastatsGpuSummary(Tegrastats):
         super().__init__(find, root)
         self._load_nvml = load
 
-    def open(self, run: RunContext, emit: Emit) -> Provision:
+    def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         leave_to_nvml(self._load_nvml)
         return super().open(run, emit)
 
@@ -56,7 +56,7 @@ class TegrastatsGpuSummary(Tegrastats):
 
     def sample(self, now_ns: int) -> None:
         """Throttling is the metric `system`'s to tell."""
-        self._look_whether_lines_come()
+        self._check_for_lines()
 
 
 class TegrastatsEnergy(Tegrastats):
@@ -76,12 +76,12 @@ class TegrastatsEnergy(Tegrastats):
         self._gpus = DiscreteGpuEnergy(load)
         self._energy = RailEnergy(self._gpus)
 
-    def open(self, run: RunContext, emit: Emit) -> Provision:
+    def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         self._gpus.open(run.warn)
-        provision = super().open(run, emit)
+        requirements = super().open(run, emit)
         # The first line may come at once, the second an interval later: two make an idle power.
         time.sleep(max(IDLE_S, 2 * self._interval_s))
-        return provision
+        return requirements
 
     def close(self) -> None:
         super().close()
@@ -90,13 +90,13 @@ class TegrastatsEnergy(Tegrastats):
     def _is_main(self, readings: Sequence[Reading]) -> bool:
         return any(series.name == "system.power" for series, _ in readings)
 
-    def attach(self, subject: Subject) -> None:
+    def attach(self, subject: AppHandle) -> None:
         self._energy.begin()
         super().attach(subject)
 
     def sample(self, now_ns: int) -> None:
         """Throttling is the metric `system`'s to tell."""
-        self._look_whether_lines_come()
+        self._check_for_lines()
 
     def _heard_line(self, readings: Sequence[Reading], now_ns: int) -> None:
         powers = {series.labels[0][1]: value for series, value in readings if series.name == "system.power"}

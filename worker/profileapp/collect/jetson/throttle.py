@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from profileapp.collect.api import Emit
 from profileapp.collect.gpu.series import HEAT, POWER
 from profileapp.collect.kernel_file import KernelFile
-from profileapp.collect.seam import Emit
 from profileapp.model.series import series
 
 THROTTLED_FOR_HEAT = series("system.throttled", "", "system", reason=HEAT)
@@ -20,7 +20,7 @@ THROTTLED_FOR_POWER = series("system.throttled", "", "system", reason=POWER)
 POWER_MODE = series("system.power-mode", "", "system")
 """Number of the power mode that nvpmodel has set."""
 
-LOOK_INTERVAL_NS = 1_000_000_000
+POLL_INTERVAL_NS = 1_000_000_000
 # Cooling devices that lower clocks because of heat: `cpu-balanced`, `gpu-throttle-alert`, `cpu-heavy`; the kernel's
 # own are called `thermal-cpufreq-0` and `thermal-devfreq-0`, from Linux 5.12 on `cpufreq-cpu0`, `devfreq-17000000.gpu`.
 # All others do something else, most of them all the time: fans; `hot-surface-alert`, which warns; `CORE-floor`,
@@ -51,11 +51,11 @@ class ThrottleWatch:
         self._events_before = [_number(file) for file in self._overcurrents]
         self._look_at_ns = 0
 
-    def look(self, emit: Emit, now_ns: int) -> None:
+    def sample(self, emit: Emit, now_ns: int) -> None:
         """Emits what is so now, at most once a second."""
         if now_ns < self._look_at_ns:
             return
-        self._look_at_ns = now_ns + LOOK_INTERVAL_NS
+        self._look_at_ns = now_ns + POLL_INTERVAL_NS
         if self._coolers:
             emit(THROTTLED_FOR_HEAT, float(any(_number(file) for file in self._coolers)), now_ns)
         if self._overcurrents:

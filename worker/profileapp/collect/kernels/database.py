@@ -33,7 +33,7 @@ _NAME_COLUMNS = ("demangledName", "shortName", "nameId", "name")
 _VERSION = re.compile(r"_v[0-9]{4,5}$")
 _DURATION = "[end] - start"
 _ENDED = "[end] >= start"
-_STEPS_BETWEEN_LOOKS = 100_000
+_STEPS_BETWEEN_CHECKS = 100_000
 
 # Queries are made of our own words only; names of tables and columns cannot be parameters.
 Sums = tuple[str, int, float, float, float]
@@ -57,7 +57,7 @@ def read_kernel_database(path: Path, time_limit_s: float = TIME_LIMIT_S) -> Kern
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.text_factory = lambda raw: raw.decode("utf-8", errors="replace")
             ends_s = time.monotonic() + time_limit_s
-            connection.set_progress_handler(lambda: int(time.monotonic() > ends_s), _STEPS_BETWEEN_LOOKS)
+            connection.set_progress_handler(lambda: int(time.monotonic() > ends_s), _STEPS_BETWEEN_CHECKS)
             _Database(connection).fold_into(fold)
     except (sqlite3.Error, OverflowError, ValueError) as error:
         # ValueError: sqlite3 could not decode SQLite's own message about a garbled schema.

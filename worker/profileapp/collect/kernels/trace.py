@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from profileapp.collect.api import AppHandle, Argv, Emit, LaunchRequirements, Mount, RunContext, Trace
 from profileapp.collect.kernels.database import read_kernel_database
 from profileapp.collect.kernels.fold import KernelFold, KernelReport
 from profileapp.collect.kernels.report import read_kernel_report
-from profileapp.collect.seam import Emit, Mount, Provision, RunContext, Subject, Trace, Words
 from profileapp.collect.trace_tool import find_program, output_folder, tool_mount
 from profileapp.errors import AgentError, Unavailable
 from profileapp.record.table_files import write_kernels
@@ -34,13 +34,13 @@ class _KernelTrace:
     part = "kernels"
     source = ""
     preference = 0
-    fastest_s = 0.01
+    min_interval_s = 0.01
     _variable = ""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._environ = environ
 
-    def open(self, run: RunContext, emit: Emit) -> Provision:
+    def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         self._run = run
         program = find_program(self.source, self._environ.get(self._variable, ""), self._environ)
         if program is None:
@@ -49,9 +49,9 @@ class _KernelTrace:
         tool = tool_mount(self._folder(program)) if run.contained else None
         self._output, self._seen, output = output_folder(run, _OUTPUT)
         mounts: tuple[Mount, ...] = (tool, output) if tool else (output,)
-        return Provision({}, mounts, Trace(self._wrap, self._gather))
+        return LaunchRequirements({}, mounts, Trace(self._wrap, self._collect_results))
 
-    def attach(self, subject: Subject) -> None:
+    def attach(self, subject: AppHandle) -> None:
         """The tool is in front of the app already."""
 
     def sample(self, now_ns: int) -> None:
@@ -67,7 +67,7 @@ class _KernelTrace:
         """What of the agent a container must see to run the tool."""
         raise NotImplementedError
 
-    def _words(self) -> Words:
+    def _argv(self) -> Argv:
         """The tool's own words, in front of the app's."""
         raise NotImplementedError
 
@@ -75,12 +75,12 @@ class _KernelTrace:
         """What the tool wrote. Raises AgentError, OSError."""
         raise NotImplementedError
 
-    def _wrap(self, words: Words) -> Words:
-        if not words:
+    def _wrap(self, argv: Argv) -> Argv:
+        if not argv:
             raise Unavailable("the image has neither entrypoint nor command")
-        return (*self._words(), *words)
+        return (*self._argv(), *argv)
 
-    def _gather(self) -> None:
+    def _collect_results(self) -> None:
         fold = KernelFold()
         unread_lines = left_out = 0
         try:
@@ -121,9 +121,9 @@ class Nsys(_KernelTrace):
         folder = program.parent
         return folder if folder.name.startswith("target-") else folder.parent
 
-    def _words(self) -> Words:
+    def _argv(self) -> Argv:
         # CUDA alone: sampling the CPU, and calls of the operating system, would cost the app more.
-        words = (
+        argv = (
             str(self._program),
             "profile",
             "--trace=cuda",
@@ -134,7 +134,7 @@ class Nsys(_KernelTrace):
         )
         limit_s = self._time_limit_s()
         # It ends the app itself then, and has the report ready before anybody ends the container.
-        return (*words, f"--duration={max(1, int(limit_s) - 1)}") if limit_s else words
+        return (*argv, f"--duration={max(1, int(limit_s) - 1)}") if limit_s else argv
 
     def _reports(self) -> Iterator[KernelReport]:
         for path in (*self._written("*.nsys-rep"), *self._written("*.qdrep")):
@@ -148,10 +148,10 @@ class Nsys(_KernelTrace):
                     database.unlink()
 
     def _export(self, report: Path, database: Path) -> None:
-        words = [str(self._program), "export", "--type=sqlite", "--force-overwrite=true", "--output", str(database)]
+        argv = [str(self._program), "export", "--type=sqlite", "--force-overwrite=true", "--output", str(database)]
         try:
             done = subprocess.run(
-                [*words, str(report)],
+                [*argv, str(report)],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=EXPORT_TIMEOUT_S,
@@ -161,8 +161,8 @@ class Nsys(_KernelTrace):
         except subprocess.TimeoutExpired as error:
             raise AgentError(f"nsys export takes longer than {EXPORT_TIMEOUT_S:.0f} s") from error
         if done.returncode:
-            said = " ".join(done.stderr.decode(errors="replace").split())[:300]
-            raise AgentError(f"nsys export failed with exit code {done.returncode}: {said}")
+            stderr_text = " ".join(done.stderr.decode(errors="replace").split())[:300]
+            raise AgentError(f"nsys export failed with exit code {done.returncode}: {stderr_text}")
 
 
 class Nvprof(_KernelTrace):
@@ -176,15 +176,15 @@ class Nvprof(_KernelTrace):
         """CUDA/bin/nvprof needs the libraries of CUDA/extras and CUDA/lib64."""
         return program.parent.parent
 
-    def _words(self) -> Words:
-        words = (
+    def _argv(self) -> Argv:
+        argv = (
             str(self._program),
             "--csv",
             "--profile-child-processes",
             f"--log-file={self._seen}/report-%p.csv",
         )
         limit_s = self._time_limit_s()
-        return (*words, f"--timeout={max(1, int(limit_s) - 1)}") if limit_s else words
+        return (*argv, f"--timeout={max(1, int(limit_s) - 1)}") if limit_s else argv
 
     def _reports(self) -> Iterator[KernelReport]:
         for path in self._written("report-*.csv"):

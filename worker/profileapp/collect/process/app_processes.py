@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from profileapp.collect.api import AppHandle
 from profileapp.collect.process.family import Family
 from profileapp.collect.process.stat import read_stat
-from profileapp.collect.seam import Subject
 from profileapp.errors import AppEnded, Unavailable
 
 
@@ -17,7 +17,7 @@ class AppProcesses:
     Raises AppEnded where the app is gone, and Unavailable where its processes cannot be seen from here.
     """
 
-    def __init__(self, subject: Subject, proc: Path) -> None:
+    def __init__(self, subject: AppHandle, proc: Path) -> None:
         self._proc = proc
         self._container_id = subject.container_id.encode()
         self._family: Family | None = None
@@ -34,7 +34,7 @@ class AppProcesses:
         """Those of `pids` that are the app's now."""
         if self._family is not None:
             # Looked at each time, though there be no pids: who is seen once is known when its parent has ended.
-            members = {member.pid for member in self._family.look(now_ns)}
+            members = {member.pid for member in self._family.scan(now_ns)}
             return frozenset(pid for pid in pids if pid in members)
         return frozenset(pid for pid in pids if self._in_container(pid))
 

@@ -26,7 +26,7 @@ class Family:
         self._strangers: set[str] = set()
         self._strangers_since_ns = 0
 
-    def look(self, now_ns: int) -> list[ProcessStat]:
+    def scan(self, now_ns: int) -> list[ProcessStat]:
         """The members there are now. Raises OSError where /proc cannot be listed."""
         if now_ns - self._strangers_since_ns > STRANGERS_KEPT_NS:
             self._strangers, self._strangers_since_ns = set(), now_ns

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from profileapp.collect.api import Emit
 from profileapp.collect.kernel_file import KernelFile, lines_of_words, number_after
-from profileapp.collect.seam import Emit
 from profileapp.errors import Unavailable
 from profileapp.model.series import Series, series
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from profileapp.collect.seam import Emit, Provision, RunContext, Subject
+from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
 from profileapp.collect.system.proc_load import ProcLoad
 from profileapp.model.series import Series, series
 
@@ -27,21 +27,21 @@ class PsutilSystem:
     part = ""
     # Sources that know a kind of device, such as a Jetson, come before it.
     preference = 10
-    fastest_s = 0.01
+    min_interval_s = 0.01
 
     def __init__(self, proc: Path = Path("/proc")) -> None:
         self._proc = proc
         self._load: ProcLoad | None = None
         self._sensors: dict[str, Series] = {}
         self._slow_at_ns = 0
-        self._slow_looks: list[Callable[[int], None]] = [self._temperatures, self._frequency]
+        self._slow_readers: list[Callable[[int], None]] = [self._temperatures, self._frequency]
 
-    def open(self, run: RunContext, emit: Emit) -> Provision:
+    def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         self._run, self._emit = run, emit
         self._load = ProcLoad(self._proc)
-        return Provision()
+        return LaunchRequirements()
 
-    def attach(self, subject: Subject) -> None:
+    def attach(self, subject: AppHandle) -> None:
         if self._load:
             self._load.begin()
         self._slow_at_ns = 0
@@ -53,8 +53,8 @@ class PsutilSystem:
         self._load.sample(self._emit, now_ns)
         if now_ns >= self._slow_at_ns:
             self._slow_at_ns = now_ns + SLOW_INTERVAL_NS
-            for look in tuple(self._slow_looks):
-                self._look_slowly(look, now_ns)
+            for read in tuple(self._slow_readers):
+                self._read_slowly(read, now_ns)
 
     def detach(self) -> None:
         """Nothing is held for one repeat alone."""
@@ -64,13 +64,13 @@ class PsutilSystem:
             self._load.close()
             self._load = None
 
-    def _look_slowly(self, look: Callable[[int], None], now_ns: int) -> None:
+    def _read_slowly(self, read: Callable[[int], None], now_ns: int) -> None:
         """A sensor that fails must not take the rest along: it is told of once, and not asked again."""
         try:
-            look(now_ns)
+            read(now_ns)
         except Exception as error:
-            self._slow_looks.remove(look)
-            what = look.__name__.strip("_")
+            self._slow_readers.remove(read)
+            what = read.__name__.strip("_")
             self._run.warn(f"system: no {what} from now on, reading failed ({type(error).__name__}: {error})")
 
     def _temperatures(self, now_ns: int) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
 from profileapp.judge.verdict import JudgedRun
-from profileapp.model.run import BudgetResult, Held, MetricStatus, Run
+from profileapp.model.run import BaselineComparison, BudgetResult, MetricStatus, Run
 from profileapp.model.text import path_part
 from profileapp.record.folder import APP_LOG_FILE
+from profileapp.report.baseline_text import baseline_text, comparison_text
 from profileapp.report.clean import clean
 from profileapp.report.format import ABSENT, moment, quantity
-from profileapp.report.held_text import baseline_text, held_text
 from profileapp.report.jenkins.attached import attached, attached_plots, harmless, page_address
 from profileapp.report.page_data import budget_text, duration_s, remarks
 
@@ -34,7 +34,7 @@ def _suite(judged: JudgedRun) -> TestSuite:
     cases += [_metric_case(metric, classname) for metric in run.metrics]
     cases += [_unknown_metric_case(metric, classname) for metric in run.target.metrics if metric not in known]
     cases += [_budget_case(budget, classname) for budget in run.budgets]
-    cases += _held_cases(run, classname)
+    cases += _comparison_cases(run, classname)
     return _suite_of(run, cases)
 
 
@@ -53,7 +53,7 @@ def _suite_of(run: Run, cases: list[TestCase], suffix: str = "") -> TestSuite:
 
 def baseline_xml(judged: Sequence[JudgedRun]) -> str:
     """One suite a target, of the cases of its baseline alone: the others were published before that was known."""
-    suites = [_suite_of(each.run, _held_cases(each.run, _classname(each.run)), " baseline") for each in judged]
+    suites = [_suite_of(each.run, _comparison_cases(each.run, _classname(each.run)), " baseline") for each in judged]
     return str(to_xml_report_string(suites, prettyprint=False))
 
 
@@ -82,21 +82,23 @@ def _classname(run: Run) -> str:
     return f"{path_part(run.app.name or 'app')}.{path_part(run.target.name)}"
 
 
-def _held_cases(run: Run, classname: str) -> list[TestCase]:
+def _comparison_cases(run: Run, classname: str) -> list[TestCase]:
     if run.baseline is None:
         return []
     about = "\n".join((f"held against {baseline_text(run.baseline)}", *run.baseline.remarks))
-    return [_held_case(held, about, classname) for held in run.baseline.numbers]
+    return [_comparison_case(comparison, about, classname) for comparison in run.baseline.numbers]
 
 
-def _held_case(held: Held, about: str, classname: str) -> TestCase:
-    text = _text(held_text(held), NAME_LIMIT * 5)
+def _comparison_case(comparison: BaselineComparison, about: str, classname: str) -> TestCase:
+    text = _text(comparison_text(comparison), NAME_LIMIT * 5)
     case = TestCase(
-        _name(f"baseline {held.title} {held.statistic}"), classname, stdout=_text(f"{text}\n{about}", LOG_LIMIT)
+        _name(f"baseline {comparison.title} {comparison.statistic}"),
+        classname,
+        stdout=_text(f"{text}\n{about}", LOG_LIMIT),
     )
-    if held.state == "worse":
-        case.add_failure_info(text, failure_type=held.state)
-    elif held.state == "not enough data":
+    if comparison.state == "worse":
+        case.add_failure_info(text, failure_type=comparison.state)
+    elif comparison.state == "not enough data":
         case.add_skipped_info(text)
     return case
 
@@ -110,9 +112,9 @@ def _run_case(judged: JudgedRun, classname: str) -> TestCase:
     case = TestCase("run", classname, duration_s(judged), stdout=_text("\n".join(notes), LOG_LIMIT) or None)
     message = _text(run.message or "the run did not come to its end", NAME_LIMIT * 5)
     if judged.verdict == "app failed":
-        case.add_failure_info(message, _text(judged.app_log_tail, LOG_LIMIT) or message, run.ending)
-    elif run.ending in ("not-measured", "aborted") or judged.verdict == "incomplete":
-        case.add_error_info(message, _text(judged.app_log_tail, LOG_LIMIT) or message, run.ending or "incomplete")
+        case.add_failure_info(message, _text(judged.app_log_tail, LOG_LIMIT) or message, run.exit_reason)
+    elif run.exit_reason in ("not-measured", "aborted") or judged.verdict == "incomplete":
+        case.add_error_info(message, _text(judged.app_log_tail, LOG_LIMIT) or message, run.exit_reason or "incomplete")
     return case
 
 
@@ -135,7 +137,7 @@ def _unknown_metric_case(metric: str, classname: str) -> TestCase:
 def _budget_case(budget: BudgetResult, classname: str) -> TestCase:
     text = _text(budget_text(budget), NAME_LIMIT * 5)
     case = TestCase(_name(f"budget {budget.key} {budget.condition}"), classname, stdout=text)
-    if budget.state != "kept":
+    if budget.state != "met":
         case.add_failure_info(text, failure_type=budget.state)
     return case
 
@@ -156,7 +158,7 @@ def _properties(run: Run) -> dict[str, str]:
         "image.digest": run.image.digest if run.image else "",
         "commit": run.build.commit,
         "build": run.build.url,
-        "ending": run.ending or "",
+        "exit_reason": run.exit_reason or "",
     }
     return {key: _text(value, NAME_LIMIT * 5) for key, value in properties.items() if value}
 

@@ -22,9 +22,9 @@ from profileapp.errors import AgentError
 from profileapp.judge.verdict import JudgedRun, without_judgement
 from profileapp.model.stacks import read_folded
 from profileapp.record.files import open_regular, write_atomic
-from profileapp.record.folder import APP_LOG_FILE, METRICS_FILE, PACKED_METRICS_FILE, RUN_FILE
+from profileapp.record.folder import APP_LOG_FILE, COMPRESSED_METRICS_FILE, METRICS_FILE, RUN_FILE
 from profileapp.record.table_files import FUNCTIONS_FILE, KERNELS_FILE, STACKS_FILE
-from profileapp.report import devices, held_text, page_data
+from profileapp.report import baseline_text, devices, page_data
 from profileapp.report.clean import clean, one_line
 from profileapp.report.format import ABSENT, duration, moment, quantity
 from profileapp.report.one_line import summary_line
@@ -32,10 +32,10 @@ from profileapp.report.page.flame_graph import flame_graph_svg
 from profileapp.report.page.profile_tables import Table, function_tables, kernel_tables
 from profileapp.report.page.speedscope import speedscope_json
 from profileapp.report.plot import families
+from profileapp.report.plot.annotations import Annotations
 from profileapp.report.plot.distributions import distributions
 from profileapp.report.plot.series import Plot, plot_target
 from profileapp.report.plot.targets import target_plots
-from profileapp.report.plot.told import Told
 
 TEXT_LIMIT = 20_000
 SERIES_LIMIT = 500
@@ -54,7 +54,7 @@ _OWN_FILE = re.compile(
 _LINKED = (
     RUN_FILE,
     METRICS_FILE,
-    PACKED_METRICS_FILE,
+    COMPRESSED_METRICS_FILE,
     "series.csv",
     FUNCTIONS_FILE,
     KERNELS_FILE,
@@ -132,7 +132,7 @@ def _write_target(templates: jinja2.Environment, placed: devices.Placed) -> Targ
         judged.series,
         page_data.measured_repeats(judged.run),
         judged.run.budgets,
-        Told(judged.run.phases, judged.run.marks, judged.run.events),
+        Annotations(judged.run.phases, judged.run.marks, judged.run.events),
     )
     written = tuple(write_plot(folder, index, plot) for index, plot in enumerate(plots, start=1))
     flame_graph = _write_stacks(folder, judged)
@@ -232,7 +232,7 @@ def page_templates() -> jinja2.Environment:
         "SERIES_LIMIT": SERIES_LIMIT,
         "of": page_data,
         "beside": devices,
-        "earlier": held_text,
+        "earlier": baseline_text,
     }
     return environment
 

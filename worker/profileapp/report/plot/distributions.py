@@ -55,7 +55,7 @@ def _histogram(key: str, one: Series, ranked: array[float]) -> Plot:
             )  # fmt: skip
         dress(axes, "values")
         axes.set_xlabel(one_line(unit, 24), fontsize=8, color=TEXT, labelpad=1)
-        told = ", ".join(f"{name} {quantity(value, one.unit)}" for name, value in marks)
+        alt_text = ", ".join(f"{name} {quantity(value, one.unit)}" for name, value in marks)
         span = f"between {quantity(ranked[0], one.unit)} and {quantity(ranked[-1], one.unit)}"
-        description = f"{len(ranked)} values of {one.title} {span}, {told}"
+        description = f"{len(ranked)} values of {one.title} {span}, {alt_text}"
         return finished(figure, key, one_line(one.title, 80), one_line(description, 300))

@@ -35,7 +35,7 @@ class Limit(msgspec.Struct, frozen=True):
 
     value: float
     label: str
-    kept: bool
+    is_met: bool
 
 
 class Family(msgspec.Struct, frozen=True):
@@ -127,7 +127,7 @@ def _without_statistic(key: str) -> str:
 def _concerns(budget: BudgetResult, group: Sequence[Series]) -> bool:
     path, statistic = split_key(budget.key).path, split_key(budget.key).statistic
     judged = budget.state != "not-measured" and budget.limit is not None
-    return judged and statistic not in ("count", "sd") and any(path in _paths(one) for one in group)
+    return judged and statistic not in ("count", "stddev") and any(path in _paths(one) for one in group)
 
 
 def _limit(budget: BudgetResult, several: bool) -> Limit:
@@ -135,7 +135,7 @@ def _limit(budget: BudgetResult, several: bool) -> Limit:
     of = f"{key.statistic} of {key.path.rpartition('.')[2]}" if several else key.statistic
     of += f" outside {key.phase[1:]}" if key.phase.startswith("!") else f" in {key.phase}" if key.phase else ""
     return Limit(
-        budget.limit or 0.0, one_line(f"budget: {of} {condition_text(budget.condition)}", 48), budget.state == "kept"
+        budget.limit or 0.0, one_line(f"budget: {of} {condition_text(budget.condition)}", 48), budget.state == "met"
     )
 
 

@@ -33,7 +33,7 @@ def mark_limits(
         at = limit.value / factor
         if not bottom <= at <= top:
             continue
-        colour = colours[0 if limit.kept else 1]
+        colour = colours[0 if limit.is_met else 1]
         axes.axhline(at, color=colour, linewidth=0.9, linestyle=(0, (4, 2)))
         label = one_line(limit.label, _LETTERS)
         box = freest(_places(label, (at - bottom) / (top - bottom), size_pt), lines, taken)

@@ -13,16 +13,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from profileapp.report.plot.series import LINES, PAGE, SAFE_MAGNITUDE, Plot, dark
-from profileapp.report.plot.svg import plain_svg
+from profileapp.report.plot.svg import inline_svg_styles
 
 BLUE, ORANGE, TEXT = "#0072b2", "#c95500", "#3b4046"
-__all__ = ["BLUE", "ORANGE", "PAGE", "TEXT", "Look", "dress", "finished", "look_of", "plot_style", "safe"]
+__all__ = ["BLUE", "ORANGE", "PAGE", "TEXT", "Style", "dress", "finished", "plot_style", "safe", "style_of"]
 
 _HATCHES = ("", "////", "....", "xxxx", "----", "\\\\\\\\", "||||")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "p")
 
 
-class Look(msgspec.Struct, frozen=True):
+class Style(msgspec.Struct, frozen=True):
     """How one of several devices is told from the others: by colour, and by pattern and shape, which need none."""
 
     colour: str
@@ -30,9 +30,9 @@ class Look(msgspec.Struct, frozen=True):
     marker: str
 
 
-def look_of(index: int) -> Look:
+def style_of(index: int) -> Style:
     """The look of the device of this number; 56 are unlike each other."""
-    return Look(LINES[index % len(LINES)], _HATCHES[index % len(_HATCHES)], _MARKERS[index % len(_MARKERS)])
+    return Style(LINES[index % len(LINES)], _HATCHES[index % len(_HATCHES)], _MARKERS[index % len(_MARKERS)])
 
 
 def safe(value: float) -> float:
@@ -68,5 +68,5 @@ def finished(figure: Figure, key: str, title: str, description: str) -> Plot:
     stream = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(stream, format="svg", transparent=True, metadata=nothing)
-    svg = plain_svg(stream.getvalue(), title, description)
+    svg = inline_svg_styles(stream.getvalue(), title, description)
     return Plot(key, title, "", description, svg.encode(), dark(svg).encode())

@@ -20,11 +20,11 @@ from profileapp.model.vector import extremes
 from profileapp.record.series_data import SeriesData
 from profileapp.report.clean import one_line
 from profileapp.report.format import quantity, scale_of
+from profileapp.report.plot.annotations import Annotations, Colours, draw_annotations, make_room
 from profileapp.report.plot.decimate import decimate
 from profileapp.report.plot.families import Family, families
 from profileapp.report.plot.limits import mark_limits
-from profileapp.report.plot.svg import plain_svg, recoloured
-from profileapp.report.plot.told import Colours, Told, draw_told, make_room
+from profileapp.report.plot.svg import inline_svg_styles, recoloured
 
 POINT_LIMIT = 1600
 """Points of one line; where a plot has several lines they share twice as many."""
@@ -53,7 +53,7 @@ _DARK = {
     "#fcfcfd": "#171a1e",
 }
 LINES = tuple(_DARK)[:8]
-_TEXT, _AXIS, _GRID, _SHADE, _BROKEN, PAGE = tuple(_DARK)[8:]
+_TEXT, _AXIS, _GRID, _SHADE, _VIOLATED, PAGE = tuple(_DARK)[8:]
 _DASHES = ("solid", (0, (5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 
 _WIDTH_PT, _PLOT_PT, _LEFT_PT, _RIGHT_PT, _BOTTOM_PT, _ROW_PT = 360.0, 96.0, 34.0, 20.0, 15.0, 12.0
@@ -95,7 +95,7 @@ def plot_target(
     series: Mapping[Series, SeriesData],
     repeats: Sequence[Repeat],
     budgets: Sequence[BudgetResult],
-    told: Told | None = None,
+    annotations: Annotations | None = None,
 ) -> tuple[list[Plot], int]:
     """The plots of a target, the app's own first, and how many more there would be beyond what a page bears.
 
@@ -115,7 +115,7 @@ def plot_target(
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore", UserWarning)
-        return [_plot(family, filled, repeats, time, told or Told()) for family in chosen], left_out
+        return [_plot(family, filled, repeats, time, annotations or Annotations()) for family in chosen], left_out
 
 
 def _time(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> _Time:
@@ -133,7 +133,11 @@ def _time(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> _Ti
 
 
 def _plot(
-    family: Family, series: Mapping[Series, SeriesData], repeats: Sequence[Repeat], time: _Time, told: Told
+    family: Family,
+    series: Mapping[Series, SeriesData],
+    repeats: Sequence[Repeat],
+    time: _Time,
+    annotations: Annotations,
 ) -> Plot:
     limit = POINT_LIMIT if len(family.lines) == 1 else max(4, POINT_LIMIT * 2 // len(family.lines))
     # Fewer points have the same extremes; one line after another, for all of them may be more than memory bears.
@@ -152,14 +156,14 @@ def _plot(
     _mark_repeats(axes, repeats, time)
     _dress(axes, one_line(unit, 24), time)
     _scale(axes, family, factor, low, high)
-    make_room(axes, told)
-    draw_told(axes, told, time.at, time.end_ns, Colours(LINES, _AXIS, _TEXT, _BROKEN, PAGE))
+    make_room(axes, annotations)
+    draw_annotations(axes, annotations, time.at, time.end_ns, Colours(LINES, _AXIS, _TEXT, _VIOLATED, PAGE))
     size_pt = (_WIDTH_PT - _LEFT_PT - _RIGHT_PT, _PLOT_PT)
-    mark_limits(axes, family.limits, factor, size_pt, (_TEXT, _BROKEN, PAGE))
+    mark_limits(axes, family.limits, factor, size_pt, (_TEXT, _VIOLATED, PAGE))
     if len(shown) > 1:
         _legend(axes, columns)
     description = _describe(family, low, high, time)
-    svg = plain_svg(_svg(figure), family.title, description)
+    svg = inline_svg_styles(_svg(figure), family.title, description)
     return Plot(family.key, family.title, family.metric, description, svg.encode(), dark(svg).encode())
 
 
@@ -234,7 +238,7 @@ def _scale(axes: Axes, family: Family, factor: float, low: float, high: float) -
         axes.set_ylim(0, high * 1.12 / factor or 1.0)
     for limit in family.limits:
         bottom, top = axes.get_ylim()
-        if limit.value <= (4 if not limit.kept else 1.5) * high and limit.value / factor > top:
+        if limit.value <= (4 if not limit.is_met else 1.5) * high and limit.value / factor > top:
             axes.set_ylim(bottom, limit.value * 1.12 / factor)
 
 

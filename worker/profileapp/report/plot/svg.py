@@ -14,7 +14,7 @@ _LONG_NUMBER = re.compile(r"-?\d+\.\d{2,}")
 _FONT_SIZE = re.compile(r"(\d+(?:\.\d+)?)px")
 
 
-def plain_svg(drawn: str, title: str, description: str) -> str:
+def inline_svg_styles(drawn: str, title: str, description: str) -> str:
     """matplotlib's SVG with presentation attributes in place of styles, and with words for those who cannot see it.
 
     `style="fill: none; stroke: #000"` says the same as `fill="none" stroke="#000"` (SVG 1.1, "Styling"), but Jenkins'

@@ -8,11 +8,11 @@ import msgspec
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from profileapp.model.run import Number
+from profileapp.model.run import HeadlineValue
 from profileapp.report.clean import one_line
 from profileapp.report.devices import Placed, device_names
 from profileapp.report.format import quantity, scale_of
-from profileapp.report.plot.plain import PAGE, TEXT, Look, dress, finished, look_of, plot_style, safe
+from profileapp.report.plot.plain import PAGE, TEXT, Style, dress, finished, plot_style, safe, style_of
 from profileapp.report.plot.series import Plot
 from profileapp.report.plot.trade_off import trade_off
 
@@ -27,7 +27,7 @@ _LEFT = 0.3
 
 class _Bar(msgspec.Struct, frozen=True):
     placed: Placed
-    number: Number
+    number: HeadlineValue
 
     @property
     def low(self) -> float:
@@ -46,20 +46,20 @@ def target_plots(runs: Sequence[Placed]) -> list[Plot]:
     """Plots of numbers that at least two runs have; none for one run."""
     shown = runs[:BARS_OF_A_PLOT]
     keys = dict.fromkeys(_key(one) for each in shown for one in each.judged.run.numbers)
-    looks = {device: look_of(index) for index, device in enumerate(device_names(runs) or [""])}
+    styles = {device: style_of(index) for index, device in enumerate(device_names(runs) or [""])}
     plots: list[Plot] = []
     for key in keys:
         bars = [_Bar(each, one) for each in shown for one in each.judged.run.numbers if _key(one) == key]
         if len(bars) > 1 and len(plots) < PLOTS_LIMIT:
-            plots.append(_bars(f"bars-{len(plots) + 1}", bars, looks))
+            plots.append(_bars(f"bars-{len(plots) + 1}", bars, styles))
     return [*trade_off(shown), *plots]
 
 
-def _key(number: Number) -> tuple[str, str, str]:
+def _key(number: HeadlineValue) -> tuple[str, str, str]:
     return number.title, number.statistic, number.unit
 
 
-def _bars(key: str, bars: Sequence[_Bar], looks: dict[str, Look]) -> Plot:
+def _bars(key: str, bars: Sequence[_Bar], styles: dict[str, Style]) -> Plot:
     """A bar for each run, its value beside it, and a line on it from the least to the greatest of its repeats."""
     number = bars[0].number
     factor, unit = scale_of(number.unit, max(abs(end) for bar in bars for end in (bar.low, bar.value, bar.high)))
@@ -76,7 +76,7 @@ def _bars(key: str, bars: Sequence[_Bar], looks: dict[str, Look]) -> Plot:
                     annotation_clip=False,
                 )  # fmt: skip
             else:
-                _bar(axes, place, bar, factor, looks[bar.placed.device])
+                _bar(axes, place, bar, factor, styles[bar.placed.device])
         named = [(place, name) for place, (name, bar) in enumerate(rows) if bar is not None]
         axes.set_yticks([place for place, _ in named], [one_line(name, _NAME_LETTERS) for _, name in named])
         axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -87,8 +87,8 @@ def _bars(key: str, bars: Sequence[_Bar], looks: dict[str, Look]) -> Plot:
         if any(bar.low < bar.high for bar in bars):
             _legend(axes)
         title = one_line(f"{number.title} {number.statistic}", 80)
-        told = "; ".join(f"{bar.placed.title} {quantity(bar.number.value, bar.number.unit)}" for bar in bars)
-        return finished(figure, key, title, one_line(f"{title} by target: {told}", 600))
+        alt_text = "; ".join(f"{bar.placed.title} {quantity(bar.number.value, bar.number.unit)}" for bar in bars)
+        return finished(figure, key, title, one_line(f"{title} by target: {alt_text}", 600))
 
 
 def _rows(bars: Sequence[_Bar]) -> list[tuple[str, _Bar | None]]:
@@ -102,11 +102,11 @@ def _rows(bars: Sequence[_Bar]) -> list[tuple[str, _Bar | None]]:
     return rows
 
 
-def _bar(axes: Axes, place: int, bar: _Bar, factor: float, look: Look) -> None:
-    axes.barh(place, bar.value / factor, color=look.colour, height=0.62)
-    if look.hatch:
+def _bar(axes: Axes, place: int, bar: _Bar, factor: float, style: Style) -> None:
+    axes.barh(place, bar.value / factor, color=style.colour, height=0.62)
+    if style.hatch:
         axes.barh(
-            place, bar.value / factor, facecolor="none", edgecolor=PAGE, hatch=look.hatch, linewidth=0, height=0.62
+            place, bar.value / factor, facecolor="none", edgecolor=PAGE, hatch=style.hatch, linewidth=0, height=0.62
         )
     if bar.low < bar.high:
         ends = [bar.low / factor, bar.high / factor]

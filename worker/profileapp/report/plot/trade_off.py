@@ -14,7 +14,7 @@ from profileapp.report.clean import one_line
 from profileapp.report.devices import Placed, device_names
 from profileapp.report.format import number
 from profileapp.report.plot.labels import Box, freest
-from profileapp.report.plot.plain import TEXT, Look, dress, finished, look_of, plot_style, safe
+from profileapp.report.plot.plain import TEXT, Style, dress, finished, plot_style, safe, style_of
 from profileapp.report.plot.series import Plot
 
 _RATE_UNITS = ("frames/s", "fps")
@@ -75,7 +75,7 @@ def _speed(judged: JudgedRun) -> float | None:
 
 
 def _plot(cost: str, unit: str, points: Sequence[Point], devices: Sequence[str]) -> Plot:
-    looks = {device: look_of(index) for index, device in enumerate(devices or [""])}
+    styles = {device: style_of(index) for index, device in enumerate(devices or [""])}
     best = pareto(points)
     entries = len(devices) + 2 if devices else 2
     rows = -(-entries // 2)
@@ -88,7 +88,7 @@ def _plot(cost: str, unit: str, points: Sequence[Point], devices: Sequence[str])
             color=TEXT, linewidth=1.0, linestyle=(0, (5, 1.5)), zorder=1,
         )  # fmt: skip
         for each in points:
-            _mark(axes, [each.cost], [each.speed], looks[each.device], is_best=each in best)
+            _mark(axes, [each.cost], [each.speed], styles[each.device], is_best=each in best)
         low, high = min(0.0, *(each.cost for each in points)), max(each.cost for each in points)
         axes.set_xlim(low, high + 0.06 * (high - low) or 1.0)
         low, high = min(0.0, *(each.speed for each in points)), max(each.speed for each in points)
@@ -96,19 +96,19 @@ def _plot(cost: str, unit: str, points: Sequence[Point], devices: Sequence[str])
         _names(axes, points, best)
         dress(axes, "frames/s")
         axes.set_xlabel(f"{cost} [{unit}]", fontsize=8, color=TEXT, labelpad=1)
-        _legend(axes, looks, cost, some_beaten=len(best) < len(points))
-        told = "; ".join(
+        _legend(axes, styles, cost, some_beaten=len(best) < len(points))
+        alt_text = "; ".join(
             f"{each.title} {number(each.speed)} frames/s for {number(each.cost)} {unit}" for each in points
         )
         title = f"Frames per second against {cost}"
         names = ", ".join(each.title for each in best)
-        return finished(figure, "trade-off", title, one_line(f"{told}. None is better than: {names}", 600))
+        return finished(figure, "trade-off", title, one_line(f"{alt_text}. None is better than: {names}", 600))
 
 
-def _mark(axes: Axes, xs: list[float], ys: list[float], look: Look, *, is_best: bool, label: str = "") -> None:
+def _mark(axes: Axes, xs: list[float], ys: list[float], style: Style, *, is_best: bool, label: str = "") -> None:
     axes.plot(
-        xs, ys, linestyle="", marker=look.marker, markersize=6.5, markeredgewidth=1.3, markeredgecolor=look.colour,
-        markerfacecolor=look.colour if is_best else "none", label=label or "_", zorder=3,
+        xs, ys, linestyle="", marker=style.marker, markersize=6.5, markeredgewidth=1.3, markeredgecolor=style.colour,
+        markerfacecolor=style.colour if is_best else "none", label=label or "_", zorder=3,
     )  # fmt: skip
 
 
@@ -147,11 +147,11 @@ def _places(x: float, y: float, letters: int) -> list[Box]:
     return [each for each in boxes if each[0] >= 0 and each[1] >= 0 and each[2] <= 1.06 and each[3] <= 1.04] or boxes
 
 
-def _legend(axes: Axes, looks: dict[str, Look], cost: str, *, some_beaten: bool) -> None:
-    if "" not in looks:
-        for device, look in looks.items():
-            _mark(axes, [], [], look, is_best=True, label=f" {one_line(device, _DEVICE_LETTERS)}")
-    first = next(iter(looks.values()))
+def _legend(axes: Axes, styles: dict[str, Style], cost: str, *, some_beaten: bool) -> None:
+    if "" not in styles:
+        for device, style in styles.items():
+            _mark(axes, [], [], style, is_best=True, label=f" {one_line(device, _DEVICE_LETTERS)}")
+    first = next(iter(styles.values()))
     if some_beaten:
         _mark(axes, [], [], first, is_best=False, label=f"hollow: another is faster for no more {cost}")
     axes.plot([], [], color=TEXT, linewidth=1.0, linestyle=(0, (5, 1.5)), label=f"no other is faster for less {cost}")

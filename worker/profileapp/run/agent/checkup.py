@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from profileapp.collect.seam import Collector, RunContext
+from profileapp.collect.api import Collector, RunContext
 from profileapp.errors import AgentError, Unavailable
 from profileapp.model.clock import Clock
 from profileapp.model.run import Agent, Network
@@ -26,7 +26,7 @@ SourceState = Literal["used", "in reserve", "not to be had"]
 
 
 class SourceCheck(msgspec.Struct, frozen=True):
-    """One source of a metric, or of a part of it. `fastest_s` is the shortest interval at which it makes sense.
+    """One source of a metric, or of a part of it. `min_interval_s` is the shortest interval at which it makes sense.
 
     `reason` says what is missing, and what to install or allow; "" where nothing is. `traces`: the app is run once more
     under it.
@@ -36,7 +36,7 @@ class SourceCheck(msgspec.Struct, frozen=True):
     part: str
     source: str
     state: SourceState
-    fastest_s: float
+    min_interval_s: float
     reason: str = ""
     traces: bool = False
 
@@ -46,7 +46,7 @@ class MetricCheck(msgspec.Struct, frozen=True):
 
     metric: str
     part: str
-    can_be_had: bool
+    available: bool
     sources: tuple[SourceCheck, ...]
 
     @property
@@ -57,16 +57,16 @@ class MetricCheck(msgspec.Struct, frozen=True):
     @property
     def reason(self) -> str:
         """Why it cannot be had, in one line; "" where it can."""
-        if self.can_be_had:
+        if self.available:
             return ""
         return "; ".join(f"{each.source}: {each.reason}" for each in self.sources) or "no source of it is installed"
 
 
-class ThingCheck(msgspec.Struct, frozen=True):
+class PrerequisiteCheck(msgspec.Struct, frozen=True):
     """Something else an agent needs or may have: a daemon, room on the disk, an extra."""
 
     name: str
-    is_there: bool
+    available: bool
     text: str
 
 
@@ -74,7 +74,7 @@ class Checkup(msgspec.Struct, frozen=True):
     """All that was found on an agent."""
 
     agent: Agent
-    things: tuple[ThingCheck, ...]
+    prerequisites: tuple[PrerequisiteCheck, ...]
     metrics: tuple[MetricCheck, ...]
     version: int = 1
 
@@ -90,17 +90,17 @@ def check_metrics(metrics: Sequence[str], find: Find, looking: Callable[[str], N
                 known = parts.setdefault(collector.part, [])
                 known.append(_check(collector, context, any(each.state == "used" for each in known)))
             for part, sources in (parts or {"": []}).items():
-                can_be_had = any(each.state == "used" for each in sources)
-                checks.append(MetricCheck(metric, part, can_be_had, tuple(sources)))
+                available = any(each.state == "used" for each in sources)
+                checks.append(MetricCheck(metric, part, available, tuple(sources)))
     return tuple(checks)
 
 
-def check_things(
+def check_prerequisites(
     runtime_version: Callable[[], str],
     has_pages: bool,
     queue_datagrams: Callable[[], int],
     network: Callable[[], Network],
-) -> tuple[ThingCheck, ...]:
+) -> tuple[PrerequisiteCheck, ...]:
     """Docker, networks, the report extra, Python, and room for what is measured and for what apps say.
 
     `network` makes one as a run does, and says what can be reached from it.
@@ -109,40 +109,40 @@ def check_things(
     docker = _docker(runtime_version)
     return (
         docker,
-        *((_network(network),) if docker.is_there else ()),
-        ThingCheck("python", True, ".".join(map(str, sys.version_info[:3]))),
-        ThingCheck(
+        *((_network(network),) if docker.available else ()),
+        PrerequisiteCheck("python", True, ".".join(map(str, sys.version_info[:3]))),
+        PrerequisiteCheck(
             "pages", has_pages, "" if has_pages else "pip install 'profileapp[report]'; any agent can make them"
         ),
-        ThingCheck("disk", free_bytes > 1024**3, f"{free_bytes / 1024**3:.1f} GiB free"),
+        PrerequisiteCheck("disk", free_bytes > 1024**3, f"{free_bytes / 1024**3:.1f} GiB free"),
         _queue(queue_datagrams()),
     )
 
 
-def _docker(runtime_version: Callable[[], str]) -> ThingCheck:
+def _docker(runtime_version: Callable[[], str]) -> PrerequisiteCheck:
     try:
-        return ThingCheck("docker", True, runtime_version())
+        return PrerequisiteCheck("docker", True, runtime_version())
     except AgentError as error:
-        return ThingCheck("docker", False, str(error))
+        return PrerequisiteCheck("docker", False, str(error))
 
 
-def _network(network: Callable[[], Network]) -> ThingCheck:
+def _network(network: Callable[[], Network]) -> PrerequisiteCheck:
     try:
         agent = network().agent
     except AgentError as error:
-        return ThingCheck("network", False, str(error))
+        return PrerequisiteCheck("network", False, str(error))
     texts = {
         False: "apps reach neither this agent nor other containers",
         True: "apps reach what listens on this agent for everyone (0.0.0.0): its daemon keeps no network from it",
         None: "whether apps reach this agent cannot be seen from here: its daemon's networks are elsewhere",
     }
-    return ThingCheck("network", agent is False, texts[agent])
+    return PrerequisiteCheck("network", agent is False, texts[agent])
 
 
-def _queue(datagrams: int) -> ThingCheck:
+def _queue(datagrams: int) -> PrerequisiteCheck:
     if datagrams >= ENOUGH_DATAGRAMS:
-        return ThingCheck("datagrams", True, f"room for {datagrams} that an app sent and that are not yet read")
-    return ThingCheck(
+        return PrerequisiteCheck("datagrams", True, f"room for {datagrams} that an app sent and that are not yet read")
+    return PrerequisiteCheck(
         "datagrams",
         False,
         f"room for {datagrams} that are not yet read: an app that sends many loses some; as root, "
@@ -162,7 +162,9 @@ def _check(collector: Collector, context: RunContext, another_is_used: bool) -> 
     finally:
         with suppress(Exception):
             collector.close()
-    return SourceCheck(collector.metric, collector.part, collector.source, state, collector.fastest_s, reason, traces)
+    return SourceCheck(
+        collector.metric, collector.part, collector.source, state, collector.min_interval_s, reason, traces
+    )
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from profileapp.model.clock import format_utc
 from profileapp.model.text import printable
 
 POLL_S = 0.25
-TELL_EVERY_S = 30.0
+REPORT_INTERVAL_S = 30.0
 _HOLDER_LIMIT_BYTES = 4096
 
 
@@ -48,25 +48,25 @@ def agent_lock(
     """
     descriptor = _open(path)
     try:
-        held = _acquire(descriptor, waiting, stopped)
-        if held:
+        acquired = _acquire(descriptor, waiting, stopped)
+        if acquired:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, msgspec.json.encode(holder), 0)
-        yield held
-        if held:
+        yield acquired
+        if acquired:
             os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 
 
 def _acquire(descriptor: int, waiting: Callable[[str], None], stopped: Callable[[], bool]) -> bool:
-    tell_at_s = 0.0
+    report_at_s = 0.0
     while not stopped():
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() >= tell_at_s:
-                tell_at_s = time.monotonic() + TELL_EVERY_S
+            if time.monotonic() >= report_at_s:
+                report_at_s = time.monotonic() + REPORT_INTERVAL_S
                 waiting(f"waiting for {_holder_text(descriptor)}")
             time.sleep(POLL_S)
         else:

@@ -133,9 +133,9 @@ class LiveRun:
             remove(self.scratch)
             self._path.unlink(missing_ok=True)
         finally:
-            self.let_go()
+            self.on_close()
 
-    def let_go(self) -> None:
+    def on_close(self) -> None:
         """Ends the run, but leaves what is there for a sweep."""
         os.close(self._descriptor)
 

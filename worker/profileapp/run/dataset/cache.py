@@ -32,7 +32,7 @@ LIMIT_VARIABLE = "PROFILEAPP_DATASETS_LIMIT"
 POLL_S = 0.1
 _LOCK_SUFFIX = ".lock"
 
-Told = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 """Told of a dataset on its way: its name, bytes here, bytes in all (0: not known). May raise to give up."""
 
 
@@ -45,7 +45,7 @@ class DatasetCache:
         self._open_url = open_url
 
     @contextmanager
-    def held(self, dataset: Dataset, config_folder: Path, told: Told) -> Iterator[Path]:
+    def locked(self, dataset: Dataset, config_folder: Path, on_progress: OnProgress) -> Iterator[Path]:
         """The dataset's file or folder, which stays for the block; got and unpacked where it is not here yet.
 
         Raises DatasetError or AgentError, each with the dataset's name; nothing of a failed one can be used.
@@ -58,7 +58,7 @@ class DatasetCache:
                     raise DatasetError(f"dataset {dataset.path} has sha256 {sha256}, not {dataset.sha256}")
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             key = sha256 + ("-unpacked" if dataset.unpack else _suffix(dataset))
-            descriptor = self._lock(key, dataset, sha256, config_folder, told)
+            descriptor = self._lock(key, dataset, sha256, config_folder, on_progress)
         except OSError as error:
             raise AgentError(f"dataset {dataset}: {self._folder} cannot be written ({error.strerror})") from error
         try:
@@ -66,27 +66,27 @@ class DatasetCache:
         finally:
             os.close(descriptor)
 
-    def _lock(self, key: str, dataset: Dataset, sha256: str, config_folder: Path, told: Told) -> int:
+    def _lock(self, key: str, dataset: Dataset, sha256: str, config_folder: Path, on_progress: OnProgress) -> int:
         """A descriptor that holds the entry `key`, which is whole."""
         descriptor = self._open_lock(key)
         try:
             while True:
-                _wait_for(descriptor, fcntl.LOCK_SH, str(dataset), told)
+                _wait_for(descriptor, fcntl.LOCK_SH, str(dataset), on_progress)
                 if (self._folder / key / "size").exists():
                     _touch(descriptor)
                     return descriptor
                 # Let go first: two that both held it shared would wait for each other for ever.
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
-                _wait_for(descriptor, fcntl.LOCK_EX, str(dataset), told)
+                _wait_for(descriptor, fcntl.LOCK_EX, str(dataset), on_progress)
                 if not (self._folder / key / "size").exists():
-                    self._make(key, dataset, sha256, config_folder, told)
+                    self._make(key, dataset, sha256, config_folder, on_progress)
                 _touch(descriptor)
                 self._make_room(key)
         except BaseException:
             os.close(descriptor)
             raise
 
-    def _make(self, key: str, dataset: Dataset, sha256: str, config_folder: Path, told: Told) -> None:
+    def _make(self, key: str, dataset: Dataset, sha256: str, config_folder: Path, on_progress: OnProgress) -> None:
         part = self._folder / f"{key}.part"
         unpacked = self._folder / f"{key}.part.unpacked"
         _remove(unpacked)
@@ -97,11 +97,11 @@ class DatasetCache:
             else:
                 source = part
                 resumed = part.exists()
-                self._fetch(dataset, part, told)
+                self._fetch(dataset, part, on_progress)
                 if resumed and sha256_of(part) != sha256:
                     # What was here of an earlier attempt may have been another file's.
                     part.unlink()
-                    self._fetch(dataset, part, told)
+                    self._fetch(dataset, part, on_progress)
                 _check(part, dataset, sha256)
             content = unpacked / _content_name(dataset)
             if dataset.unpack:
@@ -121,12 +121,12 @@ class DatasetCache:
             _remove(unpacked)
         part.unlink(missing_ok=True)
 
-    def _fetch(self, dataset: Dataset, part: Path, told: Told) -> None:
+    def _fetch(self, dataset: Dataset, part: Path, on_progress: OnProgress) -> None:
         fetch(
             dataset.url,
             part,
             self._limit_bytes,
-            lambda done, total: told(dataset.url, done, total),
+            lambda done, total: on_progress(dataset.url, done, total),
             self._open_url,
         )
 
@@ -198,13 +198,13 @@ def _touch(descriptor: int) -> None:
     os.utime(descriptor, ns=(now_ns, now_ns))
 
 
-def _wait_for(descriptor: int, lock: int, name: str, told: Told) -> None:
+def _wait_for(descriptor: int, lock: int, name: str, on_progress: OnProgress) -> None:
     """Waits for a lock; `told` may raise to give up."""
     while True:
         try:
             fcntl.flock(descriptor, lock | fcntl.LOCK_NB)
         except BlockingIOError:
-            told(name, 0, 0)
+            on_progress(name, 0, 0)
             time.sleep(POLL_S)
         else:
             return

@@ -21,7 +21,7 @@ ATTEMPTS = 5
 TIMEOUT_S = 30.0
 CHUNK_BYTES = 64 * 1024
 
-Told = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 """Told how many bytes are here, and how many there will be (0: not known)."""
 
 
@@ -37,7 +37,7 @@ class Opened:
 Open = Callable[[str, int], AbstractContextManager[Opened]]
 
 
-def fetch(url: str, path: Path, limit_bytes: int, told: Told, open_url: Open | None = None) -> None:
+def fetch(url: str, path: Path, limit_bytes: int, on_progress: OnProgress, open_url: Open | None = None) -> None:
     """Gets `url` to `path`, of which the first part may be there already.
 
     Raises DatasetError where there is no such file or it is larger than `limit_bytes`, AgentError where it cannot be
@@ -46,7 +46,7 @@ def fetch(url: str, path: Path, limit_bytes: int, told: Told, open_url: Open | N
     opener = open_url or (_open_http if urlsplit(url).scheme in ("http", "https") else _open_fsspec)
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            _fetch_rest(url, path, limit_bytes, told, opener)
+            _fetch_rest(url, path, limit_bytes, on_progress, opener)
         except requests.exceptions.RequestException as error:
             if attempt == ATTEMPTS:
                 raise AgentError(f"dataset {_shown(url)} cannot be reached ({_reason(error)})") from error
@@ -63,7 +63,7 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _fetch_rest(url: str, path: Path, limit_bytes: int, told: Told, opener: Open) -> None:
+def _fetch_rest(url: str, path: Path, limit_bytes: int, on_progress: OnProgress, opener: Open) -> None:
     there = path.stat().st_size if path.exists() else 0
     with opener(url, there) as opened, path.open("r+b" if there else "wb") as stream:
         done = stream.seek(opened.offset)
@@ -76,7 +76,7 @@ def _fetch_rest(url: str, path: Path, limit_bytes: int, told: Told, opener: Open
                     f"({limit_bytes / 1e9:g} GB); set PROFILEAPP_DATASETS_LIMIT there"
                 )
             stream.write(chunk)
-            told(done, opened.total)
+            on_progress(done, opened.total)
         if done < opened.total:
             raise requests.exceptions.ConnectionError("the connection ended before the file did")
 

@@ -11,7 +11,7 @@ from profileapp.errors import AgentError
 from profileapp.model.target import Dataset, Target
 
 if TYPE_CHECKING:
-    from profileapp.run.dataset.cache import DatasetCache, Told
+    from profileapp.run.dataset.cache import DatasetCache, OnProgress
 
 Paths = Mapping[str | Dataset, Path]
 """Where each dataset is, absolute and with no link in it."""
@@ -19,14 +19,14 @@ Paths = Mapping[str | Dataset, Path]
 
 @contextmanager
 def ready_datasets(
-    target: Target, config_folder: Path, open_cache: Callable[[], DatasetCache], told: Told
+    target: Target, config_folder: Path, open_cache: Callable[[], DatasetCache], on_progress: OnProgress
 ) -> Iterator[Paths]:
     """The paths of a target's datasets, which stay for the block. Raises DatasetError or AgentError."""
     paths: dict[str | Dataset, Path] = {}
-    with ExitStack() as held:
+    with ExitStack() as stack:
         for dataset in target.datasets:
             if isinstance(dataset, Dataset):
-                paths[dataset] = held.enter_context(open_cache().held(dataset, config_folder, told))
+                paths[dataset] = stack.enter_context(open_cache().locked(dataset, config_folder, on_progress))
                 continue
             path = (config_folder / dataset).resolve()
             if not path.is_relative_to(config_folder.resolve()):

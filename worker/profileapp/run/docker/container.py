@@ -11,7 +11,7 @@ from contextlib import suppress
 import docker
 from docker.errors import NotFound
 
-from profileapp.collect.seam import Subject
+from profileapp.collect.api import AppHandle
 from profileapp.run.docker.image import GONE, one_line, short
 from profileapp.run.launch import Exit
 
@@ -32,7 +32,7 @@ class Container:
         output: Callable[[bytes], None],
         exited: Callable[[], None],
     ) -> None:
-        self.subject: Subject | None = None
+        self.subject: AppHandle | None = None
         self.exit: Exit | None = None
         self._api = api
         self._id = container_id
@@ -51,7 +51,7 @@ class Container:
         with suppress(*GONE):
             pid = self._api.inspect_container(self._id)["State"]["Pid"]
             if pid:
-                self.subject = Subject(pid, self._id)
+                self.subject = AppHandle(pid, self._id)
 
     def refuse(self, reason: str) -> None:
         """The app was created, but could not be started."""

@@ -30,7 +30,7 @@ LOG_LIMIT_BYTES = 8 * 1024**2
 _GRACE_S = 10.0
 _POLL_S = 0.1
 _TAIL_BYTES = 2000
-_TELL_EVERY_S = 10.0
+_REPORT_INTERVAL_S = 10.0
 
 
 class BuiltImage:
@@ -61,13 +61,13 @@ class BuiltImage:
         # Absolute: Docker takes "-" for its standard input.
         where = ("--", str(self._folder.absolute()))
         # --force-rm: else a step that fails leaves its container.
-        words = [program, "build", "--force-rm", "--iidfile", str(id_path), "--tag", own_name, *where]
+        argv = [program, "build", "--force-rm", "--iidfile", str(id_path), "--tag", own_name, *where]
         environment = {**os.environ, RUN_ID_VARIABLE: live.id}
         if self._login is None:
-            self._build(words, environment, progress)
+            self._build(argv, environment, progress)
         else:
             with folder_with_login(live.scratch / "docker", self._login, os.environ) as config:
-                self._build(words, {**environment, CONFIG_VARIABLE: str(config)}, progress)
+                self._build(argv, {**environment, CONFIG_VARIABLE: str(config)}, progress)
         image_id = id_path.read_text().strip()
         inspect: Callable[[str], dict[str, Any]] = api.inspect_image
         try:
@@ -75,13 +75,13 @@ class BuiltImage:
         except GONE as error:
             raise AgentError(f"the daemon does not have what was built ({one_line(error)})") from error
 
-    def _build(self, words: list[str], environment: dict[str, str], progress: Progress) -> None:
+    def _build(self, argv: list[str], environment: dict[str, str], progress: Progress) -> None:
         began_s = time.monotonic()
         try:
             self._log_path.parent.mkdir(parents=True, exist_ok=True)
             with self._log_path.open("wb") as log:
                 building = subprocess.Popen(
-                    words,
+                    argv,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -91,7 +91,7 @@ class BuiltImage:
         except OSError as error:
             raise AgentError(f"the image cannot be built ({error.strerror})") from error
         try:
-            tell_at_s = began_s + _TELL_EVERY_S
+            report_at_s = began_s + _REPORT_INTERVAL_S
             while building.poll() is None:
                 now_s = time.monotonic()
                 if self._stop.signal:
@@ -100,8 +100,8 @@ class BuiltImage:
                     raise ImageError(f"the image was not built in {TIMEOUT_S:.0f} s")
                 if self._log_path.stat().st_size > LOG_LIMIT_BYTES:
                     raise ImageError(f"the build of the image printed more than {LOG_LIMIT_BYTES // 1024**2} MiB")
-                if now_s >= tell_at_s:
-                    tell_at_s += _TELL_EVERY_S
+                if now_s >= report_at_s:
+                    report_at_s += _REPORT_INTERVAL_S
                     progress.note(f"building for {now_s - began_s:.0f} s")
                 time.sleep(_POLL_S)
         finally:

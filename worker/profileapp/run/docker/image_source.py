@@ -97,8 +97,8 @@ class SavedImage:
             name = wanted.names[0] if wanted.names else ""
         if wanted is None:
             names = [name for image in images for name in image.names or (image.id,)]
-            held = ", ".join(printable(each, 100) for each in names[:10]) or "no image"
-            raise ImageError(f"{self._path} holds {held}, but not {show_image(self.name)}; name one with --image")
+            contents = ", ".join(printable(each, 100) for each in names[:10]) or "no image"
+            raise ImageError(f"{self._path} holds {contents}, but not {show_image(self.name)}; name one with --image")
         self.name = name or self.name or wanted.id
         return wanted
 

@@ -69,7 +69,7 @@ def _create(api: docker.APIClient, run_id: str, state: str, *, internal: bool, o
         )
     except GONE as error:
         problem = f"the daemon cannot make a network ({one_line(error)})"
-        if any(words in str(error).lower() for words in ("address pool", "subnet pool", "fully subnetted")):
+        if any(argv in str(error).lower() for argv in ("address pool", "subnet pool", "fully subnetted")):
             raise AgentError(
                 f"{problem}: all of its address pools are taken; remove networks that nobody uses "
                 "(docker network prune), or give it more (default-address-pools in its daemon.json)"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import profileapp
-from profileapp.collect.seam import Mount
+from profileapp.collect.api import Mount
 from profileapp.model.target import Service
 from profileapp.run.service.playback import PORT, RTSP_PORT, streams_text
 
@@ -27,10 +27,10 @@ def playback_settings(service: Service) -> dict[str, Any]:
 def python_settings(module: str, *args: str) -> dict[str, Any]:
     """What `create_container` is given to run a module of this package, besides the image."""
     python = os.path.realpath(sys.executable)
-    words = [python, "-B", "-s", "-m", module, *args]
+    argv = [python, "-B", "-s", "-m", module, *args]
     return {
-        "entrypoint": words[:1],
-        "command": words[1:],
+        "entrypoint": argv[:1],
+        "command": argv[1:],
         # The files of its owner may be nobody else's to read, and no capability is left to read them all the same.
         "user": f"{os.getuid()}:{os.getgid()}",
         "environment": {"PYTHONPATH": _PACKAGE_FOLDER, "PYTHONUNBUFFERED": "1"},

@@ -18,7 +18,7 @@ from docker.types import Ulimit
 from profileapp.errors import AgentError
 from profileapp.model.run import Image
 from profileapp.model.text import printable
-from profileapp.run.agent.marked import kill_marked
+from profileapp.run.agent.run_processes import kill_run_processes
 from profileapp.run.agent.state import LiveRun
 from profileapp.run.docker.container import Container
 from profileapp.run.docker.image import GONE, one_line
@@ -27,7 +27,7 @@ from profileapp.run.docker.network import APP_NAME, RUN_LABEL, STATE_LABEL, labe
 from profileapp.run.docker.registry_login import RegistryLogin
 from profileapp.run.docker.run_images import image_name, remove_images
 from profileapp.run.docker.service_images import ServiceImages
-from profileapp.run.docker.services import DockerSurroundings
+from profileapp.run.docker.services import DockerServiceHost
 from profileapp.run.launch import RUN_ID_VARIABLE, Launch, Limits, NeverStarted, RunningApp
 from profileapp.run.progress import Progress
 
@@ -100,8 +100,8 @@ class DockerRuntime:
             raise AgentError(f"the daemon cannot start a container ({one_line(error)})") from error
         return app
 
-    def surroundings(self, limits: Limits) -> DockerSurroundings:
-        return DockerSurroundings(self._api, self._state, limits, self._service_images)
+    def service_host(self, limits: Limits) -> DockerServiceHost:
+        return DockerServiceHost(self._api, self._state, limits, self._service_images)
 
     def sweep(self, run_id: str) -> int:
         labels = [f"{RUN_LABEL}={run_id}", f"{STATE_LABEL}={self._state}"]
@@ -116,7 +116,7 @@ class DockerRuntime:
                     self._api.remove_network(network["Id"])
                     swept += 1
         # The client of a build, whom the daemon gives up with it.
-        swept += kill_marked(run_id)
+        swept += kill_run_processes(run_id)
         return swept + remove_images(self._api, self._state, run_id)[0]
 
     def _create(self, launch: Launch) -> str:
@@ -162,8 +162,8 @@ class DockerRuntime:
         if launch.wrap is None:
             return {"command": list(launch.args) or None}
         entrypoint = self._config.get("Entrypoint") or []
-        words = launch.wrap((*entrypoint, *(launch.args or self._config.get("Cmd") or [])))
-        return {"entrypoint": list(words[:1]), "command": list(words[1:])}
+        argv = launch.wrap((*entrypoint, *(launch.args or self._config.get("Cmd") or [])))
+        return {"entrypoint": list(argv[:1]), "command": list(argv[1:])}
 
 
 def connect(timeout_s: int = API_TIMEOUT_S) -> tuple[docker.APIClient, dict[str, Any]]:

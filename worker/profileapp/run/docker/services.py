@@ -13,7 +13,7 @@ import docker
 from docker.errors import NotFound
 from docker.types import Mount as DockerMount
 
-from profileapp.collect.seam import Subject
+from profileapp.collect.api import AppHandle
 from profileapp.errors import AgentError
 from profileapp.model.run import Network
 from profileapp.model.target import Ready, Service
@@ -25,13 +25,13 @@ from profileapp.run.docker.ready_probe import ReadyProbe
 from profileapp.run.docker.service_images import ServiceImages
 from profileapp.run.launch import RUN_ID_VARIABLE, Exit, Limits
 from profileapp.run.progress import Progress
-from profileapp.run.surroundings import RunningService, ServiceLaunch
+from profileapp.run.service_host import RunningService, ServiceLaunch
 
 # Entrypoints of official images chown their folders and become another user.
 _CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "NET_BIND_SERVICE")
 
 
-class DockerSurroundings:
+class DockerServiceHost:
     """Networks and services on one daemon."""
 
     def __init__(self, api: docker.APIClient, state: str, limits: Limits, images: ServiceImages) -> None:
@@ -121,7 +121,7 @@ class DockerService:
         self._container = Container(api, container_id, output, exited)
 
     @property
-    def subject(self) -> Subject | None:
+    def subject(self) -> AppHandle | None:
         return self._container.subject
 
     @property

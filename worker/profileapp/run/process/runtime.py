@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from profileapp.collect.seam import Subject
+from profileapp.collect.api import AppHandle
 from profileapp.model.run import Image
-from profileapp.run.agent.marked import kill_marked
+from profileapp.run.agent.run_processes import kill_run_processes
 from profileapp.run.agent.state import LiveRun
 from profileapp.run.launch import RUN_ID_VARIABLE, Exit, Launch, Limits, NeverStarted, RunningApp
-from profileapp.run.process.services import ProcessSurroundings
+from profileapp.run.process.services import ProcessServiceHost
 from profileapp.run.progress import Progress
 
 _INHERITED = frozenset(
@@ -49,11 +49,11 @@ class ProcessRuntime:
         return ""
 
     def start(self, launch: Launch, output: Callable[[bytes], None], exited: Callable[[], None]) -> RunningApp:
-        words = (*self.command, *launch.args)
+        argv = (*self.command, *launch.args)
         environment = {**self._inherited, RUN_ID_VARIABLE: launch.run_id, **launch.env}
         try:
             process = subprocess.Popen(
-                launch.wrap(words) if launch.wrap else words,
+                launch.wrap(argv) if launch.wrap else argv,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -65,11 +65,11 @@ class ProcessRuntime:
             return NeverStarted(f"the app could not be started: {self.command[0]}: {error}")
         return _Process(process, launch.run_id, output, exited)
 
-    def surroundings(self, limits: Limits) -> ProcessSurroundings:
-        return ProcessSurroundings()
+    def service_host(self, limits: Limits) -> ProcessServiceHost:
+        return ProcessServiceHost()
 
     def sweep(self, run_id: str) -> int:
-        return kill_marked(run_id)
+        return kill_run_processes(run_id)
 
 
 def inherited_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -89,7 +89,7 @@ class _Process:
         output: Callable[[bytes], None],
         exited: Callable[[], None],
     ) -> None:
-        self.subject: Subject | None = Subject(process.pid)
+        self.subject: AppHandle | None = AppHandle(process.pid)
         self.exit: Exit | None = None
         self._process = process
         self._run_id = run_id
@@ -104,10 +104,10 @@ class _Process:
 
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
-        kill_marked(self._run_id)
+        kill_run_processes(self._run_id)
 
     def remove(self) -> str:
-        kill_marked(self._run_id)
+        kill_run_processes(self._run_id)
         self._reader.join(_OUTPUT_END_TIMEOUT_S)
         return ""
 

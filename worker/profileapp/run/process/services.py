@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import profileapp
-from profileapp.collect.seam import Subject
+from profileapp.collect.api import AppHandle
 from profileapp.errors import AgentError, ConfigError
 from profileapp.model.run import Network
 from profileapp.model.target import Ready, Service
@@ -20,14 +20,14 @@ from profileapp.probe import answers, takes_connections
 from profileapp.run.launch import RUN_ID_VARIABLE, Exit
 from profileapp.run.progress import Progress
 from profileapp.run.service.playback import DATA_FOLDER, PORT, RTSP_PORT, streams_text
-from profileapp.run.surroundings import RunningService, ServiceLaunch
+from profileapp.run.service_host import RunningService, ServiceLaunch
 
 LOOPBACK = "127.0.0.1"
 _END_TIMEOUT_S = 2.0
 _READ_BYTES = 64 * 1024
 
 
-class ProcessSurroundings:
+class ProcessServiceHost:
     """Starts a playback; refuses what needs a container."""
 
     def prepare(self, service: Service, progress: Progress) -> None:
@@ -76,7 +76,7 @@ class _Playback:
     def __init__(
         self, process: subprocess.Popen[bytes], output: Callable[[bytes], None], exited: Callable[[], None]
     ) -> None:
-        self.subject: Subject | None = Subject(process.pid)
+        self.subject: AppHandle | None = AppHandle(process.pid)
         self.exit: Exit | None = None
         self._process = process
         self._exited = exited

@@ -11,7 +11,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from profileapp.collect.seam import Mount
+from profileapp.collect.api import Mount
 
 PORT = 5672
 USER = PASSWORD = "plugin"  # noqa: S105  (pywaggle's own default; the network is private)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from profileapp.collect.seam import Mount
+from profileapp.collect.api import Mount
 from profileapp.errors import DatasetError
 from profileapp.model.target import Ready, Service, Target
 from profileapp.playback.recordings import Recordings, RecordingsError, find_recordings

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from profileapp.model.target import Ready
-from profileapp.run.surroundings import RunningService
+from profileapp.run.service_host import RunningService
 
 
-class SaidText:
+class LogMatcher:
     """Whether a text has been printed; fed with what is printed, in whatever pieces."""
 
     def __init__(self, text: str) -> None:
@@ -22,10 +22,10 @@ class SaidText:
             self._tail = self._tail[-len(self._wanted) :]
 
 
-def is_ready(ready: Ready, service: RunningService, said: SaidText) -> bool:
+def is_ready(ready: Ready, service: RunningService, log_matcher: LogMatcher) -> bool:
     """One look. Never raises."""
     if ready.log:
-        return said.found
+        return log_matcher.found
     if ready.file:
         return service.has_file(ready.file)
     return service.answers(ready)

@@ -7,15 +7,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from profileapp.collect.api import Emit, Mount, RunContext
 from profileapp.collect.custom.source import SOCKET_VARIABLE
-from profileapp.collect.seam import Emit, Mount, RunContext
 from profileapp.errors import AgentError
 from profileapp.model.run import Network
 from profileapp.model.target import Service
 from profileapp.playback.recordings import Recordings
 from profileapp.record.folder import SERVICES_FOLDER
 from profileapp.run.dataset.ready import Paths
-from profileapp.run.ending import signal_name
+from profileapp.run.exit_reason import signal_name
 from profileapp.run.launch import CONTAINER_DATASET, Exit
 from profileapp.run.output import AppLog
 from profileapp.run.progress import Progress
@@ -33,17 +33,17 @@ from profileapp.run.service.playback import (
     recordings_of,
     write_data_config,
 )
-from profileapp.run.service.ready import SaidText, is_ready
+from profileapp.run.service.ready import LogMatcher, is_ready
 from profileapp.run.service.sources import ServiceSources
+from profileapp.run.service_host import RunningService, ServiceHost, ServiceLaunch
 from profileapp.run.sources import Find, Sources
 from profileapp.run.stop import Stop, Wake
-from profileapp.run.surroundings import RunningService, ServiceLaunch, Surroundings
 
-LOOK_EVERY_S = 0.05
-TELL_TIMEOUT_S = 2.0
+POLL_INTERVAL_S = 0.05
+EXIT_TIMEOUT_S = 2.0
 
 
-class Around:
+class RunningServices:
     """What one start of the app has around it. `network` "": none of its own; `env` and `mounts` are the app's."""
 
     def __init__(self, sources: ServiceSources, network: str = "") -> None:
@@ -61,7 +61,7 @@ class Around:
         """Which service ended, and how; "" while all run."""
         if not self._failure:
             ended = ((name, one.exit) for name, one in self.running.items())
-            found = (_told(name, exit_) for name, exit_ in ended if exit_ and not self._is_done(name, exit_))
+            found = (_exit_text(name, exit_) for name, exit_ in ended if exit_ and not self._is_done(name, exit_))
             self._failure = next(found, "")
         return self._failure
 
@@ -96,7 +96,7 @@ class Services:
 
     def __init__(
         self,
-        surroundings: Surroundings,
+        service_host: ServiceHost,
         context: RunContext,
         datasets: Paths,
         app_sources: Sources,
@@ -107,7 +107,7 @@ class Services:
         stop: Stop,
         wake: Wake,
     ) -> None:
-        self._surroundings = surroundings
+        self._service_host = service_host
         self._context = context
         self._target = context.target
         self._datasets = datasets
@@ -130,23 +130,23 @@ class Services:
             }
 
     @contextmanager
-    def around(self, repeat: int) -> Iterator[Around]:
+    def started(self, repeat: int) -> Iterator[RunningServices]:
         """What the app has around it in one repeat; gone at the end of the block.
 
         Raises AgentError where a service cannot be started, ends, is not ready in time, or we are told to stop.
         """
-        network, self.network = self._surroundings.open_network(self._context.run_id, internet=self._target.internet)
-        around = Around(self._sources, network)
+        network, self.network = self._service_host.open_network(self._context.run_id, internet=self._target.internet)
+        running_services = RunningServices(self._sources, network)
         try:
             for service in self._target.services:
-                self._start(service, around, repeat)
-            yield around
+                self._start(service, running_services, repeat)
+            yield running_services
         finally:
-            around.detach()
-            self._end_players(around.players)
-            left = [running.remove() for running in reversed(around.running.values())]
+            running_services.detach()
+            self._end_players(running_services.players)
+            left = [running.remove() for running in reversed(running_services.running.values())]
             if network:
-                left.append(self._surroundings.close_network(network))
+                left.append(self._service_host.close_network(network))
             for line in filter(None, left):
                 self._context.warn(line)
 
@@ -160,50 +160,50 @@ class Services:
         """Ends what plays in order, so that it tells what it served to the last frame."""
         for player in players:
             player.terminate()
-        deadline_s = time.monotonic() + TELL_TIMEOUT_S
+        deadline_s = time.monotonic() + EXIT_TIMEOUT_S
         while any(player.exit is None for player in players) and time.monotonic() < deadline_s:
-            self._wake.wait(LOOK_EVERY_S)
+            self._wake.wait(POLL_INTERVAL_S)
 
-    def _start(self, service: Service, around: Around, repeat: int) -> None:
+    def _start(self, service: Service, running_services: RunningServices, repeat: int) -> None:
         log = self._logs[service.name]
         if self._target.repeat > 1 or repeat > 1:
             log.write(b"[profileapp: repeat %d]\n" % repeat)
-        said = SaidText(service.ready.log if service.ready else "")
+        log_matcher = LogMatcher(service.ready.log if service.ready else "")
 
         def output(content: bytes) -> None:
             log.write(content)
-            said.feed(content)
+            log_matcher.feed(content)
 
         began_s = time.monotonic()
-        running = self._surroundings.start(self._launch(service, around), output, self._wake.set)
-        around.add(service, running)
+        running = self._service_host.start(self._launch(service, running_services), output, self._wake.set)
+        running_services.add(service, running)
         ready = service.ready or (READY if service.streams and not service.image else None)
         if ready is None:
             return
-        while not is_ready(ready, running, said):
+        while not is_ready(ready, running, log_matcher):
             if self._stop.signal:
                 raise AgentError("stopped while a service was started")
-            if around.failure:
-                raise AgentError(around.failure)
+            if running_services.failure:
+                raise AgentError(running_services.failure)
             if time.monotonic() - began_s > ready.timeout_s:
                 raise AgentError(
                     f"service {service.name} was not ready after {ready.timeout_s:g} s ({ready}); {_see(service.name)}"
                 )
-            self._wake.wait(LOOK_EVERY_S)
+            self._wake.wait(POLL_INTERVAL_S)
         self._progress.note(f"service {service.name}: ready after {time.monotonic() - began_s:.1f} s")
 
-    def _launch(self, service: Service, around: Around) -> ServiceLaunch:
+    def _launch(self, service: Service, running_services: RunningServices) -> ServiceLaunch:
         mounts: tuple[Mount, ...] = ()
         if service.dataset:
             mounts = (Mount(str(self._datasets[service.dataset]), CONTAINER_DATASET),)
         env = {**service.env, **self._secrets.env_of(service.secrets)}
         if service.broker:
             mounts = (*mounts, *write_broker_files(self._context.scratch))
-            around.env |= broker_env(self._surroundings.host_name(service))
+            running_services.env |= broker_env(self._service_host.host_name(service))
         if service.streams:
             recordings = recordings_of(service, self._datasets)
             mounts = (*mounts, *playback_mounts(recordings))
-            self._offer(service, recordings, around)
+            self._offer(service, recordings, running_services)
             if not service.image:
                 socket = self._app_sources.env.get(SOCKET_VARIABLE, "")
                 env = {SOCKET_VARIABLE: socket} if socket else {}
@@ -211,22 +211,24 @@ class Services:
                     *mounts,
                     *(each for each in self._app_sources.mounts if socket.startswith(each.container_path)),
                 )
-        return ServiceLaunch(self._context.run_id, service, env, mounts, around.network, bool(self._target.internet))
+        return ServiceLaunch(
+            self._context.run_id, service, env, mounts, running_services.network, bool(self._target.internet)
+        )
 
-    def _offer(self, service: Service, recordings: Sequence[Recordings], around: Around) -> None:
+    def _offer(self, service: Service, recordings: Sequence[Recordings], running_services: RunningServices) -> None:
         """Tells the app where its cameras are."""
-        url = f"http://{self._surroundings.host_name(service)}:{PORT}"
+        url = f"http://{self._service_host.host_name(service)}:{PORT}"
         path = self._context.scratch / "data-config.json"
         write_data_config(path, url, service, recordings)
-        around.env[PLAYBACK_VARIABLE] = url
+        running_services.env[PLAYBACK_VARIABLE] = url
         if not service.image:
-            around.env[RTSP_VARIABLE] = f"rtsp://{self._surroundings.host_name(service)}:{RTSP_PORT}"
-        around.mounts = (*around.mounts, Mount(str(path), CONTAINER_DATA_CONFIG))
+            running_services.env[RTSP_VARIABLE] = f"rtsp://{self._service_host.host_name(service)}:{RTSP_PORT}"
+        running_services.mounts = (*running_services.mounts, Mount(str(path), CONTAINER_DATA_CONFIG))
         if not self._context.contained:
-            around.env[DATA_CONFIG_VARIABLE] = str(path)
+            running_services.env[DATA_CONFIG_VARIABLE] = str(path)
 
 
-def _told(name: str, exit_: Exit) -> str:
+def _exit_text(name: str, exit_: Exit) -> str:
     how = exit_.lost or exit_.refused
     if exit_.oom_killed:
         how = "it wanted more memory than the agent gives it"

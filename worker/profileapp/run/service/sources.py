@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from profileapp.collect.seam import Collector, Emit, RunContext
+from profileapp.collect.api import Collector, Emit, RunContext
 from profileapp.model.series import Series
+from profileapp.run.service_host import RunningService
 from profileapp.run.sources import Find, MetricSource
-from profileapp.run.surroundings import RunningService
 
 _METRIC = "container"
 _PREFIX = "service."

@@ -334,7 +334,7 @@ class ProfileAppTest {
     private void secret(String value) {
         jenkins.credentials.put("the-key", value);
         jenkins.environment.put("FAKE_SECRETS",
-                "{\"variable\":\"KEY\",\"credential\":\"the-key\",\"passed_as\":\"PROFILEAPP_SECRET_the_key\"}");
+                "{\"variable\":\"KEY\",\"credential\":\"the-key\",\"env_var\":\"PROFILEAPP_SECRET_the_key\"}");
     }
 
     @Test

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gc
 
-from profileapp.run.garbage import pass_over_what_is_there
+from profileapp.run.freeze_gc import freeze_gc
 
 
 def test_a_full_search_passes_over_what_was_there_before() -> None:
     before = [[]]  # type: list[list[int]]
     assert any(one is before for one in gc.get_objects())
     try:
-        pass_over_what_is_there()
+        freeze_gc()
         after = [[]]  # type: list[list[int]]
         searched = gc.get_objects()
         assert any(one is after for one in searched)

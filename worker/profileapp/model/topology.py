@@ -31,12 +31,12 @@ def _needs(dataset: str | Dataset | None, secrets: Sequence[Secret]) -> list[Nod
 
 def network_node(target: Target, parts: tuple[Node, ...] = (), found: Network | None = None) -> Node:
     """The network that the app is in, with the `parts` that are in it too; `found` is what a run has seen of it."""
-    way_out = "with a way out, also to the agent" if target.internet else "no way out"
+    internet_text = "with a way out, also to the agent" if target.internet else "no way out"
     with_whom = ", with " + ", ".join(each.name for each in target.services) if target.services else ""
     agent = ""
     if found and not found.internet and found.agent is not None:
         agent = ", nor to the agent" if not found.agent else " but to the agent itself"
-    return Node("network", f"private, {way_out}{agent}{with_whom}", parts)
+    return Node("network", f"private, {internet_text}{agent}{with_whom}", parts)
 
 
 def service_node(service: Service) -> Node:

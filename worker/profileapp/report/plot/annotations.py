@@ -25,7 +25,7 @@ _SHADE = 0.12
 _LABEL_LETTERS = 40
 
 
-class Told(msgspec.Struct, frozen=True):
+class Annotations(msgspec.Struct, frozen=True):
     """What the app told of, and what slowed the device down."""
 
     phases: tuple[Phase, ...] = ()
@@ -43,40 +43,42 @@ class Colours(msgspec.Struct, frozen=True):
     page: str
 
 
-def make_room(axes: Axes, told: Told) -> None:
+def make_room(axes: Axes, annotations: Annotations) -> None:
     """Lifts the upper end of the axis, so that the strips of the phases lie above all lines."""
-    rows = max(_rows(told.phases[:PHASES_LIMIT]), default=-1) + 1
+    rows = max(_rows(annotations.phases[:PHASES_LIMIT]), default=-1) + 1
     bottom, top = axes.get_ylim()
     axes.set_ylim(bottom, bottom + (top - bottom) / (1 - rows * _ROW))
 
 
-def draw_told(axes: Axes, told: Told, at: Callable[[int], float], end_ns: int, colours: Colours) -> None:
+def draw_annotations(
+    axes: Axes, annotations: Annotations, at: Callable[[int], float], end_ns: int, colours: Colours
+) -> None:
     """A strip at the top for each phase, with its name; a line for each event; shade while the device was slowed down.
 
     `at` gives the place on the axis of a time (UTC ns since 1970); `end_ns` is where what has no end is cut.
     """
-    phases = told.phases[:PHASES_LIMIT]
+    phases = annotations.phases[:PHASES_LIMIT]
     for number, (phase, row) in enumerate(zip(phases, _rows(phases), strict=True)):
         top = 1 - row * _ROW
         colour = colours.lines[-1 - number % len(colours.lines)]
         for from_ns, to_ns in phase.spans[:SPANS_LIMIT]:
             axes.axvspan(at(from_ns), at(to_ns or end_ns), ymin=top - _STRIP, ymax=top, color=colour, linewidth=0)
         _write(axes, phase.name, at(phase.spans[0][0]), top - _STRIP, colour, "top")
-    for event in told.events[:SPANS_LIMIT]:
+    for event in annotations.events[:SPANS_LIMIT]:
         begin, end = at(event.started_ns), at(event.ended_ns or end_ns)
         if begin < end:
             axes.axvspan(begin, end, color=colours.event, alpha=_SHADE, linewidth=0, zorder=0)
         axes.axvline(begin, color=colours.event, linewidth=0.7, linestyle=(0, (4, 1, 1, 1)))
-    for number, (name, at_ns) in enumerate(_labels(told)):
+    for number, (name, at_ns) in enumerate(_labels(annotations)):
         _write(axes, name, at(at_ns), 0.06 + number * _ROW, colours.text, "center", colours.page)
-    for mark in told.marks[:SPANS_LIMIT]:
+    for mark in annotations.marks[:SPANS_LIMIT]:
         axes.axvline(at(mark.at_ns), color=colours.mark, linewidth=0.7, linestyle=(0, (1, 2)))
 
 
-def _labels(told: Told) -> list[tuple[str, int]]:
+def _labels(annotations: Annotations) -> list[tuple[str, int]]:
     """What stands beside the first lines: once what happened to the device, then the app's own events."""
-    of_device = {event.text: event.started_ns for event in reversed(told.events)}
-    labels = [*of_device.items(), *((mark.name, mark.at_ns) for mark in told.marks)]
+    of_device = {event.text: event.started_ns for event in reversed(annotations.events)}
+    labels = [*of_device.items(), *((mark.name, mark.at_ns) for mark in annotations.marks)]
     return labels[:LABELS_LIMIT]
 
 

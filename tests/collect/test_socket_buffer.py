@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from profileapp.collect.custom.roomy_socket import QUEUE_DATAGRAMS, roomy_socket
+from profileapp.collect.custom.socket_buffer import QUEUE_DATAGRAMS, socket_with_long_queue
 
 QUEUE_FILE = Path("/proc/sys/net/unix/max_dgram_qlen")
 
 
 def test_it_holds_as_many_as_it_says_and_the_machine_is_as_it_was(tmp_path: Path) -> None:
     before = (QUEUE_FILE.read_text(), Path("/proc/self/ns/net").readlink())
-    receiver, holds = roomy_socket()
+    receiver, holds = socket_with_long_queue()
     path = str(tmp_path / "s")
     sent = 0
     with receiver, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
@@ -33,6 +33,6 @@ def test_it_holds_as_many_as_it_says_and_the_machine_is_as_it_was(tmp_path: Path
 
 def test_who_may_not_have_more_gets_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    receiver, holds = roomy_socket()
+    receiver, holds = socket_with_long_queue()
     receiver.close()
     assert holds == int(QUEUE_FILE.read_text())

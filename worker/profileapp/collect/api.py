@@ -32,7 +32,7 @@ class Mount(msgspec.Struct, frozen=True):
     writable: bool = False
 
 
-Words = tuple[str, ...]
+Argv = tuple[str, ...]
 
 
 class Trace(msgspec.Struct, frozen=True):
@@ -43,11 +43,11 @@ class Trace(msgspec.Struct, frozen=True):
     such an app. `gather` reads what the tool left, and raises Unavailable where that is nothing.
     """
 
-    wrap: Callable[[Words], Words]
-    gather: Callable[[], None]
+    wrap: Callable[[Argv], Argv]
+    collect_results: Callable[[], None]
 
 
-class Provision(msgspec.Struct, frozen=True):
+class LaunchRequirements(msgspec.Struct, frozen=True):
     """What a source wants the app to be started with; with a `trace`, in the traced repeat only."""
 
     env: dict[str, str] = {}
@@ -73,7 +73,7 @@ class RunContext(msgspec.Struct, frozen=True):
     mask: Callable[[bytes], bytes] | None = None
 
 
-class Subject(msgspec.Struct, frozen=True):
+class AppHandle(msgspec.Struct, frozen=True):
     """The app while it runs: its first process as the host sees it, and its container's id ("" for a process)."""
 
     pid: int
@@ -91,13 +91,13 @@ class Collector(Protocol):
     """What of the metric it gives, where others give other parts: `kernels`; "" for the metric itself."""
     preference: int
     """Of several sources of a part the highest preference that opens and attaches is used."""
-    fastest_s: float
+    min_interval_s: float
     """The shortest interval at which asking it makes sense: below, it says the same again, or costs too much."""
 
-    def open(self, run: RunContext, emit: Emit) -> Provision:
+    def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         """Makes ready, before the app starts. Raises `Unavailable` where this agent cannot give the metric."""
 
-    def attach(self, subject: Subject) -> None:
+    def attach(self, subject: AppHandle) -> None:
         """The app runs now. Raises `Unavailable` where it cannot be measured."""
 
     def sample(self, now_ns: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 
 
-def pass_over_what_is_there() -> None:
+def freeze_gc() -> None:
     """From now on a full search passes over all that is in memory now: modules, and what was set up for a run.
 
     Their tens of thousands of objects take over 10 ms, in which nothing is sampled, and a client that does not wait

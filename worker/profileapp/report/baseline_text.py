@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from profileapp.model.run import Baseline, Held
+from profileapp.model.run import Baseline, BaselineComparison
 from profileapp.report.format import ABSENT, quantity
 
 
-def earlier_text(held: Held) -> str:
+def earlier_text(comparison: BaselineComparison) -> str:
     """`12 frames/s ± 0.8 frames/s`: the earlier mean, and how far from it is still the same."""
-    if held.mean is None:
+    if comparison.mean is None:
         return ABSENT
-    return f"{quantity(held.mean, held.unit)} ± {quantity(held.margin, held.unit)}"
+    return f"{quantity(comparison.mean, comparison.unit)} ± {quantity(comparison.margin, comparison.unit)}"
 
 
-def change_text(held: Held) -> str:
+def change_text(comparison: BaselineComparison) -> str:
     """`-11 %`."""
-    return ABSENT if held.change is None else f"{100 * held.change:+.3g} %"
+    return ABSENT if comparison.change is None else f"{100 * comparison.change:+.3g} %"
 
 
-def held_text(held: Held) -> str:
+def comparison_text(comparison: BaselineComparison) -> str:
     """`worse: 10.5 frames/s, before 12 frames/s ± 0.8 frames/s (15 runs), -12.5 %`."""
-    if held.mean is None:
-        return f"{held.state}: {held.note}"
-    before = f"before {earlier_text(held)} ({held.runs} run{'s' if held.runs != 1 else ''})"
-    return f"{held.state}: {quantity(held.value, held.unit)}, {before}, {change_text(held)}"
+    if comparison.mean is None:
+        return f"{comparison.state}: {comparison.note}"
+    before = f"before {earlier_text(comparison)} ({comparison.runs} run{'s' if comparison.runs != 1 else ''})"
+    return f"{comparison.state}: {quantity(comparison.value, comparison.unit)}, {before}, {change_text(comparison)}"
 
 
 def baseline_text(baseline: Baseline) -> str:

@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate, zip_longest
 
-from profileapp.collect.custom.gathered import Gathered
-from profileapp.collect.custom.line import CustomSample, Refused, all_wall_ns_of, sample_of
+from profileapp.collect.api import Emit
+from profileapp.collect.custom.batch import Batch
+from profileapp.collect.custom.line import CustomSample, InvalidSample, all_wall_ns_of, sample_of
 from profileapp.collect.custom.quantile_sketch import QuantileSketch
 from profileapp.collect.custom.statsd_line import StatsdSample
-from profileapp.collect.seam import Emit
 from profileapp.model.clock import Clock
 from profileapp.model.series import Series
 
@@ -34,7 +34,7 @@ _CLOCK_SAMPLES = 10
 _REASONS_LIMIT = 100
 
 
-class Intake:
+class Ingestor:
     """Any thread may call it. Whatever comes, memory is bounded.
 
     `kept` + `aggregated` + `refused` + `skipped` is what the app said, as far as that can be known.
@@ -64,24 +64,24 @@ class Intake:
         self._least_lag_ns = 0
         self._earliest_ns = clock.anchor_monotonic_ns - PLAUSIBLE_NS
 
-    def take(self, sample: CustomSample, now_ns: int) -> None:
+    def ingest(self, sample: CustomSample, now_ns: int) -> None:
         """One value; `now_ns` of the monotonic clock is when it came. Raises Refused."""
         with self._lock:
-            self._turn(now_ns)
+            self._advance(now_ns)
             self._check_known(sample.series)
-            self._take(sample, now_ns)
+            self._ingest(sample, now_ns)
 
-    def take_all(self, waiting: list[Gathered], now_ns: int) -> None:
+    def ingest_batches(self, waiting: list[Batch], now_ns: int) -> None:
         """Values of several series, many at once; `now_ns` of the monotonic clock is when they came."""
         with self._lock:
-            self._turn(now_ns)
-            for gathered in waiting:
-                self._take_gathered(gathered, now_ns)
+            self._advance(now_ns)
+            for collected in waiting:
+                self._ingest_batch(collected, now_ns)
 
-    def take_statsd(self, sample: StatsdSample, now_ns: int) -> None:
+    def ingest_statsd(self, sample: StatsdSample, now_ns: int) -> None:
         """All values of a line, or none. Raises Refused."""
         with self._lock:
-            self._turn(now_ns)
+            self._advance(now_ns)
             series = sample.series
             self._check_known(series)
             at_ns = (
@@ -100,13 +100,13 @@ class Intake:
                     self._levels[series] = value
                 self._value(series, value, at_ns)
 
-    def take_mark(self, series: Series, value: float, wall_ns: int | None, now_ns: int) -> None:
+    def ingest_mark(self, series: Series, value: float, wall_ns: int | None, now_ns: int) -> None:
         """A phase's beginning (1) or end (0), or an event. Raises Refused."""
         with self._lock:
             self._check_known(series)
             self._marks += 1
             if self._marks > MARK_LIMIT:
-                raise Refused(f"more than {MARK_LIMIT} events and phases")
+                raise InvalidSample(f"more than {MARK_LIMIT} events and phases")
             self._emit(series, value, now_ns if wall_ns is None else self._at_ns(series, wall_ns, now_ns))
             self.kept += 1
 
@@ -127,15 +127,15 @@ class Intake:
         with self._lock:
             self._note(reason, example)
 
-    def turn(self, now_ns: int) -> None:
+    def advance(self, now_ns: int) -> None:
         """To be called now and then: tells what was aggregated in a second that is over."""
         with self._lock:
-            self._turn(now_ns)
+            self._advance(now_ns)
 
     def close(self, now_ns: int) -> tuple[str, ...]:
         """Tells what is left; gives the lines for the report."""
         with self._lock:
-            self._tell(now_ns)
+            self._emit_aggregates(now_ns)
             lines = [self._line(reason, count) for reason, count in self._noted.most_common()]
             lines += [
                 f"custom: {reason}: {count} lines of {size} bytes" for reason, (count, size) in self._skipped.items()
@@ -150,26 +150,26 @@ class Intake:
                 )
             return (*lines, *self._clock_lines())
 
-    def _take(self, sample: CustomSample, now_ns: int) -> None:
+    def _ingest(self, sample: CustomSample, now_ns: int) -> None:
         if sample.timestamp_fault:
             self._note(f"{sample.timestamp_fault}; the time of arrival was taken", repr(sample.series.name))
         at_ns = now_ns if sample.wall_ns is None else self._at_ns(sample.series, sample.wall_ns, now_ns)
         self._value(sample.series, sample.value, at_ns)
 
-    def _take_gathered(self, gathered: Gathered, now_ns: int) -> None:
-        series, values, timestamps = gathered.series, gathered.values, gathered.timestamps
+    def _ingest_batch(self, collected: Batch, now_ns: int) -> None:
+        series, values, timestamps = collected.series, collected.values, collected.timestamps
         try:
             self._check_known(series)
-        except Refused as reason:
+        except InvalidSample as reason:
             self._refuse(str(reason), repr(series.name), len(values))
             return
         at_ns = self._all_at_ns(series, timestamps, len(values), now_ns)
-        if at_ns is None or not gathered.is_sound or not self._values(series, values, at_ns):
+        if at_ns is None or not collected.is_sound or not self._values(series, values, at_ns):
             for value, timestamp in zip_longest(values, timestamps):
                 try:
-                    sample = sample_of(series, value, timestamp, may_be_below_0=gathered.may_be_below_0)
-                    self._take(sample, now_ns)
-                except Refused as reason:
+                    sample = sample_of(series, value, timestamp, may_be_below_0=collected.may_be_below_0)
+                    self._ingest(sample, now_ns)
+                except InvalidSample as reason:
                     self._refuse(str(reason), repr(series.name), 1)
 
     def _refuse(self, reason: str, example: str, values: int) -> None:
@@ -179,7 +179,7 @@ class Intake:
     def _check_known(self, series: Series) -> None:
         if series not in self._known:
             if len(self._known) >= SERIES_LIMIT:
-                raise Refused(f"more than {SERIES_LIMIT} different series")
+                raise InvalidSample(f"more than {SERIES_LIMIT} different series")
             self._known.add(series)
 
     def _value(self, series: Series, value: float, at_ns: int) -> None:
@@ -187,7 +187,7 @@ class Intake:
         if series.kind == "counter":
             value = self._totals.get(series, 0.0) + value
             if not math.isfinite(value):
-                raise Refused("a counter that grew beyond all numbers")
+                raise InvalidSample("a counter that grew beyond all numbers")
             self._totals[series] = value
         self._keep_or_aggregate(series, (value,), (at_ns,))
 
@@ -227,23 +227,23 @@ class Intake:
             sketch = self._sketches[series] = QuantileSketch()
         sketch.add_all(values)
 
-    def _turn(self, now_ns: int) -> None:
+    def _advance(self, now_ns: int) -> None:
         if now_ns >= self._second_ends_ns:
             if self._sketches or self._grown or self._sets:
-                self._tell(min(now_ns, self._second_ends_ns))
+                self._emit_aggregates(min(now_ns, self._second_ends_ns))
             self._second_ends_ns = (now_ns // _SECOND_NS + 1) * _SECOND_NS
             self._in_second = 0
 
-    def _tell(self, at_ns: int) -> None:
+    def _emit_aggregates(self, at_ns: int) -> None:
         for series in self._grown:
             self._emit(series, self._totals[series], at_ns)
         for series, members in self._sets.items():
             self._emit(series, float(len(members)), at_ns)
         for series, sketch in self._sketches.items():
-            self._tell_sketch(series, sketch, at_ns)
+            self._emit_sketch(series, sketch, at_ns)
         self._grown, self._sets, self._sketches = set(), {}, {}
 
-    def _tell_sketch(self, series: Series, sketch: QuantileSketch, at_ns: int) -> None:
+    def _emit_sketch(self, series: Series, sketch: QuantileSketch, at_ns: int) -> None:
         self._emit(Series(f"{series.name}.aggregated.count", "", "custom", series.labels), sketch.count, at_ns)
         numbers = [("mean", sketch.mean), ("min", sketch.min), ("max", sketch.max)]
         for word, number in numbers + [(word, sketch.quantile(share)) for word, share in _QUANTILES]:

@@ -6,7 +6,7 @@ import signal
 
 import msgspec
 
-from profileapp.model.run import APP_FAILURES, Ending, Repeat
+from profileapp.model.run import APP_FAILURES, ExitReason, Repeat
 from profileapp.model.target import Target
 from profileapp.run.launch import Exit
 
@@ -24,7 +24,7 @@ class Cause(msgspec.Struct, frozen=True):
     killed: bool = False
 
 
-def ending_of(exit_: Exit, cause: Cause, target: Target) -> tuple[Ending, str]:
+def exit_reason_of(exit_: Exit, cause: Cause, target: Target) -> tuple[ExitReason, str]:
     """The ending and one line that says it to people."""
     killed = f"; it ignored SIGTERM for {target.grace_s:g} s and was killed" if cause.killed else ""
     if cause.stop_signal:
@@ -49,19 +49,19 @@ def ending_of(exit_: Exit, cause: Cause, target: Target) -> tuple[Ending, str]:
     return "completed", "ended by itself with exit code 0"
 
 
-def run_ending(repeats: tuple[Repeat, ...]) -> tuple[Ending, str]:
+def run_exit_reason(repeats: tuple[Repeat, ...]) -> tuple[ExitReason, str]:
     """The ending of a run: that of its first repeat that did not end well, else of its last.
 
     An app that fails in a traced repeat is the tool's fault, or of what it needs: the metric says so, not the run.
     """
-    repeats = tuple(each for each in repeats if not (each.traced and each.ending in APP_FAILURES)) or repeats
+    repeats = tuple(each for each in repeats if not (each.traced and each.exit_reason in APP_FAILURES)) or repeats
     for repeat in repeats:
-        if repeat.ending in APP_FAILURES or repeat.ending in ("not-measured", "aborted"):
+        if repeat.exit_reason in APP_FAILURES or repeat.exit_reason in ("not-measured", "aborted"):
             where = f"repeat {repeat.index}: " if len(repeats) > 1 else ""
-            return repeat.ending, where + repeat.message
-    if not repeats or repeats[-1].ending is None:
+            return repeat.exit_reason, where + repeat.message
+    if not repeats or repeats[-1].exit_reason is None:
         return "not-measured", "the app was never started"
-    return repeats[-1].ending, repeats[-1].message
+    return repeats[-1].exit_reason, repeats[-1].message
 
 
 def signal_name(number: int) -> str:

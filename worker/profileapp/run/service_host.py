@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from profileapp.collect.seam import Mount
+from profileapp.collect.api import Mount
 from profileapp.model.run import Network
 from profileapp.model.target import Ready, Service
 from profileapp.run.launch import RunningApp
@@ -38,7 +38,7 @@ class RunningService(RunningApp, Protocol):
         """Whether there is a file or folder of that path in it."""
 
 
-class Surroundings(Protocol):
+class ServiceHost(Protocol):
     """Makes networks and starts services."""
 
     def prepare(self, service: Service, progress: Progress) -> None:

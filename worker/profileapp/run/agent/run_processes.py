@@ -14,7 +14,7 @@ from profileapp.run.launch import RUN_ID_VARIABLE
 _KILL_ROUNDS = 50
 
 
-def marked_processes(run_id: str, proc: Path = Path("/proc")) -> Iterator[int]:
+def find_run_processes(run_id: str, proc: Path = Path("/proc")) -> Iterator[int]:
     """Processes whose environment says that they came from a run."""
     marker = f"{RUN_ID_VARIABLE}={run_id}".encode()
     for entry in proc.iterdir():
@@ -24,11 +24,11 @@ def marked_processes(run_id: str, proc: Path = Path("/proc")) -> Iterator[int]:
                     yield int(entry.name)
 
 
-def kill_marked(run_id: str) -> int:
+def kill_run_processes(run_id: str) -> int:
     """Kills all processes of a run, those too that are started meanwhile; how many it met."""
     killed: set[int] = set()
     for _ in range(_KILL_ROUNDS):
-        found = list(marked_processes(run_id))
+        found = list(find_run_processes(run_id))
         if not found:
             break
         # All are stopped before any is killed, so that a fork bomb cannot grow while it is cut down.

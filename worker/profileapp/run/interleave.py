@@ -10,7 +10,7 @@ from profileapp.errors import ProfileappError
 from profileapp.model.target import Target
 
 
-class Begun(Protocol):
+class StartedTarget(Protocol):
     """A target that has begun; in earnest a `TargetRun`. Each raises ProfileappError."""
 
     def measure(self, index: int) -> bool:
@@ -23,15 +23,15 @@ class Begun(Protocol):
         """Lets go of everything, and leaves the files whole."""
 
 
-def in_turn_with(target: Target, targets: Sequence[Target]) -> tuple[str, ...]:
+def interleaved_with(target: Target, targets: Sequence[Target]) -> tuple[str, ...]:
     """Names of those of the `targets` whose repeats run between those of `target`."""
     others = targets if target.repeat > 1 else ()
     return tuple(each.name for each in others if each.name != target.name)
 
 
-def measure_in_turn(
+def measure_interleaved(
     targets: Sequence[Target],
-    begin: Callable[[Target], Begun],
+    begin: Callable[[Target], StartedTarget],
     failed: Callable[[Target, ProfileappError], None],
     is_stopped: Callable[[], bool],
 ) -> None:
@@ -41,20 +41,20 @@ def measure_in_turn(
     the device most, come behind all others. What goes wrong with a target is told to `failed`, and the others go on,
     unless that raises. Each that has begun has ended when this returns or raises.
     """
-    begun: dict[str, Begun] = {}
+    begun: dict[str, StartedTarget] = {}
 
     def first(target: Target) -> bool:
         begun[target.name] = begin(target)
         return begun[target.name].measure(1)
 
     def attempt(target: Target, step: Callable[[], bool | None]) -> None:
-        goes_on: bool | None = False
+        should_continue: bool | None = False
         try:
-            goes_on = step()
+            should_continue = step()
         except ProfileappError as error:
             failed(target, error)
         finally:
-            if not goes_on:
+            if not should_continue:
                 end(target)
 
     def end(target: Target) -> None:

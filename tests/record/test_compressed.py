@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from profileapp.model.clock import Clock
 from profileapp.model.series import series
+from profileapp.record.compressed import RATIO_FREE_BYTES, RATIO_LIMIT, open_compressed
 from profileapp.record.folder import RunFolder
-from profileapp.record.packed import RATIO_FREE_BYTES, RATIO_LIMIT, open_packed
 from profileapp.record.reader import read_recording
 
 CPU = series("container.cpu.util", "%", "container")
@@ -24,7 +24,7 @@ MIB = 1024**2
 
 
 def unpack(path: Path, free_bytes: int = MIB) -> bytes:
-    with open_packed(path.open("rb"), free_bytes) as stream:
+    with open_compressed(path.open("rb"), free_bytes) as stream:
         return stream.read()
 
 
@@ -66,7 +66,7 @@ def test_what_the_writer_packs_is_far_from_the_bound(tmp_path: Path) -> None:
         writer.emit(CPU, 0.0, step * 100_000_000)
     writer.close()
     size = (folder.path / "metrics.ndjson").stat().st_size
-    folder.pack_metrics(from_bytes=0)
+    folder.compress_metrics(from_bytes=0)
     assert size < RATIO_LIMIT / 2 * (folder.path / "metrics.ndjson.gz").stat().st_size
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class LineCutter:
+class LineSplitter:
     """Lines of one connection. Holds at most one line's beginning of `limit_bytes`.
 
     Of a longer line only the beginning is told, in `too_long`; the rest is passed over, and the next line is read.
@@ -11,7 +11,7 @@ class LineCutter:
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
-        self._held = b""
+        self._pending = b""
         self._skipping = False
 
     def feed(self, content: bytes) -> tuple[list[bytes], list[bytes]]:
@@ -27,15 +27,15 @@ class LineCutter:
         if end and self._skipping:
             self._skipping = False
             block = block[block.index(b"\n") + 1 :]
-        elif end and self._held:
-            block, self._held = self._held + block, b""
+        elif end and self._pending:
+            block, self._pending = self._pending + block, b""
         if len(block) > self._limit_bytes:
             block = self._without_too_long(block, too_long)
         if not self._skipping:
-            self._held += rest
-            if len(self._held) > self._limit_bytes:
-                too_long.append(self._held[: self._limit_bytes])
-                self._held, self._skipping = b"", True
+            self._pending += rest
+            if len(self._pending) > self._limit_bytes:
+                too_long.append(self._pending[: self._limit_bytes])
+                self._pending, self._skipping = b"", True
         return block, too_long
 
     @property
@@ -45,7 +45,7 @@ class LineCutter:
 
     def end(self) -> bytes:
         """What the stream ended with that had no line end."""
-        left, self._held = self._held, b""
+        left, self._pending = self._pending, b""
         return left.strip()
 
     def _without_too_long(self, block: bytes, too_long: list[bytes]) -> bytes:

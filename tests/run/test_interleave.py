@@ -8,7 +8,7 @@ import pytest
 
 from profileapp.errors import AgentError, ConfigError, ProfileappError
 from profileapp.model.target import Target
-from profileapp.run.turns import measure_in_turn
+from profileapp.run.interleave import measure_interleaved
 
 
 class Log:
@@ -35,7 +35,7 @@ class Log:
             raise error
 
     def run(self, *targets: Target, is_stopped: Callable[[], bool] = lambda: False) -> list[str]:
-        measure_in_turn(targets, self.begin, self.failed, is_stopped)
+        measure_interleaved(targets, self.begin, self.failed, is_stopped)
         return self.done
 
 

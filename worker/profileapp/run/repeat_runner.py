@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import msgspec
 
-from profileapp.collect.seam import Mount, RunContext
+from profileapp.collect.api import Mount, RunContext
 from profileapp.errors import ProfileappError
 from profileapp.model.run import Repeat
 from profileapp.record.writer import MetricsWriter
 from profileapp.run.cool_down import cool_down
 from profileapp.run.dataset.ready import Paths
-from profileapp.run.ending import Cause, ending_of
+from profileapp.run.exit_reason import Cause, exit_reason_of
 from profileapp.run.launch import (
     CONTAINER_DATASET,
     DATASET_VARIABLE,
@@ -23,7 +23,7 @@ from profileapp.run.launch import (
     RunningApp,
 )
 from profileapp.run.output import AppLog
-from profileapp.run.service.services import Around, Services
+from profileapp.run.service.services import RunningServices, Services
 from profileapp.run.session import Session
 from profileapp.run.sources import Sources
 
@@ -33,7 +33,7 @@ TRACED_GRACE_S = 60.0
 TICK_S = 1.0
 
 
-class Starter:
+class RepeatRunner:
     """Starts the app of a target, once for each repeat, and measures it until it has ended."""
 
     def __init__(
@@ -80,30 +80,32 @@ class Starter:
             cooled_s=round(cooled.waited_s, 3),
         )
         try:
-            with self._services.around(index) as around:
-                return self._measure_app(repeat, around, begun)
+            with self._services.started(index) as running_services:
+                return self._measure_app(repeat, running_services, begun)
         except ProfileappError as error:
             return self._ended(repeat, Exit(), Cause(stop_signal=self._session.stop.signal, failure=str(error)))
 
-    def _measure_app(self, repeat: Repeat, around: Around, begun: Callable[[Repeat], None]) -> Repeat:
+    def _measure_app(
+        self, repeat: Repeat, running_services: RunningServices, begun: Callable[[Repeat], None]
+    ) -> Repeat:
         launched_ns = repeat.started_ns
-        app = self._session.runtime.start(self._launch(around), self._log.write, self._session.wake.set)
+        app = self._session.runtime.start(self._launch(running_services), self._log.write, self._session.wake.set)
         started_ns = self._clock.wall_ns(time.monotonic_ns())
         # Without a warm-up what an app says in its very first moments counts, though we may not know yet that it runs.
         measured_from_ns = started_ns + round(self._target.warmup_s * 1e9) if self._target.warmup_s else launched_ns
         repeat = msgspec.structs.replace(repeat, started_ns=started_ns, measured_from_ns=measured_from_ns)
         try:
-            around.begin()
+            running_services.begin()
             if app.subject:
                 self._sources.attach(app.subject)
-            around.attach()
+            running_services.attach()
             begun(repeat)
             self._session.progress.started(self._target, repeat.index)
-            cause = self._await_end(app, around)
+            cause = self._await_end(app, running_services)
             # Samples of an app that is being ended tell nothing of it: measuring stops first.
             ended_ns = self._clock.wall_ns(time.monotonic_ns())
             self._sources.detach()
-            around.detach()
+            running_services.detach()
             cause = self._end(app, cause)
         finally:
             self._sources.detach()
@@ -113,10 +115,16 @@ class Starter:
         exit_ = app.exit or Exit(lost="the app could not be ended")
         return self._ended(msgspec.structs.replace(repeat, ended_ns=ended_ns), exit_, cause)
 
-    def _launch(self, around: Around) -> Launch:
+    def _launch(self, running_services: RunningServices) -> Launch:
         secrets = self._session.secrets.env_of(self._target.secrets)
-        env = {**around.env, **self._target.env, **secrets, TARGET_VARIABLE: self._target.name, **self._sources.env}
-        mounts = (*self._sources.mounts, *around.mounts)
+        env = {
+            **running_services.env,
+            **self._target.env,
+            **secrets,
+            TARGET_VARIABLE: self._target.name,
+            **self._sources.env,
+        }
+        mounts = (*self._sources.mounts, *running_services.mounts)
         if self._target.dataset:
             path = self._datasets[self._target.dataset]
             env[DATASET_VARIABLE] = CONTAINER_DATASET if self._session.runtime.contained else str(path)
@@ -129,11 +137,11 @@ class Starter:
             mounts,
             limits,
             wrap,
-            around.network,
+            running_services.network,
             bool(self._target.internet),
         )
 
-    def _await_end(self, app: RunningApp, around: Around) -> Cause:
+    def _await_end(self, app: RunningApp, running_services: RunningServices) -> Cause:
         """Waits until the app ends or is to be ended, whichever comes first."""
         started_s = time.monotonic()
         tick_s = started_s
@@ -144,8 +152,8 @@ class Starter:
             if self._writer.failure:
                 reason = self._writer.failure.strerror
                 return Cause(failure=f"what was measured cannot be written any more ({reason})")
-            if around.failure:
-                return Cause(failure=around.failure)
+            if running_services.failure:
+                return Cause(failure=running_services.failure)
             if self._target.timeout_s and now_s - started_s >= self._target.timeout_s:
                 return Cause(timeout=True)
             if now_s >= tick_s:
@@ -154,7 +162,7 @@ class Starter:
             until_s = min(tick_s, started_s + self._target.timeout_s) if self._target.timeout_s else tick_s
             self._session.wake.wait(until_s - time.monotonic())
         # An app that ends because a service did must not take the blame.
-        return Cause(failure=f"{around.failure}; the app ended too") if around.failure else Cause()
+        return Cause(failure=f"{running_services.failure}; the app ended too") if running_services.failure else Cause()
 
     def _end(self, app: RunningApp, cause: Cause) -> Cause:
         """SIGTERM, the grace time, SIGKILL; a second Ctrl-C leaves the grace time out."""
@@ -177,11 +185,11 @@ class Starter:
         return cause
 
     def _ended(self, repeat: Repeat, exit_: Exit, cause: Cause) -> Repeat:
-        ending, message = ending_of(exit_, cause, self._target)
+        exit_reason, message = exit_reason_of(exit_, cause, self._target)
         return msgspec.structs.replace(
             repeat,
             ended_ns=repeat.ended_ns or self._clock.wall_ns(time.monotonic_ns()),
-            ending=ending,
+            exit_reason=exit_reason,
             exit_code=exit_.exit_code,
             signal=exit_.signal,
             killed=cause.killed,

@@ -7,7 +7,7 @@ import math
 from profileapp.model.series import Series
 
 
-class Gathered:
+class Batch:
     """What came of one series since it was last taken, in the order it came in; nothing of it is checked yet.
 
     `timestamps` are as many as `values`, as the app wrote them, or none at all. `factor` is what a value is multiplied
@@ -31,8 +31,8 @@ class Gathered:
         return math.isfinite(sum(self.values)) or all(map(math.isfinite, self.values))
 
 
-def clear(waiting: list[Gathered]) -> None:
+def clear(waiting: list[Batch]) -> None:
     """They were taken; the list is empty then."""
-    for gathered in waiting:
-        gathered.values, gathered.timestamps = [], []
+    for collected in waiting:
+        collected.values, collected.timestamps = [], []
     waiting.clear()

@@ -13,20 +13,20 @@ RATIO_FREE_BYTES = 64 * 1024**2
 """What any file may unpack to."""
 
 
-def open_packed(packed: BinaryIO, ratio_free_bytes: int = RATIO_FREE_BYTES) -> BinaryIO:
+def open_compressed(compressed: BinaryIO, ratio_free_bytes: int = RATIO_FREE_BYTES) -> BinaryIO:
     """The content of a gzip file, which is closed with it.
 
     Reading raises EOFError or zlib.error where it is cut or garbled, OSError where it is no gzip, and once it has
     unpacked to more than `ratio_free_bytes` and RATIO_LIMIT times its size.
     """
-    limit_bytes = max(ratio_free_bytes, os.fstat(packed.fileno()).st_size * RATIO_LIMIT)
-    return cast(BinaryIO, io.BufferedReader(_Bounded(packed, limit_bytes), 256 * 1024))
+    limit_bytes = max(ratio_free_bytes, os.fstat(compressed.fileno()).st_size * RATIO_LIMIT)
+    return cast(BinaryIO, io.BufferedReader(_Bounded(compressed, limit_bytes), 256 * 1024))
 
 
 class _Bounded(io.RawIOBase):
-    def __init__(self, packed: BinaryIO, limit_bytes: int) -> None:
-        self._packed = packed
-        self._unpacked = gzip.GzipFile(fileobj=packed, mode="rb")
+    def __init__(self, compressed: BinaryIO, limit_bytes: int) -> None:
+        self._packed = compressed
+        self._unpacked = gzip.GzipFile(fileobj=compressed, mode="rb")
         self._left = limit_bytes
 
     def readable(self) -> bool:

@@ -15,7 +15,7 @@ _QUEUE_FILE = Path("/proc/sys/net/unix/max_dgram_qlen")
 _CLONE_NEWNET = 0x40000000
 
 
-def roomy_socket() -> tuple[socket.socket, int]:
+def socket_with_long_queue() -> tuple[socket.socket, int]:
     """A unix datagram socket, and how many datagrams its queue holds; 10 where Linux does not let us have more.
 
     The length is a setting of the network namespace that a socket is made in (unix(7), ip-sysctl of the kernel:
@@ -42,7 +42,7 @@ def roomy_socket() -> tuple[socket.socket, int]:
 
 def queue_datagrams() -> int:
     """As many as the queue of such a socket holds on this agent."""
-    made, datagrams = roomy_socket()
+    made, datagrams = socket_with_long_queue()
     made.close()
     return datagrams
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-Take = Callable[[bytes], None]
+Ingest = Callable[[bytes], None]
 """Takes lines in one piece, divided by line ends. Never raises."""
 Note = Callable[[str, str], None]
 """Something of which the report shall tell, though no whole line is lost: a reason, one of a few, and an example."""
@@ -15,7 +15,7 @@ Skip = Callable[[str, int, int], None]
 """What was never read: a reason, one of a few, how many lines, and how many bytes they take."""
 
 
-class WayIn(Protocol):
+class Listener(Protocol):
     """Gives what the app says, until it is stopped, in bounded memory."""
 
     def start(self) -> None:
