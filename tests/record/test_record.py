@@ -181,7 +181,8 @@ def test_too_many_series_are_bounded(tmp_path: Path) -> None:
     [
         (b"", "not a run"),
         (b'{"version": 99}', "newer than this profileapp"),
-        (b'{"version": 1}', "not a run"),
+        (b'{"version": 1}', "older than this profileapp reads"),
+        (b'{"version": 2}', "not a run"),
         (b"[" * 100_000, "not a run"),
         (b'{"version": "x"}', "not a run"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 
 import pytest
@@ -35,7 +36,11 @@ def test_a_minute_that_ends_among_them_and_one_that_comes_back() -> None:
     assert expected[59] + 10**9 - 59 == expected[60]
 
 
-@given(st.lists(st.binary(min_size=0, max_size=40), min_size=1, max_size=4))
+# Hypothesis takes constants from the code under test, and one of them is a time.
+_NO_TIMES = st.binary(min_size=0, max_size=40).filter(lambda text: not re.fullmatch(rb"[\d-]{10}T[\d:.]{18}", text))
+
+
+@given(st.lists(_NO_TIMES, min_size=1, max_size=4))
 def test_bytes_that_are_no_time_are_refused(texts: list[bytes]) -> None:
     with pytest.raises(ValueError):
         times_of(texts)

@@ -107,7 +107,8 @@ def test_limits_of_budgets_are_drawn_where_they_belong(samples: list[JudgedRun])
 
 def test_a_budget_not_measured_or_on_a_spread_has_no_line(samples: list[JudgedRun]) -> None:
     budgets = [
-        judge_budget(parse_budget(key, "< 3"), samples[0].run.summary) for key in ("fps.sd", "fps.count", "fsp.mean")
+        judge_budget(parse_budget(key, "< 3"), samples[0].run.summary)
+        for key in ("fps.stddev", "fps.count", "fsp.mean")
     ]
     found, _ = families(list(samples[0].series), dict.fromkeys(samples[0].series, 1.0), budgets)
     assert not any(family.limits for family in found)

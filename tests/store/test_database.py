@@ -9,16 +9,19 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 
 from helpers.private_postgres import PrivatePostgres
 from profileapp.errors import ConfigError, StoreError
+from profileapp.model.run import Run
 from profileapp.store import migrate, schema
-from profileapp.store.database import open_database
+from profileapp.store.database import Database, open_database
 from profileapp.store.ingest import store_folder
 from profileapp.store.text import KEY_LIMIT, stored_key
 from profileapp.store.url import parse_url, shown
+from store.old_forms import an_old_run, store_in_form
 from store.runs import a_run, record
 
 
@@ -73,21 +76,34 @@ def test_head_is_the_last_step() -> None:
     assert script.get_current_head() == migrate.HEAD and sorted(steps) == list(migrate.KNOWN)
 
 
+def kept_runs(database: Database) -> list[Run]:
+    with database.transaction() as connection:
+        return [
+            msgspec.json.decode(document, type=Run)
+            for document in connection.execute(select(schema.run.c.document)).scalars()
+        ]
+
+
 @pytest.mark.parametrize("step", migrate.KNOWN)
 def test_every_older_form_is_brought_up_to_date_with_what_it_holds(db: str, tmp_path: Path, step: str) -> None:
     url = parse_url(db)
-    from profileapp.store.database import Database, _engine
+    from profileapp.store.database import _engine
 
     old = Database(_engine(url, write=True), "old")
     with old.transaction() as connection:
         migrate.upgrade(connection, "old", to=step)
-    folder = record(tmp_path / "out", a_run())
-    store_folder(old, folder)
+    folder = record(tmp_path / "out", an_old_run())
+    store_in_form(step, old, folder)
     if step != migrate.HEAD:
         with pytest.raises(StoreError, match="has the tables of an older profileapp"):
             open_database(db, write=False)
     database = open_database(db, write=True)
     assert store_folder(database, folder).outcome == "already stored"
+    new = open_database(f"sqlite:///{tmp_path}/new.db", write=True)
+    store_folder(new, folder)
+    assert kept_runs(database) == kept_runs(new)
+    with database.transaction() as connection:
+        assert connection.execute(select(schema.run_series.c.stddev)).scalars().all()
     with database.transaction() as connection:
         assert set(schema.metadata.tables) <= set(inspect(connection).get_table_names())
         assert migrate.revision_of(connection) == migrate.HEAD
@@ -124,12 +140,12 @@ def test_two_migrate_at_once(db: str) -> None:
 
 @pytest.mark.parametrize("step", migrate.KNOWN[:-1])
 def test_two_programs_migrate_an_older_form_at_once_and_store_into_it(db: str, tmp_path: Path, step: str) -> None:
-    from profileapp.store.database import Database, _engine
+    from profileapp.store.database import _engine
 
     old = Database(_engine(parse_url(db), write=True), "old")
     with old.transaction() as connection:
         migrate.upgrade(connection, "old", to=step)
-    store_folder(old, record(tmp_path / "first", a_run("first")))
+    store_in_form(step, old, record(tmp_path / "first", a_run("first")))
     folders = [record(tmp_path / name, a_run(name)) for name in ("a", "b", "c")]
     argv = [sys.executable, "-m", "profileapp", "store", "--db", db]
     programs = [
@@ -189,7 +205,7 @@ def open_folder() -> Iterator[Path]:
 OPEN = """
 import os, sys
 from profileapp.errors import StoreError
-from profileapp.store.database import open_database
+from profileapp.store.database import Database, open_database
 import alembic.command, sqlalchemy.dialects.sqlite.pysqlite
 if os.getuid() == 0:
     os.setgroups([])

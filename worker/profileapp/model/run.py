@@ -9,7 +9,7 @@ import msgspec
 from profileapp.model.clock import Clock
 from profileapp.model.target import App, Target
 
-RUN_VERSION = 1
+RUN_VERSION = 2
 
 ExitReason = Literal[
     "completed",  # the app ended by itself with exit code 0
@@ -265,8 +265,9 @@ class Baseline(msgspec.Struct, frozen=True):
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One target on one agent, alone on that agent. Times are UTC nanoseconds since 1970.
 
-    `stop_signal` is the number of the signal that stopped the worker (2 SIGINT, 15 SIGTERM), 0 for none. `interleaved_with`
-    names the targets whose repeats ran between those of this one. `network` is None where the app has the agent's own.
+    `stop_signal` is the number of the signal that stopped the worker (2 SIGINT, 15 SIGTERM), 0 for none.
+    `interleaved_with` names the targets whose repeats ran between those of this one. `network` is None where the app
+    has the agent's own.
     """
 
     id: str

@@ -66,6 +66,11 @@ def read_run(folder: Path) -> Run:
             raise AgentError(
                 f"{path}: version {version} is newer than this profileapp knows ({RUN_VERSION}); update it"
             )
+        if version < RUN_VERSION:
+            raise AgentError(
+                f"{path}: version {version} is older than this profileapp reads ({RUN_VERSION}); run the target again, "
+                "or read it with the profileapp that wrote it"
+            )
         run = msgspec.json.decode(content, type=Run)
     except (msgspec.DecodeError, RecursionError) as error:
         raise AgentError(f"{path}: not a run of profileapp ({printable(str(error), 300)})") from error

@@ -6,9 +6,9 @@ from sqlalchemy import Connection, inspect, text
 
 from profileapp.errors import StoreError
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest step in `migrations/versions`."""
-KNOWN = ("0001", "0002")
+KNOWN = ("0001", "0002", "0003")
 
 # One number for all: whoever holds it is the one that migrates. Any number that nobody else uses will do.
 _LOCK = 0x70726F66696C65
