@@ -13,6 +13,10 @@
 # no settings (--no-config); a PATH that names folders relative to this one is read without them.
 set -u
 
+# What this shell ends with by itself is no verdict: dash has 2 for a file that it cannot open. The worker, which it
+# becomes, has exit codes of its own.
+trap 'exit 4' EXIT
+
 main() {
     keep_absolute_path
     version=$(cat "$(dirname "$0")/VERSION" 2>/dev/null) || fail "the file VERSION beside $0 is missing"

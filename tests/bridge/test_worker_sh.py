@@ -293,6 +293,15 @@ class TestErrors:
         answer = bare_agent.run()
         assert (answer.code, answer.err) == (4, "profileapp: needs flock (of util-linux) on this agent\n")
 
+    @pytest.mark.parametrize("shell", [("dash",), ("bash", "--posix"), ("busybox", "sh")], ids=lambda shell: shell[0])
+    def test_what_the_shell_itself_fails_at_is_no_verdict(self, bare_agent: Agent, shell: tuple[str, ...]) -> None:
+        """dash ends with 2 where it cannot open a file, which would read: the app failed."""
+        if not shutil.which(shell[0]):
+            pytest.skip(f"no {shell[0]} on this machine")
+        (bare_agent.home / "locks" / bare_agent.environment().name).mkdir(parents=True)
+        answer = bare_agent.run("run", shell=shell)
+        assert answer.code == 4, answer.err
+
     def test_an_install_that_failed_leaves_nothing_that_looks_whole(self, bare_agent: Agent, wheels: Path) -> None:
         assert bare_agent.run(PROFILEAPP_WHEELS="").code == 4
         assert not (bare_agent.environment() / "complete").exists()

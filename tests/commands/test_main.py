@@ -63,6 +63,28 @@ def test_plan_as_table_and_as_json(tmp_path: Path) -> None:
     jsonschema.validate(plan, schema)
 
 
+@pytest.mark.parametrize("module", ["click", "msgspec", "yaml"])
+def test_an_installation_that_is_not_whole_is_no_verdict(tmp_path: Path, module: str) -> None:
+    """Python itself ends with 1, which would read: a budget is broken."""
+    configure(tmp_path, "    - {name: a}")
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / f"{module}.py").write_text("raise ImportError('libc.so.6: version not found')")
+    done = profileapp("plan", "sage.yaml", cwd=tmp_path, PYTHONPATH=str(broken))
+    assert done.returncode == 4
+    assert "profileapp: " in done.stderr.splitlines()[-1] and "libc.so.6: version not found" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_plan_says_which_targets_share_an_agent(tmp_path: Path) -> None:
+    configure(tmp_path, "    - {name: a, agent: orin}\n    - {name: b}\n    - {name: c, agent: orin}")
+    argv = ("plan", "sage.yaml", "--json", "--agent", "any-docker")
+    alone = json.loads(profileapp(*argv, cwd=tmp_path).stdout)["groups"]
+    assert [(each["name"], each["agent"]) for each in alone] == [("a", "orin"), ("b", "any-docker"), ("c", "orin")]
+    shared = json.loads(profileapp(*argv, "--group-by-agent", cwd=tmp_path).stdout)["groups"]
+    assert [each["targets"] for each in shared] == [["a", "c"], ["b"]]
+
+
 def test_mistakes_are_lines_with_places_and_exit_code_3(tmp_path: Path) -> None:
     configure(tmp_path, "    - {timout: 1}\n    - {timeout: -1}")
     done = profileapp("plan", "sage.yaml", cwd=tmp_path)

@@ -13,14 +13,19 @@ from rich.table import Table
 from rich.text import Text
 
 from profileapp.commands.database import db_option, open_store
+from profileapp.commands.environment import LinesOption
+from profileapp.commands.outcome_file import OutcomeFile, on_budget_option
 from profileapp.commands.selection import moment_ns
 from profileapp.commands.store import is_folder, run_folders
-from profileapp.errors import AgentError, ConfigError, ExitCode, worst
+from profileapp.errors import AgentError, ConfigError
 from profileapp.judge.baseline import GOOD, alpha_of, compare, is_worse
+from profileapp.judge.outcome import Cause, baseline_outcome, not_compared
 from profileapp.judge.verdict import JudgedRun, judge_folder, without_judgement
 from profileapp.model.clock import format_utc
+from profileapp.model.outcome import Effect, Policy
 from profileapp.model.run import Baseline, Run
 from profileapp.model.text import printable
+from profileapp.plan.names import BASELINE_OUTCOME_FILE
 from profileapp.record.files import write_atomic
 from profileapp.record.folder import RUN_FILE, RunFolder
 from profileapp.report.baseline_text import earlier_text
@@ -48,7 +53,7 @@ Find = Callable[[Run], Sequence[Run]]
 """Good runs of the app and target of a run, from before it."""
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class BaselineReport(msgspec.Struct, frozen=True):
     """The JSON of `baseline --json`."""
 
     targets: dict[str, Baseline]
@@ -65,6 +70,7 @@ class Outcome(msgspec.Struct, frozen=True):
     "--against",
     envvar="PROFILEAPP_AGAINST",
     multiple=True,
+    cls=LinesOption,
     metavar="DIR",
     type=click.Path(path_type=Path),
     help="Earlier runs in this folder, such as the archived artifacts of builds, in place of the database's.",
@@ -76,40 +82,49 @@ class Outcome(msgspec.Struct, frozen=True):
     metavar="WHEN",
     help="Earlier runs from then on alone, after a change that was meant: 2026-11-24, 30d.",
 )
+@on_budget_option
 @db_option
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON instead of a table.")
-def command(folder: Path, branch: str, against: tuple[Path, ...], since: str, db: str, as_json: bool) -> int:
-    """Hold the headline numbers of the runs in DIR against earlier good runs of the same app, target and device.
+def command(
+    folder: Path, branch: str, against: tuple[Path, ...], since: str, on_budget: Effect, db: str, as_json: bool
+) -> int:
+    """Compare the headline numbers of the runs in DIR with earlier good runs of the same app, target and device.
 
-    Writes what it finds into each run.json, from which `profileapp report` shows it, and DIR/baseline.xml for Jenkins.
+    Writes what it finds into each run.json, from which `profileapp report` shows it, DIR/baseline.xml for Jenkins, and
+    DIR/baseline-outcome.json: what it means for a build.
     """
-    judged = [judge_folder(each) for each in run_folders(folder)]
-    since_ns = moment_ns("--since", since)
-    find = _in_folders(against, branch, since_ns) if against else _in_database(db, branch, since_ns)
-    earlier = [find(each.run) if each.verdict in JUDGED else () for each in judged]
-    try:
-        compared = _hold_all(judged, earlier, branch, since_ns)
-    except Exception:
-        # One target's numbers bring out an error of ours: it is set aside, and the others are compared all the same.
-        judged = [_without_bad_numbers(each, before) for each, before in zip(judged, earlier, strict=True)]
-        compared = _hold_all(judged, earlier, branch, since_ns)
-    errors = [error for each in compared if (error := _write(each))]
-    for error in errors:
-        click.echo(f"profileapp: {error}", err=True)
-    _write_cases(folder, compared)
-    worse = ExitCode.BUDGET_VIOLATED if any(is_worse(each.run.baseline) for each in compared) else ExitCode.OK
-    exit_code = worst([worse, *(error.exit_code for error in errors)])
+    outcome_file = OutcomeFile(folder / BASELINE_OUTCOME_FILE, Policy(on_budget))
+    with outcome_file.told(not_compared):
+        folders = run_folders(folder)
+        outcome_file.planned = [each.name for each in folders]
+        judged = [judge_folder(each) for each in folders]
+        since_ns = moment_ns("--since", since)
+        find = _in_folders(against, branch, since_ns) if against else _in_database(db, branch, since_ns)
+        earlier = [find(each.run) if each.verdict in JUDGED else () for each in judged]
+        try:
+            compared = _hold_all(judged, earlier, branch, since_ns)
+        except Exception:
+            # One target's numbers bring out an error of ours: it is set aside; the others are compared all the same.
+            judged = [_without_bad_numbers(each, before) for each, before in zip(judged, earlier, strict=True)]
+            compared = _hold_all(judged, earlier, branch, since_ns)
+        errors = {each.run.target.name: error for each in compared if (error := _write(each))}
+        for error in errors.values():
+            click.echo(f"profileapp: {error}", err=True)
+        _write_cases(folder, compared)
+        causes = {name: Cause(error.exit_code, str(error)) for name, error in errors.items()}
+        outcome = baseline_outcome([each.run for each in compared], causes, outcome_file.policy)
+        outcome_file.write(outcome)
     found = {each.run.target.name: each.run.baseline for each in compared if each.run.baseline}
     if as_json:
-        click.echo(msgspec.json.encode(Outcome(found, exit_code)))
+        click.echo(msgspec.json.encode(BaselineReport(found, outcome.exit_code)))
     else:
         _print(found)
+        worse = [each.run for each in compared if is_worse(each.run.baseline)]
         if worse:
-            began_ns = min(each.run.started_ns for each in compared if is_worse(each.run.baseline))
-            since = _shown(began_ns)
-            own = f"baselineSince: '{since}'" if os.environ.get("BUILD_URL") else f"--since {since}"
+            began = _shown(min(run.started_ns for run in worse))
+            own = f"baselineSince: '{began}'" if os.environ.get("BUILD_URL") else f"--since {began}"
             click.echo(f"was it meant? then {own} leaves out what was before")
-    return exit_code
+    return outcome.exit_code
 
 
 def _hold_all(

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from profileapp.collect.custom.socket_buffer import queue_datagrams
 from profileapp.collect.registry import sources
+from profileapp.commands.environment import LinesOption
 from profileapp.commands.progress import make_progress
 from profileapp.errors import ExitCode
 from profileapp.model.run import Agent, Network
@@ -35,6 +36,7 @@ _SIGNS = {"used": ("✔", "green"), "in reserve": ("·", "dim"), "not to be had"
     "--metric",
     "metrics",
     multiple=True,
+    cls=LinesOption,
     type=click.Choice(list(METRICS)),
     help="Only this metric; may be given again. Left out: every metric.",
 )

@@ -11,6 +11,7 @@ from typing import Any, cast
 import click
 
 from profileapp import __version__
+from profileapp.commands.environment import name_variables
 from profileapp.errors import ExitCode, ProfileappError
 
 # Name: (module, what it does). Listed here so that `--help` need not import what a subcommand needs.
@@ -46,13 +47,20 @@ Exit codes: 0 measured and within budget, 1 a budget is broken, 2 the app failed
 class _Commands(click.Group):
     """Imports a subcommand when it is called, so that `--help` and `plan` start fast."""
 
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self._loaded: dict[str, click.Command] = {}
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        return cast(click.Command, import_module(_COMMANDS[cmd_name][0]).command)
+        if cmd_name not in self._loaded:
+            command = cast(click.Command, import_module(_COMMANDS[cmd_name][0]).command)
+            self._loaded[cmd_name] = name_variables(command, f"PROFILEAPP_{cmd_name.upper()}")
+        return self._loaded[cmd_name]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -41,10 +41,10 @@ class Outcome(msgspec.Struct, frozen=True):
     version: int = 1
 
 
-def stop_code(stop_signal: int) -> ExitCode | None:
-    """The exit code of what a signal has stopped; None where no signal came."""
+def stop_code(stop_signal: int) -> ExitCode:
+    """The exit code of what a signal has stopped; OK for 0."""
     if not stop_signal:
-        return None
+        return ExitCode.OK
     return ExitCode.INTERRUPTED if stop_signal == signal.SIGINT else ExitCode.TERMINATED
 
 
@@ -57,8 +57,7 @@ def finish(
 ) -> int:
     """Prints what came out, and gives the exit code that speaks for all of it."""
     codes = [*(each.exit_code for each in judged), *(error.exit_code for error in errors)]
-    stopped = stop_code(stop_signal)
-    exit_code = worst([*codes, *([stopped] if stopped else [])])
+    exit_code = worst([*codes, stop_code(stop_signal)])
     if as_json:
         click.echo(msgspec.json.encode(_outcome(judged, errors, exit_code, index)))
     else:

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from profileapp.commands.database import db_option, saved_option, saved_overlay
+from profileapp.commands.environment import LinesOption
 from profileapp.config.load import Overlay
 from profileapp.config.load import load as load_config
 from profileapp.errors import ConfigError
@@ -17,6 +18,7 @@ from profileapp.model.target import Plan, Target
 from profileapp.model.text import printable
 from profileapp.plan.drawing import plan_drawing
 from profileapp.plan.expand import make_plan, select
+from profileapp.plan.groups import group_targets
 from profileapp.plan.table import plan_table
 from profileapp.plan.workspace import check_carried
 
@@ -36,6 +38,7 @@ from profileapp.plan.workspace import check_carried
     "targets",
     envvar="PROFILEAPP_TARGETS",
     multiple=True,
+    cls=LinesOption,
     metavar="NAME",
     help="Only this target; may be given again.",
 )
@@ -73,6 +76,12 @@ from profileapp.plan.workspace import check_carried
     metavar="FOLDER",
     help="A Jenkins workspace: refuse what would carry files from outside of it to other agents.",
 )
+@click.option("--agent", default="", metavar="LABEL", help="Label of the agent for targets that name none.")
+@click.option(
+    "--group-by-agent",
+    is_flag=True,
+    help="In the JSON's groups: targets of one label share an agent; else each target has one of its own.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def command(
     config: Path,
@@ -85,6 +94,8 @@ def command(
     load: Path | None,
     build: Path | None,
     workspace: Path | None,
+    agent: str,
+    group_by_agent: bool,
     as_json: bool,
 ) -> None:
     """Validate CONFIG, a sage.yaml with a profiling: section, and show the plan; runs nothing."""
@@ -95,6 +106,7 @@ def command(
         folders = {key: path for key, path in {"--build": build, "the sources in": sources}.items() if path}
         check_carried(workspace, files, folders)
     plan = load_plan(config, image, targets, saved_overlay(saved, db))
+    plan = msgspec.structs.replace(plan, groups=group_targets(plan.targets, agent, together=group_by_agent))
     if workspace and sources:
         # What the process runtime runs is among the app's sources.
         plan = msgspec.structs.replace(plan, files=("**",))

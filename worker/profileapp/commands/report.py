@@ -7,10 +7,13 @@ from pathlib import Path
 import click
 
 from profileapp.commands.outcome import finish
-from profileapp.commands.outcome_file import Rules, outcome_file, outcome_options
+from profileapp.commands.outcome_file import OutcomeFile, outcome_options
 from profileapp.errors import AgentError, ConfigError, ProfileappError, worst
+from profileapp.judge.outcome import Cause, outcome_of
 from profileapp.judge.verdict import JudgedRun, judge_folder
+from profileapp.model.outcome import Effect, Policy
 from profileapp.model.text import printable
+from profileapp.plan.names import OUTCOME_FILE
 from profileapp.record.folder import COMPRESSED_METRICS_FILE, METRICS_FILE, RUN_FILE, RunFolder
 from profileapp.report.digest import digest_json
 from profileapp.report.markdown import markdown
@@ -36,26 +39,31 @@ Examples:
 )
 @outcome_options
 @click.option("--json", "as_json", is_flag=True, help="End with a line of JSON instead of a table.")
-def command(folder: Path, form: str, on_budget: str, on_app_failure: str, as_json: bool) -> int:
+def command(folder: Path, form: str, on_budget: Effect, on_app_failure: Effect, as_json: bool) -> int:
     """Make pages, junit.xml and CSV of all targets in FOLDER, the --out of one or many runs.
 
-    Works from the recorded files alone, whole or cut by a crash. Its exit code is that of what was measured.
+    Works from the recorded files alone, whole or cut by a crash. Its exit code is that of what was measured, and
+    FOLDER/outcome.json says what all targets mean for a build.
     """
-    judged = judge_all(folder)
     if form != "html":
+        judged = judge_all(folder)
         click.echo(markdown(judged) if form == "markdown" else digest_json(judged), nl=form == "json")
         return worst([each.exit_code for each in judged])
-    errors: list[ProfileappError] = []
-    with outcome_file(folder, Rules(on_budget, on_app_failure)) as outcome:
-        judged = [write_target(each, errors) for each in judged]
+    failures: dict[str, ProfileappError] = {}
+    outcome_file = OutcomeFile(folder / OUTCOME_FILE, Policy(on_budget, on_app_failure))
+    with outcome_file.told():
+        judged = judge_all(folder)
+        outcome_file.planned = [each.run.target.name for each in judged]
+        judged = [write_target(each, failures) for each in judged]
         write_overview(folder, judged)
         index = write_pages(folder, judged)
-        outcome.write(judged, errors, None)
-    return finish(judged, errors, 0, index, as_json)
+        causes = {name: Cause(error.exit_code, str(error)) for name, error in failures.items()}
+        outcome_file.write(outcome_of((each.run for each in judged), causes, outcome_file.policy))
+    return finish(judged, tuple(failures.values()), 0, index, as_json)
 
 
-def write_target(judged: JudgedRun, errors: list[ProfileappError]) -> JudgedRun:
-    """Writes what stands in a target's own folder. What cannot be written is added to `errors`, and told.
+def write_target(judged: JudgedRun, failures: dict[str, ProfileappError]) -> JudgedRun:
+    """Writes what stands in a target's own folder. What cannot be written is added to `failures`, by the target's name.
 
     Returns the run as it is to be reported.
     """
@@ -63,11 +71,12 @@ def write_target(judged: JudgedRun, errors: list[ProfileappError]) -> JudgedRun:
         if judged.run.id and not judged.judge_error:
             RunFolder(judged.folder).write_run(judged.run)
         return write_data(judged)
-    except AgentError as error:
-        errors.append(error)
+    except AgentError as refused:
+        failure = refused
     except OSError as error:
-        errors.append(AgentError(f"{judged.folder}: cannot be written ({error.strerror}); what was measured is kept"))
-    click.echo(f"profileapp: {judged.folder.name}: {errors[-1]}", err=True)
+        failure = AgentError(f"{judged.folder}: cannot be written ({error.strerror}); what was measured is kept")
+    failures[judged.run.target.name] = failure
+    click.echo(f"profileapp: {judged.folder.name}: {failure}", err=True)
     return judged
 
 

@@ -16,16 +16,20 @@ import msgspec
 from profileapp.collect.board_heat import hottest_c
 from profileapp.collect.registry import sources
 from profileapp.commands.database import db_option, saved_option, saved_overlay
+from profileapp.commands.environment import LinesOption
 from profileapp.commands.outcome import finish, stop_code
-from profileapp.commands.outcome_file import OutcomeFile, Rules, outcome_file, outcome_options
+from profileapp.commands.outcome_file import OutcomeFile, outcome_options
 from profileapp.commands.plan import load_plan, refuse_both
 from profileapp.commands.progress import make_progress
 from profileapp.commands.report import write_target
 from profileapp.commands.runtime import docker_runtime, image_source, process_runtime
 from profileapp.errors import ConfigError, ImageError, ProfileappError
+from profileapp.judge.outcome import Cause, outcome_of
 from profileapp.judge.verdict import judge_folder
+from profileapp.model.outcome import Effect, Policy
 from profileapp.model.quantity import parse_quantity
 from profileapp.model.target import Target
+from profileapp.plan.names import OUTCOME_FILE
 from profileapp.record.folder import RunFolder
 from profileapp.report.write import report_extra_is_installed
 from profileapp.run.agent.facts import build_facts
@@ -81,6 +85,7 @@ Examples:
     "targets",
     envvar="PROFILEAPP_TARGETS",
     multiple=True,
+    cls=LinesOption,
     metavar="NAME",
     help="Only this target; may be given again.",
 )
@@ -138,15 +143,19 @@ def command(
     line: str | None,
     memory_limit: str | None,
     pids_limit: int,
-    on_budget: str,
-    on_app_failure: str,
+    on_budget: Effect,
+    on_app_failure: Effect,
     no_report: bool,
     as_json: bool,
 ) -> int:
-    """Run and measure the targets of CONFIG, a sage.yaml with a profiling: section."""
+    """Run and measure the targets of CONFIG, a sage.yaml with a profiling: section.
+
+    OUT/outcome.json says what they mean for a build.
+    """
     request = _Request(config, image, load, build, saved, db, targets, out, runtime, line, memory_limit, pids_limit)
-    with outcome_file(out, Rules(on_budget, on_app_failure)) as outcome:
-        return _run(request, outcome, no_report, as_json)
+    outcome_file = OutcomeFile(out / OUTCOME_FILE, Policy(on_budget, on_app_failure))
+    with outcome_file.told():
+        return _run(request, outcome_file, no_report, as_json)
 
 
 class _Request(NamedTuple):
@@ -166,10 +175,11 @@ class _Request(NamedTuple):
     pids_limit: int
 
 
-def _run(request: _Request, outcome: OutcomeFile, no_report: bool, as_json: bool) -> int:
+def _run(request: _Request, outcome_file: OutcomeFile, no_report: bool, as_json: bool) -> int:
     config, image, load, build, saved, db, targets, out, runtime, line, memory_limit, pids_limit = request
     refuse_both(load, build)
     plan = load_plan(config, image, targets, saved_overlay(saved, db))
+    outcome_file.planned = [target.name for target in plan.targets]
     limits = Limits(_memory_bytes(memory_limit), pids_limit)
     state = open_state(os.environ)
     progress = make_progress(sys.stderr)
@@ -200,7 +210,7 @@ def _run(request: _Request, outcome: OutcomeFile, no_report: bool, as_json: bool
         wake=wake,
     )
     folders: dict[str, RunFolder] = {}
-    errors: list[ProfileappError] = []
+    failures: dict[str, ProfileappError] = {}
     measuring = _Measuring(session, plan.targets, config.resolve().parent, out, state, folders)
 
     def failed(target: Target, error: ProfileappError) -> None:
@@ -208,10 +218,10 @@ def _run(request: _Request, outcome: OutcomeFile, no_report: bool, as_json: bool
         if isinstance(error, ConfigError | ImageError) and not folders:
             raise error
         error.args = (session.secrets.mask.text(str(error)),)
-        if str(error) in map(str, errors):
-            return
-        errors.append(error)
-        click.echo(session.secrets.mask.text(f"profileapp: {target.name}: {error}"), err=True)
+        is_new = str(error) not in map(str, failures.values())
+        failures[target.name] = error
+        if is_new:
+            click.echo(f"profileapp: {target.name}: {error}", err=True)
 
     with stop_on_signals(stop), progress:
         try:
@@ -224,11 +234,16 @@ def _run(request: _Request, outcome: OutcomeFile, no_report: bool, as_json: bool
                 # --debug would show what caused it, whose words are others' and may repeat a secret.
                 raise error from None
             raise
-        judged = [write_target(judge_folder(folder.path), errors) for folder in folders.values()]
+        judged = [write_target(judge_folder(folder.path), failures) for folder in folders.values()]
     index = None
     if judged and not no_report and not stop.signal:
         index = _make_report(out)
-    outcome.write(judged, errors, stop_code(stop.signal))
+    causes = {name: Cause(error.exit_code, str(error)) for name, error in failures.items()}
+    stopped = stop_code(stop.signal)
+    outcome_file.write(
+        outcome_of((each.run for each in judged), causes, outcome_file.policy, outcome_file.planned, stopped)
+    )
+    errors = list({str(error): error for error in failures.values()}.values())
     return finish(judged, errors, stop.signal, index, as_json)
 
 

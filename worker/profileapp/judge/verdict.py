@@ -155,7 +155,12 @@ def verdict_of(run: Run) -> Verdict:
 
 def exit_code_of(run: Run) -> ExitCode:
     """The exit code of the contract for one run."""
-    codes = [ExitCode.OK]
+    return worst(codes_of(run))
+
+
+def codes_of(run: Run) -> list[ExitCode]:
+    """The exit codes of everything that is wrong with a run; [] where nothing is."""
+    codes = []
     if run.exit_reason == "aborted":
         codes.append(ExitCode.INTERRUPTED if run.stop_signal == signal.SIGINT else ExitCode.TERMINATED)
     if run.exit_reason in APP_FAILURES:
@@ -164,7 +169,7 @@ def exit_code_of(run: Run) -> ExitCode:
         codes.append(ExitCode.NOT_MEASURED)
     if is_worse(run.baseline) or any(budget.state != "met" for budget in run.budgets):
         codes.append(ExitCode.BUDGET_VIOLATED)
-    return worst(codes)
+    return codes
 
 
 def _judge(key: str, condition: str, summary: tuple[SeriesSummary, ...], phases: Phases) -> BudgetResult:

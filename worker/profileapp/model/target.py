@@ -147,9 +147,22 @@ class Target(msgspec.Struct, frozen=True):
         return (*self.secrets, *(each for service in self.services for each in service.secrets))
 
 
+class Group(msgspec.Struct, frozen=True):
+    """Targets, by name, that run on one agent after another or in alternation; `agent` is its label, "" for any.
+
+    `secrets` are all of their credentials, each once.
+    """
+
+    name: str
+    agent: str
+    targets: tuple[str, ...]
+    secrets: tuple[Secret, ...] = ()
+
+
 class Plan(msgspec.Struct, frozen=True):
     """All that is to be run. `files` are Ant patterns, relative to the configuration's folder, an agent needs.
 
+    `groups` say which targets share a stage and an agent.
     `warnings` say what this agent cannot measure of the targets that would run on it, where it was asked to look.
     """
 
@@ -158,4 +171,5 @@ class Plan(msgspec.Struct, frozen=True):
     targets: tuple[Target, ...]
     files: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    groups: tuple[Group, ...] = ()
     version: int = 1

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 NAME_LIMIT = 63
 OUTCOME_FILE = "outcome.json"
+BASELINE_OUTCOME_FILE = "baseline-outcome.json"
 RESERVED = frozenset(
     {
         OUTCOME_FILE,
@@ -16,6 +17,7 @@ RESERVED = frozenset(
         "summary.csv",
         "junit.xml",
         "baseline.xml",
+        BASELINE_OUTCOME_FILE,
         "attachments.xml",
         "badge.svg",
         "report",
