@@ -143,16 +143,16 @@ class FakeDaemon:
 def test_no_address_pool_left_is_said_with_what_to_do_refused() -> None:
     daemon = FakeDaemon(lambda _: "could not find an available, non-overlapping IPv4 address pool among the defaults")
     with pytest.raises(AgentError, match=r"address pools are taken; remove networks .*default-address-pools"):
-        open_network(daemon, "run", "state", internet=False)  # type: ignore[arg-type]
+        open_network(daemon, "run", {}, internet=False)  # type: ignore[arg-type]
 
 
 def test_a_daemon_without_isolation_is_told_of() -> None:
     daemon = FakeDaemon(lambda settings: "unsupported bridge network option" if settings["options"] else "")
-    made, network = open_network(daemon, "run", "state", internet=False)  # type: ignore[arg-type]
+    made, network = open_network(daemon, "run", {}, internet=False)  # type: ignore[arg-type]
     assert (made, network) == ("0123456789abcdef", Network(internet=False, agent=None))
     assert [each["internal"] for each in daemon.asked] == [True, True]
     with pytest.raises(AgentError, match="cannot make a network"):
-        open_network(FakeDaemon(lambda _: "no"), "run", "state", internet=False)  # type: ignore[arg-type]
+        open_network(FakeDaemon(lambda _: "no"), "run", {}, internet=False)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -183,10 +183,10 @@ def test_names_are_not_asked_of_the_world_unless_there_is_a_way_out() -> None:
 @pytest.mark.docker
 @pytest.mark.parametrize("internet", [True, False])
 def test_networks_are_the_runs_own_and_marked(docker_client: docker.DockerClient, internet: bool) -> None:
-    made, _ = open_network(docker_client.api, "hostile-test", "a state", internet=internet)
+    made, _ = open_network(docker_client.api, "hostile-test", {"test": "hostile"}, internet=internet)
     try:
         assert docker_client.api.inspect_network(made)["Labels"] == {
-            "profileapp.run_id": "hostile-test", "profileapp.state": "a state",
+            "test": "hostile",
         }  # fmt: skip
     finally:
         assert close_network(docker_client.api, made) == ""

@@ -19,7 +19,7 @@ from profileapp.model.run import Repeat
 from profileapp.model.target import Target
 from profileapp.run.agent.facts import agent_facts, build_facts
 from profileapp.run.agent.lock import Holder, agent_lock
-from profileapp.run.agent.state import default_folders, open_state
+from profileapp.run.agent.state import DeadRun, default_folders, open_state
 from profileapp.run.exit_reason import Cause, exit_reason_of, run_exit_reason, signal_name
 from profileapp.run.launch import Exit
 from profileapp.run.output import AppLog
@@ -129,7 +129,7 @@ class TestState:
         dead = "20260101T000000-0123abcd"
         (state.folder / f"{dead}.run").touch()
         state.scratch_of(dead).mkdir()
-        assert list(state.dead_runs()) == [dead]
+        assert [each.id for each in state.dead_runs()] == [dead]
         state.forget(dead)
         live.end()
         assert list(state.folder.iterdir()) == []
@@ -142,10 +142,10 @@ class TestState:
 
     def test_a_run_that_is_dead_but_cannot_be_removed_is_set_aside(self, tmp_path: Path) -> None:
         state = open_state({"PROFILEAPP_STATE": str(tmp_path / "s")})
-        live = state.begin_run()
+        live = state.begin_run("docker")
         (live.scratch / "file").touch()
-        live.on_close()
-        assert list(state.dead_runs()) == [live.id]
+        live.release()
+        assert list(state.dead_runs()) == [DeadRun(live.id, "docker")]
         aside = state.set_aside(live.id)
         assert list(state.dead_runs()) == [] and state.set_aside_folders() == (aside,)
         assert (aside / "file").exists() and not live.scratch.exists()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
+from pathlib import Path
 
 import click
 import msgspec
@@ -21,6 +21,8 @@ from profileapp.model.text import printable
 from profileapp.report.write import report_extra_is_installed
 from profileapp.run.agent.checkup import Checkup, MetricCheck, check_metrics, check_prerequisites
 from profileapp.run.agent.facts import agent_facts
+from profileapp.run.agent.ownership import owner
+from profileapp.run.agent.state import new_run_id
 
 _SIGNS = {"used": ("✔", "green"), "in reserve": ("·", "dim"), "not to be had": ("✘", "red")}
 
@@ -72,11 +74,15 @@ def _docker_version() -> str:
 
 def _network() -> Network:
     """Of a network such as a run's, which is made and removed again."""
+    from profileapp.run.docker.marks import Marks  # noqa: PLC0415
     from profileapp.run.docker.network import close_network, open_network  # noqa: PLC0415
     from profileapp.run.docker.runtime import connect  # noqa: PLC0415
 
     api = connect()[0]
-    made, network = open_network(api, f"doctor-{secrets.token_hex(4)}", "doctor", internet=False)
+    run_id = new_run_id()
+    # Without the agent's lock: it measures nothing.
+    labels = Marks(owner(), "doctor", Path("/nonexistent")).labels(run_id)
+    made, network = open_network(api, run_id, labels, internet=False)
     close_network(api, made)
     return network
 

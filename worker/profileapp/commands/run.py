@@ -22,7 +22,7 @@ from profileapp.commands.outcome_file import OutcomeFile, outcome_options
 from profileapp.commands.plan import load_plan, refuse_both
 from profileapp.commands.progress import make_progress
 from profileapp.commands.report import write_target
-from profileapp.commands.runtime import docker_runtime, image_source, process_runtime
+from profileapp.commands.runtime import docker_runtime, image_source, process_runtime, runtime_to_sweep
 from profileapp.errors import ConfigError, ImageError, ProfileappError
 from profileapp.judge.outcome import Cause, outcome_of
 from profileapp.judge.verdict import judge_folder
@@ -265,12 +265,12 @@ class _Measuring:
         self._out = out
         self._state = state
         self._folders = folders
-        self._sweeper = Sweeper(state, session.runtime, session.progress)
+        self._sweeper = Sweeper(state, session.runtime, session.progress, lambda name: runtime_to_sweep(name, state))
 
     def measure(self, failed: Callable[[Target, ProfileappError], None]) -> None:
         """Waits for the agent, sweeps it, and runs the targets in turn."""
         session, state = self._session, self._state
-        live = state.begin_run()
+        live = state.begin_run(session.runtime.name)
         holder = Holder(live.id, session.build.job, os.getpid(), live.started_ns)
         try:
             with agent_lock(
@@ -282,16 +282,13 @@ class _Measuring:
                 session.runtime.prepare(live, session.progress)
                 measure_interleaved(self._targets, self._begin, failed, lambda: bool(session.stop.signal))
         finally:
-            left_behind = session.runtime.release(live)
-            if left_behind:
-                session.progress.note(left_behind)
             self._sweeper.end(live)
 
     def _begin(self, target: Target) -> TargetRun:
         session, progress = self._session, self._session.progress
         release = ExitStack()
         try:
-            live = self._state.begin_run()
+            live = self._state.begin_run(session.runtime.name)
             release.callback(self._sweeper.end, live)
             service_host = session.runtime.service_host(session.limits)
             for service in target.services:

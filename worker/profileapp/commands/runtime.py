@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import platform
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profileapp.errors import ConfigError
+from profileapp.run.agent.ownership import owner
 from profileapp.run.agent.state import State
 from profileapp.run.docker.registry_login import RegistryLogin
 from profileapp.run.process.runtime import ProcessRuntime
@@ -56,6 +58,17 @@ def image_source(
 
 def docker_runtime(source: ImageSource, state: State, login: RegistryLogin | None) -> Runtime:
     """Raises AgentError where no daemon answers."""
+    from profileapp.run.docker.marks import Marks  # noqa: PLC0415
     from profileapp.run.docker.runtime import DockerRuntime  # noqa: PLC0415
 
-    return DockerRuntime(source, str(state.folder), login)
+    marks = Marks(owner(), f"{platform.node()}:{state.folder}", state.lock_path)
+    return DockerRuntime(source, marks, login)
+
+
+def runtime_to_sweep(name: str, state: State) -> Runtime:
+    """The runtime of a name, to remove what its dead runs left. Raises AgentError."""
+    if name == ProcessRuntime.name:
+        return ProcessRuntime((), Path("/"), {})
+    from profileapp.run.docker.image_source import NamedImage  # noqa: PLC0415
+
+    return docker_runtime(NamedImage("", None), state, None)

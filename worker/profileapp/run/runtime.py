@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
+
+import msgspec
 
 from profileapp.model.run import Image
 from profileapp.run.agent.state import LiveRun
 from profileapp.run.launch import Launch, Limits, RunningApp
 from profileapp.run.progress import Progress
 from profileapp.run.service_host import ServiceHost
+
+
+class Swept(msgspec.Struct, frozen=True):
+    """What a sweep came to: how many things it removed, and a line for each that it could not."""
+
+    removed: int = 0
+    problems: tuple[str, ...] = ()
 
 
 class Runtime(Protocol):
@@ -41,8 +51,14 @@ class Runtime(Protocol):
     def service_host(self, limits: Limits) -> ServiceHost:
         """What makes networks and starts services beside the app."""
 
-    def release(self, live: LiveRun) -> str:
-        """Removes what `prepare` brought here; what went wrong, "" where all is gone. Never raises."""
+    def sweep(self, run_id: str) -> Swept:
+        """Removes what a run of this user has left, dead or at its end. Never raises."""
 
-    def sweep(self, run_id: str) -> int:
-        """Removes what a dead run left behind; how many things that were."""
+    def sweep_orphans(self) -> dict[str, Swept]:
+        """Removes what dead runs left of which no file tells any more; by their ids. Never raises.
+
+        Only for whoever holds the agent.
+        """
+
+    def empty_folder(self, folder: Path, run_id: str) -> None:
+        """Removes what other users, root among them, have left in a folder of ours. Raises AgentError."""

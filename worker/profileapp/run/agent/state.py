@@ -30,8 +30,16 @@ LOCK_NAME = "profileapp.lock"
 RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}", re.ASCII)
 _RUN_SUFFIX, _NEW_SUFFIX, _SET_ASIDE_SUFFIX = ".run", ".new", ".set-aside"
 _UNBORN_S = 3600.0
+_RUNTIME_LIMIT_BYTES = 100
 _SOCKET_PATH_LIMIT_BYTES = 107
 _LONGEST_IN_FOLDER = "/20261231T235959-00000000/app/.metrics.sock"
+
+
+class DeadRun(msgspec.Struct, frozen=True):
+    """A run that never came to its end. `runtime` is what it was run by, "" where that is not known."""
+
+    id: str
+    runtime: str
 
 
 class State(msgspec.Struct, frozen=True):
@@ -40,16 +48,19 @@ class State(msgspec.Struct, frozen=True):
     folder: Path
     lock_path: Path
 
-    def begin_run(self) -> LiveRun:
+    def begin_run(self, runtime: str = "") -> LiveRun:
         """A new run: its id, its scratch folder (0700), and its file, locked for as long as this process lives.
+
+        `runtime` is what it is run by, and so by what its things can be removed.
 
         Raises AgentError.
         """
-        run_id = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+        run_id = new_run_id()
         new, path = self.folder / f"{run_id}{_NEW_SUFFIX}", self._file_of(run_id)
         try:
             descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.write(descriptor, runtime.encode())
             # Whoever sees it under its name sees it locked: no sweep takes a run for dead that only begins.
             new.rename(path)
             scratch = self.scratch_of(run_id)
@@ -62,8 +73,8 @@ class State(msgspec.Struct, frozen=True):
         """The scratch folder of a run."""
         return self.folder / run_id
 
-    def dead_runs(self) -> Iterator[str]:
-        """Ids of the runs whose process has gone without ending them."""
+    def dead_runs(self) -> Iterator[DeadRun]:
+        """The runs whose process has gone without ending them."""
         self._remove_unborn()
         for run_id in self._ids(_RUN_SUFFIX):
             try:
@@ -72,7 +83,7 @@ class State(msgspec.Struct, frozen=True):
                 continue
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                yield run_id
+                yield DeadRun(run_id, os.read(descriptor, _RUNTIME_LIMIT_BYTES).decode(errors="replace"))
             except BlockingIOError:
                 continue
             finally:
@@ -133,11 +144,16 @@ class LiveRun:
             remove(self.scratch)
             self._path.unlink(missing_ok=True)
         finally:
-            self.on_close()
+            self.release()
 
-    def on_close(self) -> None:
+    def release(self) -> None:
         """Ends the run, but leaves what is there for a sweep."""
         os.close(self._descriptor)
+
+
+def new_run_id() -> str:
+    """The id of a run that begins now: `20261231T235959-0123abcd`, sorted by time."""
+    return f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
 
 
 def open_state(environ: Mapping[str, str]) -> State:

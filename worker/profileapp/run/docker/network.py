@@ -1,4 +1,4 @@
-"""The network of a run, and how what belongs to a run is marked.
+"""The network of a run.
 
 Sources: Docker documentation, "Bridge network driver": `--internal`, `com.docker.network.bridge.inhibit_ipv4`, and
 `gateway_mode_ipv4` (`isolated` since Engine 28); CVE-2024-29018 (an internal network's names are asked of outside).
@@ -18,8 +18,6 @@ from profileapp.errors import AgentError
 from profileapp.model.run import Network
 from profileapp.run.docker.image import GONE, one_line
 
-RUN_LABEL = "profileapp.run_id"
-STATE_LABEL = "profileapp.state"
 APP_NAME = "app"
 """The host name of the app on the network."""
 
@@ -30,27 +28,24 @@ _ISOLATED = {f"{_BRIDGE}.gateway_mode_ipv4": "isolated", f"{_BRIDGE}.gateway_mod
 _INHIBITED = {f"{_BRIDGE}.inhibit_ipv4": "true"}
 
 
-def labels_of(run_id: str, state: str) -> dict[str, str]:
-    """What a run's containers and networks are marked with, so that a later run finds what a crash left."""
-    return {RUN_LABEL: run_id, STATE_LABEL: state}
-
-
 def isolation_options(api_version: str) -> dict[str, str]:
     """What keeps an internal network from this machine, of a daemon whose API has this version (`1.41`)."""
     numbers = tuple(int(each) if each.isdigit() else 0 for each in api_version.split("."))
     return _ISOLATED if numbers >= _ISOLATED_SINCE_API else _INHIBITED
 
 
-def open_network(api: docker.APIClient, run_id: str, state: str, *, internet: bool) -> tuple[str, Network]:
-    """Makes the network of a run; its id, and what can be reached from it. Raises AgentError."""
+def open_network(
+    api: docker.APIClient, run_id: str, labels: Mapping[str, str], *, internet: bool
+) -> tuple[str, Network]:
+    """Makes the network of a run, marked with `labels`; its id, and what can be reached from it. Raises AgentError."""
     if internet:
         # Its way out leads over this machine, which therefore has an address there.
-        return _create(api, run_id, state, internal=False, options={}), Network(internet=True, agent=True)
+        return _create(api, run_id, labels, internal=False, options={}), Network(internet=True, agent=True)
     try:
-        made = _create(api, run_id, state, internal=True, options=isolation_options(str(api.api_version)))
+        made = _create(api, run_id, labels, internal=True, options=isolation_options(str(api.api_version)))
     except _Refused:
         # Podman's, and daemons of others, may know no such option.
-        made = _create(api, run_id, state, internal=True, options={})
+        made = _create(api, run_id, labels, internal=True, options={})
     return made, Network(internet=False, agent=_has_agent(api, made))
 
 
@@ -58,14 +53,16 @@ class _Refused(AgentError):
     """The daemon takes no such request."""
 
 
-def _create(api: docker.APIClient, run_id: str, state: str, *, internal: bool, options: dict[str, str]) -> str:
+def _create(
+    api: docker.APIClient, run_id: str, labels: Mapping[str, str], *, internal: bool, options: dict[str, str]
+) -> str:
     try:
         created = api.create_network(
             f"profileapp-{run_id}",
             driver="bridge",
             internal=internal,
             options=options or None,
-            labels=labels_of(run_id, state),
+            labels=dict(labels),
         )
     except GONE as error:
         problem = f"the daemon cannot make a network ({one_line(error)})"

@@ -15,7 +15,7 @@ from profileapp.collect.api import Mount
 from profileapp.model.target import Service
 from profileapp.run.service.playback import PORT, RTSP_PORT, streams_text
 
-_PACKAGE_FOLDER = "/opt/profileapp"
+PACKAGE_FOLDER = "/opt/profileapp"
 _SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64")
 
 
@@ -33,7 +33,7 @@ def python_settings(module: str, *args: str) -> dict[str, Any]:
         "command": argv[1:],
         # The files of its owner may be nobody else's to read, and no capability is left to read them all the same.
         "user": f"{os.getuid()}:{os.getgid()}",
-        "environment": {"PYTHONPATH": _PACKAGE_FOLDER, "PYTHONUNBUFFERED": "1"},
+        "environment": {"PYTHONPATH": PACKAGE_FOLDER, "PYTHONUNBUFFERED": "1"},
     }
 
 
@@ -45,4 +45,4 @@ def python_mounts() -> tuple[Mount, ...]:
         folders.append(base)
     system = [Mount(str(folder.resolve()), str(folder)) for folder in folders if folder.is_dir()]
     package = Path(profileapp.__file__).resolve().parent
-    return (*system, Mount(str(package), f"{_PACKAGE_FOLDER}/{package.name}"))
+    return (*system, Mount(str(package), f"{PACKAGE_FOLDER}/{package.name}"))

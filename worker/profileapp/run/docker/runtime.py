@@ -5,9 +5,9 @@ Source: Docker Engine API; docker-py's low-level client.
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable
-from contextlib import suppress
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -18,18 +18,22 @@ from docker.types import Ulimit
 from profileapp.errors import AgentError
 from profileapp.model.run import Image
 from profileapp.model.text import printable
+from profileapp.run.agent.ownership import life_of
 from profileapp.run.agent.run_processes import kill_run_processes
 from profileapp.run.agent.state import LiveRun
 from profileapp.run.docker.container import Container
+from profileapp.run.docker.folder_removal import empty_as_root
 from profileapp.run.docker.image import GONE, one_line
 from profileapp.run.docker.image_source import ImageSource
-from profileapp.run.docker.network import APP_NAME, RUN_LABEL, STATE_LABEL, labels_of, name_servers, network_settings
+from profileapp.run.docker.leftovers import Leftover, leftovers, remove
+from profileapp.run.docker.marks import Marks
+from profileapp.run.docker.network import APP_NAME, name_servers, network_settings
 from profileapp.run.docker.registry_login import RegistryLogin
-from profileapp.run.docker.run_images import image_name, remove_images
 from profileapp.run.docker.service_images import ServiceImages
 from profileapp.run.docker.services import DockerServiceHost
 from profileapp.run.launch import RUN_ID_VARIABLE, Launch, Limits, NeverStarted, RunningApp
 from profileapp.run.progress import Progress
+from profileapp.run.runtime import Swept
 
 API_TIMEOUT_S = 60
 WRITTEN_FILE_LIMIT_BYTES = 1024**3
@@ -39,20 +43,20 @@ WRITTEN_FILE_LIMIT_BYTES = 1024**3
 class DockerRuntime:
     """Containers of the image that `source` gets, on the daemon that `DOCKER_HOST` names (else this machine's own).
 
-    `state` tells the runs of one state folder on this machine from those of others on the same daemon.
+    `marks` are put on all that it makes.
     """
 
     name = "docker"
     contained = True
     command: tuple[str, ...] = ()
 
-    def __init__(self, source: ImageSource, state: str, login: RegistryLogin | None = None) -> None:
+    def __init__(self, source: ImageSource, marks: Marks, login: RegistryLogin | None = None) -> None:
         self.image: Image | None = None
         self._image_id = ""
         self._config: dict[str, Any] = {}
         self._source = source
         self._login = login
-        self._state = f"{platform.node()}:{state}"
+        self._marks = marks
         self._api, self._info = connect()
         self._service_images = ServiceImages(self._api, self._info.get("Architecture", ""), login)
 
@@ -67,8 +71,8 @@ class DockerRuntime:
         return _has_nvidia(self._info)
 
     def prepare(self, live: LiveRun, progress: Progress) -> None:
-        self._service_images.begin(live.id)
-        own_name = image_name(self._state, live.id)
+        self._service_images.begin(self._marks.labels(live.id))
+        own_name = self._marks.image_name(live.id)
         found = self._source.get(self._api, self._info.get("Architecture", ""), live, progress, own_name)
         self._config = found.get("Config") or {}
         digests = found.get("RepoDigests") or [""]
@@ -76,9 +80,6 @@ class DockerRuntime:
         self._image_id = str(found["Id"])
         digest = digests[0].partition("@")[2]
         self.image = Image(self._source.name, self._image_id, digest, found.get("Architecture", ""))
-
-    def release(self, live: LiveRun) -> str:
-        return remove_images(self._api, self._state, live.id)[1]
 
     def start(self, launch: Launch, output: Callable[[bytes], None], exited: Callable[[], None]) -> RunningApp:
         try:
@@ -101,23 +102,34 @@ class DockerRuntime:
         return app
 
     def service_host(self, limits: Limits) -> DockerServiceHost:
-        return DockerServiceHost(self._api, self._state, limits, self._service_images)
+        return DockerServiceHost(self._api, self._marks, limits, self._service_images)
 
-    def sweep(self, run_id: str) -> int:
-        labels = [f"{RUN_LABEL}={run_id}", f"{STATE_LABEL}={self._state}"]
-        swept = 0
-        with suppress(*GONE):
-            for container in self._api.containers(all=True, filters={"label": labels}):
-                with suppress(*GONE):
-                    self._api.remove_container(container["Id"], force=True, v=True)
-                    swept += 1
-            for network in self._api.networks(filters={"label": labels}):
-                with suppress(*GONE):
-                    self._api.remove_network(network["Id"])
-                    swept += 1
-        # The client of a build, whom the daemon gives up with it.
-        swept += kill_run_processes(run_id)
-        return swept + remove_images(self._api, self._state, run_id)[0]
+    def sweep(self, run_id: str) -> Swept:
+        # The client of a build first, whom the daemon gives up with it.
+        killed = kill_run_processes(run_id)
+        found, problem = self._leftovers()
+        removed, problems = remove(self._api, (each for each in found if each.run_id == run_id))
+        return Swept(killed + removed, (*problem, *problems))
+
+    def sweep_orphans(self) -> dict[str, Swept]:
+        own = self._marks.worker
+        found, problem = self._leftovers()
+        dead: dict[str, list[Leftover]] = {}
+        for each in found:
+            if life_of(each.worker, own, is_own_machine=_daemon_is_here(os.environ)) == "dead":
+                dead.setdefault(each.run_id, []).append(each)
+        swept = {run_id: Swept(*remove(self._api, prerequisites)) for run_id, prerequisites in dead.items()}
+        return swept | ({"": Swept(0, problem)} if problem else {})
+
+    def empty_folder(self, folder: Path, run_id: str) -> None:
+        empty_as_root(self._api, self._marks.labels(run_id), folder)
+
+    def _leftovers(self) -> tuple[tuple[Leftover, ...], tuple[str, ...]]:
+        """What this owner has on the daemon, and what went wrong, if anything did."""
+        try:
+            return leftovers(self._api, self._marks), ()
+        except GONE as error:
+            return (), (f"the daemon does not tell what is left ({one_line(error)})",)
 
     def _create(self, launch: Launch) -> str:
         environment = {RUN_ID_VARIABLE: launch.run_id, **launch.env}
@@ -151,7 +163,7 @@ class DockerRuntime:
             self._image_id,
             **self._words(launch),
             environment=environment,
-            labels=labels_of(launch.run_id, self._state),
+            labels=self._marks.labels(launch.run_id),
             **network_settings(launch.network, APP_NAME),
             host_config=self._api.create_host_config(**host_config),
         )
@@ -176,6 +188,12 @@ def connect(timeout_s: int = API_TIMEOUT_S) -> tuple[docker.APIClient, dict[str,
             f"no Docker daemon answers ({one_line(error)}); start it, set DOCKER_HOST, let this user use its "
             "socket, or use --runtime process"
         ) from error
+
+
+def _daemon_is_here(environ: Mapping[str, str]) -> bool:
+    """Whether the daemon is this machine's own for certain."""
+    host = environ.get("DOCKER_HOST", "")
+    return not host or host.startswith("unix://")
 
 
 def daemon_version(info: dict[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import docker
 
 from profileapp.errors import AgentError
@@ -19,12 +21,12 @@ class ServiceImages:
         self._machine = machine
         self._login = login
         self._ids: dict[str, str] = {}
-        self._run_id = ""
+        self._labels: Mapping[str, str] = {}
         self._empty_id = ""
 
-    def begin(self, run_id: str) -> None:
-        """What is made from now on is marked with the id of this run."""
-        self._run_id = run_id
+    def begin(self, labels: Mapping[str, str]) -> None:
+        """What is made from now on is marked so."""
+        self._labels = labels
 
     def get(self, name: str, progress: Progress) -> None:
         """Gets the image of a service to the daemon. Raises ImageError or AgentError."""
@@ -39,7 +41,7 @@ class ServiceImages:
         """The id of an image that holds nothing, made in this run. Raises AgentError."""
         if not self._empty_id:
             try:
-                self._empty_id = import_empty(self._api, self._run_id)
+                self._empty_id = import_empty(self._api, self._labels)
             except GONE as error:
                 raise AgentError(f"an empty image cannot be made ({one_line(error)})") from error
         return self._empty_id

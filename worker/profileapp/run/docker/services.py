@@ -19,7 +19,8 @@ from profileapp.model.run import Network
 from profileapp.model.target import Ready, Service
 from profileapp.run.docker.container import Container
 from profileapp.run.docker.image import GONE, one_line
-from profileapp.run.docker.network import close_network, labels_of, name_servers, network_settings, open_network
+from profileapp.run.docker.marks import Marks
+from profileapp.run.docker.network import close_network, name_servers, network_settings, open_network
 from profileapp.run.docker.playback import playback_settings, python_mounts
 from profileapp.run.docker.ready_probe import ReadyProbe
 from profileapp.run.docker.service_images import ServiceImages
@@ -34,9 +35,9 @@ _CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "NET_BIN
 class DockerServiceHost:
     """Networks and services on one daemon."""
 
-    def __init__(self, api: docker.APIClient, state: str, limits: Limits, images: ServiceImages) -> None:
+    def __init__(self, api: docker.APIClient, marks: Marks, limits: Limits, images: ServiceImages) -> None:
         self._api = api
-        self._state = state
+        self._marks = marks
         self._limits = limits
         self._images = images
 
@@ -45,7 +46,7 @@ class DockerServiceHost:
             self._images.get(service.image, progress)
 
     def open_network(self, run_id: str, *, internet: bool | None) -> tuple[str, Network | None]:
-        return open_network(self._api, run_id, self._state, internet=bool(internet))
+        return open_network(self._api, run_id, self._marks.labels(run_id), internet=bool(internet))
 
     def close_network(self, network: str) -> str:
         return close_network(self._api, network)
@@ -63,13 +64,13 @@ class DockerServiceHost:
             created = self._api.create_container(
                 **settings,
                 environment=environment,
-                labels=labels_of(launch.run_id, self._state),
+                labels=self._marks.labels(launch.run_id),
                 host_config=self._api.create_host_config(**self._host_config(launch)),
                 **network_settings(launch.network, name),
             )
         except GONE as error:
             raise AgentError(f"service {name} cannot be made ({one_line(error)})") from error
-        probe = ReadyProbe(self._api, name, launch.network, self._images.empty, labels_of(launch.run_id, self._state))
+        probe = ReadyProbe(self._api, name, launch.network, self._images.empty, self._marks.labels(launch.run_id))
         container = DockerService(self._api, str(created["Id"]), output, exited, probe)
         try:
             container.start()

@@ -14,12 +14,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from profileapp.collect.api import AppHandle
+from profileapp.errors import AgentError
 from profileapp.model.run import Image
 from profileapp.run.agent.run_processes import kill_run_processes
 from profileapp.run.agent.state import LiveRun
 from profileapp.run.launch import RUN_ID_VARIABLE, Exit, Launch, Limits, NeverStarted, RunningApp
 from profileapp.run.process.services import ProcessServiceHost
 from profileapp.run.progress import Progress
+from profileapp.run.runtime import Swept
 
 _INHERITED = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV"}
@@ -45,9 +47,6 @@ class ProcessRuntime:
     def prepare(self, live: LiveRun, progress: Progress) -> None:
         """A command needs no preparation."""
 
-    def release(self, live: LiveRun) -> str:
-        return ""
-
     def start(self, launch: Launch, output: Callable[[bytes], None], exited: Callable[[], None]) -> RunningApp:
         argv = (*self.command, *launch.args)
         environment = {**self._inherited, RUN_ID_VARIABLE: launch.run_id, **launch.env}
@@ -68,8 +67,14 @@ class ProcessRuntime:
     def service_host(self, limits: Limits) -> ProcessServiceHost:
         return ProcessServiceHost()
 
-    def sweep(self, run_id: str) -> int:
-        return kill_run_processes(run_id)
+    def sweep(self, run_id: str) -> Swept:
+        return Swept(kill_run_processes(run_id))
+
+    def sweep_orphans(self) -> dict[str, Swept]:
+        return {}
+
+    def empty_folder(self, folder: Path, run_id: str) -> None:
+        raise AgentError("only a container could")
 
 
 def inherited_environment(environ: Mapping[str, str]) -> dict[str, str]:

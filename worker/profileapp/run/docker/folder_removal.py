@@ -1,0 +1,75 @@
+"""Empties a folder that a container's root has written to, where we ourselves may not: a container of our own does it.
+
+It holds nothing but this machine's Python, read-only, and the folder; it has no network.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import docker
+from docker.types import Mount as DockerMount
+
+from profileapp.errors import AgentError
+from profileapp.model.text import printable
+from profileapp.run.docker.image import GONE, one_line
+from profileapp.run.docker.playback import PACKAGE_FOLDER, python_mounts
+from profileapp.run.docker.run_images import import_empty
+
+TIMEOUT_S = 120
+_SEEN = "/folder"
+_MEMORY_BYTES = 512 * 1024**2
+
+
+def empty_as_root(api: docker.APIClient, labels: Mapping[str, str], folder: Path) -> None:
+    """Removes what is in a folder, with root's rights to files and no others. Raises AgentError."""
+    image = container = ""
+    try:
+        image = import_empty(api, labels)
+        container = _create(api, image, labels, folder)
+        api.start(container)
+        status = api.wait(container, timeout=TIMEOUT_S)["StatusCode"]
+        if status:
+            said = printable(api.logs(container, tail=1).decode(errors="replace").strip(), 300)
+            raise AgentError(said or f"a container that was to remove it ended with exit code {status}")
+    except GONE as error:
+        raise AgentError(f"a container that was to remove it failed ({one_line(error)})") from error
+    finally:
+        with suppress(*GONE):
+            if container:
+                api.remove_container(container, force=True, v=True)
+        with suppress(*GONE):
+            if image:
+                api.remove_image(image, noprune=True)
+
+
+def _create(api: docker.APIClient, image: str, labels: Mapping[str, str], folder: Path) -> str:
+    python = os.path.realpath(sys.executable)
+    mounts = [DockerMount(each.container_path, each.host_path, type="bind", read_only=True) for each in python_mounts()]
+    created = api.create_container(
+        image,
+        # Isolated from all but what stands here: no site, no user's modules.
+        entrypoint=[python, "-B", "-s", "-S", "-m", "profileapp.record.tree"],
+        command=[_SEEN],
+        user="0:0",
+        environment={"PYTHONPATH": PACKAGE_FOLDER},
+        labels=dict(labels),
+        network_disabled=True,
+        host_config=api.create_host_config(
+            mounts=[*mounts, DockerMount(_SEEN, str(folder), type="bind")],
+            network_mode="none",
+            cap_drop=["ALL"],
+            # To read, change and remove what belongs to anybody.
+            cap_add=["DAC_OVERRIDE", "FOWNER"],
+            security_opt=["no-new-privileges"],
+            read_only=True,
+            pids_limit=16,
+            mem_limit=_MEMORY_BYTES,
+            memswap_limit=_MEMORY_BYTES,
+        ),
+    )
+    return str(created["Id"])

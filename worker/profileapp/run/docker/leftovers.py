@@ -1,0 +1,85 @@
+"""What runs have on the daemon: containers, networks, volumes and images, found by their marks, and removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, cast
+
+import docker
+import msgspec
+from docker.errors import NotFound
+
+from profileapp.run.agent.ownership import Worker
+from profileapp.run.docker.image import GONE, one_line
+from profileapp.run.docker.marks import IMAGE_REPOSITORY, OWNER_LABEL, Marks
+
+Kind = Literal["container", "network", "volume", "image"]
+_NO_NAME = "<none>:<none>"
+
+
+class Leftover(msgspec.Struct, frozen=True):
+    """One thing of a run, by the id or name that the daemon knows it by."""
+
+    kind: Kind
+    id: str
+    run_id: str
+    worker: Worker
+
+
+def leftovers(api: docker.APIClient, marks: Marks) -> tuple[Leftover, ...]:
+    """All that is marked as this owner's, in the order in which it can be removed.
+
+    Raises what the daemon's client raises.
+    """
+    labelled = {"label": f"{OWNER_LABEL}={marks.owner}"}
+    found: list[Leftover] = []
+
+    def add(kind: Kind, key: str, mark: tuple[str, Worker] | None) -> None:
+        if mark:
+            found.append(Leftover(kind, key, *mark))
+
+    for each in api.containers(all=True, filters=labelled):
+        add("container", str(each["Id"]), marks.read_labels(each.get("Labels")))
+    for each in api.networks(filters=labelled):
+        add("network", str(each["Id"]), marks.read_labels(each.get("Labels")))
+    for each in api.volumes(filters=labelled).get("Volumes") or ():
+        add("volume", str(each["Name"]), marks.read_labels(each.get("Labels")))
+    for each in api.images(filters=labelled):
+        # An app's own image may bear any label: what has a name is not ours to remove.
+        if not _names_of(each):
+            add("image", str(each["Id"]), marks.read_labels(each.get("Labels")))
+    for each in api.images(filters={"reference": f"{IMAGE_REPOSITORY}/{marks.owner}"}):
+        for name in _names_of(each):
+            # An image that has another name too only loses ours.
+            add("image", name, marks.read_image_name(name))
+    return tuple(found)
+
+
+def remove(api: docker.APIClient, prerequisites: Iterable[Leftover]) -> tuple[int, tuple[str, ...]]:
+    """Removes them; how many are gone, and a line for each that is not."""
+    removed, problems = 0, []
+    for prerequisite in prerequisites:
+        try:
+            _remove(api, prerequisite)
+            removed += 1
+        except NotFound:
+            continue
+        except GONE as error:
+            problems.append(f"{prerequisite.kind} {prerequisite.id[:80]} could not be removed ({one_line(error)})")
+    return removed, tuple(problems)
+
+
+def _remove(api: docker.APIClient, prerequisite: Leftover) -> None:
+    if prerequisite.kind == "container":
+        api.remove_container(prerequisite.id, force=True, v=True)
+    elif prerequisite.kind == "network":
+        api.remove_network(prerequisite.id)
+    elif prerequisite.kind == "volume":
+        cast("Callable[..., None]", api.remove_volume)(prerequisite.id, force=True)
+    else:
+        # Layers that a later build may take from the cache stay.
+        api.remove_image(prerequisite.id, noprune=True)
+
+
+def _names_of(image: dict[str, Any]) -> list[str]:
+    return [str(name) for name in image.get("RepoTags") or () if name != _NO_NAME]
