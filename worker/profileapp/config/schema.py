@@ -375,6 +375,14 @@ Metrics = Annotated[
     list[Metric],
     Meta(description="What is measured. " + "; ".join(f"`{word}`: {text}" for word, text in METRICS.items()) + "."),
 ]
+FunctionClock = Annotated[
+    Literal["cpu", "wall"],
+    Meta(
+        description="Of `functions`: whether a function's time is CPU time, or time that passed, "
+        "waiting and sleeping included.",
+        extra_json_schema={"default": "cpu"},
+    ),
+]
 NativeFrames = Annotated[
     bool,
     Meta(
@@ -419,6 +427,7 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     repeat: RepeatCount | UnsetType = UNSET
     interval: Interval | UnsetType = UNSET
     metrics: Metrics | UnsetType = UNSET
+    function_clock: FunctionClock | UnsetType = UNSET
     native_frames: NativeFrames | UnsetType = UNSET
     budgets: Budgets | UnsetType = UNSET
 

@@ -9,8 +9,8 @@ outermost frame first, and how often it was seen:
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 import msgspec
@@ -26,6 +26,11 @@ FRAMES_LIMIT = 50_000
 """Frames that differ."""
 DEPTH_LIMIT = 512
 NAME_LIMIT = 500
+UNSAMPLED = "[not sampled]"
+"""The row of the time that no sample stands for: of other programs than Python, and before one was looked into."""
+
+_Function = tuple[str, str]
+"""A name and a file."""
 
 # A place is a file and a line, or a library or a file alone; the name itself may have parentheses.
 _PLACE = re.compile(r"([^()]{1,500}?)(?::([0-9]{1,9}))?\)")
@@ -65,6 +70,13 @@ class FoldedStacks(msgspec.Struct, frozen=True):
     samples: int
     unread_lines: int = 0
     left_out: int = 0
+
+
+class TimedStacks(msgspec.Struct, frozen=True):
+    """The stacks of one process, and the time, in seconds, that each of their samples stands for."""
+
+    stacks: FoldedStacks
+    sample_s: float
 
 
 def read_folded(stream: BinaryIO) -> FoldedStacks:
@@ -122,32 +134,58 @@ def function_rows(stacks: FoldedStacks, rate_hz: float | None = None) -> tuple[F
     A function counts once for each sample that it is in, however often it is in its stack. With `rate_hz`, the samples
     a second that were taken, times are told too.
     """
-    own: Counter[tuple[str, str]] = Counter()
-    total: Counter[tuple[str, str]] = Counter()
-    lines: dict[tuple[str, str], Counter[int]] = {}
-    keys = [(frame.name, frame.file) for frame in stacks.frames]
-    for stack, count in stacks.stacks:
-        seen = dict.fromkeys(index for index in stack if not stacks.frames[index].is_root)
-        for key in dict.fromkeys(keys[index] for index in seen):
-            total[key] += count
-        for index in seen:
-            lines.setdefault(keys[index], Counter())[stacks.frames[index].line] += count
-        if seen and not stacks.frames[stack[-1]].is_root:
-            own[keys[stack[-1]]] += count
+    rows = timed_function_rows([TimedStacks(stacks, 1.0)])
+    seconds = 1 / rate_hz if rate_hz else None
+    return tuple(
+        msgspec.structs.replace(
+            row,
+            exclusive_s=(row.samples or 0) * seconds if seconds else None,
+            inclusive_s=(row.inclusive_s or 0) * seconds if seconds else None,
+        )
+        for row in rows
+    )
+
+
+def timed_function_rows(parts: Sequence[TimedStacks], unsampled_s: float = 0.0) -> tuple[FunctionRow, ...]:
+    """The same over several processes, each with a time of its own for a sample; by own time, the most first.
+
+    `unsampled_s` is time that was used and in which nobody looked: it has a row of its own, UNSAMPLED.
+    """
+    own_s: dict[_Function, float] = defaultdict(float)
+    total_s: dict[_Function, float] = defaultdict(float)
+    samples: Counter[_Function] = Counter()
+    lines: dict[_Function, Counter[int]] = {}
+    for part in parts:
+        frames = part.stacks.frames
+        keys = [(frame.name, frame.file) for frame in frames]
+        for stack, count in part.stacks.stacks:
+            seen = dict.fromkeys(index for index in stack if not frames[index].is_root)
+            for key in dict.fromkeys(keys[index] for index in seen):
+                total_s[key] += count * part.sample_s
+            for index in seen:
+                lines.setdefault(keys[index], Counter())[frames[index].line] += count
+            if seen and not frames[stack[-1]].is_root:
+                own_s[keys[stack[-1]]] += count * part.sample_s
+                samples[keys[stack[-1]]] += count
+    all_s = sum(part.stacks.samples * part.sample_s for part in parts) + unsampled_s
     rows = [
         FunctionRow(
             metric="functions",
-            name=name,
-            self_share=own[name, file] / stacks.samples,
-            total_share=count / stacks.samples,
-            file=file,
-            line=lines[name, file].most_common(1)[0][0],
-            samples=own[name, file],
-            exclusive_s=own[name, file] / rate_hz if rate_hz else None,
-            inclusive_s=count / rate_hz if rate_hz else None,
+            name=key[0],
+            self_share=own_s[key] / all_s,
+            total_share=seconds / all_s,
+            file=key[1],
+            line=lines[key].most_common(1)[0][0],
+            samples=samples[key],
+            exclusive_s=own_s[key],
+            inclusive_s=seconds,
         )
-        for (name, file), count in total.items()
+        for key, seconds in total_s.items()
+        if all_s > 0
     ]
+    if rows and unsampled_s > 0:
+        share = unsampled_s / all_s
+        rows.append(FunctionRow("functions", UNSAMPLED, share, share, "", 0, "", None, 0, unsampled_s, unsampled_s))
     return tuple(sorted(rows, key=lambda row: (-row.self_share, -(row.total_share or 0.0), row.name, row.file)))
 
 

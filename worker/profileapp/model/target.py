@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 OnTimeout = Literal["end", "fail"]
+FunctionClock = Literal["cpu", "wall"]
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 """What a target may be named."""
 
@@ -107,9 +108,10 @@ class Target(msgspec.Struct, frozen=True):
     called without the agent, "" for any other. `agent` is a Jenkins label expression, "" for any. `timeout_s` 0: the
     app ends by itself. `dataset` is a path relative to the folder of the configuration file, taken as it is, or one
     that the agent makes ready. `services` stand in the order in which they start. `internet`: whether the app reaches
-    what is outside the agent; None: it does not. Before each repeat it is waited until the device is
-    below `cool_below_c` (None: it is not), for `cool_timeout_s` at most. `native_frames`: whether `functions` has those
-    of C and C++. `budgets` maps a statistic of a series to a condition, in the text of the YAML.
+    what is outside the agent; None: it does not. Before each repeat it is waited until the device is below
+    `cool_below_c` (None: it is not), for `cool_timeout_s` at most. `function_clock`: whether `functions` counts time on
+    a CPU, or time that passes. `native_frames`: whether it has those of C and C++. `budgets` maps a statistic of a
+    series to a condition, in the text of the YAML.
     """
 
     name: str
@@ -129,6 +131,7 @@ class Target(msgspec.Struct, frozen=True):
     repeat: int = 1
     interval_s: float = 1.0
     metrics: tuple[str, ...] = ()
+    function_clock: FunctionClock = "cpu"
     native_frames: bool = False
     budgets: dict[str, str] = {}
     shared_name: str = ""

@@ -139,6 +139,7 @@ class _Expansion:
             repeat=self._given(index, section, "repeat", _DEFAULT.repeat)[1],
             interval_s=self._interval(index, section),
             metrics=tuple(dict.fromkeys(metrics)),
+            function_clock=self._given(index, section, "function_clock", _DEFAULT.function_clock)[1],
             native_frames=self._given(index, section, "native_frames", _DEFAULT.native_frames)[1],
             budgets=self._budgets(index, section),
         )

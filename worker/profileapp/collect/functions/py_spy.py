@@ -1,5 +1,9 @@
 """The hot Python functions of the app by py-spy, which looks into its processes from outside: the app is not changed.
 
+A sample says that a thread was running or wanted to run; how much CPU time it then had, the kernel counts. So the
+samples of a process share the CPU time that the process used meanwhile: on a device that is short of CPU, or under a
+quota, they would else tell of more than there was.
+
 Source: py-spy's documentation, `py-spy record --format raw`: a line a stack, `frame;frame;frame COUNT`.
 """
 
@@ -16,11 +20,12 @@ from io import BytesIO
 from pathlib import Path
 
 from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
+from profileapp.collect.functions import process_view
 from profileapp.collect.functions.py_spy_process import PySpyProcess
-from profileapp.collect.process.family import Family
+from profileapp.collect.process.family import CpuAccount, Family
 from profileapp.collect.process.stat import read_stat
 from profileapp.errors import AppEnded, Unavailable
-from profileapp.model.stacks import function_rows, read_folded
+from profileapp.model.stacks import TimedStacks, read_folded, timed_function_rows
 from profileapp.record.files import write_atomic
 from profileapp.record.table_files import STACKS_FILE, merge_functions
 
@@ -31,9 +36,12 @@ PROCESSES_LIMIT = 16
 FIRST_SCAN_INTERVAL_S = 0.02
 SCAN_INTERVAL_S = 0.25
 """How often it is looked for further processes that run Python: while there is none, and after."""
+CPU_EVERY_S = 0.05
+"""How often CPU time is noted: so much of a process may be missed where it ends by itself."""
 EAGER_S = 5.0
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
-_CAP_SYS_PTRACE = 19
+_CAP_SYS_PTRACE, _CAP_SYS_ADMIN = 19, 21
 _MAPS_LIMIT_BYTES = 1024 * 1024
 
 
@@ -61,6 +69,8 @@ class PySpy:
         self._find = find
         self._proc = proc
         self._stacks = bytearray()
+        self._parts: list[TimedStacks] = []
+        self._unsampled_s = 0.0
         self._spies: dict[int, PySpyProcess] = {}
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
@@ -71,7 +81,8 @@ class PySpy:
         program = self._find()
         if program is None:
             raise Unavailable("py-spy is not installed; install the worker with profileapp[functions]")
-        reason = why_not_ptrace(self._proc)
+        is_wall = run.target.function_clock == "wall"
+        reason = why_not_ptrace(self._proc) or ("" if is_wall or not run.contained else why_no_view(self._proc))
         if reason:
             raise Unavailable(reason)
         self._program = program
@@ -83,6 +94,7 @@ class PySpy:
             raise AppEnded
         self._ending.clear()
         self._output = "the app never ran Python"
+        self._app_ticks = 0
         family = Family(first, self._proc)
         self._thread = threading.Thread(target=self._watch, args=(family,), name="py-spy", daemon=True)
         self._thread.start()
@@ -92,14 +104,14 @@ class PySpy:
 
     def detach(self) -> None:
         self._end()
-        stacks = read_folded(BytesIO(self._stacks))
-        rows = function_rows(stacks, RATE_HZ)
+        rows = timed_function_rows(self._parts, self._unsampled_s)
         if not rows:
             raise Unavailable(f"no Python function of the app was seen ({self._output or 'py-spy output nothing'})")
-        if stacks.unread_lines or stacks.left_out:
+        unread = sum(part.stacks.unread_lines for part in self._parts)
+        left_out = sum(part.stacks.left_out for part in self._parts)
+        if unread or left_out:
             self._run.warn(
-                f"functions: {stacks.unread_lines} lines of py-spy were not understood, "
-                f"{stacks.left_out} samples are beyond what is kept"
+                f"functions: {unread} lines of py-spy were not understood, {left_out} samples are beyond what is kept"
             )
         write_atomic(self._run.artifacts / STACKS_FILE, bytes(self._stacks))
         merge_functions(self._run.artifacts, self.metric, rows)
@@ -108,25 +120,54 @@ class PySpy:
         self._end()
 
     def _watch(self, family: Family) -> None:
-        """Looks into every process of the app that runs Python, as soon as it does."""
+        """Looks into every process of the app that runs Python, as soon as it does, and notes their CPU time."""
         eager_until_s = time.monotonic() + EAGER_S
+        account = CpuAccount()
+        look_at_s = 0.0
+        is_over = False
         while True:
-            with suppress(OSError):
-                for stat in family.scan(time.monotonic_ns()):
-                    if stat.pid not in self._spies and is_python(self._proc, stat.pid):
-                        self._inspect(stat.pid)
+            if is_over or time.monotonic() >= look_at_s:
+                with suppress(OSError):
+                    members = family.scan(time.monotonic_ns())
+                    self._app_ticks = max(self._app_ticks, account.total_ticks(members))
+                    for stat in members:
+                        if not is_over and stat.pid not in self._spies and is_python(self._proc, stat.pid):
+                            self._inspect(stat.pid)
+                for spy in self._spies.values():
+                    if not is_over:
+                        spy.supervise()
+                eager = not self._spies and time.monotonic() < eager_until_s
+                look_at_s = time.monotonic() + (FIRST_SCAN_INTERVAL_S if eager else SCAN_INTERVAL_S)
             for spy in self._spies.values():
-                spy.supervise()
-            eager = not self._spies and time.monotonic() < eager_until_s
-            if self._ending.wait(FIRST_SCAN_INTERVAL_S if eager else SCAN_INTERVAL_S):
+                spy.note_cpu()
+            if is_over:
                 return
+            is_over = self._ending.wait(max(0.0, min(CPU_EVERY_S, look_at_s - time.monotonic())))
 
     def _inspect(self, pid: int) -> None:
         if sum(spy.is_running for spy in self._spies.values()) >= PROCESSES_LIMIT:
             self._run.warn(f"functions: of the app's Python processes only {PROCESSES_LIMIT} at a time are looked into")
             return
+        target = self._run.target
+        idle = target.function_clock == "wall"
+        try:
+            is_elsewhere = process_view.is_in_another_namespace(pid, self._proc)
+        except OSError:
+            # It has ended meanwhile.
+            return
+        if is_elsewhere and target.native_frames and not idle:
+            self._run.warn(
+                "functions: no native frames, since with them py-spy cannot see which threads of a container sleep"
+            )
         self._spies[pid] = PySpyProcess(
-            self._program, pid, RATE_HZ, self._run.scratch, self._proc, native=self._run.target.native_frames
+            self._program,
+            pid,
+            RATE_HZ,
+            self._run.scratch,
+            self._proc,
+            idle=idle,
+            native=target.native_frames,
+            in_view=is_elsewhere and not idle,
         )
 
     def _end(self) -> None:
@@ -138,9 +179,19 @@ class PySpy:
         self._thread = None
         for spy in self._spies.values():
             spy.interrupt()
+        sampled_ticks = 0
         for spy in self._spies.values():
-            self._stacks += spy.end(STACKS_LIMIT_BYTES - len(self._stacks))
+            content = spy.end(STACKS_LIMIT_BYTES - len(self._stacks))
             self._output = spy.output or self._output
+            self._stacks += content
+            stacks = read_folded(BytesIO(content))
+            if self._run.target.function_clock == "wall":
+                self._parts.append(TimedStacks(stacks, 1 / RATE_HZ))
+            elif stacks.samples and spy.cpu_ticks:
+                self._parts.append(TimedStacks(stacks, spy.cpu_ticks / _TICKS_PER_S / stacks.samples))
+                sampled_ticks += spy.cpu_ticks
+        if self._run.target.function_clock == "cpu":
+            self._unsampled_s += max(0, self._app_ticks - sampled_ticks) / _TICKS_PER_S
         self._spies = {}
 
 
@@ -156,10 +207,23 @@ def is_python(proc: Path, pid: int) -> bool:
 
 def why_not_ptrace(proc: Path) -> str:
     """Why this user may not look into other processes; "" where it may (root, or CAP_SYS_PTRACE)."""
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 or _has_capability(proc, _CAP_SYS_PTRACE):
         return ""
+    return "py-spy may not look into the app's processes: run the worker as root, or give it CAP_SYS_PTRACE"
+
+
+def why_no_view(proc: Path) -> str:
+    """Why, of a container's threads, it cannot be known which sleep; "" where it can (root, or CAP_SYS_ADMIN)."""
+    if os.geteuid() == 0 or _has_capability(proc, _CAP_SYS_ADMIN):
+        return ""
+    return (
+        "in a container it takes CAP_SYS_ADMIN too to tell sleep from work: run the worker as root, or ask for "
+        "`function-clock: wall`"
+    )
+
+
+def _has_capability(proc: Path, number: int) -> bool:
     with suppress(OSError, ValueError, IndexError):
         effective = (proc / "self/status").read_text().partition("\nCapEff:")[2].split()[0]
-        if int(effective, 16) >> _CAP_SYS_PTRACE & 1:
-            return ""
-    return "py-spy may not look into the app's processes: run the worker as root, or give it CAP_SYS_PTRACE"
+        return bool(int(effective, 16) >> number & 1)
+    return False

@@ -9,6 +9,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from profileapp.collect.functions import process_view
+from profileapp.collect.process.stat import read_stat
 from profileapp.errors import AgentError
 from profileapp.record.files import open_regular
 
@@ -23,22 +25,51 @@ _POLL_S = 0.02
 class PySpyProcess:
     """py-spy on the process `pid`, from now on. It writes into `scratch`, and what it says is kept there too.
 
-    `native`: frames of C and C++ too, for which the process is stopped at each look.
+    `idle`: threads that sleep or wait are seen too. `native`: frames of C and C++ too, for which the process is stopped
+    at each look. `in_view`: the process counts its threads otherwise than we do; then it is never stopped, and there
+    are no native frames.
     """
 
-    def __init__(self, program: Path, pid: int, rate_hz: int, scratch: Path, proc: Path, *, native: bool) -> None:
+    def __init__(
+        self,
+        program: Path,
+        pid: int,
+        rate_hz: int,
+        scratch: Path,
+        proc: Path,
+        *,
+        idle: bool,
+        native: bool,
+        in_view: bool,
+    ) -> None:
+        self._proc = proc
         self.output = ""
         """What it said last; of use where it saw nothing."""
         self._program = program
         self._pid = pid
         self._rate_hz = rate_hz
+        self._idle = idle
         self._native = native
+        self._view = scratch / f"view-{pid}" if in_view else None
+        self._first_ticks = self._last_ticks = 0
         self._output = scratch / f"py-spy-{pid}.folded"
         self._log = scratch / f"py-spy-{pid}.log"
-        self._proc = proc
         self._starts = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._start()
+
+    @property
+    def cpu_ticks(self) -> int:
+        """CPU time, in clock ticks, that the process has used since py-spy was started, as far as it was noted."""
+        return max(0, self._last_ticks - self._first_ticks)
+
+    def note_cpu(self) -> None:
+        """Looks how much CPU time it has used; kept where it has ended since."""
+        self._last_ticks = max(self._last_ticks, self._ticks())
+
+    def _ticks(self) -> int:
+        stat = read_stat(self._proc, self._pid)
+        return stat.own_ticks if stat else 0
 
     @property
     def is_running(self) -> bool:
@@ -78,13 +109,22 @@ class PySpyProcess:
             for path in (self._log, self._output):
                 with suppress(OSError):
                     path.unlink()
+            if self._view:
+                with suppress(OSError):
+                    self._view.rmdir()
 
     def _start(self) -> None:
         self._starts += 1
+        self._first_ticks = self._last_ticks = self._ticks()
         argv = [str(self._program), "record", "--pid", str(self._pid), "--rate", str(self._rate_hz)]
         argv += ["--format", "raw", "--output", str(self._output)]
-        # Where py-spy fails so, it is asked for less: Python's frames, with the process stopped at each look.
-        if self._starts <= STARTS_LIMIT // 2:
+        argv += ["--idle"] if self._idle else []
+        if self._view:
+            # py-spy stops threads by numbers that would be those of other processes here.
+            self._view.mkdir(exist_ok=True)
+            argv = [*process_view.command(self._pid, self._view), *argv, "--nonblocking"]
+        elif self._starts <= STARTS_LIMIT // 2:
+            # Where py-spy fails so, it is asked for less: Python's frames, with the process stopped at each look.
             argv += ["--native" if self._native else "--nonblocking"]
         self._process = None
         with suppress(OSError), self._log.open("wb") as log:
@@ -100,10 +140,13 @@ class PySpyProcess:
     def _await_interruptible(self, process: subprocess.Popen[bytes]) -> None:
         """One that has just been started does not listen to SIGINT yet, and would end without a word."""
         deadline_s = time.monotonic() + END_TIMEOUT_S
+        folder = self._proc / str(process.pid)
         with suppress(OSError, ValueError, IndexError):
             while process.poll() is None and time.monotonic() < deadline_s:
-                caught = (self._proc / str(process.pid) / "status").read_text().partition("\nSigCgt:")[2].split()[0]
-                if int(caught, 16) >> (signal.SIGINT - 1) & 1:
+                caught = (folder / "status").read_text().partition("\nSigCgt:")[2].split()[0]
+                # What makes its view listens too, before it becomes py-spy.
+                is_py_spy = not self._view or (folder / "exe").readlink() == self._program.resolve()
+                if is_py_spy and int(caught, 16) >> (signal.SIGINT - 1) & 1:
                     return
                 time.sleep(_POLL_S)
 

@@ -1,0 +1,150 @@
+"""Runs a program that sees the threads of a container's process under the numbers that the container has for them.
+
+`python -I -m profileapp.collect.functions.process_view PID FOLDER PROGRAM WORD…`, as root (CAP_SYS_ADMIN). FOLDER is an
+empty one; nothing is left in it.
+
+Python keeps each thread's number as its own PID namespace counts it (`PyThreadState.native_thread_id`, from 3.11 on).
+py-spy looks that number up in /proc to tell a thread that sleeps from one that works: on the host it finds nobody, or
+somebody else, and takes every sleep for work.
+
+The program stays in the PID namespace of the host, so that it outlives the app and its numbers of processes are the
+host's. Only its /proc is another one, in a mount namespace of its own:
+
+    /proc/PID         the process as the host numbers it: its memory maps, its program, its root folder
+    /proc/PID/task    its threads as the container numbers them
+    /proc/TID         a link for each of these threads
+    /proc/self        the program itself
+
+Never to be used with a program that stops threads by their numbers: those are the host's for ptrace(2).
+
+Sources: pid_namespaces(7), mount_namespaces(7), proc(5), mount(2); the calls that py-spy 0.4 makes, by strace.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+REFRESH_S = 0.02
+"""A thread that began since the last look is taken for one that works."""
+LINKS_LIMIT = 10_000
+
+_NEW_MOUNTS, _NEW_PIDS = 0x00020000, 0x20000000
+_NO_SETUID, _NO_DEVICES, _NO_PROGRAMS = 2, 4, 8
+_BIND, _RECURSIVE, _PRIVATE = 1 << 12, 1 << 14, 1 << 18
+_SET_PARENT_DEATH_SIGNAL, _SET_DUMPABLE = 1, 4
+_CAP_SYS_ADMIN = 21
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def is_in_another_namespace(pid: int, proc: Path) -> bool:
+    """Whether a process counts processes otherwise than we do. Raises OSError where it is gone."""
+    return (proc / str(pid) / "ns/pid").readlink() != (proc / "self/ns/pid").readlink()
+
+
+def command(pid: int, folder: Path) -> list[str]:
+    """The words that give a program such a view of `pid`; its own words follow."""
+    return [sys.executable, "-I", "-m", "profileapp.collect.functions.process_view", str(pid), str(folder)]
+
+
+def main() -> int:
+    """Becomes the program. Returns 1, with a line on stderr, where that cannot be."""
+    # Who asks for an end asks the program, once it listens.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pid, folder, words = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
+    try:
+        container = _enter(pid, folder)
+        _keep_links(Path("/proc") / str(pid) / "task", container)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.execv(words[0], words)  # noqa: S606  (no shell is wanted)
+    except (OSError, ValueError, IndexError) as error:
+        sys.stderr.write(f"the threads of process {pid} cannot be seen as its container numbers them: {error}\n")
+    return 1
+
+
+def _enter(pid: int, folder: Path) -> Path:
+    """Covers /proc; where the container's own is. Raises OSError, and ValueError where `pid` is gone."""
+    status = Path(f"/proc/{pid}/status").read_text(errors="replace")
+    own_pid = int(status.partition("\nNSpid:")[2].split("\n", 1)[0].split()[-1])
+    # A process of ours that is in the container for a moment must not be looked into from there.
+    _LIBC.prctl(_SET_DUMPABLE, 0, 0, 0, 0)
+    namespace = os.open(f"/proc/{pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    _check(_LIBC.unshare(_NEW_MOUNTS), "unshare")
+    _mount("none", "/", "", _RECURSIVE | _PRIVATE)
+    _mount("tmpfs", folder, "tmpfs", _NO_SETUID | _NO_DEVICES | _NO_PROGRAMS)
+    host, container, view = folder / "host", folder / "container", folder / "view"
+    for each in (host, container, view, view / str(pid)):
+        each.mkdir()
+    _mount("/proc", host, "", _BIND)
+    _in_namespace(namespace, lambda: _mount("proc", container, "proc", _NO_SETUID | _NO_DEVICES | _NO_PROGRAMS))
+    os.close(namespace)
+    _mount(host / str(pid), view / str(pid), "", _BIND)
+    _mount(container / str(own_pid) / "task", view / str(pid) / "task", "", _BIND)
+    (view / "self").symlink_to(host / "self")
+    _mount(view, "/proc", "", _BIND | _RECURSIVE)
+    return container
+
+
+def _in_namespace(namespace: int, act: Callable[[], None]) -> None:
+    """Does something as a process of that PID namespace: only a child that is forked behind setns(2) is one."""
+    outer = os.fork()
+    if outer == 0:
+        code = 1
+        with suppress(BaseException):
+            _check(_LIBC.setns(namespace, _NEW_PIDS), "setns")
+            inner = os.fork()
+            if inner == 0:
+                with suppress(BaseException):
+                    act()
+                    os._exit(0)
+                os._exit(1)
+            code = os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1])
+        os._exit(1 if code else 0)
+    if os.waitpid(outer, 0)[1]:
+        raise OSError("no /proc of its PID namespace can be mounted")
+
+
+def _keep_links(threads: Path, container: Path) -> None:
+    """Makes a link for each thread, now and, by a process of its own, for as long as the program runs."""
+    known: set[str] = set()
+    _link(threads, container, known)
+    parent = os.getpid()
+    if os.fork():
+        return
+    # This one ends with the program.
+    _LIBC.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+    with suppress(BaseException):
+        while os.getppid() == parent and threads.exists():
+            time.sleep(REFRESH_S)
+            _link(threads, container, known)
+    os._exit(0)
+
+
+def _link(threads: Path, container: Path, known: set[str]) -> None:
+    with suppress(OSError):
+        for name in os.listdir(threads):  # noqa: PTH208  (only names are needed)
+            if name not in known and len(known) < LINKS_LIMIT:
+                known.add(name)
+                with suppress(FileExistsError):
+                    (Path("/proc") / name).symlink_to(container / name)
+
+
+def _mount(source: Path | str, target: Path | str, kind: str, flags: int) -> None:
+    arguments = (os.fsencode(source), os.fsencode(target), kind.encode() or None, ctypes.c_ulong(flags), None)
+    _check(_LIBC.mount(*arguments), f"mount {target}")
+
+
+def _check(result: int, what: str) -> None:
+    if result:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
