@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -18,15 +19,22 @@ from tests.report.test_pages import HOSTILE, hostile_run
 from profileapp.report.page.history import write_comparison, write_history
 from profileapp.report.write import write_data, write_overview, write_pages
 
-POLICY = "sandbox; default-src 'none'; img-src 'self'; style-src 'self';"
+POLICIES = {
+    "jenkins since 2.417": "sandbox allow-same-origin; default-src 'none'; img-src 'self'; style-src 'self';",
+    "jenkins before": "sandbox; default-src 'none'; img-src 'self'; style-src 'self';",
+}
 """What Jenkins sends with every artifact unless its administrator weakens it (hudson.model.DirectoryBrowserSupport)."""
 
 
 class _Artifacts(SimpleHTTPRequestHandler):
     """Serves files with the headers that Jenkins sends with them."""
 
+    def __init__(self, *args: Any, policy: str, **attributes: Any) -> None:
+        self._policy = policy
+        super().__init__(*args, **attributes)
+
     def end_headers(self) -> None:
-        self.send_header("Content-Security-Policy", POLICY)
+        self.send_header("Content-Security-Policy", self._policy)
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
 
@@ -49,10 +57,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.fixture(scope="session")
-def address(report: Path) -> Iterator[str]:
-    """Where the report is served."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Artifacts, directory=str(report))) as server:
+@pytest.fixture(scope="session", params=POLICIES)
+def address(report: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the report is served, under each of the policies."""
+    handler = partial(_Artifacts, directory=str(report), policy=POLICIES[request.param])
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()

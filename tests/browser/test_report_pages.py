@@ -70,7 +70,7 @@ def test_styled_with_every_plot_and_no_complaint(browser: Browser, address: str,
 
 
 def test_a_plot_opened_by_itself_is_drawn_without_a_complaint(browser: Browser, address: str, report: Path) -> None:
-    name = next((report / "use-gpu" / "report").glob("*container.cpu.svg")).name
+    name = next((report / "use-gpu" / "report").glob("*container-cpu.svg")).name
     with opened(browser, f"{address}use-gpu/report/{name}") as (page, complaints):
         assert complaints == []
         line = "document.querySelector('path[stroke=\"#0072b2\"]')"

@@ -105,7 +105,12 @@ def describe(finding: Finding) -> str:
 
 
 def planned_targets(config: Path) -> list[str]:
-    """Names of the targets that the worker of this checkout plans."""
+    """Names of the targets that the worker of this checkout plans. A fresh clone has no dataset: it is made first."""
+    maker, dataset = config.parent / "make_dataset.py", config.parent / "dataset"
+    if maker.exists() and not dataset.exists():
+        made = subprocess.run([sys.executable, maker, dataset], capture_output=True, text=True, check=False)
+        if made.returncode:
+            raise JenkinsError(f"the example's dataset could not be made: {made.stderr.strip()}")
     planned = subprocess.run(
         [sys.executable, "-m", "profileapp", "plan", str(config), "--json"], capture_output=True, text=True, check=False
     )

@@ -21,7 +21,9 @@ from xml.etree import ElementTree as ET
 
 CRUMB = "0f1e2d"
 TOLD_ROOT = "https://jenkins.example.org/"
-POLICY = "sandbox; default-src 'none'; img-src 'self'; style-src 'self';"
+POLICY = "sandbox allow-same-origin; default-src 'none'; img-src 'self'; style-src 'self';"
+OLD_POLICY = "sandbox; default-src 'none'; img-src 'self'; style-src 'self';"
+"""Before Jenkins 2.417."""
 
 
 @dataclass

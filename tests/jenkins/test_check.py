@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.jenkins.check import EXAMPLE, ROOT, main, planned_targets, settings
 from tests.jenkins.conftest import TARGETS
-from tests.jenkins.fake_jenkins import FakeJenkins
+from tests.jenkins.fake_jenkins import OLD_POLICY, FakeJenkins
 from tests.jenkins.job import MARK
 from tests.jenkins.remote import JenkinsError
 
@@ -38,6 +39,11 @@ def test_a_build_that_went_well(jenkins: FakeJenkins, capsys: pytest.CaptureFixt
     assert "ok      page profile/first/report/index.html" in out
     assert re.search(r"all \d+ checks passed", out)
     assert jenkins.jobs == {}, "the job is removed where all is well"
+
+
+def test_a_jenkins_from_before_2_417(jenkins: FakeJenkins) -> None:
+    jenkins.policy = OLD_POLICY
+    assert run(jenkins) == 0
 
 
 def test_the_job_is_kept_where_asked_and_made_anew_by_the_next(jenkins: FakeJenkins) -> None:
@@ -218,6 +224,12 @@ class TestSettings:
 
 def test_the_plan_is_the_workers_own() -> None:
     assert "use-gpu" in planned_targets(EXAMPLE)
+
+
+def test_the_plan_of_a_fresh_clone_which_has_no_dataset_yet(tmp_path: Path) -> None:
+    clone = tmp_path / "objectcounter"
+    shutil.copytree(EXAMPLE.parent, clone, ignore=shutil.ignore_patterns("dataset"))
+    assert planned_targets(clone / "sage.yaml") == planned_targets(EXAMPLE)
 
 
 def test_no_plan_is_an_error(tmp_path: Path) -> None:

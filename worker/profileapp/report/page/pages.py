@@ -1,7 +1,8 @@
 """The pages: one over all targets, one for each. They need no script and work under Jenkins' artifact policy.
 
-That policy is `sandbox; default-src 'none'; img-src 'self'; style-src 'self'` (Jenkins documentation, "Configuring
-Content Security Policy"): no script, no inline style, nothing from another site.
+That policy is `sandbox allow-same-origin; default-src 'none'; img-src 'self'; style-src 'self'` since 2.417, `sandbox`
+alone before (Jenkins documentation, "Configuring Content Security Policy"): no script, no inline style, nothing from
+another site.
 """
 
 from __future__ import annotations
