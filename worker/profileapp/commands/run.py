@@ -189,7 +189,7 @@ def _run(request: _Request, outcome_file: OutcomeFile, no_report: bool, as_json:
     if runtime == "process":
         if load or build:
             raise ConfigError("--load and --build are of the docker runtime; the process runtime runs --command")
-        chosen = process_runtime(line, config.resolve().parent)
+        chosen = process_runtime(line, config.resolve().parent, progress.note)
     else:
         if line is not None:
             raise ConfigError(

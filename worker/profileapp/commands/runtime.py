@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from profileapp.errors import ConfigError
 from profileapp.run.agent.ownership import owner
 from profileapp.run.agent.state import State
 from profileapp.run.docker.registry_login import RegistryLogin
+from profileapp.run.process.environment_memory import hide_environment
 from profileapp.run.process.runtime import ProcessRuntime
 from profileapp.run.runtime import Runtime
 from profileapp.run.stop import Stop
@@ -22,15 +24,22 @@ if TYPE_CHECKING:
 BUILD_LOG_FILE = "build.log"
 
 
-def process_runtime(line: str | None, folder: Path) -> Runtime:
-    """Runs a line, split as a shell would, in a folder. Raises ConfigError where there is none."""
+def process_runtime(line: str | None, folder: Path, warn: Callable[[str], None]) -> Runtime:
+    """Runs a line, split as a shell would, in a folder. Raises ConfigError where there is none.
+
+    What this worker was started with is hidden from other processes; `warn` is told where that cannot be.
+    """
     try:
         argv = tuple(shlex.split(line or ""))
     except ValueError as error:
         raise ConfigError(f"--command {line!r}: a shell could not split it ({error})") from error
     if not argv:
         raise ConfigError('--runtime process needs --command, such as --command "python3 app.py"')
-    return ProcessRuntime(argv, folder, os.environ)
+    runtime = ProcessRuntime(argv, folder, os.environ)
+    problem = hide_environment()
+    if problem:
+        warn(f"the app can read the variables that this worker was started with: {problem}")
+    return runtime
 
 
 def image_source(

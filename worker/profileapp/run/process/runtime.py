@@ -1,13 +1,13 @@
 """Runs an app as a process of this machine, with the same measuring, where there is no Docker.
 
-It is no sandbox: the app has the rights of whoever runs the profiler.
+It is no sandbox: the app has the rights of whoever runs the profiler, and may read what that user's other processes let
+their user read, end them, and run as root where the profiler does.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -19,6 +19,7 @@ from profileapp.model.run import Image
 from profileapp.run.agent.run_processes import kill_run_processes
 from profileapp.run.agent.state import LiveRun
 from profileapp.run.launch import RUN_ID_VARIABLE, Exit, Launch, Limits, NeverStarted, RunningApp
+from profileapp.run.process.launcher_handle import LauncherHandle, start_launcher
 from profileapp.run.process.services import ProcessServiceHost
 from profileapp.run.progress import Progress
 from profileapp.run.runtime import Swept
@@ -51,18 +52,10 @@ class ProcessRuntime:
         argv = (*self.command, *launch.args)
         environment = {**self._inherited, RUN_ID_VARIABLE: launch.run_id, **launch.env}
         try:
-            process = subprocess.Popen(
-                launch.wrap(argv) if launch.wrap else argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                cwd=self._folder,
-                env=environment,
-                start_new_session=True,
-            )
+            started = start_launcher(launch.wrap(argv) if launch.wrap else argv, environment, self._folder)
         except (OSError, ValueError) as error:
             return NeverStarted(f"the app could not be started: {self.command[0]}: {error}")
-        return _Process(process, launch.run_id, output, exited)
+        return _Process(started, launch.run_id, output, exited)
 
     def service_host(self, limits: Limits) -> ProcessServiceHost:
         return ProcessServiceHost()
@@ -89,14 +82,14 @@ class _Process:
 
     def __init__(
         self,
-        process: subprocess.Popen[bytes],
+        launcher: LauncherHandle,
         run_id: str,
         output: Callable[[bytes], None],
         exited: Callable[[], None],
     ) -> None:
-        self.subject: AppHandle | None = AppHandle(process.pid)
+        self.subject: AppHandle | None = AppHandle(launcher.app_pid)
         self.exit: Exit | None = None
-        self._process = process
+        self._launcher = launcher
         self._run_id = run_id
         self._output = output
         self._exited = exited
@@ -105,30 +98,32 @@ class _Process:
         threading.Thread(target=self._await_exit, name="app-exit", daemon=True).start()
 
     def terminate(self) -> None:
-        self._signal(signal.SIGTERM)
+        with suppress(OSError):
+            os.killpg(self._launcher.app_pid, signal.SIGTERM)
 
     def kill(self) -> None:
-        self._signal(signal.SIGKILL)
-        kill_run_processes(self._run_id)
+        with suppress(OSError):
+            os.killpg(self._launcher.app_pid, signal.SIGKILL)
+        self._launcher.end()
 
     def remove(self) -> str:
+        is_clean = self._launcher.close()
+        # The app may end whatever has its user: then its processes are looked for by their environment.
         kill_run_processes(self._run_id)
         self._reader.join(_OUTPUT_END_TIMEOUT_S)
-        return ""
-
-    def _signal(self, number: int) -> None:
-        with suppress(OSError):
-            os.killpg(self._process.pid, number)
+        return "" if is_clean else "the app ended the program that watches it; processes of its may have stayed"
 
     def _read(self) -> None:
-        stream = self._process.stdout
-        if stream is None:
-            return
+        stream = self._launcher.output
         with stream, suppress(OSError, ValueError):
             while content := os.read(stream.fileno(), _READ_BYTES):
                 self._output(content)
 
     def _await_exit(self) -> None:
-        status = self._process.wait()
-        self.exit = Exit(exit_code=status if status >= 0 else 128 - status, signal=max(0, -status))
+        status = self._launcher.wait_for_app()
+        if status is None:
+            self.exit = Exit(lost="the app ended the program that watches it")
+        else:
+            code = os.waitstatus_to_exitcode(status)
+            self.exit = Exit(exit_code=code if code >= 0 else 128 - code, signal=max(0, -code))
         self._exited()

@@ -1,0 +1,113 @@
+"""An app run as a process: what it cannot read of the worker's, and that nothing of it stays, wherever it hides."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
+
+pytestmark = pytest.mark.usefixtures("state")
+
+PYTHON = ("--runtime", "process", "--command", f"{sys.executable} -c")
+
+
+def measured(folder: Path, code: str, more: dict[str, Any] | None = None, **env: str) -> Outcome:
+    configure(folder, [{"name": "a", "args": [code], **(more or {})}], metrics=["container"])
+    return run(folder, *PYTHON, **env)
+
+
+def survivors(marker: str) -> list[str]:
+    listing = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in listing.splitlines() if marker in line and "ps -eo" not in line]
+
+
+ANCESTORS = """
+import os
+pid = os.getppid()
+while pid > 1:
+    try:
+        stat = open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()
+        said = open(f'/proc/{pid}/cmdline').read()
+        if 'profileapp' in said and 'pytest' not in said:
+            print('LOOKED AT', said.replace(chr(0), ' ')[:80])
+            print(open(f'/proc/{pid}/environ').read().replace(chr(0), chr(10)))
+    except OSError as error:
+        print('REFUSED', error)
+    pid = int(stat[1])
+"""
+
+
+def test_the_environment_of_the_worker_and_its_launcher_cannot_be_read_held(tmp_path: Path) -> None:
+    outcome = measured(tmp_path, ANCESTORS, REGISTRY_PASSWORD="open-sesame")
+    log = outcome.log("a").decode()
+    assert log.count("LOOKED AT") >= 2, log
+    assert "open-sesame" not in log
+    assert outcome.code == 0, outcome.err
+
+
+HIDDEN = """
+import os, sys, time
+for _ in range(2):
+    if os.fork():
+        if _ == 0: time.sleep(float(sys.argv[1]) if len(sys.argv) > 1 else 0.3)
+        os._exit(0)
+    os.setsid()
+os.execve('/bin/sleep', ['sleep', '{marker}'], {{}})
+"""
+
+
+def test_a_child_with_a_cleared_environment_ends_with_the_run_held(tmp_path: Path) -> None:
+    marker = f"30{os.getpid()}"
+    outcome = measured(tmp_path, HIDDEN.format(marker=marker))
+    assert outcome.code == 0, outcome.err
+    assert not survivors(f"sleep {marker}")
+
+
+def test_it_ends_with_a_worker_that_is_killed_held(tmp_path: Path) -> None:
+    marker = f"31{os.getpid()}"
+    code = HIDDEN.format(marker=marker).replace("else 0.3", "else 300")
+    configure(tmp_path, [{"name": "a", "args": [code]}], metrics=["container"], defaults={"interval": "50ms"})
+    worker = start(tmp_path, *PYTHON)
+    wait_until(lambda: is_measuring(tmp_path, "a") and bool(survivors(f"sleep {marker}")))
+    worker.kill()
+    worker.wait()
+    wait_until(lambda: not survivors(f"sleep {marker}"))
+
+
+def test_an_app_that_ends_its_launcher_is_reported_and_leaves_nothing_held(tmp_path: Path) -> None:
+    marker = f"32{os.getpid()}"
+    code = (
+        "import os, signal, time\n"
+        "launcher = os.getppid()\n"
+        f"if os.fork() == 0:\n    os.setsid()\n    os.execve('/bin/sleep', ['sleep', '{marker}'], {{}})\n"
+        "time.sleep(0.3); os.kill(launcher, signal.SIGKILL); time.sleep(300)\n"
+    )
+    began_s = time.monotonic()
+    outcome = measured(tmp_path, code)
+    assert outcome.code == 4, outcome.err
+    assert "ended the program that watches it" in outcome.run("a")["message"]
+    assert not survivors(f"sleep {marker}")
+    assert time.monotonic() - began_s < 60
+
+
+def test_an_app_that_forks_without_end_is_ended_held(tmp_path: Path) -> None:
+    marker = f"33{os.getpid()}"
+    code = (
+        "import os, time\nwhile True:\n    if os.fork() == 0:\n"
+        f"        os.setsid(); os.execve('/bin/sleep', ['sleep', '{marker}'], {{}})\n    time.sleep(0.02)\n"
+    )
+    outcome = measured(tmp_path, code, {"timeout": 1, "grace": 1})
+    assert outcome.run("a")["exit_reason"] == "timeout", outcome.err
+    assert not survivors(f"sleep {marker}")
+
+
+def test_the_app_gets_no_descriptor_of_ours_held(tmp_path: Path) -> None:
+    outcome = measured(tmp_path, "import os; print(sorted(os.listdir('/proc/self/fd'), key=int))")
+    assert outcome.log("a").decode().strip() == "['0', '1', '2', '3']", "the fourth is that of the look itself"

@@ -1,0 +1,162 @@
+"""The worker's side of app_launcher.py: starts it, hears from it, and ends it."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+import profileapp
+from profileapp.collect.process.stat import read_stat
+
+_START_TIMEOUT_S = 60.0
+_END_TIMEOUT_S = 30.0
+_KILL_ROUNDS = 50
+_PR_SET_CHILD_SUBREAPER = 36
+_PROGRAM = Path(profileapp.__file__).resolve().parent / "app_launcher.py"
+
+
+class LauncherHandle:
+    """A launcher whose app runs. `output` is what the app and all that came from it print.
+
+    A thread of its own hears what the launcher says.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], worker: socket.socket, lines: IO[bytes], app_pid: int) -> None:
+        if process.stdout is None:
+            raise ValueError("a launcher whose output nobody reads")
+        self.app_pid = app_pid
+        self.output: IO[bytes] = process.stdout
+        self.used: dict[str, float] = {}
+        """What the launcher says that all used together, once nothing is left: see app_launcher._used."""
+        # Other programs of ours, such as a playback, which are not the app's to be ended.
+        self._known = _children() - {app_pid}
+        self._process = process
+        self._socket = worker
+        self._lines = lines
+        self._status: int | None = None
+        self._app_ended = threading.Event()
+        self._listener = threading.Thread(target=self._listen, name="app-launcher", daemon=True)
+        self._listener.start()
+
+    def wait_for_app(self) -> int | None:
+        """The status of the app's first process once it has ended, as waitpid gives it; None where nobody knows it."""
+        self._app_ended.wait()
+        return self._status
+
+    def end(self) -> None:
+        """Ends all that is left of the app. Never raises."""
+        with suppress(OSError):
+            self._socket.sendall(b"end\n")
+
+    def close(self) -> bool:
+        """Ends all and waits until it is gone; whether the launcher saw to it, and was not ended itself."""
+        self.end()
+        self._listener.join(_END_TIMEOUT_S)
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        try:
+            code = self._process.wait(_END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        if code:
+            _kill_adopted(self._known)
+        self._socket.close()
+        return code == 0
+
+    def _listen(self) -> None:
+        with suppress(OSError, ValueError), self._lines:
+            for line in self._lines:
+                said = _object(line)
+                if isinstance(said.get("status"), int):
+                    self._status = said["status"]
+                    self._app_ended.set()
+                elif isinstance(said.get("used"), dict):
+                    self.used = {key: value for key, value in said["used"].items() if isinstance(value, int | float)}
+        self._app_ended.set()
+
+
+def start_launcher(argv: Sequence[str], env: Mapping[str, str], folder: Path) -> LauncherHandle:
+    """Starts an app under a launcher. Raises OSError or ValueError where it cannot be started, with the reason."""
+    if any("\0" in each for each in (*argv, *env, *env.values())):
+        raise ValueError("embedded null byte")
+    _become_subreaper()
+    worker, other = socket.socketpair()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_PROGRAM), str(other.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            env={"PATH": os.environ.get("PATH", os.defpath)},
+            pass_fds=(other.fileno(),),
+            start_new_session=True,
+        )
+    except BaseException:
+        worker.close()
+        raise
+    finally:
+        other.close()
+    lines = worker.makefile("rb")
+    worker.settimeout(_START_TIMEOUT_S)
+    try:
+        worker.sendall(json.dumps({"argv": list(argv), "env": dict(env), "cwd": str(folder)}).encode() + b"\n")
+        said = _object(lines.readline())
+    except OSError:
+        said = {}
+    worker.settimeout(None)
+    pid = said.get("pid")
+    if isinstance(pid, int):
+        return LauncherHandle(process, worker, lines, pid)
+    process.kill()
+    process.wait()
+    if process.stdout:
+        process.stdout.close()
+    lines.close()
+    worker.close()
+    raise OSError(str(said.get("refused") or "the program that starts it did not answer"))
+
+
+def _become_subreaper() -> None:
+    """What an app that ends its launcher leaves behind is this process's child then."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _children(proc: Path = Path("/proc")) -> set[int]:
+    """Of this process, in sessions of their own."""
+    own = read_stat(proc, os.getpid())
+    found = (read_stat(proc, entry.name) for entry in proc.iterdir() if entry.name.isdigit())
+    return {each.pid for each in found if each and own and each.parent == own.pid and each.session != own.session}
+
+
+def _kill_adopted(known: set[int]) -> None:
+    """Ends what came to this process when the app ended its launcher, and what it leaves in turn."""
+    for _ in range(_KILL_ROUNDS):
+        adopted = _children() - known
+        if not adopted:
+            return
+        for pid in adopted:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+            with suppress(OSError):
+                os.waitpid(pid, 0)
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
