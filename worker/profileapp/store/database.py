@@ -94,7 +94,10 @@ def _engine(url: URL, *, write: bool) -> Engine:
         arguments = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "profileapp"}
         # What the URL itself says goes first.
         given = {key: value for key, value in arguments.items() if key not in url.query}
-        return create_engine(url, poolclass=NullPool, connect_args=given, hide_parameters=True)
+        engine = create_engine(url, poolclass=NullPool, connect_args=given, hide_parameters=True)
+        if "search_path" not in str(url.query.get("options", "")):
+            event.listen(engine, "begin", _pin_search_path)
+        return engine
     path = Path(str(url.database)).resolve()
     # As a URI a file can be opened to read only; the name's own `?` and `%` are escaped by as_uri.
     address = f"{path.as_uri()}?mode={'rwc' if write else 'ro'}"
@@ -116,6 +119,13 @@ def _engine(url: URL, *, write: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
+
+
+def _pin_search_path(connection: Connection) -> None:
+    """Ours are the tables in `public`: one of the same name in a schema that a role or the database puts before it
+    (`"$user"`, by default) is somebody else's. In each transaction, since a pooler may give each another session.
+    """
+    connection.exec_driver_sql("SET LOCAL search_path TO public, pg_temp")
 
 
 def _check_file(path: Path, name: str, *, write: bool) -> None:
