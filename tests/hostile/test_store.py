@@ -1,16 +1,88 @@
-"""What may lie in a shared database before we come, and what it must not change."""
+"""What an app may put into a database that other apps' baselines are compared with: its own runs alone."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
+from tests.helpers.private_postgres import PrivatePostgres
+from tests.store.runs import a_run, record
 
-from helpers.private_postgres import PrivatePostgres
+from profileapp.model.run import Build
+from profileapp.model.target import App
 from profileapp.store.database import open_database
 from profileapp.store.ingest import store_folder
-from store.runs import a_run, record
+from profileapp.store.owner import project_of
+
+
+def store(
+    cwd: Path, *arguments: str, job: str, number: str = "7", branch: str = ""
+) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-I", "-m", "profileapp", "store", "profile", "--db", "sqlite:///runs.db", *arguments]
+    jenkins = {"JOB_NAME": job, "BUILD_NUMBER": number, "BRANCH_NAME": branch}
+    return subprocess.run(argv, cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **jenkins})
+
+
+def of(job: str, number: str = "7", branch: str = "main") -> Build:
+    return Build(job=job, number=number, branch=branch)
+
+
+@pytest.mark.parametrize(
+    ("forged", "title"),
+    [
+        (a_run("forged", app=App("victim"), build=of("attacker")), "app"),
+        (a_run("forged", app=App("attacker"), build=of("victim")), "job"),
+        (a_run("forged", app=App("attacker"), build=of("attacker", "6")), "build"),
+    ],
+)
+def test_refused_a_forged_run_of_another_app_job_or_build(tmp_path: Path, forged: object, title: str) -> None:
+    """Refused: a run.json that the app put beside its own would poison another app's baseline."""
+    record(tmp_path / "profile", a_run("own", target="own", app=App("attacker"), build=of("attacker")))
+    record(tmp_path / "profile", forged)  # type: ignore[arg-type]
+    done = store(tmp_path, "--own-app", "attacker", job="attacker")
+    assert done.returncode == 4, done
+    assert "stored: own" in done.stdout and "stored: gpu" not in done.stdout
+    assert f"its {title} is '" in done.stderr and "'forged'" in done.stderr
+
+
+def test_refused_a_sage_yaml_that_takes_another_apps_name(tmp_path: Path) -> None:
+    """Refused: the first job that stored an app owns it; a pull request may change the name in its sage.yaml."""
+    record(tmp_path / "profile", a_run("first", app=App("victim"), build=of("victim/main")))
+    assert store(tmp_path, "--own-app", "victim", job="victim/main", branch="main").returncode == 0
+    record(tmp_path / "profile", a_run("again", app=App("victim"), build=of("victim/feature%2Fx", branch="feature/x")))
+    done = store(tmp_path, "--own-app", "victim", job="victim/feature%2Fx", branch="feature/x")
+    assert done.returncode == 0, done.stderr
+    record(tmp_path / "profile", a_run("poison", app=App("victim"), build=of("attacker/main")))
+    done = store(tmp_path, "--own-app", "victim", job="attacker/main", branch="main")
+    assert (done.returncode, done.stdout) == (4, ""), done
+    assert "from the job 'victim', and this is 'attacker'" in done.stderr
+    done = store(tmp_path, "--own-app", "victim", "--claim-app", job="attacker/main", branch="main")
+    assert done.returncode == 0, "the Jenkinsfile, which the job's owner trusts, says so"
+
+
+def test_refused_outside_of_jenkins(tmp_path: Path) -> None:
+    record(tmp_path / "profile", a_run())
+    assert store(tmp_path, "--own-app", "objcounter", job="", number="").returncode == 3
+    assert store(tmp_path, "--claim-app", job="x").returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("job", "branch", "project"),
+    [
+        ("app/main", "main", "app"),
+        ("team/app/feature%2Fx", "feature/x", "team/app"),
+        ("app", "main", "app"),
+        ("main", "main", "main"),
+        ("team/app", "", "team/app"),
+    ],
+)
+def test_held_a_multibranch_job_is_one_project(job: str, branch: str, project: str) -> None:
+    assert project_of(job, branch) == project
 
 
 def test_a_schema_that_stands_before_ours_is_held(postgres: PrivatePostgres, tmp_path: Path) -> None:

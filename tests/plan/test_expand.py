@@ -219,7 +219,7 @@ def test_datasets_that_the_agent_makes_ready(tmp_path: Path) -> None:
         ("{url: 'https://host/a'}", "which needs its sha256"),
         ("{url: 'ftp://host/a', sha256: " + "a" * 64 + "}", "must be a URL of https, http, s3, gs"),
         ("{url: 'https://me:secret@host/a', sha256: " + "a" * 64 + "}", "must hold no user or password"),
-        ("{url: 'https://[', sha256: " + "a" * 64 + "}", "is no URL"),
+        ("{url: 'https://[', sha256: " + "a" * 64 + "}", "must be https://HOST/PATH"),
         ("{url: 'https://host/a', sha256: 12}", "is 12, but must be 64 hexadecimal digits"),
         ("{url: 'https://host/a', path: here}", "either a path or a url"),
         ("{}", "either a path or a url"),

@@ -27,7 +27,7 @@ from profileapp.errors import ConfigError, ImageError, ProfileappError
 from profileapp.judge.outcome import Cause, outcome_of
 from profileapp.judge.verdict import judge_folder
 from profileapp.model.outcome import Effect, Policy
-from profileapp.model.quantity import parse_quantity
+from profileapp.model.quantity import parse_duration_s, parse_quantity
 from profileapp.model.target import Target
 from profileapp.plan.names import OUTCOME_FILE
 from profileapp.record.folder import RunFolder
@@ -308,11 +308,22 @@ class _Measuring:
 
 def _dataset_cache() -> DatasetCache:
     # Only who gets a dataset from elsewhere needs what is imported here.
-    from profileapp.run.dataset.cache import LIMIT_VARIABLE, DatasetCache, cache_folder  # noqa: PLC0415
+    from profileapp.run.dataset.cache import (  # noqa: PLC0415
+        DEFAULT_LIMIT_BYTES,
+        LIMIT_VARIABLE,
+        DatasetCache,
+        cache_folder,
+    )
+    from profileapp.run.dataset.fetch import TIMEOUT_S, TIMEOUT_VARIABLE  # noqa: PLC0415
+    from profileapp.run.net.reach import Reach  # noqa: PLC0415
 
-    limit = os.environ.get(LIMIT_VARIABLE)
-    folder = cache_folder(os.environ)
-    return DatasetCache(folder, _size_bytes(LIMIT_VARIABLE, limit)) if limit else DatasetCache(folder)
+    limit, timeout = os.environ.get(LIMIT_VARIABLE), os.environ.get(TIMEOUT_VARIABLE)
+    return DatasetCache(
+        cache_folder(os.environ),
+        _size_bytes(LIMIT_VARIABLE, limit) if limit else DEFAULT_LIMIT_BYTES,
+        Reach.of(os.environ),
+        _duration_s(TIMEOUT_VARIABLE, timeout) if timeout else TIMEOUT_S,
+    )
 
 
 def _progress_reporter(stop: Stop, progress: Progress) -> Callable[[str, int, int], None]:
@@ -336,6 +347,16 @@ def _size_bytes(option: str, text: str) -> int:
     if unit not in ("bytes", "") or number < 6 * 1024**2:
         raise ConfigError(f"{option} {text!r}: must be a size of at least 6MiB, such as 2GiB")
     return int(number)
+
+
+def _duration_s(option: str, text: str) -> float:
+    try:
+        duration_s = parse_duration_s(text)
+    except ValueError as error:
+        raise ConfigError(f"{option} {text!r}: must be a duration such as 90m or 6h") from error
+    if duration_s <= 0:
+        raise ConfigError(f"{option} {text!r}: must be more than none")
+    return duration_s
 
 
 def _make_report(out: Path) -> Path | None:

@@ -19,8 +19,6 @@ class App(msgspec.Struct, frozen=True):
     version: str = ""
 
 
-URL_SCHEMES = ("https", "http", "s3", "gs")
-"""Where a dataset may come from; the last two by fsspec."""
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 """What is unpacked, unless it is said otherwise."""
 

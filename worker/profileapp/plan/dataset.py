@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
 
 from profileapp.config.dataset_files import FILES_LIMIT, files_below, is_lfs_pointer, link_out_of
-from profileapp.model.target import ARCHIVE_SUFFIXES, URL_SCHEMES, Dataset
+from profileapp.model.target import ARCHIVE_SUFFIXES, Dataset
 from profileapp.model.text import printable
+from profileapp.model.url import url_problem
 
 OWN_FOLDERS = frozenset({"profile", ".profileapp"})
 """Folders beside a sage.yaml that profileapp itself writes or reads: no dataset may be mistaken for them."""
@@ -45,15 +45,9 @@ def check_dataset(folder: Path, dataset: str) -> str:
 
 def check_url(dataset: Dataset) -> str:
     """What is wrong with a dataset from elsewhere, to go on after its name; "" where nothing is."""
-    try:
-        parts = urlsplit(dataset.url)
-        port_is_fine = parts.port is None or parts.port > 0
-    except ValueError as error:
-        return f", which is no URL ({error})"
-    if parts.scheme not in URL_SCHEMES or not parts.hostname or not port_is_fine or not dataset.url.isprintable():
-        return f", but must be a URL of {', '.join(URL_SCHEMES)}"
-    if parts.username is not None:
-        return ", but must hold no user or password: it would stand in the artifacts; an agent's own ~/.netrc is used"
+    problem = url_problem(dataset.url)
+    if problem:
+        return problem
     if not re.fullmatch(r"[0-9a-f]{64}", dataset.sha256):
         return ", which needs its sha256: 64 hexadecimal digits, as sha256sum prints them"
     return ""

@@ -12,7 +12,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,26 +22,38 @@ from profileapp.errors import AgentError, DatasetError
 from profileapp.model.target import Dataset
 from profileapp.model.text import printable
 from profileapp.record.tree import remove_tree
-from profileapp.run.dataset.fetch import Open, fetch, sha256_of
+from profileapp.run.dataset.fetch import TIMEOUT_S, Terms, fetch, sha256_of, shown
 from profileapp.run.dataset.unpack import unpack
+from profileapp.run.net.reach import Reach
 
 DEFAULT_LIMIT_BYTES = 20 * 10**9
 HOME_VARIABLE = "PROFILEAPP_HOME"
 LIMIT_VARIABLE = "PROFILEAPP_DATASETS_LIMIT"
 POLL_S = 0.1
 _LOCK_SUFFIX = ".lock"
+_COPY_BYTES = 1024**2
 
 OnProgress = Callable[[str, int, int], None]
 """Told of a dataset on its way: its name, bytes here, bytes in all (0: not known). May raise to give up."""
 
 
 class DatasetCache:
-    """The datasets of one user on one agent; any number of processes may use it at once."""
+    """The datasets of one user on one agent; any number of processes may use it at once.
 
-    def __init__(self, folder: Path, limit_bytes: int = DEFAULT_LIMIT_BYTES, open_url: Open | None = None) -> None:
+    `reach`: where they may come from; None: from public hosts. `timeout_s`: how long one may take to come, and how long
+    to be unpacked.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        limit_bytes: int = DEFAULT_LIMIT_BYTES,
+        reach: Reach | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
         self._folder = folder
         self._limit_bytes = limit_bytes
-        self._open_url = open_url
+        self._terms = Terms(limit_bytes, reach or Reach(), timeout_s)
 
     @contextmanager
     def locked(self, dataset: Dataset, config_folder: Path, on_progress: OnProgress) -> Iterator[Path]:
@@ -53,14 +64,16 @@ class DatasetCache:
         try:
             sha256 = dataset.sha256
             if dataset.path:
-                sha256 = sha256_of(_inside(config_folder, dataset.path))
+                sha256 = sha256_of(_inside(config_folder, dataset.path), lambda: on_progress(dataset.path, 0, 0))
                 if dataset.sha256 not in ("", sha256):
                     raise DatasetError(f"dataset {dataset.path} has sha256 {sha256}, not {dataset.sha256}")
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             key = sha256 + ("-unpacked" if dataset.unpack else _suffix(dataset))
             descriptor = self._lock(key, dataset, sha256, config_folder, on_progress)
         except OSError as error:
-            raise AgentError(f"dataset {dataset}: {self._folder} cannot be written ({error.strerror})") from error
+            raise AgentError(
+                f"dataset {shown(str(dataset))}: {self._folder} cannot be written ({error.strerror})"
+            ) from error
         try:
             yield self._folder / key / _content_name(dataset)
         finally:
@@ -71,13 +84,13 @@ class DatasetCache:
         descriptor = self._open_lock(key)
         try:
             while True:
-                _wait_for(descriptor, fcntl.LOCK_SH, str(dataset), on_progress)
+                _wait_for(descriptor, fcntl.LOCK_SH, shown(str(dataset)), on_progress)
                 if (self._folder / key / "size").exists():
                     _touch(descriptor)
                     return descriptor
                 # Let go first: two that both held it shared would wait for each other for ever.
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
-                _wait_for(descriptor, fcntl.LOCK_EX, str(dataset), on_progress)
+                _wait_for(descriptor, fcntl.LOCK_EX, shown(str(dataset)), on_progress)
                 if not (self._folder / key / "size").exists():
                     self._make(key, dataset, sha256, config_folder, on_progress)
                 _touch(descriptor)
@@ -91,6 +104,10 @@ class DatasetCache:
         unpacked = self._folder / f"{key}.part.unpacked"
         _remove(unpacked)
         unpacked.mkdir(mode=0o700)
+
+        def tick() -> None:
+            on_progress(shown(str(dataset)), 0, 0)
+
         try:
             if dataset.path:
                 source = _inside(config_folder, dataset.path)
@@ -98,17 +115,17 @@ class DatasetCache:
                 source = part
                 resumed = part.exists()
                 self._fetch(dataset, part, on_progress)
-                if resumed and sha256_of(part) != sha256:
+                if resumed and sha256_of(part, tick) != sha256:
                     # What was here of an earlier attempt may have been another file's.
                     part.unlink()
                     self._fetch(dataset, part, on_progress)
-                _check(part, dataset, sha256)
+                _check(part, dataset, sha256, tick)
             content = unpacked / _content_name(dataset)
             if dataset.unpack:
                 content.mkdir(mode=0o755)
-                _unpack(source, content, dataset, self._limit_bytes)
+                _unpack(source, content, dataset, self._terms, tick)
             elif dataset.path:
-                shutil.copyfile(source, content)
+                _copy(source, content, tick)
             else:
                 part.replace(content)
             if content.is_file():
@@ -122,13 +139,7 @@ class DatasetCache:
         part.unlink(missing_ok=True)
 
     def _fetch(self, dataset: Dataset, part: Path, on_progress: OnProgress) -> None:
-        fetch(
-            dataset.url,
-            part,
-            self._limit_bytes,
-            lambda done, total: on_progress(dataset.url, done, total),
-            self._open_url,
-        )
+        fetch(dataset.url, part, self._terms, lambda done, total: on_progress(shown(dataset.url), done, total))
 
     def _make_room(self, kept: str) -> None:
         """Removes what was used longest ago, and is not in use, until the rest fits."""
@@ -217,25 +228,33 @@ def _inside(folder: Path, path: str) -> Path:
     return resolved
 
 
-def _check(part: Path, dataset: Dataset, sha256: str) -> None:
-    """Raises DatasetError where what came is not what was said; it is gone then."""
-    found = sha256_of(part)
-    if found == sha256:
+def _check(part: Path, dataset: Dataset, sha256: str, tick: Callable[[], None]) -> None:
+    """Raises DatasetError where what came is not what was said; it is gone then.
+
+    What came is not told, nor how much of it: it may be a page that only the agent can see.
+    """
+    if sha256_of(part, tick) == sha256:
         return
     pointer = is_lfs_pointer(part)
-    size = part.stat().st_size
     part.unlink()
-    hint = "; it is a Git LFS pointer, so name the address of the content itself" if pointer else ""
-    raise DatasetError(
-        f"dataset {printable(str(dataset), 200)}: what came ({size} bytes) has sha256 {found}, not {sha256}{hint}"
-    )
+    hint = "it is a Git LFS pointer, so name the address of the content itself" if pointer else "mend its url or sha256"
+    raise DatasetError(f"dataset {shown(str(dataset))}: what came does not have the sha256 {sha256}; {hint}")
 
 
-def _unpack(source: Path, folder: Path, dataset: Dataset, limit_bytes: int) -> None:
+def _copy(source: Path, target: Path, tick: Callable[[], None]) -> None:
+    with source.open("rb") as reader, target.open("xb") as writer:
+        while chunk := reader.read(_COPY_BYTES):
+            writer.write(chunk)
+            tick()
+
+
+def _unpack(source: Path, folder: Path, dataset: Dataset, terms: Terms, tick: Callable[[], None]) -> None:
     try:
-        unpack(source, folder, limit_bytes)
+        unpack(source, folder, terms.limit_bytes, tick, terms.timeout_s)
     except DatasetError as error:
-        raise DatasetError(f"dataset {printable(str(dataset), 200)} {error}") from error
+        raise DatasetError(f"dataset {shown(str(dataset))} {error}") from error
     pointer = lfs_pointer_in(folder)
     if pointer:
-        raise DatasetError(f"dataset {dataset} holds a Git LFS pointer in the place of {printable(pointer, 100)}")
+        raise DatasetError(
+            f"dataset {shown(str(dataset))} holds a Git LFS pointer in the place of {printable(pointer, 100)}"
+        )

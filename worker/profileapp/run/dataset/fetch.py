@@ -6,139 +6,243 @@ Source: RFC 9110, "HTTP Semantics", 14 (range requests).
 from __future__ import annotations
 
 import hashlib
+import http.client
 import re
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-import requests
+import msgspec
 
 from profileapp.errors import AgentError, DatasetError
 from profileapp.model.text import printable
+from profileapp.run.net.connection import IDLE_TIMEOUT_S
+from profileapp.run.net.deadline import Deadline, TooLate, call
+from profileapp.run.net.http_get import Answer, InvalidSample, http_get
+from profileapp.run.net.reach import NotAllowed, Reach
 
 ATTEMPTS = 5
-TIMEOUT_S = 30.0
 CHUNK_BYTES = 64 * 1024
+LIBRARY_CHUNK_BYTES = 1024**2
+TIMEOUT_S = 3600.0
+TIMEOUT_VARIABLE = "PROFILEAPP_DATASET_TIMEOUT"
+SLOWEST_BYTES_PER_S = 1024
+SLOWEST_FOR_S = 60.0
+"""A server that sends less than that for so long is one that holds the agent."""
 
 OnProgress = Callable[[int, int], None]
-"""Told how many bytes are here, and how many there will be (0: not known)."""
+"""Told how many bytes are here, and how many there will be (0: not known). May raise to give up."""
+_Result = TypeVar("_Result")
 
 
-class Opened:
-    """A file elsewhere, open at `offset` (which may be 0 where another was asked for). `total` 0: not known."""
+class Terms(msgspec.Struct, frozen=True):
+    """On which terms datasets are got: from where, how much of each, and for how long."""
 
-    def __init__(self, offset: int, total: int, chunks: Iterator[bytes]) -> None:
+    limit_bytes: int
+    reach: Reach
+    timeout_s: float = TIMEOUT_S
+
+
+class _Interrupted(Exception):
+    """The other end could not be reached, or broke off; another attempt may do better. The text is the system's."""
+
+
+class _Opened:
+    """A file elsewhere, open at `offset` (which may be 0 where another was asked for). `total` 0: not known.
+
+    `read` gives what comes next, b"" at the end. Raises _Interrupted.
+    """
+
+    def __init__(self, offset: int, total: int, read: Callable[[], bytes]) -> None:
         self.offset = offset
         self.total = total
-        self.chunks = chunks
+        self.read = read
 
 
-Open = Callable[[str, int], AbstractContextManager[Opened]]
-
-
-def fetch(url: str, path: Path, limit_bytes: int, on_progress: OnProgress, open_url: Open | None = None) -> None:
+def fetch(url: str, path: Path, terms: Terms, on_progress: OnProgress) -> None:
     """Gets `url` to `path`, of which the first part may be there already.
 
-    Raises DatasetError where there is no such file or it is larger than `limit_bytes`, AgentError where it cannot be
-    reached; what came so far is kept for the next attempt. OSError where the disk fails.
+    Raises DatasetError where it may not be reached, is not given or is too large, AgentError where it cannot be reached
+    or takes too long; what came so far is kept for the next attempt. OSError where the disk fails.
     """
-    opener = open_url or (_open_http if urlsplit(url).scheme in ("http", "https") else _open_fsspec)
+    progress = _Progress(path, on_progress)
+    deadline = Deadline(terms.timeout_s, progress.tick)
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            _fetch_rest(url, path, limit_bytes, on_progress, opener)
-        except requests.exceptions.RequestException as error:
+            _fetch_rest(url, path, terms, progress, deadline)
+        except (NotAllowed, InvalidSample) as error:
+            raise DatasetError(f"dataset {shown(url)} {error}") from error
+        except TooLate as error:
+            raise AgentError(
+                f"dataset {shown(url)} was not here within {terms.timeout_s:g} s; what came is kept, and the next run "
+                f"goes on from there (or set {TIMEOUT_VARIABLE} on the agent)"
+            ) from error
+        except _Interrupted as error:
             if attempt == ATTEMPTS:
-                raise AgentError(f"dataset {_shown(url)} cannot be reached ({_reason(error)})") from error
+                raise AgentError(f"dataset {shown(url)} cannot be reached ({error})") from error
         else:
             return
 
 
-def sha256_of(path: Path) -> str:
-    """The checksum of a file, in hexadecimal. Raises OSError."""
+def sha256_of(path: Path, tick: Callable[[], None] = lambda: None) -> str:
+    """The checksum of a file, in hexadecimal; `tick` may raise to give up. Raises OSError."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK_BYTES):
+        while chunk := stream.read(LIBRARY_CHUNK_BYTES):
             digest.update(chunk)
+            tick()
     return digest.hexdigest()
 
 
-def _fetch_rest(url: str, path: Path, limit_bytes: int, on_progress: OnProgress, opener: Open) -> None:
+def shown(url: str) -> str:
+    """A URL without what may be a token."""
+    return printable(url.partition("?")[0], 200)
+
+
+class _Progress:
+    """How far a file has come, and whether it comes fast enough."""
+
+    def __init__(self, path: Path, on_progress: OnProgress) -> None:
+        self.done = path.stat().st_size if path.exists() else 0
+        self.total = 0
+        self._told = on_progress
+        self._began_s = time.monotonic()
+        self._began_at = self.done
+
+    def begin(self, done: int, total: int) -> None:
+        self.done, self.total = done, total
+        self._began_s, self._began_at = time.monotonic(), done
+
+    def tick(self) -> None:
+        self._told(self.done, self.total)
+
+    def add(self, size: int) -> None:
+        """So much more is here. Raises _Interrupted where it comes too slowly."""
+        self.done += size
+        took_s = time.monotonic() - self._began_s
+        if took_s > SLOWEST_FOR_S:
+            if self.done - self._began_at < SLOWEST_BYTES_PER_S * took_s:
+                raise _Interrupted(f"it sends less than {SLOWEST_BYTES_PER_S} bytes a second")
+            self._began_s, self._began_at = time.monotonic(), self.done
+
+
+def _fetch_rest(url: str, path: Path, terms: Terms, progress: _Progress, deadline: Deadline) -> None:
     there = path.stat().st_size if path.exists() else 0
-    with opener(url, there) as opened, path.open("r+b" if there else "wb") as stream:
-        done = stream.seek(opened.offset)
+    with ExitStack() as closing:
+        if urlsplit(url).scheme in ("http", "https"):
+            opened = _open_http(url, there, terms.reach, deadline, closing)
+        else:
+            opened = _open_library(url, there, terms.reach, deadline, closing)
+        stream = closing.enter_context(path.open("r+b" if there else "wb"))
+        stream.seek(opened.offset)
         stream.truncate()
-        for chunk in opened.chunks:
-            done += len(chunk)
-            if done > limit_bytes or opened.total > limit_bytes:
+        progress.begin(opened.offset, opened.total)
+        while chunk := opened.read():
+            progress.add(len(chunk))
+            if progress.done > terms.limit_bytes or opened.total > terms.limit_bytes:
                 raise DatasetError(
-                    f"dataset {_shown(url)} is larger than what the agent keeps of datasets "
-                    f"({limit_bytes / 1e9:g} GB); set PROFILEAPP_DATASETS_LIMIT there"
+                    f"dataset {shown(url)} is larger than what the agent keeps of datasets "
+                    f"({terms.limit_bytes / 1e9:g} GB); set PROFILEAPP_DATASETS_LIMIT there"
                 )
             stream.write(chunk)
-            on_progress(done, opened.total)
-        if done < opened.total:
-            raise requests.exceptions.ConnectionError("the connection ended before the file did")
+            progress.tick()
+        if progress.done < opened.total:
+            raise _Interrupted("the connection ended before the file did")
 
 
-@contextmanager
-def _open_http(url: str, offset: int) -> Iterator[Opened]:
-    # Not packed for the way: offsets are of the file itself.
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
-    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
-        chunks = response.iter_content(CHUNK_BYTES)
-        length = int(response.headers.get("Content-Length") or 0)
-        if response.status_code == requests.codes.partial_content:
-            match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-            if match and int(match[1]) == offset:
-                yield Opened(offset, int(match[2]) if match[2].isdigit() else offset + length, chunks)
-                return
-        if offset and response.status_code in (206, 416):
-            # It is all here already, or what is here is none of it: the checksum will tell which.
-            yield Opened(offset, offset, iter(()))
-            return
-        if 400 <= response.status_code < 500 and response.status_code not in (408, 429):
-            raise DatasetError(f"dataset {_shown(url)}: the server answers {response.status_code}; mend its url")
-        response.raise_for_status()
-        yield Opened(0, length, chunks)
+def _open_http(url: str, offset: int, reach: Reach, deadline: Deadline, closing: ExitStack) -> _Opened:
+    headers = {"Range": f"bytes={offset}-"} if offset else {}
+    answer = _network(lambda: closing.enter_context(http_get(url, headers, reach, deadline)), deadline)
+
+    def read() -> bytes:
+        return _network(lambda: answer.read(CHUNK_BYTES), deadline)
+
+    length = _length(answer)
+    if answer.status == 206:
+        match = re.fullmatch(r"bytes (\d{1,15})-\d{1,15}/(\d{1,15}|\*)", answer.headers.get("Content-Range", ""))
+        if match and int(match[1]) == offset:
+            return _Opened(offset, int(match[2]) if match[2].isdigit() else offset + length, read)
+    if offset and answer.status in (206, 416):
+        # It is all here already, or what is here is none of it: the checksum will tell which.
+        return _Opened(offset, offset, lambda: b"")
+    if answer.status in (408, 429) or answer.status >= 500:
+        raise _Interrupted("the server has an error or no time")
+    if answer.status != 200:
+        # Which status it is would tell what is there to whoever may not ask for it.
+        raise InvalidSample("is not given by the server; mend its url, or let it be read without a login")
+    return _Opened(0, length, read)
 
 
-@contextmanager
-def _open_fsspec(url: str, offset: int) -> Iterator[Opened]:
-    """By the filesystem of the URL's scheme; who may read there is the agent's own configuration.
+def _length(answer: Answer) -> int:
+    text = answer.headers.get("Content-Length", "")
+    return int(text) if re.fullmatch(r"\d{1,15}", text) else 0
 
-    Source: fsspec documentation, "Usage".
+
+def _open_library(url: str, offset: int, reach: Reach, deadline: Deadline, closing: ExitStack) -> _Opened:
+    """By the filesystem of the URL's scheme, at the endpoint of the agent's own configuration; as anybody, but for
+    buckets that the administrator names: with the agent's credentials an app could else read what only the agent may.
+
+    Sources: fsspec documentation, "Usage"; s3fs, "Credentials" (anon); gcsfs, "Credentials" (token).
     """
+    parts = urlsplit(url)
+    options: dict[str, Any] = {}
+    if not reach.takes_bucket(parts.scheme, parts.netloc):
+        options = {"anon": True} if parts.scheme == "s3" else {"token": "anon"}
     try:
         import fsspec  # noqa: PLC0415  (an extra)
     except ImportError as error:
-        raise AgentError(f"dataset {_shown(url)} needs the worker's s3 extra on this agent") from error
-    try:
-        filesystem, path = fsspec.core.url_to_fs(url)
+        raise AgentError(f"dataset {shown(url)} needs the worker's s3 extra on this agent") from error
+
+    def open_it() -> tuple[Any, int]:
+        filesystem, path = fsspec.core.url_to_fs(url, **options)
         total = int(filesystem.size(path) or 0)
         stream = filesystem.open(path, "rb")
-    except FileNotFoundError as error:
-        raise DatasetError(f"dataset {_shown(url)}: there is no such file; mend its url") from error
-    except ImportError as error:
-        raise AgentError(f"dataset {_shown(url)} cannot be read by fsspec here ({error})") from error
-    except Exception as error:  # each filesystem has errors of its own
-        raise requests.exceptions.ConnectionError(type(error).__name__) from error
-    with closing(stream):
         stream.seek(min(offset, total))
-        yield Opened(min(offset, total), total, iter(lambda: stream.read(CHUNK_BYTES), b""))
+        return stream, total
+
+    stream, total = _of_library(open_it, deadline)
+    closing.callback(stream.close)
+    return _Opened(
+        min(offset, total), total, lambda: _of_library(lambda: bytes(stream.read(LIBRARY_CHUNK_BYTES)), deadline)
+    )
+
+
+def _of_library(act: Callable[[], _Result], deadline: Deadline) -> _Result:
+    """The result of `act`, its errors in ours: each filesystem has errors of its own."""
+
+    def caught() -> tuple[_Result | None, Exception | None]:
+        try:
+            return act(), None
+        except Exception as error:
+            return None, error
+
+    try:
+        result, error = call(caught, deadline.within(IDLE_TIMEOUT_S))
+    except TooLate as late:
+        deadline.check()
+        raise _Interrupted(_reason(late)) from late
+    if isinstance(error, FileNotFoundError | PermissionError):
+        raise InvalidSample("is not there, or may not be read by this agent; mend its url") from error
+    if isinstance(error, ImportError):
+        raise AgentError(f"datasets like this cannot be read by fsspec here ({error})") from error
+    if error is not None:
+        raise _Interrupted(type(error).__name__) from error
+    return cast("_Result", result)
+
+
+def _network(act: Callable[[], _Result], deadline: Deadline) -> _Result:
+    """The result of `act`; what fails on the way as _Interrupted, unless the deadline of all has passed."""
+    try:
+        return act()
+    except (OSError, http.client.HTTPException) as error:
+        deadline.check()
+        raise _Interrupted(_reason(error)) from error
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost word of the system's; what libraries add holds the whole URL."""
-    cause: BaseException | None = error
-    reason = type(error).__name__
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            reason = cause.strerror
-        cause = cause.__cause__ or cause.__context__
+    """The system's own word; what libraries add holds the whole URL."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
     return printable(reason, 200)
-
-
-def _shown(url: str) -> str:
-    """A URL without what may be a token."""
-    return printable(url.partition("?")[0], 200)

@@ -1,0 +1,67 @@
+"""One deadline for all of a piece of work, and a question asked all the while: shall we stop?"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+POLL_S = 0.1
+"""How long nothing is asked while one waits."""
+
+_Result = TypeVar("_Result")
+
+
+class TooLate(OSError):
+    """The deadline has passed."""
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(f"not done within {timeout_s:g} s")
+        self.strerror = str(self)
+
+
+class Deadline:
+    """`timeout_s` from now, for all that is done. `tick` is called while one waits; it may raise to give up."""
+
+    def __init__(self, timeout_s: float, tick: Callable[[], object] = lambda: None) -> None:
+        self.timeout_s = timeout_s
+        self._until_s = time.monotonic() + timeout_s
+        self._tick = tick
+
+    def check(self) -> float:
+        """Seconds that are left. Raises TooLate, and whatever `tick` does."""
+        self._tick()
+        left_s = self._until_s - time.monotonic()
+        if left_s <= 0:
+            raise TooLate(self.timeout_s)
+        return left_s
+
+    def within(self, timeout_s: float) -> Deadline:
+        """A deadline of `timeout_s` from now, and no later than this one."""
+        return Deadline(min(timeout_s, max(0.0, self._until_s - time.monotonic())), self._tick)
+
+
+def call(function: Callable[[], _Result], deadline: Deadline) -> _Result:
+    """The result of `function`, which itself has no deadline and hears no signal (the system's resolver, a library).
+
+    It runs in a thread, which is left to itself where we give up. Raises what it does, TooLate, and what `tick` does.
+    """
+    results: list[_Result] = []
+    errors: list[BaseException] = []
+    done = threading.Event()
+
+    def run() -> None:
+        try:
+            results.append(function())
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            done.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    while not done.wait(min(POLL_S, deadline.check())):
+        pass
+    if errors:
+        raise errors[0]
+    return results[0]
