@@ -158,7 +158,7 @@ def test_folders_in_folders_are_refused_and_leave_nothing(tmp_path: Path, depth:
     dataset = Dataset(path=path.name, unpack=True)
     with (
         pytest.raises(DatasetError, match=r"lies below more than 64 folders|is no whole zip"),
-        cache.acquired(dataset, tmp_path, lambda *_: None),
+        cache.locked(dataset, tmp_path, lambda *_: None),
     ):
         pass
     assert [each.suffix for each in (tmp_path / "cache").iterdir()] == [".lock"]

@@ -118,7 +118,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def get(folder: Path, url: str, *allow: str, only: bool = False, timeout_s: float = 20, tick: Any = None) -> bytes:
     cache = DatasetCache(folder / "cache", reach=Reach(allow, only=only), timeout_s=timeout_s)
-    with cache.acquired(Dataset(url=url, sha256=SHA256), folder, tick or (lambda *_: None)) as path:
+    with cache.locked(Dataset(url=url, sha256=SHA256), folder, tick or (lambda *_: None)) as path:
         return path.read_bytes()
 
 

@@ -210,7 +210,7 @@ def _touch(descriptor: int) -> None:
 
 
 def _wait_for(descriptor: int, lock: int, name: str, on_progress: OnProgress) -> None:
-    """Waits for a lock; `told` may raise to give up."""
+    """Waits for a lock; `on_progress` may raise to give up."""
     while True:
         try:
             fcntl.flock(descriptor, lock | fcntl.LOCK_NB)

@@ -108,7 +108,7 @@ class _Progress:
     def __init__(self, path: Path, on_progress: OnProgress) -> None:
         self.done = path.stat().st_size if path.exists() else 0
         self.total = 0
-        self._told = on_progress
+        self._on_progress = on_progress
         self._began_s = time.monotonic()
         self._began_at = self.done
 
@@ -117,7 +117,7 @@ class _Progress:
         self._began_s, self._began_at = time.monotonic(), done
 
     def tick(self) -> None:
-        self._told(self.done, self.total)
+        self._on_progress(self.done, self.total)
 
     def add(self, size: int) -> None:
         """So much more is here. Raises _Interrupted where it comes too slowly."""
