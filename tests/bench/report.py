@@ -20,7 +20,8 @@ from profileapp.model.clock import Clock, format_utc
 from profileapp.model.run import Repeat, Run
 from profileapp.model.series import Series, series
 from profileapp.model.target import App, Target
-from profileapp.record.folder import COMPRESSED_METRICS_FILE, METRICS_FILE, RunFolder
+from profileapp.record.artifacts import COMPRESSED_METRICS_FILE, METRICS_FILE
+from profileapp.record.folder import RunFolder
 
 START_NS = 1_795_000_000_000_000_000
 TYPICAL_SERIES, DAY_SERIES = 60, 40

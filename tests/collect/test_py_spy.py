@@ -16,7 +16,8 @@ from tests.collect.conftest import Taken
 from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.functions.py_spy import PySpy, find_py_spy, is_python, why_not_ptrace
 from profileapp.errors import AppEnded, Unavailable
-from profileapp.record.table_files import STACKS_FILE, read_functions
+from profileapp.record.artifacts import STACKS_FILE
+from profileapp.record.table_files import read_functions
 
 BUSY = """
 import subprocess, sys, time

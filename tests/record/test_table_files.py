@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from profileapp.model.table import FunctionRow, KernelRow
 from profileapp.model.text import printable
+from profileapp.record.artifacts import FUNCTIONS_FILE, KERNELS_FILE
 from profileapp.record.table_files import (
     CELL_LIMIT,
-    FUNCTIONS_FILE,
-    KERNELS_FILE,
     ROWS_LIMIT,
     read_functions,
     read_kernels,

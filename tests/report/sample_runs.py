@@ -21,7 +21,8 @@ from profileapp.model.clock import Clock
 from profileapp.model.run import Agent, Build, Image, MetricStatus, Repeat, Run
 from profileapp.model.series import Series, series
 from profileapp.model.target import App, Target
-from profileapp.record.folder import APP_LOG_FILE, RunFolder
+from profileapp.record.artifacts import APP_LOG_FILE
+from profileapp.record.folder import RunFolder
 
 START_NS = 1_795_000_000_000_000_000
 SECOND_NS = 1_000_000_000

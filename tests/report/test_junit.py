@@ -12,7 +12,7 @@ from tests.report.sample_runs import sample_run, write_target
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.run import Agent, MetricStatus
 from profileapp.model.target import App
-from profileapp.record.folder import APP_LOG_FILE
+from profileapp.record.artifacts import APP_LOG_FILE
 from profileapp.report.jenkins.junit import LOG_LIMIT, junit_xml
 
 SUITE_ATTRIBUTES = {

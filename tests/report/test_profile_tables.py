@@ -13,8 +13,9 @@ from profileapp.judge.verdict import judge_folder
 from profileapp.model.run import Event, Repeat, Run
 from profileapp.model.series import series
 from profileapp.model.table import FunctionRow, KernelRow
+from profileapp.record.artifacts import STACKS_FILE
 from profileapp.record.files import write_atomic
-from profileapp.record.table_files import STACKS_FILE, write_functions, write_kernels
+from profileapp.record.table_files import write_functions, write_kernels
 from profileapp.report.page.profile_tables import ROWS_SHOWN, function_tables, kernel_tables, tracing_cost
 from profileapp.report.page_data import event_lines
 

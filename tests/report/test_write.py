@@ -92,7 +92,7 @@ def test_a_full_disk_is_one_clear_line(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("profileapp.record.folder.write_atomic", full)
+    monkeypatch.setattr("profileapp.record.folder.write_artifact", full)
     assert command.callback(folder.parent, "html", False) == 4  # type: ignore[misc]
     output = capsys.readouterr().err.splitlines()
     assert len(output) == len(own_samples) and all("No space left on device" in line for line in output)

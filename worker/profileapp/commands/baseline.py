@@ -17,6 +17,7 @@ from profileapp.commands.environment import LinesOption
 from profileapp.commands.outcome_file import OutcomeFile, on_budget_option
 from profileapp.commands.selection import moment_ns
 from profileapp.commands.store import is_folder, run_folders
+from profileapp.commands.written_folder import WrittenFolder
 from profileapp.errors import AgentError, ConfigError
 from profileapp.judge.baseline import GOOD, alpha_of, compare, is_worse
 from profileapp.judge.outcome import Cause, baseline_outcome, not_compared
@@ -26,8 +27,9 @@ from profileapp.model.outcome import Effect, Policy
 from profileapp.model.run import Baseline, Run
 from profileapp.model.text import printable
 from profileapp.plan.names import BASELINE_OUTCOME_FILE
+from profileapp.record.artifacts import RUN_FILE
 from profileapp.record.files import write_atomic
-from profileapp.record.folder import RUN_FILE, RunFolder
+from profileapp.record.folder import RunFolder
 from profileapp.report.baseline_text import earlier_text
 from profileapp.report.format import ABSENT, quantity
 from profileapp.report.jenkins.junit import baseline_xml
@@ -62,7 +64,7 @@ class BaselineReport(msgspec.Struct, frozen=True):
 
 
 @click.command("baseline", epilog=_EPILOG)
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=WrittenFolder(file_okay=True))
 @click.option(
     "--branch", envvar="PROFILEAPP_BASELINE", default="", help="Earlier runs of this branch; left out, of all."
 )

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from profileapp.commands.database import db_option, open_store
 from profileapp.commands.store import is_folder, run_folders
+from profileapp.commands.written_folder import WrittenFolder
 from profileapp.errors import ConfigError
 from profileapp.judge.compare import Difference, Measured, Side, compare
 from profileapp.judge.device import device_of
@@ -35,7 +36,7 @@ _BAR_FULL = 0.5
 @click.argument("second", metavar="B")
 @click.option("--metric", default="", help="A series, with a statistic or the mean; left out, the headline numbers.")
 @click.option("--app", default="", help="Only runs of this app.")
-@click.option("--html", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Make a page in DIR.")
+@click.option("--html", type=WrittenFolder(), metavar="DIR", help="Make a page in DIR.")
 @db_option
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON instead of text.")
 def command(first: str, second: str, metric: str, app: str, html: Path | None, db: str, as_json: bool) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from profileapp.commands.database import db_option, open_store
 from profileapp.commands.selection import make_selection
+from profileapp.commands.written_folder import WrittenFolder
 from profileapp.judge.changes import with_changes
 from profileapp.model.history import Trend
 from profileapp.model.text import printable
@@ -31,7 +32,7 @@ Examples:
 @click.option("--since", default="", metavar="WHEN", help="Only runs since then: 30d, 12h, 2026-11-01.")
 @click.option("--last", type=click.IntRange(1, 20_000), default=20_000, show_default=True, help="At most so many runs.")
 @click.option("--no-changes", is_flag=True, help="Do not look for changes of level.")
-@click.option("--html", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Make a page in DIR.")
+@click.option("--html", type=WrittenFolder(), metavar="DIR", help="Make a page in DIR.")
 @db_option
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON instead of text.")
 def command(

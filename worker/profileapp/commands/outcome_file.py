@@ -15,7 +15,7 @@ from profileapp.judge.outcome import failed_outcome
 from profileapp.model.outcome import Outcome, Policy
 from profileapp.model.text import printable
 from profileapp.plan.names import OUTCOME_FILE
-from profileapp.record.files import write_atomic
+from profileapp.record.files import remove_file, write_atomic
 
 _EFFECTS = click.Choice(["unstable", "fail", "ignore"])
 
@@ -57,7 +57,7 @@ class OutcomeFile:
         self.policy = policy
         self._path = path
         try:
-            path.unlink(missing_ok=True)
+            remove_file(path)
         except NotADirectoryError:
             # The folder is a file; who makes the folder says so.
             return

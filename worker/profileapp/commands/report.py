@@ -8,13 +8,15 @@ import click
 
 from profileapp.commands.outcome import finish
 from profileapp.commands.outcome_file import OutcomeFile, outcome_options
+from profileapp.commands.written_folder import WrittenFolder
 from profileapp.errors import AgentError, ConfigError, ProfileappError, worst
 from profileapp.judge.outcome import Cause, outcome_of
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.outcome import Effect, Policy
 from profileapp.model.text import printable
 from profileapp.plan.names import OUTCOME_FILE
-from profileapp.record.folder import COMPRESSED_METRICS_FILE, METRICS_FILE, RUN_FILE, RunFolder
+from profileapp.record.artifacts import COMPRESSED_METRICS_FILE, METRICS_FILE, RUN_FILE
+from profileapp.record.folder import RunFolder
 from profileapp.report.digest import digest_json
 from profileapp.report.markdown import markdown
 from profileapp.report.write import write_data, write_overview, write_pages
@@ -28,7 +30,7 @@ Examples:
 
 
 @click.command("report", epilog=_EPILOG)
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", type=WrittenFolder())
 @click.option(
     "--format",
     "form",

@@ -23,6 +23,7 @@ from profileapp.commands.plan import load_plan, refuse_both
 from profileapp.commands.progress import make_progress
 from profileapp.commands.report import write_target
 from profileapp.commands.runtime import docker_runtime, image_source, process_runtime, runtime_to_sweep
+from profileapp.commands.written_folder import WrittenFolder
 from profileapp.errors import ConfigError, ImageError, ProfileappError
 from profileapp.judge.outcome import Cause, outcome_of
 from profileapp.judge.verdict import judge_folder
@@ -92,7 +93,7 @@ Examples:
 @click.option(
     "--out",
     envvar="PROFILEAPP_OUT",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=WrittenFolder(),
     default=Path("profile"),
     help="Where artifacts go.",
     show_default=True,

@@ -12,7 +12,7 @@ import msgspec
 from profileapp.commands.database import db_option, open_store
 from profileapp.errors import AgentError, ConfigError, ExitCode, ProfileappError, StoreError, worst
 from profileapp.model.text import printable
-from profileapp.record.folder import RUN_FILE
+from profileapp.record.artifacts import RUN_FILE
 from profileapp.record.reader import read_run
 
 if TYPE_CHECKING:

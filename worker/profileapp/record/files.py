@@ -1,14 +1,25 @@
-"""Opens and writes files in folders an app may have touched: no symlink is followed, no pipe is waited on."""
+"""Opens and writes files in folders an app may have touched: no symlink is followed, no pipe is waited on.
+
+What is written is written relative to the descriptor of a folder, to which no link on the way has led: a repository or
+an app that puts a link in the place of a folder or file of ours finds nothing of it written elsewhere.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from profileapp.errors import AgentError
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_A_LINK = "a link, which is not followed"
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -28,10 +39,77 @@ def open_regular(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
+def without_links_above(path: Path) -> Path:
+    """A path as its user gave it, fit for the functions below: they follow no link, but the user may mean one.
+
+    What lies above an absolute path is the machine's own, so links there are resolved; a relative path leads through
+    the folder that we are in, which may be anybody's work, and is left as it is.
+    """
+    if not path.is_absolute() or not path.name:
+        return path
+    return Path(os.path.realpath(path.parent)) / path.name
+
+
+@contextmanager
+def opened_folder(path: Path, *, make: bool = False) -> Iterator[int]:
+    """The descriptor of a folder that no link leads to; with `make` it is made where it is not there, and all above it.
+
+    Raises OSError.
+    """
+    here = os.open("/" if path.is_absolute() else ".", _FOLDER)
+    try:
+        for part in path.parts[path.is_absolute() :]:
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(part, dir_fd=here)
+            below = _open_below(here, part, path)
+            os.close(here)
+            here = below
+        yield here
+    finally:
+        os.close(here)
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder, and all above it, where they are not there. Raises OSError, also where one is a link."""
+    with opened_folder(path, make=True):
+        pass
+
+
+def renew_folder(path: Path, is_ours: Callable[[str], bool]) -> None:
+    """A folder without the files of ours that are in it; those of others, and folders, stay.
+
+    A link in its place is removed. Raises OSError.
+    """
+    with opened_folder(path.parent, make=True) as parent:
+        if is_link(parent, path.name):
+            os.unlink(path.name, dir_fd=parent)
+    with opened_folder(path, make=True) as folder:
+        for name in os.listdir(folder):  # noqa: PTH208  (of a descriptor)
+            if is_ours(name) and not stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
+                os.unlink(name, dir_fd=folder)
+
+
+def is_link(folder: int, name: str) -> bool:
+    """Whether a name in the folder of a descriptor is a link. Raises OSError but for what is not there."""
+    try:
+        return stat.S_ISLNK(os.lstat(name, dir_fd=folder).st_mode)
+    except FileNotFoundError:
+        return False
+
+
 def create_new(path: Path) -> BinaryIO:
-    """Creates a file that must not be there yet, and opens it unbuffered to write. Raises OSError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-    return os.fdopen(descriptor, "wb", buffering=0)
+    """Creates a file that must not be there yet, and opens it unbuffered to write and read. Raises OSError."""
+    with opened_folder(path.parent) as folder:
+        return _create(folder, path.name)
+
+
+def create_anew(path: Path) -> BinaryIO:
+    """The same in place of a file or link that is there, and with the folders above it. Raises OSError."""
+    with opened_folder(path.parent, make=True) as folder:
+        with suppress(FileNotFoundError):
+            os.unlink(path.name, dir_fd=folder)
+        return _create(folder, path.name)
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -39,13 +117,39 @@ def write_atomic(path: Path, content: bytes) -> None:
 
     Raises OSError; the old file then stands.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary = f".{path.name}.{secrets.token_hex(4)}"
+    with opened_folder(path.parent) as folder:
+        try:
+            with _create(folder, temporary) as stream:
+                write_all(stream, content)
+            os.replace(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        except OSError:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=folder)
+            raise
+
+
+def remove_file(path: Path) -> None:
+    """Removes a file or link where one is there. Raises OSError, also where the folder is not a folder or a link."""
+    with suppress(FileNotFoundError), opened_folder(path.parent) as folder:
+        os.unlink(path.name, dir_fd=folder)
+
+
+def write_all(stream: BinaryIO, content: bytes) -> None:
+    """Writes it to an unbuffered stream to its end. Raises OSError."""
+    view = memoryview(content)
+    while view:
+        view = view[stream.write(view) :]
+
+
+def _create(folder: int, name: str) -> BinaryIO:
+    return os.fdopen(os.open(name, _NEW, 0o644, dir_fd=folder), "w+b", buffering=0)
+
+
+def _open_below(folder: int, name: str, path: Path) -> int:
     try:
-        with create_new(temporary) as stream:
-            view = memoryview(content)
-            while view:
-                view = view[stream.write(view) :]
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
+        return os.open(name, _FOLDER, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR) and is_link(folder, name):
+            raise OSError(errno.ELOOP, f"{name} is {_A_LINK}", str(path)) from error
         raise

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,29 +14,17 @@ import msgspec
 from profileapp.errors import AgentError
 from profileapp.model.clock import Clock
 from profileapp.model.run import Run
-from profileapp.record.files import create_new, open_regular, write_atomic
-from profileapp.record.tree import remove_tree
-from profileapp.record.writer import FILE_LIMIT_BYTES, MetricsWriter
-
-RUN_FILE = "run.json"
-METRICS_FILE = "metrics.ndjson"
-COMPRESSED_METRICS_FILE = "metrics.ndjson.gz"
-APP_LOG_FILE = "app.log"
-SERVICES_FOLDER = "services"
-
-OWN_NAMES = frozenset(
-    {
-        RUN_FILE,
-        METRICS_FILE,
-        COMPRESSED_METRICS_FILE,
-        APP_LOG_FILE,
-        SERVICES_FOLDER,
-        "junit.xml",
-        "series.csv",
-        "report",
-    },
+from profileapp.record.artifacts import (
+    COMPRESSED_METRICS_FILE,
+    METRICS_FILE,
+    RUN_FILE,
+    artifact,
+    is_artifact,
+    write_artifact,
 )
-"""All that profileapp itself writes into a target's folder; a new run of the target replaces it."""
+from profileapp.record.files import create_new, open_regular, opened_folder
+from profileapp.record.tree import remove_entry
+from profileapp.record.writer import FILE_LIMIT_BYTES, MetricsWriter
 
 COMPRESS_FROM_BYTES = 8 * 1024**2
 
@@ -53,29 +43,20 @@ class RunFolder:
         """
         path = out / target_name
         try:
-            out.mkdir(parents=True, exist_ok=True)
-            if path.is_symlink() or (path.exists() and not path.is_dir()):
-                raise AgentError(f"{path}: is in the way and not a folder; remove it or choose another --out")
-            if path.exists():
-                foreign = sorted(entry.name for entry in path.iterdir() if not _is_own(entry.name))
-                if foreign:
-                    raise AgentError(
-                        f"{path}: holds {foreign[0]!r}, which profileapp did not make; "
-                        "remove it or choose another --out"
-                    )
-                remove_tree(path)
-            path.mkdir()
+            with opened_folder(out, make=True) as parent:
+                _make_way(parent, path)
+                os.mkdir(target_name, dir_fd=parent)
         except OSError as error:
             raise AgentError(f"{path}: cannot be written ({error.strerror}); choose another --out") from error
         return cls(path)
 
     def write_run(self, run: Run) -> None:
         """Writes `run.json` in place of the last one, all at once. Raises OSError."""
-        write_atomic(self.path / RUN_FILE, msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n")
+        write_artifact(self.path, RUN_FILE, msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n")
 
     def open_metrics(self, clock: Clock, on_failure: Callable[[OSError], None] | None = None) -> MetricsWriter:
         """Creates `metrics.ndjson`, for up to half of the free disk: to pack it takes some too. Raises OSError."""
-        stream = create_new(self.path / METRICS_FILE)
+        stream = create_new(artifact(self.path, METRICS_FILE))
         # Where next to nothing is free the disk is full before long, which ends the run with a word.
         room_bytes = max(shutil.disk_usage(self.path).free // 2, COMPRESS_FROM_BYTES)
         limit_bytes = min(room_bytes, FILE_LIMIT_BYTES)
@@ -86,7 +67,7 @@ class RunFolder:
         plain = self.path / METRICS_FILE
         if plain.stat().st_size < from_bytes:
             return
-        compressed = self.path / COMPRESSED_METRICS_FILE
+        compressed = artifact(self.path, COMPRESSED_METRICS_FILE)
         unfinished = compressed.with_name(f".{COMPRESSED_METRICS_FILE}")
         try:
             with (
@@ -102,6 +83,18 @@ class RunFolder:
         plain.unlink()
 
 
-def _is_own(name: str) -> bool:
-    """Ours, or the unfinished form of ours that a crash left (`.run.json.1a2b3c4d`)."""
-    return name in OWN_NAMES or any(name.startswith(f".{own}") for own in OWN_NAMES)
+def _make_way(parent: int, path: Path) -> None:
+    """Removes what an earlier run of the target left. Raises AgentError for anything else, OSError."""
+    try:
+        status = os.lstat(path.name, dir_fd=parent)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(status.st_mode):
+        raise AgentError(f"{path}: is in the way and not a folder; remove it or choose another --out")
+    with opened_folder(path) as folder:
+        foreign = sorted(name for name in os.listdir(folder) if not is_artifact(name))  # noqa: PTH208  (of a descriptor)
+    if foreign:
+        raise AgentError(
+            f"{path}: holds {foreign[0]!r}, which profileapp did not make; remove it or choose another --out"
+        )
+    remove_entry(parent, path.name)

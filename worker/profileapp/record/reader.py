@@ -14,9 +14,9 @@ from profileapp.model.run import RUN_VERSION, Run
 from profileapp.model.series import Series
 from profileapp.model.target import NAME_PATTERN
 from profileapp.model.text import printable
+from profileapp.record.artifacts import APP_LOG_FILE, COMPRESSED_METRICS_FILE, METRICS_FILE, RUN_FILE
 from profileapp.record.compressed import open_compressed
 from profileapp.record.files import open_regular
-from profileapp.record.folder import APP_LOG_FILE, COMPRESSED_METRICS_FILE, METRICS_FILE, RUN_FILE
 from profileapp.record.sample_reader import LINE_LIMIT_BYTES, SERIES_LIMIT, SampleReader
 from profileapp.record.series_data import SeriesData
 

@@ -14,12 +14,8 @@ import msgspec
 from profileapp.errors import AgentError
 from profileapp.model.table import FunctionRow, KernelRow
 from profileapp.model.text import printable
-from profileapp.record.files import open_regular, write_atomic
-
-FUNCTIONS_FILE = "functions.csv"
-KERNELS_FILE = "kernels.csv"
-STACKS_FILE = "stacks.folded"
-"""Stacks of the app's functions as py-spy writes them, a line each: `frame;frame;frame COUNT`."""
+from profileapp.record.artifacts import FUNCTIONS_FILE, KERNELS_FILE, write_artifact
+from profileapp.record.files import open_regular
 
 ROWS_LIMIT = 10_000
 """Rows of a table, of those with the most time."""
@@ -37,7 +33,7 @@ def write_functions(folder: Path, rows: Iterable[FunctionRow]) -> None:
     """Writes `functions.csv` all at once, the first ROWS_LIMIT rows. Raises OSError."""
     columns = FunctionRow.__struct_fields__
     cells = ([getattr(row, name) for name in columns] for row in rows)
-    write_atomic(folder / FUNCTIONS_FILE, _csv(columns, cells).encode())
+    write_artifact(folder, FUNCTIONS_FILE, _csv(columns, cells).encode())
 
 
 def merge_functions(folder: Path, metric: str, rows: Iterable[FunctionRow]) -> None:
@@ -50,7 +46,7 @@ def write_kernels(folder: Path, rows: Iterable[KernelRow]) -> None:
     """Writes `kernels.csv` all at once, the first ROWS_LIMIT rows, with the unit of each. Raises OSError."""
     columns = (*KernelRow.__struct_fields__, _UNIT_COLUMN)
     cells = ([getattr(row, name) for name in columns] for row in rows)
-    write_atomic(folder / KERNELS_FILE, _csv(columns, cells).encode())
+    write_artifact(folder, KERNELS_FILE, _csv(columns, cells).encode())
 
 
 def read_functions(folder: Path, problems: list[str]) -> tuple[FunctionRow, ...]:

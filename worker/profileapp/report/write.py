@@ -8,9 +8,10 @@ from pathlib import Path
 
 from profileapp.errors import AgentError
 from profileapp.judge.verdict import JudgedRun, without_judgement
+from profileapp.record.artifacts import JUNIT_FILE, SERIES_FILE, artifact
 from profileapp.record.files import write_atomic
 from profileapp.report.jenkins.badge import badge_svg
-from profileapp.report.jenkins.junit import SERIES_FILE, attachments_xml, junit_xml
+from profileapp.report.jenkins.junit import attachments_xml, junit_xml
 from profileapp.report.jenkins.trends import TREND_FOLDER, write_trends
 from profileapp.report.tables import series_csv, summary_csv
 
@@ -35,7 +36,7 @@ def write_data(judged: JudgedRun) -> JudgedRun:
 
 def write_overview(out: Path, judged: Sequence[JudgedRun]) -> None:
     """`junit.xml`, `summary.csv`, `badge.svg` and `plot/` over all targets. Needs no extra. Raises AgentError."""
-    _write(out / "junit.xml", junit_xml(judged))
+    _write(out / JUNIT_FILE, junit_xml(judged))
     _write(out / "summary.csv", summary_csv(judged))
     _write(out / "badge.svg", badge_svg(judged))
     try:
@@ -61,8 +62,8 @@ def report_extra_is_installed() -> bool:
 
 
 def _write_data(judged: JudgedRun) -> None:
-    _write(judged.folder / SERIES_FILE, series_csv(judged))
-    _write(judged.folder / "junit.xml", junit_xml([judged]))
+    _write(artifact(judged.folder, SERIES_FILE), series_csv(judged))
+    _write(artifact(judged.folder, JUNIT_FILE), junit_xml([judged]))
 
 
 def _write(path: Path, text: str) -> None:

@@ -14,7 +14,8 @@ from profileapp.errors import AgentError
 from profileapp.model.clock import Clock
 from profileapp.model.run import APP_FAILURES, Repeat, Run
 from profileapp.model.target import Target
-from profileapp.record.folder import APP_LOG_FILE, RunFolder
+from profileapp.record.artifacts import APP_LOG_FILE, artifact
+from profileapp.record.folder import RunFolder
 from profileapp.run.agent.facts import agent_facts
 from profileapp.run.agent.state import LiveRun
 from profileapp.run.dataset.ready import Paths
@@ -54,7 +55,7 @@ class TargetRun:
         self._clock = Clock.now()
         mask = session.secrets.mask
         try:
-            self._log = AppLog(folder.path / APP_LOG_FILE, masked=mask.stream() if mask else None)
+            self._log = AppLog(artifact(folder.path, APP_LOG_FILE), masked=mask.stream() if mask else None)
             self._writer = folder.open_metrics(self._clock, on_failure=lambda _: session.wake.set())
         except OSError as error:
             raise AgentError(f"{folder.path}: cannot be written ({error.strerror})") from error

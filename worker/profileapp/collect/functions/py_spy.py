@@ -26,8 +26,8 @@ from profileapp.collect.process.family import CpuAccount, Family
 from profileapp.collect.process.stat import read_stat
 from profileapp.errors import AppEnded, Unavailable
 from profileapp.model.stacks import TimedStacks, read_folded, timed_function_rows
-from profileapp.record.files import write_atomic
-from profileapp.record.table_files import STACKS_FILE, merge_functions
+from profileapp.record.artifacts import STACKS_FILE, write_artifact
+from profileapp.record.table_files import merge_functions
 
 RATE_HZ = 100
 STACKS_LIMIT_BYTES = 64 * 1024**2
@@ -113,7 +113,7 @@ class PySpy:
             self._run.warn(
                 f"functions: {unread} lines of py-spy were not understood, {left_out} samples are beyond what is kept"
             )
-        write_atomic(self._run.artifacts / STACKS_FILE, bytes(self._stacks))
+        write_artifact(self._run.artifacts, STACKS_FILE, bytes(self._stacks))
         merge_functions(self._run.artifacts, self.metric, rows)
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from junit_xml import TestCase, TestSuite, to_xml_report_string
 from profileapp.judge.verdict import JudgedRun
 from profileapp.model.run import BaselineComparison, BudgetResult, MetricStatus, Run
 from profileapp.model.text import path_part
-from profileapp.record.folder import APP_LOG_FILE
+from profileapp.record.artifacts import APP_LOG_FILE, REPORT_FOLDER, SERIES_FILE
 from profileapp.report.baseline_text import baseline_text, comparison_text
 from profileapp.report.clean import clean
 from profileapp.report.format import ABSENT, moment, quantity
@@ -18,7 +18,6 @@ from profileapp.report.page_data import budget_text, duration_s, remarks
 
 LOG_LIMIT = 16 * 1024
 NAME_LIMIT = 200
-SERIES_FILE = "series.csv"
 
 
 def junit_xml(judged: Sequence[JudgedRun]) -> str:
@@ -64,7 +63,7 @@ def attachments_xml(judged: Sequence[JudgedRun]) -> str:
     """
     suites = []
     for each in judged:
-        report = each.folder / "report"
+        report = each.folder / REPORT_FOLDER
         files = attached(each.folder / name for name in (APP_LOG_FILE, SERIES_FILE))
         lines = [*filter(None, [page_address(each)]), *files, *attached_plots(report)]
         if (report / "index.html").is_file():

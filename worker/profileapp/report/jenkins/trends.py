@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from profileapp.judge.verdict import JudgedRun
-from profileapp.record.files import write_atomic
+from profileapp.record.files import renew_folder, write_atomic
 from profileapp.report.page_data import headline_labels
 from profileapp.report.tables import csv_text
 
@@ -37,11 +37,6 @@ def trend_csvs(judged: Sequence[JudgedRun]) -> dict[str, str]:
 def write_trends(out: Path, judged: Sequence[JudgedRun]) -> None:
     """Writes them to `out/plot`, in the place of an earlier report's; a link there is removed. Raises OSError."""
     folder = out / TREND_FOLDER
-    if folder.is_symlink():
-        folder.unlink()
-    folder.mkdir(exist_ok=True)
-    for entry in folder.iterdir():
-        if _OWN_FILE.fullmatch(entry.name) and (entry.is_symlink() or entry.is_file()):
-            entry.unlink()
+    renew_folder(folder, lambda name: bool(_OWN_FILE.fullmatch(name)))
     for name, text in trend_csvs(judged).items():
         write_atomic(folder / name, text.encode())

@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from profileapp.errors import AgentError
 from profileapp.judge.compare import Difference
 from profileapp.model.history import Trend
-from profileapp.record.files import write_atomic
+from profileapp.record.artifacts import REPORT_FOLDER
+from profileapp.record.files import make_folder, write_atomic
 from profileapp.report.clean import one_line
 from profileapp.report.format import quantity, scale_of
-from profileapp.report.page.pages import REPORT_FOLDER, page_templates, write_plot
+from profileapp.report.page.pages import page_templates, write_plot
 from profileapp.report.plot.plain import BLUE, ORANGE, TEXT, dress, finished, plot_style
 from profileapp.report.plot.series import Plot
 
@@ -39,7 +40,7 @@ def write_comparison(out: Path, first: str, second: str, differences: Sequence[D
 def _write(out: Path, template: str, plots: Sequence[Plot], values: dict[str, object]) -> Path:
     index = out / "index.html"
     try:
-        (out / REPORT_FOLDER).mkdir(parents=True, exist_ok=True)
+        make_folder(out / REPORT_FOLDER)
         style = files("profileapp.report.page").joinpath("static/style.css").read_bytes()
         write_atomic(out / REPORT_FOLDER / "style.css", style)
         written = [write_plot(out / REPORT_FOLDER, number, plot) for number, plot in enumerate(plots, start=1)]

@@ -22,9 +22,19 @@ from markupsafe import Markup, escape
 from profileapp.errors import AgentError
 from profileapp.judge.verdict import JudgedRun, without_judgement
 from profileapp.model.stacks import read_folded
-from profileapp.record.files import open_regular, write_atomic
-from profileapp.record.folder import APP_LOG_FILE, COMPRESSED_METRICS_FILE, METRICS_FILE, RUN_FILE
-from profileapp.record.table_files import FUNCTIONS_FILE, KERNELS_FILE, STACKS_FILE
+from profileapp.record.artifacts import (
+    APP_LOG_FILE,
+    COMPRESSED_METRICS_FILE,
+    FUNCTIONS_FILE,
+    JUNIT_FILE,
+    KERNELS_FILE,
+    METRICS_FILE,
+    REPORT_FOLDER,
+    RUN_FILE,
+    SERIES_FILE,
+    STACKS_FILE,
+)
+from profileapp.record.files import open_regular, renew_folder, write_atomic
 from profileapp.report import baseline_text, devices, page_data
 from profileapp.report.clean import clean, one_line
 from profileapp.report.format import ABSENT, duration, moment, quantity
@@ -41,7 +51,6 @@ from profileapp.report.plot.targets import target_plots
 TEXT_LIMIT = 20_000
 SERIES_LIMIT = 500
 """Rows of the table of statistics; series.csv has all."""
-REPORT_FOLDER = "report"
 THUMBNAILS = ("custom", "container.cpu", "container.memory", "system.cpu", "system.memory")
 """What of each target is shown beside the others, at most three, in this order."""
 
@@ -56,11 +65,11 @@ _LINKED = (
     RUN_FILE,
     METRICS_FILE,
     COMPRESSED_METRICS_FILE,
-    "series.csv",
+    SERIES_FILE,
     FUNCTIONS_FILE,
     KERNELS_FILE,
     STACKS_FILE,
-    "junit.xml",
+    JUNIT_FILE,
     APP_LOG_FILE,
 )
 
@@ -93,7 +102,7 @@ def write_all_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
     templates = page_templates()
     index = out / "index.html"
     try:
-        _make_folder(out / REPORT_FOLDER)
+        renew_folder(out / REPORT_FOLDER, _is_own_file)
         style = files("profileapp.report.page").joinpath("static/style.css").read_bytes()
         write_atomic(out / REPORT_FOLDER / "style.css", style)
         runs = devices.placed(judged)
@@ -128,7 +137,7 @@ def _write_target_or_why(templates: jinja2.Environment, placed: devices.Placed) 
 def _write_target(templates: jinja2.Environment, placed: devices.Placed) -> TargetPage:
     judged = placed.judged
     folder = judged.folder / REPORT_FOLDER
-    _make_folder(folder)
+    renew_folder(folder, _is_own_file)
     plots, left_out = plot_target(
         judged.series,
         page_data.measured_repeats(judged.run),
@@ -195,14 +204,8 @@ def _thumbnails(plots: Sequence[PlotFile]) -> tuple[PlotFile, ...]:
     return tuple(found.values())
 
 
-def _make_folder(path: Path) -> None:
-    """A folder without what an earlier report left in it. A link is removed, not followed; strangers' files stay."""
-    if path.is_symlink():
-        path.unlink()
-    path.mkdir(exist_ok=True)
-    for entry in path.iterdir():
-        if _OWN_FILE.fullmatch(entry.name) and (entry.is_symlink() or entry.is_file()):
-            entry.unlink()
+def _is_own_file(name: str) -> bool:
+    return bool(_OWN_FILE.fullmatch(name))
 
 
 def _address(name: str) -> str:

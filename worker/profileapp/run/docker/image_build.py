@@ -8,11 +8,12 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import docker
 
 from profileapp.errors import AgentError, ImageError
+from profileapp.record.files import create_anew, write_all
 from profileapp.run.agent.state import LiveRun
 from profileapp.run.docker.client_folder import VARIABLE as CONFIG_VARIABLE
 from profileapp.run.docker.client_folder import folder_with_login
@@ -76,18 +77,24 @@ class BuiltImage:
             raise AgentError(f"the daemon does not have what was built ({one_line(error)})") from error
 
     def _build(self, argv: list[str], environment: dict[str, str], progress: Progress) -> None:
+        try:
+            log = create_anew(self._log_path)
+        except OSError as error:
+            raise AgentError(f"{self._log_path}: cannot be written ({error.strerror}); choose another --out") from error
+        with log:
+            self._build_into(log, argv, environment, progress)
+
+    def _build_into(self, log: BinaryIO, argv: list[str], environment: dict[str, str], progress: Progress) -> None:
         began_s = time.monotonic()
         try:
-            self._log_path.parent.mkdir(parents=True, exist_ok=True)
-            with self._log_path.open("wb") as log:
-                building = subprocess.Popen(
-                    argv,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    env=environment,
-                    start_new_session=True,
-                )
+            building = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
         except OSError as error:
             raise AgentError(f"the image cannot be built ({error.strerror})") from error
         try:
@@ -98,7 +105,7 @@ class BuiltImage:
                     raise StoppedError
                 if now_s - began_s > TIMEOUT_S:
                     raise ImageError(f"the image was not built in {TIMEOUT_S:.0f} s")
-                if self._log_path.stat().st_size > LOG_LIMIT_BYTES:
+                if os.fstat(log.fileno()).st_size > LOG_LIMIT_BYTES:
                     raise ImageError(f"the build of the image printed more than {LOG_LIMIT_BYTES // 1024**2} MiB")
                 if now_s >= report_at_s:
                     report_at_s += _REPORT_INTERVAL_S
@@ -108,11 +115,15 @@ class BuiltImage:
             _end(building)
             if self._login:
                 # A registry may repeat it.
-                self._log_path.write_bytes(Mask(self._login.secrets).content(self._log_path.read_bytes()))
+                log.seek(0)
+                masked = Mask(self._login.secrets).content(log.read())
+                log.seek(0)
+                log.truncate()
+                write_all(log, masked)
         if building.returncode:
             raise ImageError(
                 f"{self._folder}: the image cannot be built (`docker build` ended with {building.returncode}, "
-                f"see {self._log_path}): {_last_words(self._log_path)}"
+                f"see {self._log_path}): {_last_words(log)}"
             )
 
 
@@ -127,8 +138,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def _last_words(path: Path) -> str:
-    with path.open("rb") as log:
-        log.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-        lines = log.read().decode(errors="replace").split("\n")
+def _last_words(log: BinaryIO) -> str:
+    log.seek(max(0, os.fstat(log.fileno()).st_size - _TAIL_BYTES))
+    lines = log.read().decode(errors="replace").split("\n")
     return short(next((line for line in reversed(lines) if line.strip()), "it said nothing"))

@@ -13,7 +13,8 @@ from profileapp.errors import AgentError
 from profileapp.model.run import Network
 from profileapp.model.target import Service
 from profileapp.playback.recordings import Recordings
-from profileapp.record.folder import SERVICES_FOLDER
+from profileapp.record.artifacts import SERVICES_FOLDER, artifact
+from profileapp.record.files import make_folder
 from profileapp.run.dataset.ready import Paths
 from profileapp.run.exit_reason import signal_name
 from profileapp.run.launch import CONTAINER_DATASET, Exit
@@ -120,8 +121,8 @@ class Services:
         self._sources = ServiceSources(context, emit, find_sources)
         self._logs: dict[str, AppLog] = {}
         if self._target.services:
-            folder = context.artifacts / SERVICES_FOLDER
-            folder.mkdir(exist_ok=True)
+            folder = artifact(context.artifacts, SERVICES_FOLDER)
+            make_folder(folder)
             self._logs = {
                 service.name: AppLog(
                     folder / f"{service.name}.log", masked=secrets.mask.stream() if secrets.mask else None

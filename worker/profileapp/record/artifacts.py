@@ -1,0 +1,62 @@
+"""What a target's folder holds: each file and folder of ours is declared here, and no other can be written there.
+
+A run replaces what an earlier one left, and refuses what is not ours: what was written but not declared would make the
+second run of a target fail.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from profileapp.record.files import write_atomic
+
+RUN_FILE = "run.json"
+METRICS_FILE = "metrics.ndjson"
+COMPRESSED_METRICS_FILE = "metrics.ndjson.gz"
+APP_LOG_FILE = "app.log"
+SERVICES_FOLDER = "services"
+FUNCTIONS_FILE = "functions.csv"
+KERNELS_FILE = "kernels.csv"
+STACKS_FILE = "stacks.folded"
+"""Stacks of the app's functions as py-spy writes them, a line each: `frame;frame;frame COUNT`."""
+SERIES_FILE = "series.csv"
+JUNIT_FILE = "junit.xml"
+REPORT_FOLDER = "report"
+
+ARTIFACTS = frozenset(
+    {
+        RUN_FILE,
+        METRICS_FILE,
+        COMPRESSED_METRICS_FILE,
+        APP_LOG_FILE,
+        SERVICES_FOLDER,
+        FUNCTIONS_FILE,
+        KERNELS_FILE,
+        STACKS_FILE,
+        SERIES_FILE,
+        JUNIT_FILE,
+        REPORT_FOLDER,
+    }
+)
+OTHERS_PREFIX = "x-"
+"""What the names of other packages' artifacts begin with."""
+
+
+def artifact(folder: Path, name: str) -> Path:
+    """Where an artifact of a target is. Raises ValueError for one that is not declared."""
+    if name not in ARTIFACTS and not name.startswith(OTHERS_PREFIX):
+        raise ValueError(f"{name!r} is not declared in {__name__}; that of another package begins with {OTHERS_PREFIX}")
+    return folder / name
+
+
+def write_artifact(folder: Path, name: str, content: bytes) -> None:
+    """Writes an artifact of a target, all at once, in place of an earlier one. Raises OSError."""
+    write_atomic(artifact(folder, name), content)
+
+
+def is_artifact(name: str) -> bool:
+    """Whether a name is ours, or the unfinished form of ours that a crash left (`.run.json.1a2b3c4d`)."""
+    plain = name.removeprefix(".")
+    return (
+        plain.startswith(OTHERS_PREFIX) or name in ARTIFACTS or any(name.startswith(f".{each}") for each in ARTIFACTS)
+    )
