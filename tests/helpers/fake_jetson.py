@@ -15,9 +15,9 @@ MIB = 1024 * 1024
 class FakeJetson:
     """One board below `root`. `write` changes a file in place, as a reader that has it open sees it."""
 
-    def __init__(self, root: Path, files: dict[str, str]) -> None:
+    def __init__(self, root: Path, files: dict[str, str], *, common: bool = True) -> None:
         self.root = root
-        for name, content in {**_common(), **files}.items():
+        for name, content in {**(_common() if common else {}), **files}.items():
             self.write(name, content)
 
     def write(self, name: str, content: str) -> None:
