@@ -68,7 +68,7 @@ def test_worse_and_the_same(builds: Path, earlier: list[str]) -> None:
     a_build(builds / "profile", "now", 50, 8.5)
     done = baseline("profile", "--branch", "main", *earlier, cwd=builds)
     assert done.returncode == 1, done.stderr
-    assert "worse" in done.stdout and "1 run left out: device was 'Nano', is 'Jetson AGX Orin'" in done.stdout
+    assert "worse" in done.stdout and "1 run excluded: device was 'Nano', is 'Jetson AGX Orin'" in done.stdout
     cases = {each.get("name"): each for each in _cases(builds)}
     assert set(cases) == {"baseline container.cpu.util mean", "baseline fps mean"}
     failure = cases["baseline fps mean"].find("failure")

@@ -102,7 +102,7 @@ def test_what_is_significant_but_small_is_the_same() -> None:
 
 def test_too_little_to_tell_is_told() -> None:
     few = compared(FPS, [5.0] * REPEATS, history(FPS, HISTORY_RUNS - 1))
-    assert few.state == "not enough data" and few.note.startswith("7 comparable earlier runs; it takes 8")
+    assert few.state == "not enough data" and few.note.startswith("7 comparable earlier runs; 8 are needed")
     assert compared(FPS, [5.0], []).state == "not enough data"
     assert compared(FPS, [5.0], history(CPU, 20)).state == "not enough data"
 
@@ -131,7 +131,7 @@ def test_a_device_that_is_not_comparable_is_left_out_and_told() -> None:
         run_of(FPS, [3.0] * REPEATS, 1000, agent=board("MODE_15W", "orin-2")), earlier, "main", ALPHA_PER_BUILD
     )
     assert found.numbers[0].runs == 12
-    assert "8 runs left out: power mode was 'MAXN', is 'MODE_15W'" in found.remarks
+    assert "8 runs excluded: power mode was 'MAXN', is 'MODE_15W'" in found.remarks
     assert "host was 'orin-1', is 'orin-2'" in found.remarks
     nothing = compare(run_of(FPS, [3.0] * REPEATS, 1000), earlier, "main", ALPHA_PER_BUILD)
     assert nothing.numbers[0].state == "not enough data" and not nothing.run_id and nothing.remarks

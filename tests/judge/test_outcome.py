@@ -66,7 +66,7 @@ def test_an_ignored_failure_does_not_hide_a_violated_budget() -> None:
             4,
             "the agent could not measure: the disk is full",
         ),
-        ({"state": "running", "exit_reason": None}, 4, "the agent could not measure: the run did not come to its end"),
+        ({"state": "running", "exit_reason": None}, 4, "the agent could not measure: the run did not finish"),
         (
             {"metrics": (MetricStatus("energy", "failed", reason="the rail is gone"),)},
             4,

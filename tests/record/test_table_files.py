@@ -119,7 +119,7 @@ def test_a_bad_row_costs_itself_only(bad: str, tmp_path: Path) -> None:
         stream.write(f"{bad}\r\n")
     problems: list[str] = []
     assert read_functions(tmp_path, problems) == (TAU,)
-    assert problems == ["functions.csv: 1 of 2 rows cannot be used and were left out"]
+    assert problems == ["functions.csv: 1 of 2 rows are invalid and were skipped"]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)

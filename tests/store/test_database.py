@@ -164,7 +164,7 @@ def test_what_is_no_database(tmp_path: Path) -> None:
     for path, expected in (
         (tmp_path, "is a folder"),
         (tmp_path / "none.db", "no such database"),
-        (tmp_path / "text.db", "is no database"),
+        (tmp_path / "text.db", "is not a database"),
     ):
         (tmp_path / "text.db").write_text("hello " * 500)
         with pytest.raises(StoreError, match=expected):

@@ -1,4 +1,4 @@
-"""Tells the profiler what only the app knows: frames per second, latency, objects found.
+"""Reports to the profiler what only the app knows: frames per second, latency, objects found.
 
     from profileapp.client import counter, event, gauge, phase, timer
 
@@ -32,7 +32,7 @@ __all__ = ["counter", "event", "flush", "gauge", "phase", "timer"]
 
 SOCKET_VARIABLE = "PROFILEAPP_SOCKET"
 LINES_LIMIT = 2048
-"""Values kept while the profiler is busy; those that come on top are lost."""
+"""The most values queued while the profiler is busy; any more are lost."""
 BATCH_LINES = 512
 BATCH_S = 0.005
 """Values that follow one that was sent within this time wait, until there are BATCH_LINES, or one comes later."""
@@ -48,7 +48,7 @@ _SEND_FLAGS = getattr(socket, "MSG_NOSIGNAL", 0)
 
 
 class _Sender:
-    """One connection of this process. Threads and signal handlers share it; a fork gets one of its own."""
+    """One connection of this process. Threads and signal handlers share it; a fork opens a new one."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -72,7 +72,7 @@ class _Sender:
         self._pid = os.getpid()
 
     def send(self, name: str, value: float, kind: str, unit: str, labels: Dict[str, Any]) -> None:
-        """Never raises, whatever it is given: an app must not fail because it is measured."""
+        """Never raises, whatever its arguments: an app must not fail because it is measured."""
         try:
             key = (name, kind, unit, *labels.items()) if labels else (name, kind, unit)
             # Labels that are no texts may be no keys, or be equal though their texts are not.
@@ -83,7 +83,7 @@ class _Sender:
                 if is_cached:
                     self._keep_head(key, head)
             now_s = time.time()
-            # float() takes what NumPy and its like give; JSON knows no others.
+            # float() accepts NumPy's numbers and the like, which JSON does not know.
             line = b'%b%a,"timestamp":%d}\n' % (head, float(value), now_s * 1e9)
             if not _HAS_FORK_HOOK and os.getpid() != self._pid:
                 self._begin()
@@ -139,7 +139,7 @@ class _Sender:
         return bool(self._lines or self._unsent)
 
     def _push(self) -> None:
-        # Nobody waits for the lock: whoever has it sends the others' lines too, and looks again once it let go of it.
+        # No thread waits for the lock: its owner sends the others' lines too, and checks again after it released it.
         while self._has_more() and self._lock.acquire(False):
             try:
                 if not self._send_all():
@@ -148,7 +148,7 @@ class _Sender:
                 self._lock.release()
 
     def _send_all(self) -> bool:
-        """False where the profiler takes no more for now."""
+        """False where the profiler accepts no more for now."""
         connection = self._socket or self._connect()
         if connection is None:
             return False
@@ -205,19 +205,19 @@ _SENDER = _sender()
 
 
 def gauge(name: str, value: float, unit: str = "", **labels: Any) -> None:
-    """A value as it is now, such as frames a second; `labels` tell series of one name apart."""
+    """Reports a current value, such as frames per second; `labels` distinguish series of one name."""
     if _SENDER is not None:
         _SENDER.send(name, value, "gauge", unit, labels)
 
 
 def counter(name: str, increment: float = 1, unit: str = "", **labels: Any) -> None:
-    """So many more of something since the last call, such as frames; the profiler keeps the total."""
+    """Adds to a count, such as frames processed; the profiler keeps the total."""
     if _SENDER is not None:
         _SENDER.send(name, increment, "counter", unit, labels)
 
 
 class timer:  # noqa: N801  (it is used like a function)
-    """How long something takes, in seconds: `with timer("inference"):`, or `@timer("inference")` on a function.
+    """Reports how long something takes, in seconds: `with timer("inference"):`, or `@timer("inference")` on a function.
 
     A function may be a coroutine function (`async def`). One `timer` may be used again, within itself, and by several
     threads; coroutines that run side by side make one each.
@@ -311,6 +311,6 @@ def event(name: str) -> None:
 
 
 def flush(timeout_s: float = EXIT_FLUSH_S) -> None:
-    """Waits at most `timeout_s` seconds until the profiler has taken what was said; done at exit by itself."""
+    """Waits at most `timeout_s` seconds until the profiler has received everything; runs automatically at exit."""
     if _SENDER is not None:
         _SENDER.flush(timeout_s)

@@ -2,12 +2,12 @@
 
 ProfileappError
 ├── ConfigError     3  the configuration is wrong; holds every mistake, each with file:line:column
-├── ImageError      3  the image or command that was named cannot be had
-├── DatasetError    3  the dataset that was named cannot be had, or is not what it was said to be
+├── ImageError      3  the named image or command is unavailable
+├── DatasetError    3  the named dataset is unavailable, or does not match its description
 ├── AgentError      4  the agent could not measure (no daemon, no rights, disk full)
 ├── StoreError      4  the database cannot be reached, read or written
-└── Unavailable        a metric cannot be had here; its text is the reason of a skipped test case
-    └── AppEnded       not this time: the app ended before anybody could look
+└── Unavailable        a metric is unavailable here; its text is the reason of a skipped test case
+    └── AppEnded       not this time: the app ended before it could be sampled
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ class ConfigError(ProfileappError):
 
 
 class ImageError(ProfileappError):
-    """The image (or command) named for the app cannot be had or started."""
+    """The image (or command) named for the app is unavailable or cannot be started."""
 
     exit_code = ExitCode.CONFIG_WRONG
 
 
 class DatasetError(ProfileappError):
-    """The dataset that was named cannot be had, or is not what it was said to be."""
+    """The named dataset is unavailable, or does not match its description."""
 
     exit_code = ExitCode.CONFIG_WRONG
 
@@ -81,7 +81,7 @@ class StoreError(ProfileappError):
 
 
 class Unavailable(Exception):
-    """A metric or one of its sources cannot be had on this agent; the text says why."""
+    """A metric or one of its sources is unavailable on this agent; the text is the reason."""
 
 
 class AppEnded(Unavailable):

@@ -147,7 +147,7 @@ def _without_bad_numbers(judged: JudgedRun, earlier: Sequence[Run]) -> JudgedRun
 def _compare(judged: JudgedRun, earlier: Sequence[Run], branch: str, alpha: float, since_ns: int) -> JudgedRun:
     run = judged.run
     if judged.verdict not in JUDGED:
-        baseline = Baseline(branch, (), remarks=("the run did not come to its end, so its numbers are not compared",))
+        baseline = Baseline(branch, (), remarks=("the run did not finish, so its numbers are not compared",))
     else:
         baseline = compare(run, earlier, branch, alpha)
         if since_ns:

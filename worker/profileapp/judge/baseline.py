@@ -14,18 +14,18 @@ from profileapp.model.run import Baseline, BaselineComparison, BudgetResult, Com
 
 ALPHA_PER_BUILD = 0.005
 """How often a build may have any number called worse or better though nothing changed, were noise normal. It is not:
-recorded noise has longer tails, and this keeps such builds below one in a hundred."""
+recorded noise has longer tails, and this level keeps false alarms below one build in a hundred."""
 MIN_EFFECT = 0.05
 """Of the earlier mean; a smaller change is not called worse or better. `profileapp history` finds smaller ones."""
 FEW_RUNS = 12
 """Fewer earlier runs may not have met the machine's rare bad moments yet: they are believed a tenth as much."""
 LAST_RUNS = 30
-"""So many earlier runs at the most: what was long ago says little of the noise, and of the level, of today."""
+"""The most earlier runs to compare with: old runs say little about today's level and noise."""
 REMARKS = 20
 GOOD = ("passed", "over budget")
-"""Verdicts of runs that numbers are held against: those that came to their end, and were no worse than before."""
+"""Verdicts of runs that may serve as a baseline: finished, and no worse than the runs before them."""
 
-# Which way is worse, where no budget says it.
+# The direction that is worse, where no budget defines it.
 _LOWER_IS_BETTER = ("container.", "system.", "gpu.", "energy.")
 _LOWER_IS_BETTER_UNITS = ("s", "J", "W", "bytes")
 _HIGHER_IS_BETTER_UNITS = ("frames/s", "fps")
@@ -33,7 +33,7 @@ _HIGHER_IS_BETTER_UNITS = ("frames/s", "fps")
 
 def alpha_of(build: Sequence[tuple[Run, Sequence[Run]]]) -> float:
     """How often noise alone may have one number of these runs called worse or better, so that of all of them it is
-    ALPHA_PER_BUILD. Each run stands with the earlier ones that it is held against.
+    ALPHA_PER_BUILD. Each run is paired with the earlier runs it is compared with.
     """
     found = [
         expected
@@ -49,12 +49,12 @@ def alpha_of(build: Sequence[tuple[Run, Sequence[Run]]]) -> float:
 def compare(run: Run, earlier: Sequence[Run], branch: str, alpha: float) -> Baseline:
     """Holds the headline numbers of a judged run against those of `earlier` ones of its app and target, in any order.
 
-    `alpha` is that of the build (`alpha_of`). Runs on devices that are not comparable are left out, with a remark.
+    `alpha` is that of the build (`alpha_of`). Runs on devices that are not comparable are excluded, with a remark.
     """
     before = _before(run, earlier)
     reasons = Counter(reason for each in before for reason in ["; ".join(unlike(run, each))] if reason)
     comparable = _comparable(run, before)
-    left_out = [f"{count} run{'s' if count > 1 else ''} left out: {reason}" for reason, count in reasons.most_common()]
+    left_out = [f"{count} run{'s' if count > 1 else ''} excluded: {reason}" for reason, count in reasons.most_common()]
     numbers = tuple(_compare(one, comparable, run.budgets, alpha) for one in run.numbers)
     if not comparable:
         return Baseline(branch, numbers, remarks=tuple(left_out[:REMARKS]))
@@ -86,7 +86,7 @@ def _comparable(run: Run, before: Sequence[Run]) -> list[Run]:
 def _history(number: HeadlineValue, comparable: Sequence[Run]) -> list[tuple[float, tuple[float, ...]]]:
     """The number and its repeats in each earlier run, oldest first.
 
-    Where it was called better or changed by then, what came before says nothing of its level, and would pass for noise:
+    Once a number was judged better or changed, the runs before that have another level, which would pass for noise:
     only the runs from there on count, as soon as they are enough.
     """
     key = _key(number)
@@ -115,7 +115,7 @@ def _compare(
     comparison = BaselineComparison(*_key(number), "not enough data", number.value, len(earlier))
     expected = expect(number.repeats, earlier)
     if expected is None:
-        note = f"{len(earlier)} comparable earlier runs; it takes {HISTORY_RUNS} to tell what is noise"
+        note = f"{len(earlier)} comparable earlier runs; {HISTORY_RUNS} are needed to estimate the noise"
         return msgspec.structs.replace(comparison, note=note)
     if len(earlier) < FEW_RUNS:
         alpha /= 10
@@ -143,7 +143,7 @@ def _direction(number: HeadlineValue, budgets: Sequence[BudgetResult], differenc
 
 
 def _higher_is_better(number: HeadlineValue, budgets: Sequence[BudgetResult]) -> bool | None:
-    """As a budget on the same series has it; else by its name and unit; None where neither tells."""
+    """The direction of a budget on the same series, else that of the name and unit; None where neither defines it."""
     path = number.title.replace("[", ".").replace(",", ".").rstrip("]")
     for each in budgets:
         try:

@@ -12,19 +12,19 @@ from profileapp.model.history import Change, Trend
 
 MAX_P_VALUE = 0.001
 MIN_CHANGE = 0.02
-"""Of the level before; smaller changes are nobody's concern."""
+"""As a fraction of the level before; smaller changes do not matter."""
 WINDOW_RUNS = 50
 MIN_RUNS = 8
-"""With fewer runs nothing could be told from noise."""
+"""With fewer runs no change can be told from noise."""
 
 
 def with_changes(trend: Trend) -> Trend:
-    """The trend with its changes, or with a note that says why they were not looked for."""
+    """The trend with its changes, or with a note that gives the reason why none were searched for."""
     values = [point.value for point in trend.points]
     if len(values) < MIN_RUNS:
-        return msgspec.structs.replace(trend, note=f"{len(values)} runs: changes are looked for from {MIN_RUNS} on")
+        return msgspec.structs.replace(trend, note=f"{len(values)} runs: change detection needs {MIN_RUNS}")
     if not changes_can_be_found():
-        return msgspec.structs.replace(trend, note="changes are not looked for: pip install 'profileapp[history]'")
+        return msgspec.structs.replace(trend, note="change detection is off: pip install 'profileapp[history]'")
     return msgspec.structs.replace(trend, changes=tuple(_with_commits(trend, each) for each in find_changes(values)))
 
 
@@ -37,7 +37,7 @@ def find_changes(values: Sequence[float]) -> list[Change]:
     """The changes in a row of finite values, in order.
 
     Hunter (Fleming et al., "Hunter: Using Change Point Detection to Hunt for Performance Regressions", ICPE 2023), as
-    Apache Otava has it. Raises ImportError without the history extra.
+    as implemented by Apache Otava. Raises ImportError without the history extra.
     """
     from otava.analysis import compute_change_points  # noqa: PLC0415  (brings SciPy)
 

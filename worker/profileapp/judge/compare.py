@@ -1,4 +1,4 @@
-"""Two sides (runs, builds, commits) beside each other. Pure."""
+"""Compares two sides (runs, builds, commits). Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Difference(msgspec.Struct, frozen=True):
 
     @property
     def ratio(self) -> float | None:
-        """The change from the first to the second as a part of the first; None where that cannot be told."""
+        """The change from the first to the second as a fraction of the first; None where it is undefined."""
         if self.first is None or self.second is None or not self.first.mean:
             return None
         return (self.second.mean - self.first.mean) / abs(self.first.mean)

@@ -1,4 +1,4 @@
-"""Series made of what the app says: the rate of each counter, the percentiles of each timer over time."""
+"""Series derived from app-reported metrics: the rate of each counter, the percentiles of each timer over time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from profileapp.model.vector import ranked
 from profileapp.record.series_data import SeriesData
 
 SHORTEST_INTERVAL_S = 1.0
-"""Of a shorter one a rate would tell how the counts fell into it."""
+"""Shorter intervals would make the rate depend on how counts happen to fall into them."""
 INTERVALS_LIMIT = 10_000
 SERIES_LIMIT = 100
 """Counters and timers, each, of which series are made."""
@@ -26,7 +26,7 @@ def derived(
     """`frames.rate`, in counts a second, of each of the app's counters; `inference.percentile`, of each of its timers.
 
     One value each interval of a repeat, at the interval's end, from the first sample of the repeat on. An interval in
-    which no timer was told has no percentile.
+    without a value of the timer has no percentile.
     """
     names = {one.name for one in series}
     found: dict[Series, SeriesData] = {}

@@ -20,13 +20,13 @@ def device_of(run: Run) -> str:
 
 
 def unlike(run: Run, other: Run) -> tuple[str, ...]:
-    """Why numbers of `other` say nothing of `run`: `JetPack was '5.1.2', is '6.0'`. Empty: they are comparable."""
+    """Why `other` cannot be compared with `run`: `JetPack was '5.1.2', is '6.0'`. Empty: they are comparable."""
     facts = zip(_KIND, _kind_of(run), _kind_of(other), strict=True)
     return tuple(_describe(name, here, there) for name, here, there in facts if here != there)
 
 
 def differences(run: Run, other: Run) -> tuple[str, ...]:
-    """What else is not the same in two comparable runs, in the words of `unlike`."""
+    """The other differences between two comparable runs, in the form of `unlike`."""
     a, b = run.agent, other.agent
     here, there = run.target, other.target
     pairs = (

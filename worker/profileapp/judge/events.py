@@ -32,7 +32,7 @@ def device_events(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]
 
 
 def _spans(data: SeriesData, text: str) -> Iterator[Event]:
-    """From the first sample that says so to the first that does not any more."""
+    """Spans from the first sample that shows a state to the first that no longer does."""
     started_ns: int | None = None
     for at_ns, value in zip(data.times_ns, data.values, strict=True):
         if value > 0 and started_ns is None:

@@ -9,7 +9,7 @@ import msgspec
 from profileapp.model.run import SeriesSummary
 
 CUSTOM_HEADLINES = 2
-"""How many of the app's own series stand among the headline numbers."""
+"""The most app-reported series among the headline numbers."""
 
 
 class Headline(msgspec.Struct, frozen=True):
@@ -22,7 +22,7 @@ class Headline(msgspec.Struct, frozen=True):
     statistic: str
 
 
-# (label, series, statistic): the app's own cost first; the device's where the app's could not be had.
+# (label, series, statistic): the app's own cost first; the device's where the app's is unavailable.
 _COST = (
     (("CPU", "container.cpu.util", "mean"), ("device CPU", "system.cpu.util", "mean")),
     (("memory peak", "container.memory.used", "max"), ("device memory peak", "system.memory.used", "max")),
@@ -43,7 +43,7 @@ def headlines(summaries: Sequence[SeriesSummary]) -> tuple[Headline, ...]:
     per_unit = [one for one in summaries if one.name.startswith(_ENERGY_PER_UNIT)][:1]
     chosen += [_headline(f"energy per {one.name.removeprefix(_ENERGY_PER_UNIT)}", one, "mean") for one in per_unit]
     own = [summary for summary in summaries if summary.metric == "custom" and summary.kind != "counter"]
-    # Rates that we made of counters come behind what the app said itself.
+    # Derived rates follow what the app reported itself.
     own.sort(
         key=lambda each: ("fps" not in each.name.lower(), each.name.endswith(".rate"), each.kind == "timer", each.name)
     )

@@ -1,6 +1,6 @@
 """Is a number worse than it was before, or is it noise? Pure.
 
-The spread of earlier runs is the noise, that from build to build included, and the number is held against the
+The spread of earlier runs is the noise, including that from build to build, and the number is compared with the
 prediction interval for one more observation of a normal sample (Montgomery and Runger, "Applied Statistics and
 Probability for Engineers", section 8-6). The spread of the repeats within a run takes its part where this run has fewer
 of them. On its own it would not do: it does not show what differs from build to build, and on recorded noise called one
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import msgspec
 
 HISTORY_RUNS = 8
-"""Fewer earlier runs do not tell what is noise."""
+"""Fewer earlier runs do not suffice to estimate the noise."""
 LEAST_SPREAD = 0.005
 """No number is taken to be steadier than this, whatever a few runs show."""
 
@@ -37,7 +37,7 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 def expect(repeats: Sequence[float], earlier: Sequence[tuple[float, Sequence[float]]]) -> Expected | None:
-    """What the number and repeats of earlier runs say of a run with these repeats; None where that is too little."""
+    """The distribution expected of a run with these repeats, from earlier runs; None where there are too few."""
     if len(earlier) < HISTORY_RUNS:
         return None
     values = [one for one, _ in earlier]
@@ -50,7 +50,7 @@ def expect(repeats: Sequence[float], earlier: Sequence[tuple[float, Sequence[flo
 
 
 def weigh(value: float, expected: Expected, alpha: float) -> Evidence:
-    """A number held against what was expected of it. `alpha` is how often noise alone may be called significant."""
+    """Tests a number against its expected distribution. `alpha` is the accepted rate of false alarms."""
     margin = expected.error * t_quantile(alpha, expected.degrees) if expected.error else 0.0
     return Evidence(expected.mean, margin, _farther(expected, abs(value - expected.mean)))
 
@@ -59,7 +59,7 @@ def share(expected: Sequence[Expected], min_effect: float, alpha: float) -> floa
     """The alpha of each of several numbers, one of which may be called significant with the probability `alpha`.
 
     A number must be farther off than noise explains, and than `min_effect` of its mean. A steady number is that far off
-    by noise far more seldom than any alpha says, and what it does not need is left to the others: the largest `a` for
+    by noise far less often than any alpha allows, and what it does not need goes to the others: the largest `a` for
     which the sum of min(a, the probability of `min_effect`) is not above `alpha`. Without steady numbers it is
     Bonferroni's. It knows nothing of what is judged by it but its repeats.
     """
@@ -111,7 +111,7 @@ def t_two_sided(t: float, degrees: int) -> float:
     """The probability that Student's t of so many whole degrees of freedom is farther from 0 than `t`.
 
     Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.7.3 and 26.7.4: finite sums, exact but for rounding,
-    so that far out, below about 1e-15, nothing but 0 is left.
+    so that far out, below about 1e-15, the result is 0.
     """
     theta = math.atan2(abs(t), math.sqrt(degrees))
     cosine, sine = math.cos(theta), math.sin(theta)

@@ -15,11 +15,11 @@ from profileapp.record.series_data import SeriesData
 def numbers_of(
     headline: Sequence[Headline], series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]
 ) -> tuple[HeadlineValue, ...]:
-    """Each headline number over all repeats, and in each repeat that counts and has it."""
+    """Each headline number over all repeats, and in each counted repeat that has it."""
     meant = {each.series_title for each in headline}
     chosen = {one: data for one, data in series.items() if _title(one.name, dict(one.labels)) in meant}
     spans = [((repeat.measured_from_ns, repeat.ended_ns or None), repeat) for repeat in repeats if not repeat.traced]
-    # Energy for each unit is made of two series, and has no samples of its own.
+    # Energy per unit derives from two series, and has no samples itself.
     found = [_titled((*summarise_in(chosen, [span]), *energy_per_unit(series, [repeat]))) for span, repeat in spans]
     return tuple(
         HeadlineValue(
@@ -40,5 +40,5 @@ def _titled(summaries: Iterable[SeriesSummary]) -> dict[str, SeriesSummary]:
 
 
 def _title(name: str, labels: Mapping[str, str]) -> str:
-    """As `headlines` has it."""
+    """The title that `headlines` uses."""
     return f"{name}[{','.join(labels.values())}]" if labels else name

@@ -20,7 +20,7 @@ _OF_EFFECT: dict[Effect, BuildResult] = {"ignore": "SUCCESS", "unstable": "UNSTA
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """One reason why a run is not simply well, with the exit code that stands for it."""
+    """One reason why a run did not simply pass, with its exit code."""
 
     code: ExitCode
     text: str
@@ -70,7 +70,7 @@ def outcome_of(
     planned: Sequence[str] = (),
     stop: ExitCode = ExitCode.OK,
 ) -> Outcome:
-    """That of a run: its judged runs, what kept targets (by name) from being measured, and what `stop`ped it.
+    """The outcome of a run: its judged runs, what prevented targets (by name) from being measured, and its stop signal.
 
     A target that was `planned` and is in neither was not measured.
     """
@@ -95,7 +95,7 @@ def outcome_of(
 
 
 def baseline_outcome(judged: Sequence[Run], failures: Mapping[str, Cause], policy: Policy) -> Outcome:
-    """That of a comparison alone: whatever else is wrong with a run is told elsewhere."""
+    """The outcome of a comparison alone: anything else that is wrong with a run is reported elsewhere."""
     causes: dict[str, list[Cause]] = {}
     for run in judged:
         text = worse_text(run)
@@ -115,7 +115,7 @@ def not_compared(code: ExitCode, message: str, planned: Sequence[str], policy: P
 
 
 def failed_outcome(code: ExitCode, message: str, planned: Sequence[str], policy: Policy) -> Outcome:
-    """That of a run that came to no targets: every one of them, and all, are as the message says."""
+    """The outcome of a run that reached none of its targets: the message applies to each of them."""
     one = target_outcome([Cause(code, message)], policy)
     return Outcome(one.result, _line(message, LETTERS), code, dict.fromkeys(planned, one))
 
@@ -151,7 +151,7 @@ def _budget_text(budget: BudgetResult) -> str:
 
 def _why_not_measured(run: Run) -> str:
     failed = [f"{each.title}: {each.reason}" for each in run.metrics if each.state == "failed"]
-    return run.message or "; ".join(failed) or "the run did not come to its end"
+    return run.message or "; ".join(failed) or "the run did not finish"
 
 
 def _line(text: str, limit: int) -> str:

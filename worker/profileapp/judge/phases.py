@@ -1,4 +1,4 @@
-"""What the app says of itself over time: its phases, and its events; and statistics of a phase alone."""
+"""Phases and events that the app reports, and the statistics within a phase."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from profileapp.model.series import Series
 from profileapp.record.series_data import SeriesData
 
 PHASES_LIMIT = 20
-"""Phases that are told of, those that began first."""
+"""The most phases that are reported, those that began first."""
 MARKS_LIMIT = 200
 OUTSIDE = "!"
 """Before a phase's name: all but that phase."""
 
 
 class NoSuchPhase(ValueError):
-    """The app told of no such phase; the text says which there were."""
+    """The app reported no such phase; the text lists those it did report."""
 
 
 class Phases:
-    """The phases of a run, with the statistics of each, made where they are asked for."""
+    """The phases of a run, with the statistics of each, computed on demand."""
 
     def __init__(self, series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> None:
         self._series = series
@@ -56,7 +56,7 @@ class Phases:
             return _outside(self._spans[name])
         near = get_close_matches(name, self._spans, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise NoSuchPhase(f"the app told of no phase {name}{hint}")
+        raise NoSuchPhase(f"the app reported no phase {name}{hint}")
 
 
 def phase_spans(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> dict[str, list[Span]]:
@@ -70,7 +70,7 @@ def phase_spans(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) 
     for one, data in series.items():
         if one.kind != "phase":
             continue
-        # A beginning at the moment of an end goes on with it, so that spans share no moment.
+        # A span that begins where another ends continues it, so that spans never share a moment.
         moments = [
             (at_ns, 0 if value > 0 else 1, value) for at_ns, value in zip(data.times_ns, data.values, strict=True)
         ]

@@ -1,4 +1,4 @@
-"""Statistics of each series over what counts: the repeats of a run, warm-up left out."""
+"""Statistics of each series over the counted time: the repeats of a run without their warm-up."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def summarise_in(series: Mapping[Series, SeriesData], spans: Sequence[Span]) -> 
 
 def values_in(data: SeriesData, spans: Sequence[Span]) -> array[float]:
     """The values whose times lie in one of `spans`, which are in order, in file order."""
-    # Many spans are looked up in memory, few in the file that may hold the samples.
+    # Many spans are searched in memory, a few in the file that may contain the samples.
     is_short = len(spans) < FEW_SPANS
     times, values = (data.times_ns, data.values) if is_short else (data.times_ns[:], data.values[:])
     kept: array[float] = array("d")

@@ -35,7 +35,7 @@ Verdict = Literal["passed", "over budget", "worse", "app failed", "not measured"
 class JudgedRun(msgspec.Struct, frozen=True):
     """A run with its judgement. `run` holds summary and budgets; `problems` what could not be read of its files.
 
-    `judge_error` says why it could not be judged, "" where it was; `run` is then not to be written in place of what is
+    `judge_error` is the reason why it could not be judged, else ""; `run` must then not be written over what is
     recorded.
     """
 
@@ -60,7 +60,7 @@ def judge_folder(folder: Path) -> JudgedRun:
         recorded = recording.run
         return _judge_recording(folder, recording)
     except Exception as error:
-        # An error of ours that one app's numbers bring out: it must not take the report of the other targets.
+        # A bug that one app's numbers trigger must not take away the report of the other targets.
         return _unjudged(folder, recorded or _unknown(folder), error)
 
 
@@ -75,7 +75,7 @@ def _unknown(folder: Path) -> Run:
 
 def _unjudged(folder: Path, recorded: Run, error: Exception) -> JudgedRun:
     reason = printable(f"{type(error).__name__}: {error}", 200)
-    text = f"could not be judged ({reason}), an error of profileapp itself: report it; what was measured is kept"
+    text = f"could not be judged ({reason}), an error of profileapp itself: please report it; the measurements are kept"
     run = msgspec.structs.replace(
         recorded,
         state="finished",

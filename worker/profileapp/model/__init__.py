@@ -1,1 +1,1 @@
-"""The records that cross from one room to the next; this package imports nothing of the others."""
+"""The records that cross package boundaries; this package imports none of the others."""

@@ -37,7 +37,7 @@ class Budget(msgspec.Struct, frozen=True):
 
 
 class BudgetKey(msgspec.Struct, frozen=True):
-    """The parts of a key: `path.statistic@phase`. `statistic` may be none of ours in a file of another version."""
+    """The parts of a key: `path.statistic@phase`. `statistic` may be unknown in a file of another version."""
 
     path: str
     statistic: str

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 import msgspec
 
-# fromisoformat alone takes more: 12:27.5, or a date of another calendar.
+# fromisoformat alone accepts more: 12:27.5, or a date of another calendar.
 _RFC_3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -48,7 +48,7 @@ def format_utc(wall_ns: int) -> str:
 def parse_utc(text: str) -> int:
     """UTC nanoseconds since 1970 of an RFC 3339 text with any zone and up to 9 digits of a second.
 
-    Raises ValueError where the text is no such timestamp.
+    Raises ValueError for any other text.
     """
     match = _RFC_3339.fullmatch(text)
     if match is None:

@@ -41,7 +41,7 @@ class Change(msgspec.Struct, frozen=True):
 class Trend(msgspec.Struct, frozen=True):
     """`statistic` of the series `title`, in `unit`, of one target on one kind of device, the oldest run first.
 
-    `note` says why changes were not looked for; "" where they were.
+    `note` is the reason why changes were not searched for, else "".
     """
 
     app: str

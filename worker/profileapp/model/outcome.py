@@ -30,7 +30,7 @@ class TargetOutcome(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """All targets by name, the worst of their results, and one line that says why, "" where all is well.
+    """All targets by name, the worst of their results, and one line with the reason, "" where all passed.
 
     `exit_code` is that of the worker, whatever the policy is. Without this file nothing is known of a run, whatever the
     exit code of the process was.

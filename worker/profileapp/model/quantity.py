@@ -70,7 +70,7 @@ def parse_quantity(text: str) -> tuple[float, str]:
     """A number and the unit series are recorded in: `2 GiB` is (2147483648.0, "bytes"), `10` is (10.0, "").
 
     A unit that is not known is kept as it stands (`12.5 frames/s`), with `/s` behind a known one kept behind it.
-    Raises ValueError where there is no finite number.
+    Raises ValueError without a finite number.
     """
     match = _QUANTITY.fullmatch(text)
     if not match:

@@ -15,9 +15,9 @@ ExitReason = Literal[
     "completed",  # the app ended by itself with exit code 0
     "timeout",  # the profile's time was over and the app was ended: a normal end
     "failed",  # the app ended by itself with another exit code
-    "timeout-failed",  # the time was over and the target says `on-timeout: fail`
+    "timeout-failed",  # the timeout was reached and the target has `on-timeout: fail`
     "oom-killed",  # the kernel ended the app: it wanted more memory than it may have
-    "signalled",  # a signal that was not ours ended the app
+    "signalled",  # a signal that the worker did not send ended the app
     "not-started",  # the image has no such entrypoint, or the command was refused
     "not-measured",  # the agent failed: daemon gone, disk full
     "aborted",  # the build or the user stopped the run
@@ -43,7 +43,7 @@ class Jetson(msgspec.Struct, frozen=True):
     """What kind of Jetson a board is, and how it was set when the run began; "" where it could not be read.
 
     `module` has the name and the part number (`AGX Orin 64GB (p3701-0005)`), `power_mode` the name and the number
-    (`MODE_30W (2)`). `clocks_locked`: held at one clock, as jetson_clocks does; None where that is not known.
+    (`MODE_30W (2)`). `clocks_locked`: fixed at one frequency, as jetson_clocks does; None where that is unknown.
     """
 
     module: str = ""
@@ -98,12 +98,12 @@ class Build(msgspec.Struct, frozen=True):
 
 
 class Repeat(msgspec.Struct, frozen=True):
-    """One start of the app. Times are UTC nanoseconds since 1970; `ended_ns` 0: it never came to an end on record.
+    """One start of the app. Times are UTC nanoseconds since 1970; `ended_ns` 0: no end was recorded.
 
     Samples from `measured_from_ns` (the end of the warm-up) to `ended_ns` count in the summary; those of a repeat that
     was `traced` (run under a tool that slows it down) do not. `signal` is the number of the signal that ended the app,
     0 for none; `killed`: it had to be killed because it ignored SIGTERM. `start_c` is the hottest temperature of the
-    device (°C) before it was started, None where it tells none; `cooled_s` how long it was waited for until then.
+    device (°C) before it was started, None where unknown; `cooled_s` how long the worker waited for it to cool.
     """
 
     index: int
@@ -121,9 +121,9 @@ class Repeat(msgspec.Struct, frozen=True):
 
 
 class MetricStatus(msgspec.Struct, frozen=True):
-    """What became of one metric that was asked for, or of a `part` of it that has sources of its own.
+    """The status of one requested metric, or of a `part` of it that has separate sources.
 
-    `source` is where its samples came from ("cgroup v1", "psutil"); `reason` says why it is skipped or failed; `late`
+    `source` is where its samples came from ("cgroup v1", "psutil"); `reason` is why it was skipped or failed; `late`
     and `missed` count samples of the schedule that came late by more than half an interval, or not at all.
     """
 
@@ -143,7 +143,7 @@ class MetricStatus(msgspec.Struct, frozen=True):
 
 
 class SeriesSummary(msgspec.Struct, frozen=True):
-    """Statistics of one series over all repeats, warm-up left out. All in the series' unit but `count`.
+    """Statistics of one series over all repeats without their warm-up. All in the series' unit but `count`.
 
     Percentiles interpolate linearly between the closest ranks (type 7 of Hyndman and Fan, 1996); `stddev` is the sample
     standard deviation (0 for a single sample).
@@ -178,8 +178,8 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Phase(msgspec.Struct, frozen=True):
-    """A phase that the app told of: from and to (UTC nanoseconds since 1970; to 0: no end on record) each time it was
-    in it, and the statistics of what was measured then, warm-up left out.
+    """A phase that the app reported: from and to (UTC nanoseconds since 1970; to 0: no end recorded) each time it was
+    in it, and the statistics of what was measured then, without warm-up.
     """
 
     name: str
@@ -188,7 +188,7 @@ class Phase(msgspec.Struct, frozen=True):
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """An event that the app told of, at a time in UTC nanoseconds since 1970."""
+    """An event that the app reported, at a time in UTC nanoseconds since 1970."""
 
     name: str
     at_ns: int
@@ -213,7 +213,7 @@ class BudgetResult(msgspec.Struct, frozen=True):
 class HeadlineValue(msgspec.Struct, frozen=True):
     """One headline number: `statistic` of the series `title` over all that counts, in `unit`.
 
-    `repeats` is the same of each repeat that has it, in order.
+    `repeats` is the same for each repeat that has it, in order.
     """
 
     title: str
@@ -224,11 +224,11 @@ class HeadlineValue(msgspec.Struct, frozen=True):
 
 
 ComparisonState = Literal["same", "worse", "better", "changed", "not enough data"]
-"""`changed`: significant, but nobody has said which way is worse."""
+"""`changed`: significant, but neither direction is known to be worse."""
 
 
 class BaselineComparison(msgspec.Struct, frozen=True):
-    """One headline number held against earlier runs; `note` says why there is not enough data.
+    """One headline number compared with earlier runs; `note` is the reason where there is not enough data.
 
     `mean` is that of `runs` earlier runs, `margin` how far from it a number may be before it counts as changed, both in
     `unit`; `change` is a part of the mean (0.1: 10 % more); `p_value` is that of the test, two-sided.
@@ -248,9 +248,9 @@ class BaselineComparison(msgspec.Struct, frozen=True):
 
 
 class Baseline(msgspec.Struct, frozen=True):
-    """What a run was held against: earlier runs, the newest of them `run_id`, of `commit` and `build` (JOB#NUMBER).
+    """What a run was compared with: earlier runs, the newest of them `run_id`, of `commit` and `build` (JOB#NUMBER).
 
-    `remarks` say what differs between that one and this, and which runs were left out, and why.
+    `remarks` list the differences between that one and this, and which runs were excluded, and why.
     """
 
     branch: str

@@ -8,7 +8,7 @@ import msgspec
 
 Kind = Literal["gauge", "counter", "timer", "phase", "event"]
 MARKS: frozenset[str] = frozenset({"phase", "event"})
-"""Kinds that measure nothing: they say when something happened."""
+"""Kinds without a measured value: they mark when something happened."""
 
 METRICS: dict[str, str] = {
     "system": "the whole device: CPU per core, memory, swap, temperatures, power, clocks",
@@ -18,7 +18,7 @@ METRICS: dict[str, str] = {
     "energy": "energy used, and energy per unit of a custom metric",
     "tau": "TAU profile of the app",
     "functions": "the hot Python functions of the app",
-    "custom": "what the app itself says; always on",
+    "custom": "what the app itself reports; always on",
 }
 """Every metric a developer may list, with what it measures."""
 
@@ -35,7 +35,7 @@ class Series(msgspec.Struct, frozen=True, cache_hash=True):
     """One stream of samples.
 
     `name` is dotted (`container.cpu.util`), `unit` as it is written after a number (`%`, `bytes`, `s`), `metric` the
-    word of `METRICS` it belongs to, `labels` sorted pairs that tell series of one name apart (`(("core", "0"),)`).
+    name in `METRICS` it belongs to, `labels` sorted pairs that distinguish series of one name (`(("core", "0"),)`).
     The value of a `counter` is its running total; of a `timer`, one duration in seconds; of a `phase`, 1 where it
     begins and 0 where it ends; of an `event`, 1.
     """

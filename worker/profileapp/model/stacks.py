@@ -41,7 +41,7 @@ _COUNT = re.compile(r"0{0,9}[1-9][0-9]{0,14}")
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """A function at a line. `file` is "" and `line` 0 where not known.
+    """A function at a line. `file` is "" and `line` 0 where unknown.
 
     `is_root`: not a function, but the process or the thread that its stack is of.
     """
@@ -124,7 +124,7 @@ def parse_frame(text: str) -> Frame:
     if place is None:
         return Frame(text[:NAME_LIMIT])
     name = text[:opening]
-    # Addresses differ from run to run, and say nothing to anybody.
+    # Addresses differ from run to run, and mean nothing to a reader.
     return Frame("[unresolved]" if _ADDRESS.fullmatch(name) else name[:NAME_LIMIT], place[1], int(place[2] or 0))
 
 
@@ -132,7 +132,7 @@ def function_rows(stacks: FoldedStacks, rate_hz: float | None = None) -> tuple[F
     """Functions by their own samples, the most first; a function is a name in a file, its line the one seen most.
 
     A function counts once for each sample that it is in, however often it is in its stack. With `rate_hz`, the samples
-    a second that were taken, times are told too.
+    a second is given, times are included.
     """
     rows = timed_function_rows([TimedStacks(stacks, 1.0)])
     seconds = 1 / rate_hz if rate_hz else None
@@ -190,7 +190,7 @@ def timed_function_rows(parts: Sequence[TimedStacks], unsampled_s: float = 0.0) 
 
 
 def _frames_of(text: str) -> list[str]:
-    """The texts of the frames. A process' command line stands in quotes, and may hold a `;` itself."""
+    """The texts of the frames. A process' command line is quoted, and may contain a `;` itself."""
     frames: list[str] = []
     pieces: list[str] = []
     for part in text.split(";"):

@@ -1,4 +1,4 @@
-"""Rows of the tables beside the series: which functions, and which kernels, the time went to."""
+"""Rows of the tables that accompany the series: the functions and kernels that took the time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ KernelKind = Literal["kernel", "memory time", "memory size", "api"]
 class FunctionRow(msgspec.Struct, frozen=True):
     """One function over all threads, as TAU (`metric` "tau") or py-spy ("functions") saw it.
 
-    `file` is "" and `line` 0 where they are not known. `calls` is None where functions were sampled, `samples` None
+    `file` is "" and `line` 0 where unknown. `calls` is None where functions were sampled, `samples` None
     where they were not. Exclusive time is the function's own, inclusive time has that of what it called in it; both in
     seconds over all threads, None where only samples are known. The shares, 0 to 1, are the same parts of all time (of
     all samples): `self_share` of the exclusive, `total_share` of the inclusive one, recursion counted once; the latter
-    is None where samples do not say who called.
+    is None where samples have no callers.
     """
 
     metric: Literal["tau", "functions"]

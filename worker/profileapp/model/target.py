@@ -20,14 +20,14 @@ class App(msgspec.Struct, frozen=True):
 
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-"""What is unpacked, unless it is said otherwise."""
+"""Archives that are unpacked by default."""
 
 
 class Dataset(msgspec.Struct, frozen=True):
-    """A dataset that the agent gets or unpacks, and keeps by its content.
+    """A dataset that the agent fetches or unpacks, and caches by its content.
 
-    `path` is an archive, relative to the folder of the configuration file; or `url` is where it comes from, and
-    `sha256` (hexadecimal) the checksum of what comes.
+    `path` is an archive, relative to the folder of the configuration file; or `url` is its address, and
+    `sha256` (hexadecimal) its checksum.
     """
 
     path: str = ""
@@ -81,7 +81,7 @@ class Secret(msgspec.Struct, frozen=True):
 
 
 class Service(msgspec.Struct, frozen=True):
-    """What an app needs beside it: a container of `image`, or (with `streams`) a playback of recordings.
+    """A service that an app needs: a container of `image`, or (with `streams`) a playback of recordings.
 
     `needs` names the services that must be ready before it starts. With `streams` and no `image` it is our own. With
     `broker` it is the message broker that pywaggle knows, made ready by us.
@@ -105,7 +105,7 @@ class Target(msgspec.Struct, frozen=True):
     `name` matches `[a-z0-9][a-z0-9._-]{0,62}`; `shared_name` is what a target that was spread over several agents is
     called without the agent, "" for any other. `agent` is a Jenkins label expression, "" for any. `timeout_s` 0: the
     app ends by itself. `dataset` is a path relative to the folder of the configuration file, taken as it is, or one
-    that the agent makes ready. `services` stand in the order in which they start. `internet`: whether the app reaches
+    that the agent makes ready. `services` are in the order in which they start. `internet`: whether the app reaches
     what is outside the agent; None: it does not. Before each repeat it is waited until the device is below
     `cool_below_c` (None: it is not), for `cool_timeout_s` at most. `function_clock`: whether `functions` counts time on
     a CPU, or time that passes. `native_frames`: whether it has those of C and C++. `budgets` maps a statistic of a
@@ -164,7 +164,7 @@ class Plan(msgspec.Struct, frozen=True):
     """All that is to be run. `files` are Ant patterns, relative to the configuration's folder, an agent needs.
 
     `groups` say which targets share a stage and an agent.
-    `warnings` say what this agent cannot measure of the targets that would run on it, where it was asked to look.
+    `warnings` list what this agent cannot measure of the targets that would run on it, where the agent was checked.
     """
 
     app: App

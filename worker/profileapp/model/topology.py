@@ -11,7 +11,7 @@ from profileapp.model.target import Dataset, Secret, Service, Target
 
 
 class Node(msgspec.Struct, frozen=True):
-    """A word for what it is, and more about it; and what belongs to it."""
+    """The kind of a thing, its description, and its parts."""
 
     word: str
     text: str
@@ -19,7 +19,7 @@ class Node(msgspec.Struct, frozen=True):
 
 
 def app_node(target: Target, image: str) -> Node:
-    """The app, what it is given, and what is measured."""
+    """The app, its dataset and secrets, and what is measured."""
     metrics = Node("metrics", ", ".join(dict.fromkeys((*target.metrics, "custom"))))
     return Node("app", image, (*_needs(target.dataset, target.secrets), metrics))
 
@@ -40,7 +40,7 @@ def network_node(target: Target, parts: tuple[Node, ...] = (), found: Network | 
 
 
 def service_node(service: Service) -> Node:
-    """A service or a playback, what it is given, and when it starts and is ready."""
+    """A service or a playback, its dataset and secrets, and when it starts and is ready."""
     streams = [Node("plays", f"{each.name}: {each.dataset}, {each.rate:g} a second") for each in service.streams]
     ready = [Node("ready", str(service.ready))] if service.ready else []
     after = [Node("after", ", ".join(service.needs))] if service.needs else []

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 Number = TypeVar("Number", int, float)
 LONG = 50_000
-"""Numbers from which on NumPy gains more than its import takes."""
+"""From this many numbers on NumPy saves more time than its import takes."""
 
 
 def is_ascending(numbers: Sequence[int]) -> bool:
@@ -20,7 +20,7 @@ def is_ascending(numbers: Sequence[int]) -> bool:
 
         view = numpy.asarray(numbers)
         return bool((view[:-1] <= view[1:]).all())
-    # To sort what is in order takes one pass, and what is the same object need not be compared.
+    # Sorting a sorted list takes one pass, and identical objects are not compared.
     every = list(numbers)
     return every == sorted(every)
 

@@ -1,4 +1,4 @@
-"""Reads gzip that a stranger may have made: what unpacks to far more than it can have held of ours is cut off."""
+"""Reads untrusted gzip: a file that unpacks to far more than a genuine one could is cut off."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 from typing import BinaryIO, cast
 
 RATIO_LIMIT = 200
-"""Times its own size that a file may unpack to: lines of samples come to 10 to 40 times, gzip's most is 1032."""
+"""The most a file may unpack to, as a multiple of its size: samples reach 10 to 40 times, gzip's limit is 1032."""
 RATIO_FREE_BYTES = 64 * 1024**2
 """What any file may unpack to."""
 
@@ -16,7 +16,7 @@ RATIO_FREE_BYTES = 64 * 1024**2
 def open_compressed(compressed: BinaryIO, ratio_free_bytes: int = RATIO_FREE_BYTES) -> BinaryIO:
     """The content of a gzip file, which is closed with it.
 
-    Reading raises EOFError or zlib.error where it is cut or garbled, OSError where it is no gzip, and once it has
+    Reading raises EOFError or zlib.error where it is truncated or corrupt, OSError where it is no gzip, and once it has
     unpacked to more than `ratio_free_bytes` and RATIO_LIMIT times its size.
     """
     limit_bytes = max(ratio_free_bytes, os.fstat(compressed.fileno()).st_size * RATIO_LIMIT)

@@ -115,7 +115,7 @@ def create_anew(path: Path) -> BinaryIO:
 def write_atomic(path: Path, content: bytes) -> None:
     """Puts `content` in place of whatever is at `path`, all at once: a reader sees the old file or the new one.
 
-    Raises OSError; the old file then stands.
+    Raises OSError; the old file then remains.
     """
     temporary = f".{path.name}.{secrets.token_hex(4)}"
     with opened_folder(path.parent) as folder:

@@ -55,15 +55,15 @@ class RunFolder:
         write_artifact(self.path, RUN_FILE, msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n")
 
     def open_metrics(self, clock: Clock, on_failure: Callable[[OSError], None] | None = None) -> MetricsWriter:
-        """Creates `metrics.ndjson`, for up to half of the free disk: to pack it takes some too. Raises OSError."""
+        """Creates `metrics.ndjson`, for up to half of the free disk: compressing it needs space too. Raises OSError."""
         stream = create_new(artifact(self.path, METRICS_FILE))
-        # Where next to nothing is free the disk is full before long, which ends the run with a word.
+        # Where almost nothing is free the disk soon fills up, which ends the run with a clear message.
         room_bytes = max(shutil.disk_usage(self.path).free // 2, COMPRESS_FROM_BYTES)
         limit_bytes = min(room_bytes, FILE_LIMIT_BYTES)
         return MetricsWriter(stream, clock, on_failure, file_limit_bytes=limit_bytes)
 
     def compress_metrics(self, from_bytes: int = COMPRESS_FROM_BYTES) -> None:
-        """Compresses `metrics.ndjson` where it has grown large. Raises OSError; the plain file then stands."""
+        """Compresses `metrics.ndjson` where it has grown large. Raises OSError; the plain file then remains."""
         plain = self.path / METRICS_FILE
         if plain.stat().st_size < from_bytes:
             return

@@ -25,7 +25,7 @@ _BLOCK_BYTES = 256 * 1024
 
 
 class Recording(msgspec.Struct, frozen=True):
-    """All that was found in a target's folder. `problems` says, a line each, what could not be read and why."""
+    """All that was found in a target's folder. `problems` lists, one line each, what could not be read and why."""
 
     folder: Path
     run: Run | None
@@ -41,7 +41,7 @@ def read_recording(folder: Path) -> Recording:
     try:
         run = read_run(folder)
     except FileNotFoundError:
-        problems.append(f"{RUN_FILE} is missing: what was run, and how it ended, is not known")
+        problems.append(f"{RUN_FILE} is missing: what ran, and how it ended, is unknown")
     except AgentError as error:
         problems.append(str(error))
     try:
@@ -74,7 +74,7 @@ def read_run(folder: Path) -> Run:
         run = msgspec.json.decode(content, type=Run)
     except (msgspec.DecodeError, RecursionError) as error:
         raise AgentError(f"{path}: not a run of profileapp ({printable(str(error), 300)})") from error
-    # It becomes part of paths, of a page and of test cases: whoever writes another name did not run a target.
+    # It becomes part of paths, pages and test cases; a real run never has another name.
     if not re.fullmatch(NAME_PATTERN, run.target.name):
         shown = printable(run.target.name, 60)
         raise AgentError(f"{path}: not a run of profileapp (the name of its target is {shown!r})")
@@ -84,7 +84,7 @@ def read_run(folder: Path) -> Run:
 def read_series(folder: Path, problems: list[str]) -> dict[Series, SeriesData]:
     """Every series of `metrics.ndjson` (or `.gz`) with its samples.
 
-    Lines that are not samples are left out; `problems` gains one line that counts them. Raises FileNotFoundError where
+    Lines that are not samples are skipped; `problems` gains one line that counts them. Raises FileNotFoundError where
     there is neither file, AgentError where it cannot be opened.
     """
     reader = SampleReader(folder)
@@ -96,16 +96,16 @@ def read_series(folder: Path, problems: list[str]) -> dict[Series, SeriesData]:
             raise
         problems.append(f"{METRICS_FILE} ends early: {error}")
     if reader.bad_lines:
-        problems.append(f"{METRICS_FILE}: {reader.bad_lines} of {reader.lines} lines are no samples and were left out")
+        problems.append(f"{METRICS_FILE}: {reader.bad_lines} of {reader.lines} lines are no samples and were skipped")
     if reader.over_limit:
         problems.append(
-            f"{METRICS_FILE}: {reader.over_limit} samples beyond the first {SERIES_LIMIT} series were left out"
+            f"{METRICS_FILE}: {reader.over_limit} samples beyond the first {SERIES_LIMIT} series were skipped"
         )
     return reader.series()
 
 
 def read_log_tail(folder: Path, limit_bytes: int = 16 * 1024) -> str:
-    """The end of `app.log`, decoded; "" where there is none or it is no ordinary file."""
+    """The end of `app.log`, decoded; "" where it is missing or no regular file."""
     try:
         with open_regular(folder / APP_LOG_FILE) as stream:
             size = stream.seek(0, 2)
@@ -128,7 +128,7 @@ def _open_metrics(folder: Path) -> BinaryIO:
 
 
 def _read_into(reader: SampleReader, stream: BinaryIO) -> None:
-    """Gives the reader whole lines, many at a time; a line that is too long is skipped without being held in memory."""
+    """Feeds the reader whole lines, many at a time; a line that is too long is skipped without being buffered."""
     rest = b""
     try:
         while block := stream.read(_BLOCK_BYTES):
@@ -145,6 +145,6 @@ def _read_into(reader: SampleReader, stream: BinaryIO) -> None:
             elif len(rest) <= LINE_LIMIT_BYTES:
                 rest += block
     finally:
-        # Of a file that ends early all that came before is kept.
+        # A truncated file keeps all that comes before the cut.
         if rest.strip():
             reader.take_line(rest if len(rest) < LINE_LIMIT_BYTES else None)

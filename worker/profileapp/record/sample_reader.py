@@ -22,14 +22,14 @@ _MARK = b',"timestamp":"'
 _NO_SAMPLE = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
 _REMEMBERED_LIMIT_BYTES = 32 * 1024**2
 _STEP_BYTES = 500
-"""What a step takes besides the text it is found by."""
+"""Memory of a step besides its key."""
 _FEW_MISPREDICTIONS = 10_000
 """Lines behind others that they never followed before, up to which an order may still show."""
 
 _Columns = tuple["array[int]", "array[float]"]
 """The times and the values of a series."""
 # What stands between the time of a line and the value of the next one -> where samples of the line go, and the same
-# for the next line. The end of a line's frame alone does not tell its series, nor does its beginning.
+# for the next line. Neither the end of a line's frame nor its beginning alone identifies its series.
 _Steps = dict[bytes, tuple["array[int]", "array[float]", "_Steps"]]
 
 
@@ -63,7 +63,7 @@ class _NotPlain(ValueError):
 
 
 class SampleReader:
-    """Takes lines, each a sample; counts those that are none (`bad_lines`), and samples of too many series."""
+    """Reads lines, one sample each; counts invalid ones (`bad_lines`), and samples of too many series."""
 
     def __init__(self, folder: Path, held_limit: int = BUFFER_LIMIT) -> None:
         """What memory should not hold (more than `held_limit` samples) goes into a file in `folder`, if it can."""
@@ -90,7 +90,7 @@ class SampleReader:
         return {one: data for one, data in every.items() if len(data)}
 
     def take_block(self, block: bytes) -> None:
-        """Takes whole lines, each with its end."""
+        """Reads whole lines, each with its line end."""
         try:
             self._take_plain(block)
         except _NO_SAMPLE:
@@ -99,7 +99,7 @@ class SampleReader:
                     self.take_line(line if len(line) < LINE_LIMIT_BYTES else None)
 
     def take_line(self, line: bytes | None) -> None:
-        """Takes one line; None stands for a line that was too long to be one."""
+        """Reads one line; None stands for a line that was too long."""
         self.lines += 1
         try:
             sample = self._decode(line or b"")
@@ -116,15 +116,15 @@ class SampleReader:
         self._added(1)
 
     def _take_plain(self, block: bytes) -> None:
-        """Takes lines that are all as MetricsWriter writes them. Raises before anything of the block is taken.
+        """Reads lines exactly as MetricsWriter writes them. Raises before it uses anything of the block.
 
-        The frame of a line, all but its value and its time, is decoded once; where it comes again, bytes are compared.
+        The frame of a line, all but its value and its time, is decoded once; where it recurs, bytes are compared.
         """
         head, *parts = block.split(_MARK)
         if not parts:
             raise _NotPlain
         first_frame, _, first_number = head.rpartition(b":")
-        # Behind the last line stands no other.
+        # The last line has no successor.
         middle = [part[TIME_LETTERS:].rpartition(b":") for part in parts[:-1]]
         frames = [frame for frame, _, _ in middle]
         frames.append(parts[-1][TIME_LETTERS:])
@@ -136,7 +136,7 @@ class SampleReader:
         values = self._decode_values(b"[%b]" % b",".join(numbers))
         if len(values) != len(times_ns):
             raise _NotPlain
-        # As a loop this takes half as long again.
+        # A loop takes half as long again.
         deque(map(array.append, [each[0] for each in columns], times_ns), maxlen=0)
         deque(map(array.append, [each[1] for each in columns], values), maxlen=0)
         self.lines += len(values)
@@ -164,7 +164,7 @@ class SampleReader:
         return steps
 
     def _columns_of_any_order(self, head: bytes, frames: list[bytes]) -> list[Any]:
-        """The same without a memory of which line comes behind which: an app may tell of its series by chance."""
+        """The same without predicting which line follows which: an app may report its series in any order."""
         columns: list[Any] = []
         known = self._frames
         for frame in frames:
@@ -204,7 +204,7 @@ class SampleReader:
         return found
 
     def _of(self, one: Series) -> _SeriesBuffer | None:
-        """Where its samples are kept; None where there are too many series."""
+        """The buffer of its samples; None where there are too many series."""
         buffer = self._series.get(one)
         if buffer is None and len(self._series) < SERIES_LIMIT:
             buffer = self._series[one] = _SeriesBuffer()
@@ -235,7 +235,7 @@ class SampleReader:
         if self._overflow is None or not buffer.value_chunks:
             return SeriesData(buffer.times_ns, buffer.values)
         if buffer.values:
-            # The file could not take all of it.
+            # The file could not store all of it.
             times_ns: Column[int] = Column(self._overflow, "q", buffer.time_chunks)
             values: Column[float] = Column(self._overflow, "d", buffer.value_chunks)
             return SeriesData(times_ns[:] + buffer.times_ns, values[:] + buffer.values)

@@ -57,7 +57,7 @@ class Overflow:
         self._finalizer = weakref.finalize(self, stream.close)
 
     def add(self, numbers: array[Number]) -> Chunk:
-        """Writes them behind what is there. Raises OSError; then nothing was added."""
+        """Appends them. Raises OSError; then nothing was added."""
         view = memoryview(numbers).cast("B")
         start = at = self._size
         while view:
@@ -75,7 +75,7 @@ class Overflow:
 
 
 class Column(Sequence[Number], Generic[Number]):
-    """Numbers in an Overflow, read where they are asked for."""
+    """Numbers in an Overflow, read on demand."""
 
     def __init__(self, file: Overflow, typecode: Literal["q", "d"], chunks: Sequence[Chunk]) -> None:
         self._file = file

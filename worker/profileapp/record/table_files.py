@@ -22,7 +22,7 @@ ROWS_LIMIT = 10_000
 CELL_LIMIT = 1000
 FILE_LIMIT_BYTES = 32 * 1024**2
 
-# What makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection"); `printable` leaves no tab or line end.
+# Characters that make a spreadsheet evaluate a cell (OWASP, "CSV Injection"). `printable` removes tabs and newlines.
 _FORMULA_STARTS = ("=", "+", "-", "@")
 _UNIT_COLUMN = "unit"
 
@@ -37,7 +37,7 @@ def write_functions(folder: Path, rows: Iterable[FunctionRow]) -> None:
 
 
 def merge_functions(folder: Path, metric: str, rows: Iterable[FunctionRow]) -> None:
-    """Puts the rows of one metric in place of those it has in `functions.csv`, beside another's. Raises OSError."""
+    """Replaces the rows of one metric in `functions.csv`, and keeps those of others. Raises OSError."""
     others = [row for row in read_functions(folder, []) if row.metric != metric]
     write_functions(folder, (*others, *rows))
 
@@ -50,9 +50,9 @@ def write_kernels(folder: Path, rows: Iterable[KernelRow]) -> None:
 
 
 def read_functions(folder: Path, problems: list[str]) -> tuple[FunctionRow, ...]:
-    """The rows of `functions.csv`, none where there is no such file.
+    """The rows of `functions.csv`, none without such a file.
 
-    Rows that are none are left out; `problems` gains one line that counts them.
+    Invalid rows are skipped; `problems` gains one line that counts them.
     """
     return _read(folder / FUNCTIONS_FILE, FunctionRow, problems)
 
@@ -72,7 +72,7 @@ def _csv(columns: Iterable[str], rows: Iterable[list[object]]) -> str:
 
 
 def _guarded(cell: object) -> object:
-    """Text on one line that no spreadsheet takes for a formula; None is an empty cell."""
+    """Text on one line that no spreadsheet evaluates; None is an empty cell."""
     if not isinstance(cell, str):
         return cell
     # A lone surrogate (a file's name that is no UTF-8) cannot be written; `printable` escapes it.
@@ -85,7 +85,7 @@ def _unguarded(text: str) -> str:
 
 
 def _is_formula(text: str) -> bool:
-    # Text that has a quote in front by itself is given another, so that reading gives back what was written.
+    # Text that already starts with a quote gets another, so that reading restores what was written.
     return text.lstrip(" '").startswith(_FORMULA_STARTS)
 
 
@@ -110,12 +110,12 @@ def _read(path: Path, kind: type[Row], problems: list[str]) -> tuple[Row, ...]:
         else:
             found.append(row)
     if bad:
-        problems.append(f"{path.name}: {bad} of {bad + len(found)} rows cannot be used and were left out")
+        problems.append(f"{path.name}: {bad} of {bad + len(found)} rows are invalid and were skipped")
     return tuple(found)
 
 
 def _records(text: str) -> Iterator[dict[str, str] | None]:
-    """The cells of each row by its column; None for what is no row."""
+    """The cells of each row by column; None for an invalid row."""
     rows = csv.reader(io.StringIO(text, newline=""))
     columns: list[str] | None = None
     while True:

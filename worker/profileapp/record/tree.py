@@ -67,7 +67,7 @@ def _remove(parent: int, name: str) -> None:
 
 
 def _empty(root: int) -> None:
-    """Goes down into the first folder it meets, and up again by `..`, where it checks that it is where it came from."""
+    """Descends into the first folder it finds, and ascends by `..`, checking that it arrives where it came from."""
     mount = _mount_of(root)
     # Of each folder above the one that is open: which it is, and what the way down from it is called.
     way: list[tuple[int, int, str]] = []
@@ -109,7 +109,7 @@ def _remove_files(folder: int) -> str | None:
 
 
 def _open_folder(parent: int, name: str) -> int:
-    """A folder that is ours is made ours to empty, whatever rights an app has left on it."""
+    """Makes a folder that belongs to this user writable, whatever mode an app has left on it."""
     found = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
         status = os.fstat(found)

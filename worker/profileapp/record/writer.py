@@ -1,4 +1,4 @@
-"""Writes `metrics.ndjson` as samples come, so that a crash loses at most the last half second."""
+"""Writes `metrics.ndjson` as samples arrive, so that a crash loses at most the last half second."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from profileapp.model.series import Series
 
 FLUSH_INTERVAL_S = 0.5
 QUEUE_LIMIT = 500_000
-"""Samples held in memory at the most while the disk is slow; what comes on top is counted as dropped."""
+"""The most samples queued while the disk is slow; any more are counted as dropped."""
 FILE_LIMIT_BYTES = 16 * 1024**3
 """Three days of 40 series at 10 Hz."""
 
@@ -24,7 +24,7 @@ _TIMESTAMP = b',"timestamp":"'
 
 
 class _Frame(msgspec.Struct, gc=False):
-    """What stands before the value and behind the time in each line of a series, and how many lines there are."""
+    """The text before the value and after the time in each line of a series, and the number of lines."""
 
     head: bytes
     tail: bytes
@@ -34,7 +34,7 @@ class _Frame(msgspec.Struct, gc=False):
 class MetricsWriter:
     """One `metrics.ndjson`. `emit` may be called by any thread, never blocks and never raises.
 
-    A thread of its own encodes and writes twice a second. `failure` is set once the file cannot be written any more
+    A separate thread encodes and writes twice a second. `failure` is set once the file can no longer be written
     (a full disk); `on_failure` is then called from that thread, once. `dropped` counts samples that were not kept:
     not a finite number, more than the queue holds, or more than `file_limit_bytes`.
     """
@@ -64,7 +64,7 @@ class MetricsWriter:
         self._thread.start()
 
     def emit(self, series: Series, value: float, at_ns: int) -> None:
-        """Takes one sample; the `Emit` of the collector seam."""
+        """Queues one sample; the `Emit` of the collector API."""
         if len(self._queue) >= self._queue_limit or not math.isfinite(value):
             self.dropped += 1
         else:

@@ -1,4 +1,4 @@
-"""Configurations that people keep: every version, with who saved it and when."""
+"""Saved configurations: every version, with its author and time."""
 
 from __future__ import annotations
 

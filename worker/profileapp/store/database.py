@@ -1,4 +1,4 @@
-"""A database, open: transactions, and its errors in words."""
+"""An open database: transactions, and its errors in one clear line."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class LostConnection(StoreError):
 def open_database(text: str, *, write: bool) -> Database:
     """Opens a database by its URL or path. To write, its tables are made or brought up to date.
 
-    Raises ConfigError for a bad URL, StoreError where it cannot be had, is newer, or (to read) older or empty.
+    Raises ConfigError for a bad URL, StoreError where it is unavailable, newer, or (to read) older or empty.
     """
     url = parse_url(text)
     name = shown(url)
@@ -62,7 +62,7 @@ def open_database(text: str, *, write: bool) -> Database:
         with database.engine.begin() as connection:
             revision = revision_of(connection)
             check_revision(revision, name)
-            # Most of the time there is nothing to do: then nobody waits for a lock.
+            # Usually nothing needs to be done; then no lock is taken.
             if write and revision != HEAD:
                 upgrade(connection, name)
         if not write and revision != HEAD:
@@ -92,7 +92,7 @@ def translate_errors(name: str) -> Iterator[None]:
 def _engine(url: URL, *, write: bool) -> Engine:
     if url.get_backend_name() != "sqlite":
         arguments = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "profileapp"}
-        # What the URL itself says goes first.
+        # Options of the URL take precedence.
         given = {key: value for key, value in arguments.items() if key not in url.query}
         engine = create_engine(url, poolclass=NullPool, connect_args=given, hide_parameters=True)
         if "search_path" not in str(url.query.get("options", "")):
@@ -115,7 +115,7 @@ def _engine(url: URL, *, write: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # Who means to write says so at once: a transaction that turns from reading to writing may be refused.
+        # A writer takes its lock at once: a transaction that turns from reading to writing may be refused.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
@@ -136,7 +136,7 @@ def _check_file(path: Path, name: str, *, write: bool) -> None:
             raise StoreError(f"{name}: no such database; `profileapp store DIR --db {name}` makes it")
         if write and not path.parent.is_dir():
             raise StoreError(f"{name}: the folder {path.parent} is not there; make it first")
-        # SQLite opens what it may not write all the same, and fails when it comes to that.
+        # SQLite opens a read-only file without an error, and fails at the first write.
         if write and not os.access(path if path.exists() else path.parent, os.W_OK):
             raise StoreError(f"{name}: it is read-only; nothing was changed")
     except OSError as error:
@@ -167,14 +167,14 @@ def _reason(error: BaseException | None) -> str:
     if "disk is full" in lower or "no space left" in lower or "disk full" in lower:
         return "the disk is full; nothing was changed"
     if "could not write init file" in lower:
-        # What PostgreSQL says to the first who connects to a database on a full disk.
+        # PostgreSQL's error for the first connection to a database on a full disk.
         return "the server cannot write to its disk, which may be full; nothing was changed"
     if "readonly" in lower or "read-only" in lower:
         return "it is read-only; nothing was changed"
     if "unable to open database file" in lower:
         return "cannot be opened; is its folder there, and may you write to it?"
     if "not a database" in lower or "malformed" in lower:
-        return f"is no database, or a damaged one ({text})"
+        return f"is not a database, or is damaged ({text})"
     return text
 
 

@@ -11,7 +11,7 @@ from profileapp.store.database import Database
 from profileapp.store.select import Selection
 
 RUNS_LIMIT = 1000
-"""Most may be of other devices, which are left out, and counted, only then."""
+"""Most may be of other devices, which are excluded, and counted, later."""
 
 
 def earlier_runs(database: Database, selection: Selection, verdicts: tuple[str, ...]) -> list[Run]:

@@ -24,7 +24,7 @@ Format = Literal["csv", "sage", "parquet"]
 COLUMNS = ("timestamp", "name", "value", "unit", "labels", "kind", "metric", "app", "target", "run", "node", "commit")
 Batch = Sequence[Row[Any]]
 _BATCH_ROWS = 20_000
-# What makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection").
+# First characters that make a spreadsheet evaluate a cell (OWASP, "CSV Injection").
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -63,7 +63,7 @@ def _rows(database: Database, selection: Selection) -> Iterator[Batch]:
 
 
 def _write_csv(batches: Iterator[Batch], sink: BinaryIO) -> int:
-    """RFC 4180. Text that a spreadsheet would take for a formula has a quote in front."""
+    """RFC 4180. Text that a spreadsheet would evaluate is prefixed with a quote."""
     count = 0
     for first, batch in _counted(batches):
         text = io.StringIO(newline="")
@@ -94,7 +94,7 @@ def _write_sage(batches: Iterator[Batch], sink: BinaryIO) -> int:
             key: tuple[str, ...] = tuple(row[3:])
             meta = metas.get(key)
             if meta is None:
-                # One run and its series at a time: what went before will not come again.
+                # One run and its series at a time: earlier ones do not recur.
                 metas = {key: (meta := _meta(row))}
             at = format_utc(row.time_ns)
             lines.append(encode({"timestamp": at, "name": row.name, "value": row.value, "meta": meta}) + b"\n")
@@ -113,7 +113,7 @@ def _labels(text: str) -> dict[str, str]:
     try:
         labels = json.loads(text)
     except ValueError:
-        # Labels of more than the database keeps.
+        # Labels longer than the database's limit.
         return {"labels": text}
     return {str(name): str(value) for name, value in labels.items()}
 

@@ -21,7 +21,7 @@ from profileapp.store.text import stored_key
 
 RUNS_LIMIT = 20_000
 GOOD = ("passed", "worse", "over budget")
-"""Verdicts of runs that came to their end: the others' numbers are of something else."""
+"""Verdicts of finished runs: the numbers of others mean something else."""
 
 _COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
 _BUILD = re.compile(r"(.+)#([0-9]{1,9})")
@@ -38,7 +38,7 @@ def trends(database: Database, selection: Selection, metric: str = "", last: int
     """A trend of each target, device and series that is meant; of no more than the `last` runs.
 
     `metric` is a series as in a budget, with a statistic (the mean where it has none); "" for the headline numbers of
-    the last run of each target. Raises ConfigError where there is no such app or metric.
+    the last run of each target. Raises ConfigError for an unknown app or metric.
     """
     run = schema.run
     with database.transaction() as connection:
@@ -138,7 +138,7 @@ def _summaries(connection: Connection, run_key: int) -> list[tuple[int, SeriesSu
 
 
 def measured(database: Database, reference: str, app: str = "") -> list[Measured]:
-    """The runs that a word means: a run's id, JOB#NUMBER, the beginning of a commit, or a branch's last commit.
+    """The runs that a reference selects: a run's id, JOB#NUMBER, a commit's prefix, or a branch's last commit.
 
     Raises ConfigError where it means none.
     """
@@ -163,7 +163,7 @@ def measured(database: Database, reference: str, app: str = "") -> list[Measured
                 ]
     raise ConfigError(
         f"'{printable(reference)}': no folder, and in {database.name} no run's id, JOB#NUMBER, commit or branch "
-        "of a run that came to its end"
+        "of a run that finished"
     )
 
 
@@ -192,5 +192,5 @@ def _labels(text: str) -> dict[str, str]:
     try:
         return msgspec.json.decode(text, type=dict[str, str])
     except msgspec.DecodeError:
-        # Labels of more than the database keeps.
+        # Labels longer than the database's limit.
         return {"": text}

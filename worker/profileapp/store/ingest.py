@@ -30,7 +30,7 @@ STATISTICS = ("mean", "stddev", "min", "p50", "p90", "p95", "p99", "max", "last"
 LARGEST = 2**62
 """Whole numbers in a run must be smaller: a database has 64 bits, one of them the sign."""
 PATIENCE_S = 60.0
-"""How long a broken connection is tried again."""
+"""How long a lost connection is retried."""
 
 Outcome = Literal["stored", "already stored", "replaced"]
 
@@ -63,7 +63,7 @@ def store_folder(
     while True:
         try:
             if judged is None:
-                # Its samples need not be read to find out that it is there.
+                # Its samples need not be read to find that it is stored already.
                 known = _known_run(database, folder)
                 if known is not None:
                     return known
@@ -80,7 +80,7 @@ def store_folder(
 
 
 def _known_run(database: Database, folder: Path) -> Stored | None:
-    """The run of a folder where the database has it already, and finished."""
+    """The run of a folder where the database already has it, finished."""
     try:
         run = read_run(folder)
     except (FileNotFoundError, AgentError):
@@ -123,7 +123,7 @@ def _store(connection: Connection, judged: JudgedRun) -> Stored:
             )
         if known.state == "finished" or run.state != "finished":
             return Stored(run.id, run.target.name, "already stored", samples, judged.problems)
-        # A copy made while it ran, or what a crash left: the finished run takes its place.
+        # A copy made while it ran, or left by a crash: the finished run replaces it.
         remove_run(connection, known.id)
         outcome, key = "replaced", insert_new(connection, schema.run, row)
     if key is None:
@@ -141,7 +141,7 @@ def _row_of(connection: Connection, run_id: str) -> Row[Any] | None:
 
 
 def _difference(known: Row[Any], run: Run) -> str:
-    """What tells a stored run from another one with its id; "" where they are the same."""
+    """How a stored run differs from another one with its id; "" where they are the same."""
     facts: dict[str, str | int] = {
         "app": stored_key(run.app.name),
         "target": stored_key(run.target.name),

@@ -10,12 +10,12 @@ HEAD = "0003"
 """The newest step in `migrations/versions`."""
 KNOWN = ("0001", "0002", "0003")
 
-# One number for all: whoever holds it is the one that migrates. Any number that nobody else uses will do.
+# The advisory lock of migrations: an arbitrary number that no other program uses.
 _LOCK = 0x70726F66696C65
 
 
 def revision_of(connection: Connection) -> str | None:
-    """The step that the tables are at; None where there are no tables of ours."""
+    """The revision of the tables; None where profileapp has no tables."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -32,9 +32,9 @@ def check_revision(revision: str | None, name: str) -> None:
 
 
 def upgrade(connection: Connection, name: str, to: str = HEAD) -> None:
-    """Makes the tables, or takes the steps that are missing, all in the transaction that `connection` is in.
+    """Creates the tables, or applies the missing migrations, all in the transaction of `connection`.
 
-    Who comes second waits, and then finds nothing to do. Raises StoreError where the tables are newer.
+    A second caller waits, and then finds nothing to do. Raises StoreError where the tables are newer.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
@@ -42,7 +42,7 @@ def upgrade(connection: Connection, name: str, to: str = HEAD) -> None:
     check_revision(revision, name)
     if revision == to:
         return
-    # Takes longer to import than most commands take.
+    # Importing it takes longer than most commands.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Whose runs a Jenkins build may store: its own, of its own app.
+"""Which runs a Jenkins build may store: its own runs of its own app.
 
 A database is shared by many jobs, and what it holds is what their baselines are compared with. So the runs in a folder
 are checked against what Jenkins says of the build that stores them, and not against what the folder says.
@@ -33,7 +33,7 @@ class StoringBuild(msgspec.Struct, frozen=True):
 
 
 def check_own(run: Run, build: StoringBuild) -> None:
-    """Raises AgentError where a run is not one that this build made of its own app."""
+    """Raises AgentError for a run that this build did not make of its own app."""
     facts = (
         ("app", run.app.name, build.app),
         ("job", run.build.job, build.job),

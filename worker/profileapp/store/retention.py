@@ -1,4 +1,4 @@
-"""Keeps a database small: old samples thinned or removed, old runs removed. Statistics stay as long as their run."""
+"""Keeps a database small: thins or removes old samples, removes old runs. Statistics stay as long as their run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NO_SAMPLES = 2**62
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """What is kept of runs that began before a time (UTC nanoseconds since 1970; 0: of none).
+    """What remains of runs that began before a time (UTC nanoseconds since 1970; 0: no such runs).
 
     Samples of runs before `thin_before_ns` are thinned to `spacing_ns`; those of runs before `drop_before_ns` are
     removed; runs before `remove_before_ns` are removed with all they have.
@@ -42,7 +42,7 @@ class Pruned(msgspec.Struct, frozen=True):
 
 
 def prune(database: Database, policy: Policy, selection: Selection, *, dry_run: bool = False) -> Pruned:
-    """Applies a policy to the runs of a selection, each run in a transaction of its own: one that is cut goes on later.
+    """Applies a policy to the runs of a selection, one transaction each, so that an interrupted call can be repeated.
 
     With `dry_run` nothing is changed, and `samples` counts only those that would be removed whole.
     """

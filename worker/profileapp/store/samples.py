@@ -17,7 +17,7 @@ Part = tuple[int, SeriesData]
 _TABLE = "sample (run_series_id, position, time_ns, value)"
 _BLOCK_ROWS = 5000
 _STATEMENT_ROWS = 100
-"""SQLite takes a third of the time for as many in one statement; older ones bear 999 parameters."""
+"""One statement for this many takes SQLite a third of the time; older versions allow 999 parameters."""
 
 # A row in the binary format of COPY (PostgreSQL documentation, "COPY", "Binary Format"): how many fields, and each with
 # its length in front.

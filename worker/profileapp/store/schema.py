@@ -109,7 +109,7 @@ run_series = Table(
 sample = Table(
     "sample",
     metadata,
-    # No foreign key: to check it takes longer than to write the row. Who removes a run removes its samples.
+    # No foreign key: checking it takes longer than writing the row. Removing a run removes its samples explicitly.
     Column("run_series_id", _Id, primary_key=True, autoincrement=False),
     # Its place among the samples of the series: two may have the same time.
     Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
@@ -167,6 +167,6 @@ configuration_version = Table(
     _text("saved_role"),
     _whole("saved_ns"),
     _text("comment"),
-    # The YAML as it was given; NULL: removed by this version.
+    # The YAML as given; NULL: removed by this version.
     Column("content", Text),
 )

@@ -9,12 +9,12 @@ KEY_LIMIT = 200
 """Characters of a text that is searched for: PostgreSQL indexes no more than 2704 bytes."""
 TEXT_LIMIT = 10_000
 
-# PostgreSQL takes no NUL in a text, and no encoding takes a lone surrogate.
+# PostgreSQL refuses NUL in a text, and every encoding refuses a lone surrogate.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def stored_key(text: str) -> str:
-    """`text` as it is searched for. One that is too long keeps its beginning and is told apart by its SHA-256."""
+    """`text` as a search key. One that is too long keeps its beginning and is made unique by its SHA-256."""
     clean = stored_text(text, len(text))
     if len(clean) <= KEY_LIMIT:
         return clean
@@ -23,5 +23,5 @@ def stored_key(text: str) -> str:
 
 
 def stored_text(text: str, limit: int = TEXT_LIMIT) -> str:
-    """The beginning of `text`, without what no database takes."""
+    """The beginning of `text`, without characters that databases refuse."""
     return _UNSTORABLE.sub("�", text[:limit])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def thin(times_ns: Sequence[int], values: Sequence[float], spacing_ns: int) -> list[int]:
-    """Which samples to keep, ascending: of each span of `spacing_ns` the first, the least, the greatest and the last.
+    """The samples to keep, ascending: of each span of `spacing_ns` the first, the least, the greatest and the last.
 
     The spans are aligned to 1970, so that a second call with the same spacing keeps all that the first one kept. This
     is M4 (Jugel et al., "M4: A Visualization-Oriented Time Series Data Aggregation", 2014). Samples out of order are

@@ -1,4 +1,4 @@
-"""Inserts what is not there yet, in the words of either database."""
+"""Inserts rows that do not exist yet, in either database's dialect."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> 
 
     Where another transaction is about to insert the same, this waits for its end.
     """
-    # Each takes a while to import.
+    # Each is slow to import.
     if connection.dialect.name == "postgresql":
         from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415
     else:

@@ -20,7 +20,7 @@ def parse_url(text: str) -> URL:
         url = make_url(text)
         backend, driver = url.get_backend_name(), url.drivername.partition("+")[2]
     except (ArgumentError, ValueError) as error:
-        raise ConfigError(f"--db: is no URL of a database; must be {_ALLOWED}") from error
+        raise ConfigError(f"--db: is not a database URL; must be {_ALLOWED}") from error
     if backend in ("postgresql", "postgres") and driver in ("", "psycopg"):
         return url.set(drivername="postgresql+psycopg")
     if backend == "sqlite" and driver in ("", "pysqlite"):
@@ -34,6 +34,6 @@ def shown(url: URL) -> str:
     """The URL for a message, without its password; the path alone of a file."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
-    # A password may be given as a parameter as well.
+    # A parameter may contain a password as well.
     bare = url.difference_update_query([name for name in url.query if "pass" in name.lower()])
     return bare.set(drivername="postgresql").render_as_string(hide_password=True)

@@ -1,4 +1,4 @@
-"""Configurations that people keep for themselves, with every version of them."""
+"""Saved configurations, with every version of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of run.json version 2: `exit_reason`, `stddev`, and budgets that are met or violated."""
+"""The names of run.json version 2: `exit_reason`, `stddev`, and budgets that are met or violated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ROWS_AT_ONCE = 200
 
 
 def upgrade() -> None:
-    """Renames the columns, and rewrites the run.json that is kept with each run."""
+    """Renames the columns, and rewrites the run.json of each stored run."""
     op.alter_column("run", "ending", new_column_name="exit_reason")
     op.alter_column("run_series", "sd", new_column_name="stddev")
     connection = op.get_bind()
@@ -36,7 +36,7 @@ def upgrade() -> None:
 
 
 def version_2(document: str) -> str:
-    """A run.json of version 1, as text, in the words of version 2."""
+    """Converts the text of a run.json from version 1 to version 2."""
     content = json.loads(document)
     _rename(content)
     for repeat in content.get("repeats", ()):
