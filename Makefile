@@ -1,6 +1,6 @@
 # The commands a person types. Each does its work in scripts/, which can be called by hand as well.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format bench fuzz docs test-jenkins wheel clean
+.PHONY: help setup demo test test-fast lint format bench fuzz hostile docs test-jenkins wheel clean
 
 BIN := .venv/bin
 
@@ -32,6 +32,9 @@ bench: setup   ## what measuring itself costs
 
 fuzz: setup    ## ten minutes of garbled input for every parser
 	@PROFILEAPP_FUZZ_S=600 $(BIN)/python -m pytest -q tests/collect/test_fuzz.py
+
+hostile: setup ## every attack and fault, also those that take minutes
+	@PROFILEAPP_HOSTILE=1 $(BIN)/python -m pytest -q -s tests/hostile
 
 docs: setup    ## write the parts of docs/ that are made from the code
 	@$(BIN)/python scripts/make-docs

@@ -21,6 +21,14 @@ from helpers.private_postgres import PrivatePostgres
 ROOT = Path(__file__).parents[1]
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Attacks and faults that take minutes are run by `make hostile` alone."""
+    if os.environ.get("PROFILEAPP_HOSTILE") != "1":
+        long = [item for item in items if item.get_closest_marker("hostile_long")]
+        items[:] = [item for item in items if item not in long]
+        config.hook.pytest_deselected(items=long)
+
+
 @pytest.fixture(scope="session")
 def docker_client() -> Iterator[docker.DockerClient]:
     """The machine's Docker daemon, answering."""

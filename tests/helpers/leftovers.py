@@ -1,14 +1,31 @@
-"""What a run has made, and may have left, on the Docker daemon."""
+"""What runs have made, and may have left, on this machine and its Docker daemon."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import docker
 
+from profileapp.run.agent.run_processes import find_run_processes
+
 
 def left_of(docker_client: docker.DockerClient, state: Path) -> set[str]:
-    """Containers and networks of a state folder. The lists alone: others' come and go meanwhile."""
+    """Containers, networks, volumes and images of a state folder. The lists alone: others' come and go meanwhile."""
     api = docker_client.api
-    listed = [*api.containers(all=True), *api.networks(filters={"label": "profileapp.state"})]
-    return {each["Id"] for each in listed if str(state) in str(each["Labels"])}
+    listed = [*api.containers(all=True), *api.networks(), *(api.volumes()["Volumes"] or ()), *api.images(all=True)]
+    return {str(each.get("Id") or each["Name"]) for each in listed if str(state) in str(each.get("Labels"))}
+
+
+def images_named(docker_client: docker.DockerClient, run_ids: set[str]) -> set[str]:
+    """Images whose name tells that one of these runs brought them."""
+    names = (name for each in docker_client.api.images() for name in each.get("RepoTags") or ())
+    return {name for name in names if any(run_id in name for run_id in run_ids)}
+
+
+def left_on_machine(state: Path, run_ids: set[str]) -> set[str]:
+    """Files, folders and sockets in a state folder but for its lock, mounts below it, and processes of the runs."""
+    files = {str(path) for path in state.rglob("*") if path.name != "profileapp.lock"}
+    mounts = {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if str(state) in line}
+    processes = {f"process {pid}" for run_id in run_ids for pid in find_run_processes(run_id) if pid != os.getpid()}
+    return files | mounts | processes

@@ -88,11 +88,11 @@ def test_a_worker_in_a_container_is_seen_from_the_machine_itself(own: Worker) ->
 def test_marks_are_one_users_of_one_machine(tmp_path: Path, own: Worker) -> None:
     (tmp_path / "id").write_text("0" * 32)
     assert owner(tmp_path / "id") != owner() and owner().endswith(f"-{os.getuid()}")
-    marks = Marks(owner(), "here", tmp_path / "lock")
+    marks = Marks(owner(), tmp_path, tmp_path / "lock")
     labels = marks.labels(RUN)
     assert marks.read_labels(labels) == marks.read_image_name(marks.image_name(RUN)) == (RUN, own)
     assert len(marks.image_name(RUN).partition(":")[2]) <= 128, "what Docker takes for a tag"
-    other = Marks(f"{owner()}0", "here", tmp_path / "lock")
+    other = Marks(f"{owner()}0", tmp_path, tmp_path / "lock")
     assert other.read_labels(labels) is other.read_image_name(marks.image_name(RUN)) is None
     for label in (RUN_LABEL, OWNER_LABEL, WORKER_LABEL):
         for value in ("", "../..", "x" * 1000):

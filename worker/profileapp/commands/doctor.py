@@ -81,7 +81,7 @@ def _network() -> Network:
     api = connect()[0]
     run_id = new_run_id()
     # Without the agent's lock: it measures nothing.
-    labels = Marks(owner(), "doctor", Path("/nonexistent")).labels(run_id)
+    labels = Marks(owner(), Path("/nonexistent"), Path("/nonexistent")).labels(run_id)
     made, network = open_network(api, run_id, labels, internet=False)
     close_network(api, made)
     return network

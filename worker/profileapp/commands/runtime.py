@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -70,7 +69,7 @@ def docker_runtime(source: ImageSource, state: State, login: RegistryLogin | Non
     from profileapp.run.docker.marks import Marks  # noqa: PLC0415
     from profileapp.run.docker.runtime import DockerRuntime  # noqa: PLC0415
 
-    marks = Marks(owner(), f"{platform.node()}:{state.folder}", state.lock_path)
+    marks = Marks(owner(), state.folder, state.lock_path)
     return DockerRuntime(source, marks, login)
 
 

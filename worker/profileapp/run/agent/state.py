@@ -56,16 +56,20 @@ class State(msgspec.Struct, frozen=True):
         Raises AgentError.
         """
         run_id = new_run_id()
-        new, path = self.folder / f"{run_id}{_NEW_SUFFIX}", self._file_of(run_id)
+        new, path, scratch = self.folder / f"{run_id}{_NEW_SUFFIX}", self._file_of(run_id), self.scratch_of(run_id)
+        descriptor = -1
         try:
             descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.write(descriptor, runtime.encode())
             # Whoever sees it under its name sees it locked: no sweep takes a run for dead that only begins.
             new.rename(path)
-            scratch = self.scratch_of(run_id)
             scratch.mkdir(mode=0o700)
         except OSError as error:
+            if descriptor >= 0:
+                for each in (new, path):
+                    each.unlink(missing_ok=True)
+                os.close(descriptor)
             raise AgentError(f"{self.folder}: cannot be written ({error.strerror}); set {STATE_VARIABLE}") from error
         return LiveRun(run_id, scratch, path, descriptor)
 

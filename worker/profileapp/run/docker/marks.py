@@ -6,6 +6,7 @@ measured.
 
 from __future__ import annotations
 
+import platform
 import re
 from pathlib import Path
 
@@ -25,10 +26,10 @@ _IMAGE_NAME = re.compile(rf"{IMAGE_REPOSITORY}/([^:/]+):([^.]+)\.(.+)")
 
 
 class Marks(msgspec.Struct, frozen=True):
-    """Of all that this worker makes. `owner` is this user of this machine, `state` where its files are."""
+    """Of all that this worker makes. `owner` is this user of this machine, `folder` where its files are."""
 
     owner: str
-    state: str
+    folder: Path
     lock_path: Path
 
     @property
@@ -42,7 +43,7 @@ class Marks(msgspec.Struct, frozen=True):
             RUN_LABEL: run_id,
             OWNER_LABEL: self.owner,
             WORKER_LABEL: str(self.worker),
-            STATE_LABEL: self.state,
+            STATE_LABEL: f"{platform.node()}:{self.folder}",
         }
 
     def image_name(self, run_id: str) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import APIError
 from docker.types import Mount as DockerMount
 from docker.types import Ulimit
 
@@ -22,6 +21,7 @@ from profileapp.run.agent.ownership import life_of
 from profileapp.run.agent.run_processes import kill_run_processes
 from profileapp.run.agent.state import LiveRun
 from profileapp.run.docker.container import Container
+from profileapp.run.docker.failures import is_the_images, what_to_do
 from profileapp.run.docker.folder_removal import empty_as_root
 from profileapp.run.docker.image import GONE, one_line
 from profileapp.run.docker.image_source import ImageSource
@@ -84,21 +84,21 @@ class DockerRuntime:
     def start(self, launch: Launch, output: Callable[[bytes], None], exited: Callable[[], None]) -> RunningApp:
         try:
             container_id = self._create(launch)
-        except APIError as error:
-            if error.is_client_error():
-                return NeverStarted(f"the container was refused: {one_line(error)}")
-            raise AgentError(f"the daemon cannot make a container ({one_line(error)})") from error
         except GONE as error:
-            raise AgentError(f"the daemon cannot make a container ({one_line(error)})") from error
+            if is_the_images(error):
+                return NeverStarted(f"the app could not be started: {one_line(error)}")
+            raise AgentError(f"the daemon cannot make a container ({what_to_do(error, self._marks.folder)})") from error
         app = Container(self._api, container_id, output, exited)
         try:
             app.start()
         except GONE as error:
-            if _is_the_apps_fault(error):
+            if is_the_images(error):
                 app.refuse(f"the app could not be started: {one_line(error)}")
                 return app
             app.remove()
-            raise AgentError(f"the daemon cannot start a container ({one_line(error)})") from error
+            raise AgentError(
+                f"the daemon cannot start a container ({what_to_do(error, self._marks.folder)})"
+            ) from error
         return app
 
     def service_host(self, limits: Limits) -> DockerServiceHost:
@@ -204,8 +204,3 @@ def daemon_version(info: dict[str, Any]) -> str:
 
 def _has_nvidia(info: dict[str, Any]) -> bool:
     return "nvidia" in (info.get("Runtimes") or {})
-
-
-def _is_the_apps_fault(error: Exception) -> bool:
-    """Whether an app that cannot be started is to blame itself: its image has no such user, folder or program."""
-    return isinstance(error, APIError) and (error.is_client_error() or "OCI runtime" in str(error.explanation))

@@ -18,7 +18,8 @@ from profileapp.errors import AgentError
 from profileapp.model.run import Network
 from profileapp.model.target import Ready, Service
 from profileapp.run.docker.container import Container
-from profileapp.run.docker.image import GONE, one_line
+from profileapp.run.docker.failures import what_to_do
+from profileapp.run.docker.image import GONE
 from profileapp.run.docker.marks import Marks
 from profileapp.run.docker.network import close_network, name_servers, network_settings, open_network
 from profileapp.run.docker.playback import playback_settings, python_mounts
@@ -69,14 +70,14 @@ class DockerServiceHost:
                 **network_settings(launch.network, name),
             )
         except GONE as error:
-            raise AgentError(f"service {name} cannot be made ({one_line(error)})") from error
+            raise AgentError(f"service {name} cannot be made ({what_to_do(error, self._marks.folder)})") from error
         probe = ReadyProbe(self._api, name, launch.network, self._images.empty, self._marks.labels(launch.run_id))
         container = DockerService(self._api, str(created["Id"]), output, exited, probe)
         try:
             container.start()
         except GONE as error:
             container.remove()
-            raise AgentError(f"service {name} cannot be started ({one_line(error)})") from error
+            raise AgentError(f"service {name} cannot be started ({what_to_do(error, self._marks.folder)})") from error
         return container
 
     def _settings(self, launch: ServiceLaunch) -> dict[str, Any]:
