@@ -25,6 +25,11 @@ _PLAIN_TAGS = frozenset(
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "seq", "map")
 )
 _MERGE_TAG = "tag:yaml.org,2002:merge"
+_PLAIN_NUMBER = re.compile(
+    r"[-+]?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{0,20})?(?:[eE][-+]?[0-9]{1,3})?"
+    r"|[-+]?\.[0-9]{1,20}(?:[eE][-+]?[0-9]{1,3})?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+)
+"""A number that reads the same to everybody; what else YAML 1.1 takes for one is text."""
 _SPACES = re.compile(r"\s+")
 
 
@@ -159,8 +164,8 @@ class _Builder:
         for source in merged:
             if not isinstance(source, yaml.MappingNode):
                 self.issues.append(ConfigIssue(path, "merges (<<) something that is not a mapping"))
-            elif only is None:
-                self._merge(source, path, result)
+            else:
+                self._merge(source, path, result, only)
         return result
 
     def _has_room(self, path: DataPath) -> bool:
@@ -175,7 +180,9 @@ class _Builder:
         self.issues.append(ConfigIssue(path[:1], f"holds more than {bounds}, aliases followed"))
         return False
 
-    def _merge(self, source: yaml.MappingNode, path: DataPath, into: dict[str, Any]) -> None:
+    def _merge(
+        self, source: yaml.MappingNode, path: DataPath, into: dict[str, Any], only: frozenset[str] | None = None
+    ) -> None:
         if not self._has_room(path):
             return
         for key_node, value_node in source.value:
@@ -183,7 +190,9 @@ class _Builder:
                 nested = value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
                 for node in nested:
                     if isinstance(node, yaml.MappingNode):
-                        self._merge(node, path, into)
+                        self._merge(node, path, into, only)
+            elif only is not None and key_node.value not in only:
+                continue
             elif isinstance(key_node, yaml.ScalarNode) and key_node.value not in into:
                 here = (*path, key_node.value)
                 self.key_positions[here] = _position(key_node)
@@ -193,9 +202,12 @@ class _Builder:
         self.raw_scalars[path] = node.value
         if node.tag.endswith(":timestamp"):
             return node.value
+        if node.tag.endswith((":int", ":float")) and not _PLAIN_NUMBER.fullmatch(node.value):
+            # YAML 1.1 reads 0120 as 80, 1:30 as 90 and 1_0 as 10; whoever writes it means text, or another number.
+            return node.value
         try:
             return self._constructor.construct_object(node)
-        except (ValueError, yaml.YAMLError):
+        except (ValueError, LookupError, TypeError, ArithmeticError, yaml.YAMLError):
             self.issues.append(
                 ConfigIssue(path, f"is {node.value[:40]!r}, which YAML cannot read as a {node.tag[18:]}")
             )

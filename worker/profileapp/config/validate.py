@@ -66,7 +66,7 @@ class _Validator:
         if "anyOf" in schema:
             yield from self._check_any(data, schema, path)
         elif not _fits_type(data, schema):
-            yield ConfigIssue(path, f"is {show(data)}, but must be {self.allowed(schema)}{_quote_hint(data, schema)}")
+            yield ConfigIssue(path, f"is {show(data)}, but must be {self.allowed(schema)}{_quote_hint(data, [schema])}")
         elif isinstance(data, dict):
             yield from self._check_object(data, schema, path)
         elif isinstance(data, list):
@@ -89,7 +89,8 @@ class _Validator:
         if inner is not None:
             yield from inner
         else:
-            yield ConfigIssue(path, f"is {show(data)}, but must be {self.allowed(schema)}")
+            hint = _quote_hint(data, [self._resolve(form) for form in schema["anyOf"]])
+            yield ConfigIssue(path, f"is {show(data)}, but must be {self.allowed(schema)}{hint}")
 
     def _check_object(self, data: dict[str, Any], schema: Schema, path: DataPath) -> Iterator[ConfigIssue]:
         properties: Mapping[str, Schema] = schema.get("properties", {})
@@ -192,6 +193,21 @@ def _fits_type(data: Any, schema: Schema) -> bool:
     return isinstance(data, _TYPES[kind])
 
 
-def _quote_hint(data: Any, schema: Schema) -> str:
-    """YAML reads `on` as true and `1.10` as 1.1: who meant the text must quote it."""
-    return "; write it in quotes" if schema.get("type") == "string" and isinstance(data, bool | int | float) else ""
+def _quote_hint(data: Any, forms: Sequence[Schema]) -> str:
+    """YAML reads `on` as true and `1.10` as 1.1: who meant the text must quote it, and who meant the number must not.
+
+    Nor may a number be one that YAML 1.1 reads as another (`0120` as 80, `1:30` as 90), which `source` leaves as text.
+    """
+    kinds = {form.get("type") for form in forms}
+    if isinstance(data, bool | int | float):
+        return "; write it in quotes" if kinds == {"string"} else ""
+    if not isinstance(data, str):
+        return ""
+    if kinds & {"integer", "number"}:
+        if re.fullmatch(r"[-+]?[0-9]{1,18}(\.[0-9]+)?", data) and not re.match(r"[-+]?0[0-9]", data):
+            return "; write it without quotes"
+        if re.fullmatch(r"[-+]?[0-9][0-9a-zA-Z_:.+-]*", data):
+            return "; a number is written in plain decimal digits, with no zero before it"
+    if "boolean" in kinds and data.lower() in ("true", "false", "yes", "no", "on", "off"):
+        return "; write it without quotes"
+    return ""
