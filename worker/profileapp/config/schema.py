@@ -230,7 +230,8 @@ class ServiceSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Annotated[
             str,
             Meta(
-                max_length=300,
+                pattern=r"^\s*[A-Za-z0-9][A-Za-z0-9._/:@-]{0,298}\s*$",
+                extra_json_schema={"x-allowed": "the name of an image, such as redis:7"},
                 description="Its image. Left out with `playback`: the one that is built in; with `broker`: rabbitmq:3.",
                 examples=["redis:7"],
             ),

@@ -151,7 +151,7 @@ class _Builder:
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
             if only is not None and key not in only:
                 continue
-            if not isinstance(key, str):
+            if not isinstance(key, str) or _is_half_a_letter(key):
                 self.issues.append(ConfigIssue(path, "has a key that is not text"))
                 continue
             here = (*path, key)
@@ -191,15 +191,20 @@ class _Builder:
                 for node in nested:
                     if isinstance(node, yaml.MappingNode):
                         self._merge(node, path, into, only)
-            elif only is not None and key_node.value not in only:
+            elif only is not None and (not isinstance(key_node, yaml.ScalarNode) or key_node.value not in only):
                 continue
-            elif isinstance(key_node, yaml.ScalarNode) and key_node.value not in into:
+            elif not isinstance(key_node, yaml.ScalarNode) or _is_half_a_letter(key_node.value):
+                self.issues.append(ConfigIssue(path, "merges (<<) a key that is not text"))
+            elif key_node.value not in into:
                 here = (*path, key_node.value)
                 self.key_positions[here] = _position(key_node)
                 into[key_node.value] = self.value(value_node, here)
 
     def _scalar(self, node: yaml.Node, path: DataPath) -> Any:
         self.raw_scalars[path] = node.value
+        if _is_half_a_letter(node.value):
+            self.issues.append(ConfigIssue(path, "holds an escaped half of a letter (\\ud800 to \\udfff)"))
+            return None
         if node.tag.endswith(":timestamp"):
             return node.value
         if node.tag.endswith((":int", ":float")) and not _PLAIN_NUMBER.fullmatch(node.value):
@@ -212,6 +217,15 @@ class _Builder:
                 ConfigIssue(path, f"is {node.value[:40]!r}, which YAML cannot read as a {node.tag[18:]}")
             )
             return None
+
+
+def _is_half_a_letter(text: str) -> bool:
+    """Whether a text holds a surrogate, which is no letter and can be written nowhere."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _position(node: yaml.Node) -> Position:

@@ -65,6 +65,8 @@ class _Validator:
         schema = self._resolve(schema)
         if "anyOf" in schema:
             yield from self._check_any(data, schema, path)
+        elif "enum" in schema and isinstance(data, dict | list):
+            yield ConfigIssue(path, f"is {show(data)}, but must be {self.allowed(schema)}")
         elif not _fits_type(data, schema):
             yield ConfigIssue(path, f"is {show(data)}, but must be {self.allowed(schema)}{_quote_hint(data, [schema])}")
         elif isinstance(data, dict):
@@ -128,7 +130,7 @@ class _Validator:
         choices = schema.get("enum")
         if choices is not None:
             if data not in choices:
-                yield ConfigIssue(path, f"is {show(data)}{did_you_mean(str(data), choices)}")
+                yield ConfigIssue(path, f"is {show(data)}{did_you_mean(str(data)[:60], choices)}")
             return
         fits = True
         if isinstance(data, str):
@@ -169,7 +171,7 @@ class _Validator:
 
 def did_you_mean(word: str, choices: Sequence[str]) -> str:
     """`; did you mean 'timeout'? allowed: agent, args, …`."""
-    near = get_close_matches(word.lower().replace("_", "-"), choices, n=1, cutoff=0.6)
+    near = get_close_matches(word[:200].lower().replace("_", "-"), choices, n=1, cutoff=0.6)
     return (f"; did you mean {near[0]!r}?" if near else ";") + f" allowed: {', '.join(choices)}"
 
 

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from profileapp.model.text import printable
+
 OnTimeout = Literal["end", "fail"]
 FunctionClock = Literal["cpu", "wall"]
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
@@ -55,7 +57,7 @@ class Ready(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         if self.http:
             return f"http :{self.http}"
-        return f"tcp :{self.tcp}" if self.tcp else f"log {self.log!r}" if self.log else f"file {self.file}"
+        return f"tcp :{self.tcp}" if self.tcp else f"log {self.log!r}" if self.log else f"file {printable(self.file)}"
 
 
 class Stream(msgspec.Struct, frozen=True):

@@ -33,7 +33,7 @@ def check_dataset(folder: Path, dataset: str) -> str:
     except FileNotFoundError:
         return ", but there is no such folder or file beside the sage.yaml"
     except (OSError, RuntimeError) as error:
-        return f", which cannot be read ({error})"
+        return f", which cannot be read ({_reason(error)})"
     if not resolved.is_relative_to(folder.resolve()):
         return ", a link that leads out of the folder of the sage.yaml"
     if not (resolved.is_dir() or resolved.is_file()):
@@ -77,5 +77,9 @@ def _check_files(folder: Path, resolved: Path) -> str:
                     "run `git lfs pull`, or turn on LFS in the job's checkout"
                 )
     except (OSError, RuntimeError) as error:
-        return f", which cannot be read ({error})"
+        return f", which cannot be read ({_reason(error)})"
     return ""
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else "") or type(error).__name__

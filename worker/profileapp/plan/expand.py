@@ -17,15 +17,19 @@ from profileapp.config.source import DataPath
 from profileapp.config.validate import did_you_mean, show
 from profileapp.errors import ConfigError
 from profileapp.model.budget import parse_budget
-from profileapp.model.quantity import parse_duration_s, parse_temperature_c
+from profileapp.model.quantity import parse_temperature_c
 from profileapp.model.target import SECRET_PREFIX, App, Dataset, Plan, Secret, Service, Target
 from profileapp.plan.dataset import ant_patterns, check_dataset, check_url, is_archive
+from profileapp.plan.duration import duration_s
 from profileapp.plan.names import RESERVED, derived_name, first_free, slug, with_suffix
 from profileapp.plan.services import ServiceParts, expand_services
 
 INTERVAL_MIN_S = 0.01
 INTERVAL_MAX_S = 600.0
 TARGET_LIMIT = 500
+LABEL_LIMIT = 200
+ARGUMENT_LIMIT_BYTES = 128 * 1024 - 1
+"""What Linux takes as one argument, or as one variable with its name. Source: execve(2)."""
 
 _DEFAULT = Target("")
 
@@ -95,6 +99,8 @@ class _Expansion:
         labels = [agents] if isinstance(agents, str) else agents
         if not labels:
             self._report_issue(where, "is an empty list; leave it out to run on any agent")
+        if any(len(label) > LABEL_LIMIT or not label.isprintable() for label in labels):
+            self._report_issue(where, f"is no label of Jenkins: one line of at most {LABEL_LIMIT} characters")
         name = section.name if section.name is not UNSET else ""
         targets = []
         for label in labels:
@@ -156,7 +162,9 @@ class _Expansion:
         if not 1 <= below_c <= 120:
             self._report_issue(where, f"is {below_c:g} °C, but must be from 1 to 120 °C")
         timeout = given.timeout
-        return below_c, _DEFAULT.cool_timeout_s if isinstance(timeout, UnsetType) else parse_duration_s(timeout)
+        if isinstance(timeout, UnsetType):
+            return below_c, _DEFAULT.cool_timeout_s
+        return below_c, duration_s((*where[:-1], "timeout"), timeout, self._report_issue)
 
     def _args(self, where: DataPath, given: Args | UnsetType) -> tuple[str, ...]:
         if isinstance(given, UnsetType):
@@ -169,6 +177,10 @@ class _Expansion:
                 return ()
         else:
             args = tuple(self._sage.raw_scalar((*where, position)) for position in range(len(given)))
+        if any(len(arg.encode()) > ARGUMENT_LIMIT_BYTES for arg in args):
+            self._report_issue(
+                where, f"holds an argument of more than {ARGUMENT_LIMIT_BYTES} bytes, which no program can be given"
+            )
         if any("\0" in arg for arg in args):
             self._report_issue(where, "holds a NUL character, which no program can be given")
         return args
@@ -186,6 +198,10 @@ class _Expansion:
         for key, value in env.items():
             if key.startswith("PROFILEAPP_"):
                 self._report_issue((*where, key), "is a variable that profileapp itself sets", of_key=True)
+            if len(f"{key}={value}".encode()) > ARGUMENT_LIMIT_BYTES:
+                self._report_issue(
+                    (*where, key), f"has more than {ARGUMENT_LIMIT_BYTES} bytes, which no program can be given"
+                )
             if "\0" in value:
                 self._report_issue((*where, key), "holds a NUL character, which no program can be given")
         return env
@@ -258,7 +274,8 @@ class _Expansion:
         return interval_s
 
     def _duration(self, index: int, section: TargetSection, key: str, default: float) -> float:
-        return parse_duration_s(self._given(index, section, key, default)[1])
+        where, value = self._given(index, section, key, default)
+        return duration_s(where, value, self._report_issue)
 
     def _defaults_scope(self) -> tuple[DataPath, Any]:
         defaults = self._profiling.defaults

@@ -10,8 +10,8 @@ from profileapp.config.schema import Args, DatasetSection, Env, ReadySection, Se
 from profileapp.config.schema import Secrets as SecretsSection
 from profileapp.config.source import DataPath
 from profileapp.config.validate import did_you_mean
-from profileapp.model.quantity import parse_duration_s
 from profileapp.model.target import Dataset, Ready, Secret, Service, Stream
+from profileapp.plan.duration import duration_s
 
 APP_NAME = "app"
 """The host name of the app itself."""
@@ -112,7 +112,9 @@ def _ready(where: DataPath, section: ReadySection | UnsetType, parts: ServicePar
     port = int(given["http"].partition("/")[0]) if "http" in given else 1
     if port > 65535:
         parts.report_issue((*where, "http"), f"has port {port}, but ports end at 65535")
-    timeout_s = Ready().timeout_s if section.timeout is UNSET else parse_duration_s(section.timeout)
+    timeout_s = Ready().timeout_s
+    if not isinstance(section.timeout, UnsetType):
+        timeout_s = duration_s((*where, "timeout"), section.timeout, parts.report_issue)
     return Ready(**given, timeout_s=timeout_s)
 
 

@@ -1,0 +1,20 @@
+"""Durations of a sage.yaml, as numbers or as text, within one bound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from profileapp.config.source import DataPath
+from profileapp.model.quantity import parse_duration_s
+
+LONGEST_S = 31_536_000.0
+"""A year; the schema bounds numbers alone."""
+
+
+def duration_s(where: DataPath, value: float | str, report_issue: Callable[[DataPath, str], None]) -> float:
+    """Seconds of a duration that the schema has taken; what is longer than LONGEST_S is reported."""
+    seconds = parse_duration_s(value)
+    if not seconds <= LONGEST_S:
+        report_issue(where, f"is {seconds:g} s, but must be at most 8760h")
+        return 0.0
+    return seconds
