@@ -12,7 +12,10 @@ from xml.etree import ElementTree
 import pytest
 from tests.store.runs import CPU, FPS, SECOND_NS, START_NS, a_run, record
 
+from profileapp.judge.verdict import judge_folder
 from profileapp.model.run import Agent, Build, Repeat
+from profileapp.record.folder import RunFolder
+from profileapp.record.reader import read_run
 from profileapp.store.database import open_database
 from profileapp.store.ingest import store_folder
 
@@ -84,6 +87,45 @@ def test_worse_and_the_same(builds: Path, earlier: list[str]) -> None:
         ("fps", "same", BUILDS),
     ]
     assert output["targets"]["gpu"]["build"] == "objcounter/main#11"
+
+
+def test_numbers_are_those_that_the_run_was_judged_with_and_no_sample_is_read(
+    builds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_build(builds / "profile", "now", 50, 8.5)
+    for folder in (*builds.glob("builds/*/profile/gpu"), builds / "profile/gpu"):
+        judged = judge_folder(folder)
+        RunFolder(folder).write_run(judged.run)
+    expected = baseline("profile", "--against", "builds", "--json", cwd=builds)
+    for metrics in builds.glob("**/metrics.ndjson"):
+        metrics.write_text("not to be read")
+    found = baseline("profile", "--against", "builds", "--json", cwd=builds)
+    assert found.stdout == expected.stdout and found.returncode == 1
+
+
+def test_a_run_that_was_recorded_and_not_judged_is_judged_now(builds: Path) -> None:
+    """As where the worker was killed between the two; its samples are all there."""
+    a_build(builds / "profile", "now", 50, 8.5)
+    assert not read_run(builds / "profile/gpu").summary
+    assert baseline("profile", "--against", "builds", cwd=builds).returncode == 1
+
+
+@pytest.mark.parametrize("what", ["no file", "an empty file"])
+def test_the_first_build_has_no_earlier_runs_and_that_is_no_fault(builds: Path, what: str) -> None:
+    if what == "an empty file":
+        (builds / "first.db").touch()
+    a_build(builds / "profile", "now", 50, 8.5)
+    done = baseline("profile", "--branch", "main", "--db", "first.db", cwd=builds)
+    assert done.returncode == 0, done.stderr
+    assert "nothing to compare with yet: first.db: " in done.stderr
+    outcome = json.loads((builds / "profile/baseline-outcome.json").read_text())
+    assert (outcome["result"], outcome["message"]) == ("SUCCESS", "")
+    assert all(each.find("skipped") is not None for each in _cases(builds))
+
+
+def test_a_database_in_no_folder_is_a_mistake(builds: Path) -> None:
+    a_build(builds / "profile", "now", 50, 8.5)
+    assert baseline("profile", "--db", "no/such/first.db", cwd=builds).returncode == 4
 
 
 def test_nothing_to_hold_it_against_is_a_result_of_its_own(builds: Path, earlier: list[str]) -> None:

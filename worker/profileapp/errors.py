@@ -6,6 +6,7 @@ ProfileappError
 ├── DatasetError    3  the named dataset is unavailable, or does not match its description
 ├── AgentError      4  the agent could not measure (no daemon, no rights, disk full)
 ├── StoreError      4  the database cannot be reached, read or written
+│   └── EmptyDatabaseError  nothing was ever stored in it
 └── Unavailable        a metric is unavailable here; its text is the reason of a skipped test case
     └── AppEnded       not this time: the app ended before it could be sampled
 """
@@ -78,6 +79,10 @@ class StoreError(ProfileappError):
     """The database cannot be reached, read or written. What is in the artifacts is untouched."""
 
     exit_code = ExitCode.NOT_MEASURED
+
+
+class EmptyDatabaseError(StoreError):
+    """There is no database yet, or one without tables: nothing was ever stored in it."""
 
 
 class Unavailable(Exception):

@@ -18,10 +18,10 @@ from profileapp.commands.outcome_file import OutcomeFile, on_budget_option
 from profileapp.commands.selection import moment_ns
 from profileapp.commands.store import is_folder, run_folders
 from profileapp.commands.written_folder import WrittenFolder
-from profileapp.errors import AgentError, ConfigError
+from profileapp.errors import AgentError, ConfigError, EmptyDatabaseError
 from profileapp.judge.baseline import GOOD, alpha_of, compare, is_worse
 from profileapp.judge.outcome import Cause, baseline_outcome, not_compared
-from profileapp.judge.verdict import JudgedRun, judge_folder, without_judgement
+from profileapp.judge.verdict import JudgedRun, judged_before, without_judgement
 from profileapp.model.clock import format_utc
 from profileapp.model.outcome import Effect, Policy
 from profileapp.model.run import Baseline, Run
@@ -99,7 +99,7 @@ def command(
     with outcome_file.told(not_compared):
         folders = run_folders(folder)
         outcome_file.planned = [each.name for each in folders]
-        judged = [judge_folder(each) for each in folders]
+        judged = [judged_before(each) for each in folders]
         since_ns = moment_ns("--since", since)
         find = _in_folders(against, branch, since_ns) if against else _in_database(db, branch, since_ns)
         earlier = [find(each.run) if each.verdict in JUDGED else () for each in judged]
@@ -161,7 +161,12 @@ def _shown(wall_ns: int) -> str:
 
 
 def _in_database(db: str, branch: str, since_ns: int) -> Find:
-    database = open_store(db, write=False)
+    try:
+        database = open_store(db, write=False)
+    except EmptyDatabaseError as error:
+        # The first build of all.
+        click.echo(f"profileapp: nothing to compare with yet: {error}", err=True)
+        return lambda _: ()
     from profileapp.store.earlier import earlier_runs  # noqa: PLC0415
     from profileapp.store.select import Selection  # noqa: PLC0415
 
@@ -179,7 +184,7 @@ def _in_database(db: str, branch: str, since_ns: int) -> Find:
 
 
 def _in_folders(folders: Sequence[Path], branch: str, since_ns: int) -> Find:
-    judged = [judge_folder(each) for folder in folders for each in _runs_below(folder)]
+    judged = [judged_before(each) for folder in folders for each in _runs_below(folder)]
     good = [each.run for each in judged if each.verdict in GOOD]
 
     def find(run: Run) -> Sequence[Run]:

@@ -202,7 +202,7 @@ def _run(request: _Request, outcome_file: OutcomeFile, no_report: bool, as_json:
         app=plan.app,
         runtime=chosen,
         limits=limits,
-        build=build_facts(os.environ),
+        build=build_facts(os.environ, config.resolve().parent),
         find_sources=sources,
         secrets=take_secrets(plan.targets, os.environ, login.secrets if login else ()),
         hottest_c=hottest_c,

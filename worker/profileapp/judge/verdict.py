@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from profileapp.errors import ExitCode, worst
+from profileapp.errors import AgentError, ExitCode, worst
 from profileapp.judge.baseline import is_worse
 from profileapp.judge.budget import judge_budget
 from profileapp.judge.derived import derived
@@ -25,7 +25,7 @@ from profileapp.model.series import Series
 from profileapp.model.table import FunctionRow, KernelRow
 from profileapp.model.target import App, Target
 from profileapp.model.text import printable
-from profileapp.record.reader import Recording, read_log_tail, read_recording
+from profileapp.record.reader import Recording, read_log_tail, read_recording, read_run
 from profileapp.record.series_data import SeriesData
 from profileapp.record.table_files import read_functions, read_kernels
 
@@ -62,6 +62,31 @@ def judge_folder(folder: Path) -> JudgedRun:
     except Exception as error:
         # A bug that one app's numbers trigger must not take away the report of the other targets.
         return _unjudged(folder, recorded or _unknown(folder), error)
+
+
+def judged_before(folder: Path) -> JudgedRun:
+    """The run of a folder as `run.json` has it judged already: no sample is read, and `series` is empty.
+
+    Where it was not judged, as after a crash, that is done now.
+    """
+    try:
+        run = read_run(folder)
+    except (FileNotFoundError, AgentError):
+        return judge_folder(folder)
+    if run.state == "finished" and not run.summary:
+        return judge_folder(folder)
+    return JudgedRun(
+        run=run,
+        verdict=verdict_of(run),
+        exit_code=exit_code_of(run),
+        headline=headlines(run.summary),
+        folder=folder,
+        series={},
+        app_log_tail="",
+        functions=(),
+        kernels=(),
+        problems=(),
+    )
 
 
 def without_judgement(judged: JudgedRun, error: Exception) -> JudgedRun:

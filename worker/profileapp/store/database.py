@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from profileapp.errors import StoreError
+from profileapp.errors import EmptyDatabaseError, StoreError
 from profileapp.model.text import printable
 from profileapp.store.migrate import HEAD, check_revision, revision_of, upgrade
 from profileapp.store.url import parse_url, shown
@@ -66,8 +66,10 @@ def open_database(text: str, *, write: bool) -> Database:
             if write and revision != HEAD:
                 upgrade(connection, name)
         if not write and revision != HEAD:
-            what = "holds no tables of profileapp" if revision is None else "has the tables of an older profileapp"
-            raise StoreError(f"{name}: {what}; `profileapp store --db …` without a folder brings it up to date")
+            update = "`profileapp store --db …` without a folder brings it up to date"
+            if revision is None:
+                raise EmptyDatabaseError(f"{name}: holds no tables of profileapp; {update}")
+            raise StoreError(f"{name}: has the tables of an older profileapp; {update}")
     return database
 
 
@@ -133,7 +135,8 @@ def _check_file(path: Path, name: str, *, write: bool) -> None:
         if path.is_dir():
             raise StoreError(f"{name}: is a folder; name a file")
         if not path.exists() and not write:
-            raise StoreError(f"{name}: no such database; `profileapp store DIR --db {name}` makes it")
+            kind = EmptyDatabaseError if path.parent.is_dir() else StoreError
+            raise kind(f"{name}: no such database; `profileapp store DIR --db {name}` makes it")
         if write and not path.parent.is_dir():
             raise StoreError(f"{name}: the folder {path.parent} is not there; make it first")
         # SQLite opens a read-only file without an error, and fails at the first write.

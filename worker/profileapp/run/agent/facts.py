@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from profileapp.model.run import Agent, Build
+from profileapp.run.agent.clone_facts import clone_facts
 from profileapp.run.agent.jetson_facts import jetson_facts
 
 _READ_LIMIT_BYTES = 256 * 1024
@@ -36,8 +37,8 @@ def agent_facts(runtime: str, root: Path = Path("/")) -> Agent:
     )
 
 
-def build_facts(environ: Mapping[str, str]) -> Build:
-    """What Jenkins says in the environment of a build; empty elsewhere.
+def build_facts(environ: Mapping[str, str], folder: Path) -> Build:
+    """What Jenkins says in the environment of a build; commit and branch else from the clone that `folder` is in.
 
     Source: Jenkins documentation, "Using environment variables"; the Git plugin's GIT_COMMIT and GIT_BRANCH, and
     BRANCH_NAME of multibranch projects. The Git plugin puts the remote's name in front of a branch.
@@ -46,12 +47,16 @@ def build_facts(environ: Mapping[str, str]) -> Build:
     def get(name: str) -> str:
         return environ.get(name, "")[:_TEXT_LIMIT]
 
+    commit, branch = get("GIT_COMMIT"), get("BRANCH_NAME") or get("GIT_BRANCH").removeprefix("origin/")
+    if not (commit and branch):
+        clone = clone_facts(folder, environ)
+        commit, branch = commit or clone.commit, branch or clone.branch
     return Build(
         job=get("JOB_NAME"),
         number=get("BUILD_NUMBER"),
         url=get("BUILD_URL"),
-        commit=get("GIT_COMMIT"),
-        branch=get("BRANCH_NAME") or get("GIT_BRANCH").removeprefix("origin/"),
+        commit=commit,
+        branch=branch,
         node=get("NODE_NAME"),
     )
 
