@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import pytest
 from tests.collect.conftest import Taken
 
 from profileapp.collect.api import AppHandle, RunContext
-from profileapp.collect.functions.py_spy import PySpy, find_py_spy, is_python, why_not_ptrace
+from profileapp.collect.functions.py_spy import PySpy, _file_has_ptrace, find_py_spy, is_python, why_not_ptrace
 from profileapp.errors import AppEnded, Unavailable
 from profileapp.record.artifacts import STACKS_FILE
 from profileapp.record.table_files import read_functions
@@ -32,7 +33,10 @@ while time.monotonic() < end:
     warm()
 """
 
-pytestmark = pytest.mark.skipif(bool(why_not_ptrace(Path("/proc"))), reason=why_not_ptrace(Path("/proc")) or "-")
+REFUSED = why_not_ptrace(Path("/proc"), find_py_spy() or Path("/nowhere"))
+XATTR = "security.capability"
+
+pytestmark = pytest.mark.skipif(bool(REFUSED), reason=REFUSED or "-")
 
 
 @pytest.fixture
@@ -182,12 +186,58 @@ def test_it_is_found_beside_the_workers_python() -> None:
 
 
 def test_who_may_look_into_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "py-spy"
+    program.touch()
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    assert "CAP_SYS_PTRACE" in why_not_ptrace(tmp_path)
+    assert "CAP_SYS_PTRACE" in why_not_ptrace(tmp_path, program)
     (tmp_path / "self").mkdir()
     for effective, allowed in (("0000000000000000", False), ("0000000000080000", True), ("000001ffffffffff", True)):
         (tmp_path / "self/status").write_text(f"Name:\tx\nCapEff:\t{effective}\nCapBnd:\t0\n")
-        assert (why_not_ptrace(tmp_path) == "") is allowed
+        assert (why_not_ptrace(tmp_path, program) == "") is allowed
+
+
+@pytest.mark.parametrize(
+    ("version", "permitted", "allowed"),
+    [
+        (0x02000001, 1 << 19, True),
+        (0x03000001, 1 << 19 | 1 << 21, True),
+        (0x02000000, 1 << 19, False),
+        (0x02000001, 1 << 21, False),
+    ],
+    ids=["given", "of a user namespace", "permitted only", "another"],
+)
+def test_py_spy_with_capabilities_of_its_file_may(
+    version: int, permitted: int, allowed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "py-spy"
+    program.touch()
+    data = struct.pack("<IIIII", version, permitted, 0, 0, 0)
+    monkeypatch.setattr("os.getxattr", lambda path, name: data if (path, name) == (program, XATTR) else b"")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert (why_not_ptrace(tmp_path, program) == "") is allowed
+
+
+def test_the_kernel_writes_capabilities_of_files_as_they_are_read(tmp_path: Path) -> None:
+    program = tmp_path / "py-spy"
+    program.touch()
+    try:
+        os.setxattr(program, XATTR, struct.pack("<IIIII", 0x02000001, 1 << 19, 0, 0, 0))
+    except OSError as error:
+        pytest.skip(f"no capabilities of files here: {error}")
+    assert _file_has_ptrace(program)
+    os.removexattr(program, XATTR)
+    assert not _file_has_ptrace(program)
+
+
+def test_python_of_another_user_is_known_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "7").mkdir()
+    monkeypatch.setattr(Path, "readlink", refuse)
+    for words in (b"/usr/bin/python3\0app.py\0", b"python3.11\0", b"/bin/sh\0python3"):
+        (tmp_path / "7/cmdline").write_bytes(words)
+        assert is_python(tmp_path, 7) == (b"sh" not in words)
 
 
 def test_what_is_python() -> None:

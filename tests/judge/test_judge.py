@@ -171,6 +171,37 @@ def test_headlines_put_cost_first_then_the_apps_own_frame_rate() -> None:
     ]
 
 
+def test_headlines_of_the_gpu_are_those_of_the_busiest() -> None:
+    measured = summaries(
+        (series("gpu.util", "%", "gpu-summary", gpu="0"), [1.0]),
+        (series("gpu.util", "%", "gpu-summary", gpu="1"), [80.0, 90.0]),
+        (series("gpu.memory.used", "bytes", "gpu-memory", gpu="1"), [9.0]),
+        (series("gpu.memory.allocated", "bytes", "gpu-memory", gpu="0"), [0.0]),
+        (series("gpu.memory.allocated", "bytes", "gpu-memory", gpu="1"), [5.0, 7.0]),
+        (series("fps", "", "custom"), [25.0]),
+    )
+    assert [(each.label, each.value, each.series_title) for each in headlines(measured)] == [
+        ("GPU", 85.0, "gpu.util[1]"),
+        ("GPU memory peak", 7.0, "gpu.memory.allocated[1]"),
+        ("fps", 25.0, "fps"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("measured", "label"),
+    [
+        ((series("system.gpu.util", "%", "system"), [40.0]), "GPU"),
+        ((series("gpu.memory.used", "bytes", "gpu-memory", gpu="0"), [40.0]), "device GPU memory peak"),
+        ((series("system.gpu.util", "%", "system", gpc="2"), [40.0]), None),
+    ],
+    ids=["of the device", "memory of the device", "a part of a GPU"],
+)
+def test_headlines_of_the_gpu_where_the_device_alone_is_known(
+    measured: tuple[Series, list[float]], label: str | None
+) -> None:
+    assert [each.label for each in headlines(summaries(measured))] == ([label] if label else [])
+
+
 BASE = Run(
     id="r", app=App("a"), target=Target("t"), clock=Clock(0, 0), started_ns=0, state="finished", exit_reason="completed"
 )

@@ -28,11 +28,17 @@ _COST = (
     (("memory peak", "container.memory.used", "max"), ("device memory peak", "system.memory.used", "max")),
 )
 
+# The same for GPUs. Of several it is the one with the highest number: an app that uses one leaves the others alone.
+_GPU_COST = (
+    (("GPU", "gpu.util", "mean"), ("GPU", "system.gpu.util", "mean")),
+    (("GPU memory peak", "gpu.memory.allocated", "max"), ("device GPU memory peak", "gpu.memory.used", "max")),
+)
+
 _ENERGY_PER_UNIT = "energy.total.per."
 
 
 def headlines(summaries: Sequence[SeriesSummary]) -> tuple[Headline, ...]:
-    """Cost first, then the app's own series: frame rates before all others, then by name."""
+    """Cost first, that of CPU and memory before the GPU's; then the app's own series: frame rates, then by name."""
     unlabelled = {summary.name: summary for summary in summaries if not summary.labels}
     chosen = [
         _headline(label, unlabelled[name], statistic)
@@ -40,6 +46,7 @@ def headlines(summaries: Sequence[SeriesSummary]) -> tuple[Headline, ...]:
         for label, name, statistic in [next((each for each in choices if each[1] in unlabelled), choices[0])]
         if name in unlabelled
     ]
+    chosen += [number for choices in _GPU_COST if (number := _of_the_busiest(choices, summaries))]
     per_unit = [one for one in summaries if one.name.startswith(_ENERGY_PER_UNIT)][:1]
     chosen += [_headline(f"energy per {one.name.removeprefix(_ENERGY_PER_UNIT)}", one, "mean") for one in per_unit]
     own = [summary for summary in summaries if summary.metric == "custom" and summary.kind != "counter"]
@@ -48,6 +55,14 @@ def headlines(summaries: Sequence[SeriesSummary]) -> tuple[Headline, ...]:
         key=lambda each: ("fps" not in each.name.lower(), each.name.endswith(".rate"), each.kind == "timer", each.name)
     )
     return (*chosen, *(_headline(summary.name, summary, "mean") for summary in own[:CUSTOM_HEADLINES]))
+
+
+def _of_the_busiest(choices: Sequence[tuple[str, str, str]], summaries: Sequence[SeriesSummary]) -> Headline | None:
+    for label, name, statistic in choices:
+        found = [one for one in summaries if one.name == name and set(one.labels) <= {"gpu"}]
+        if found:
+            return _headline(label, max(found, key=lambda one: float(getattr(one, statistic))), statistic)
+    return None
 
 
 def _headline(label: str, summary: SeriesSummary, statistic: str) -> Headline:

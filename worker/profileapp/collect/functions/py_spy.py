@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import sys
 import threading
 import time
@@ -42,7 +43,9 @@ EAGER_S = 5.0
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 _CAP_SYS_PTRACE, _CAP_SYS_ADMIN = 19, 21
+_FILE_CAPABILITIES = struct.Struct("<II")
 _MAPS_LIMIT_BYTES = 1024 * 1024
+_WORD_LIMIT_BYTES = 4096
 
 
 def find_py_spy() -> Path | None:
@@ -82,7 +85,9 @@ class PySpy:
         if program is None:
             raise Unavailable("py-spy is not installed; install the worker with profileapp[functions]")
         is_wall = run.target.function_clock == "wall"
-        reason = why_not_ptrace(self._proc) or ("" if is_wall or not run.contained else why_no_view(self._proc))
+        reason = why_not_ptrace(self._proc, program)
+        if not reason and run.contained and not is_wall:
+            reason = why_no_view(self._proc)
         if reason:
             raise Unavailable(reason)
         self._program = program
@@ -152,6 +157,9 @@ class PySpy:
         idle = target.function_clock == "wall"
         try:
             is_elsewhere = process_view.is_in_another_namespace(pid, self._proc)
+        except PermissionError:
+            # A user who may not know: then a container's processes are elsewhere, and others are not.
+            is_elsewhere = self._run.contained
         except OSError:
             # It has ended meanwhile.
             return
@@ -196,20 +204,46 @@ class PySpy:
 
 
 def is_python(proc: Path, pid: int) -> bool:
-    """Whether a process runs a Python interpreter, by its program's name or a library of Python's in it."""
-    with suppress(OSError):
+    """Whether a process runs a Python interpreter, by its program's name or a library of Python's in it.
+
+    Of another user's process neither can be seen; then by the name that it was started with, which anybody sees.
+    """
+    try:
         if (proc / str(pid) / "exe").readlink().name.startswith("python"):
             return True
         with (proc / str(pid) / "maps").open("rb") as stream:
             return b"libpython" in stream.read(_MAPS_LIMIT_BYTES)
+    except PermissionError:
+        with suppress(OSError):
+            first = (proc / str(pid) / "cmdline").read_bytes()[:_WORD_LIMIT_BYTES].partition(b"\0")[0]
+            return first.rpartition(b"/")[2].startswith(b"python")
+    except OSError:
+        # It has ended meanwhile.
+        pass
     return False
 
 
-def why_not_ptrace(proc: Path) -> str:
-    """Why this user may not look into other processes; "" where it may (root, or CAP_SYS_PTRACE)."""
-    if os.geteuid() == 0 or _has_capability(proc, _CAP_SYS_PTRACE):
+def why_not_ptrace(proc: Path, program: Path) -> str:
+    """Why py-spy may not look into other processes; "" where it may (root, CAP_SYS_PTRACE of the worker or its own)."""
+    if os.geteuid() == 0 or _has_capability(proc, _CAP_SYS_PTRACE) or _file_has_ptrace(program):
         return ""
-    return "py-spy may not look into the app's processes: run the worker as root, or give it CAP_SYS_PTRACE"
+    return f"py-spy may not look into the app's processes: run the worker as root, or give {program} CAP_SYS_PTRACE"
+
+
+def _file_has_ptrace(program: Path) -> bool:
+    """Whether a program is given CAP_SYS_PTRACE when it is started, by capabilities of its file.
+
+    Source: capabilities(7); `struct vfs_cap_data` of linux/capability.h: the version with the flag "effective" in the
+    lowest bit, then what is permitted, the lower 32 bits first.
+    """
+    try:
+        data = os.getxattr(program, "security.capability")
+    except OSError:
+        return False
+    if len(data) < _FILE_CAPABILITIES.size:
+        return False
+    version, permitted = _FILE_CAPABILITIES.unpack_from(data)
+    return bool(version & 1 and permitted >> _CAP_SYS_PTRACE & 1)
 
 
 def why_no_view(proc: Path) -> str:
