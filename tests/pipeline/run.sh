@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Runs the pipeline tests: the real Jenkinsfile, vars/ and resources/ under Jenkins' Groovy, CPS and sandbox.
-#   run.sh [fast]     fast: without the tests that start containers
+#   run.sh          everything but the bench
+#   run.sh fast     without the tests that start containers
+#   run.sh bench    only what a build moves between agents and controller, which is no test
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -14,10 +16,16 @@ run_tests() {
     sed -nE 's/^(Tests run: .*), Time.*-- in (.*)/\2: \1/p' target/surefire-reports/*.txt
 }
 
-if [ "${1:-}" = fast ]; then
-    run_tests -DexcludedGroups=e2e
-    exit
-fi
+case ${1:-} in
+    fast)
+        run_tests -DexcludedGroups=e2e,bench
+        exit
+        ;;
+    bench)
+        mvn -q -B -ntp test -Dgroups=bench -Dtest=TransferBench
+        exit
+        ;;
+esac
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -29,4 +37,4 @@ export PROFILEAPP_TEST_WHEELS="$work/wheels"
 export PROFILEAPP_TEST_HOME="$work/home"
 export PROFILEAPP_TEST_IMAGE="profileapp/object-counter:test"
 "$root/examples/objectcounter/build.sh" "$PROFILEAPP_TEST_IMAGE" >/dev/null
-run_tests
+run_tests -DexcludedGroups=bench

@@ -44,7 +44,7 @@ def take_secrets(
             if value is None:
                 raise ConfigError(
                     f"{target.name}: {secret.variable} is the credential {secret.credential}, which was not given: "
-                    f"allow it in profileApp(credentials: ['{secret.credential}']), or set {secret.env_var}"
+                    f"allow it in profileApp(credentialsIds: ['{secret.credential}']), or set {secret.env_var}"
                 )
             problem = problem_of(value)
             if problem:

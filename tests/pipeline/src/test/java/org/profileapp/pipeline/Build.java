@@ -1,10 +1,15 @@
 package org.profileapp.pipeline;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicLong;
 
 /** What a build leaves: its result, log, stages, tests and artifacts. */
 final class Build {
@@ -22,6 +27,14 @@ final class Build {
     int testsFailed;
     int testsSkipped;
     volatile boolean aborted;
+    /** Agents that have gone, until the `node` step that was on them ends. */
+    final Set<String> lost = ConcurrentHashMap.newKeySet();
+    /** How often each artifact was archived. */
+    final Map<String, Integer> archivings = new ConcurrentHashMap<>();
+    /** Bytes from agents to the controller, and back. */
+    final AtomicLong sentBytes = new AtomicLong();
+    final AtomicLong fetchedBytes = new AtomicLong();
+    final AtomicLong controllerNs = new AtomicLong();
     private final StringBuffer log = new StringBuffer();
 
     Build(Path folder) {
@@ -38,6 +51,28 @@ final class Build {
 
     String log() {
         return log.toString();
+    }
+
+    /** A transfer: does it, and returns the bytes. */
+    interface Transfer {
+        long run() throws IOException;
+    }
+
+    void sent(Transfer transfer) throws IOException {
+        sentBytes.addAndGet(timed(transfer));
+    }
+
+    void fetched(Transfer transfer) throws IOException {
+        fetchedBytes.addAndGet(timed(transfer));
+    }
+
+    private long timed(Transfer transfer) throws IOException {
+        long beganNs = System.nanoTime();
+        try {
+            return transfer.run();
+        } finally {
+            controllerNs.addAndGet(System.nanoTime() - beganNs);
+        }
     }
 
     /** Makes the result worse, never better. */

@@ -40,7 +40,7 @@ final class Engine {
     private final Sandbox sandbox = new Sandbox();
     private final ReentrantLock groovy = new ReentrantLock();
 
-    Engine(Steps steps, Path vars) {
+    Engine(Steps steps, Path vars, Path src) {
         this.steps = steps;
         this.vars = vars;
         SandboxCpsTransformer transformer = new SandboxCpsTransformer();
@@ -50,6 +50,7 @@ final class Engine {
                 new ImportCustomizer().addImports(NonCPS.class.getName(), Library.class.getName()), transformer);
         configuration.setScriptBaseClass(PipelineScript.class.getName());
         shell = new GroovyShell(Engine.class.getClassLoader(), binding, configuration);
+        shell.getClassLoader().addClasspath(src.toString());
     }
 
     static Engine current() {

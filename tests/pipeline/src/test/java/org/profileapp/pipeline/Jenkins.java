@@ -3,9 +3,14 @@ package org.profileapp.pipeline;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Semaphore;
 
 /** A Jenkins with agents and this repository's library. */
 final class Jenkins {
@@ -15,11 +20,21 @@ final class Jenkins {
     final Map<String, String> environment = new TreeMap<>();
     /** Secret texts by their id. */
     final Map<String, String> credentials = new TreeMap<>();
+    /** Plugins beside Pipeline itself and Git. */
+    final Set<String> plugins = new HashSet<>(Set.of("junit", "credentials-binding"));
+    /** What `checkout` returns; a `Pipeline script from SCM` has no BRANCH_NAME. */
+    final Map<String, String> checkedOut = new TreeMap<>(Map.of("GIT_BRANCH", "origin/main", "GIT_COMMIT", "c0ffee"));
+    /** Agents by name, with the label of the `sh` step at which they go, once. */
+    final Map<String, String> losesAgentAt = new ConcurrentHashMap<>();
+    final Map<String, Semaphore> locks = new ConcurrentHashMap<>();
     final Path folder;
+    /** Artifacts that the Copy Artifact plugin gets. */
+    final Path otherBuilds;
     private volatile Build running;
 
     Jenkins(Path folder) {
         this.folder = folder;
+        otherBuilds = folder.resolve("other-builds");
         for (String name : List.of("PATH", "HOME", "LANG", "DOCKER_HOST")) {
             if (System.getenv(name) != null) {
                 environment.put(name, System.getenv(name));
@@ -45,8 +60,8 @@ final class Jenkins {
     Build build(Path jenkinsfile, Path repository) {
         Build build = new Build(folder.resolve("build"));
         running = build;
-        Steps steps = new Steps(build, agents, repository, ROOT.resolve("resources"), credentials);
-        Engine engine = new Engine(steps, ROOT.resolve("vars"));
+        Steps steps = new Steps(this, build, repository);
+        Engine engine = new Engine(steps, ROOT.resolve("vars"), ROOT.resolve("src"));
         steps.setEngine(engine);
         engine.binding().setVariable("env", new Context.Env());
         engine.binding().setVariable("currentBuild", new Context.CurrentBuild(build));

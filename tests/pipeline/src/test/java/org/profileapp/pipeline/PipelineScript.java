@@ -1,7 +1,6 @@
 package org.profileapp.pipeline;
 
 import com.cloudbees.groovy.cps.Continuable;
-import groovy.lang.MissingMethodException;
 import groovy.lang.Script;
 import java.io.Serializable;
 import java.util.Arrays;
@@ -24,7 +23,7 @@ public abstract class PipelineScript extends Script implements Serializable {
         if (library != null) {
             return InvokerHelper.getMetaClass(library).invokeMethod(library, "call", arguments.toArray());
         }
-        throw new MissingMethodException(name, getClass(), arguments.toArray());
+        throw new NoSuchMethodError("No such DSL method '" + name + "' found among steps");
     }
 
     /** A step that the program waits for. */

@@ -1,6 +1,7 @@
 package org.profileapp.pipeline;
 
 import groovy.lang.Closure;
+import groovy.lang.GroovyClassLoader;
 import groovy.lang.Script;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -51,7 +52,7 @@ final class Sandbox extends GroovyInterceptor {
     @Override
     public Object onStaticCall(Invoker invoker, Class receiver, String method, Object... args) throws Throwable {
         // The sandbox's own checks stand in the program as calls; what they call comes here again.
-        boolean ownCheck = receiver == Checker.class;
+        boolean ownCheck = receiver == Checker.class || isOfTheProgram(receiver);
         if (!ownCheck && declared(receiver, method, args).noneMatch(each -> allowed.contains("staticMethod " + signature(each)))) {
             throw refuse("staticMethod " + receiver.getName() + " " + method + typesOf(args));
         }
@@ -60,7 +61,7 @@ final class Sandbox extends GroovyInterceptor {
 
     @Override
     public Object onNewInstance(Invoker invoker, Class receiver, Object... args) throws Throwable {
-        boolean known = Arrays.stream(receiver.getConstructors())
+        boolean known = isOfTheProgram(receiver) || Arrays.stream(receiver.getConstructors())
                 .filter(each -> accepts(each.getParameterTypes(), args))
                 .anyMatch(each -> allowed.contains("new " + receiver.getName() + namesOf(each.getParameterTypes())));
         if (!known) {
@@ -71,7 +72,7 @@ final class Sandbox extends GroovyInterceptor {
 
     @Override
     public void onSuperConstructor(Invoker invoker, Class receiver, Object... args) throws Throwable {
-        if (receiver != PipelineScript.class) {
+        if (receiver != PipelineScript.class && receiver != Object.class) {
             super.onSuperConstructor(invoker, receiver, args);
         }
     }
@@ -80,7 +81,8 @@ final class Sandbox extends GroovyInterceptor {
     public Object onGetProperty(Invoker invoker, Object receiver, String property) throws Throwable {
         if (!isOwn(receiver) && !(receiver instanceof Map)) {
             String getter = "get" + property.substring(0, 1).toUpperCase() + property.substring(1);
-            if (receiver instanceof Class || !isAllowed(receiver, getter)) {
+            boolean ownConstant = receiver instanceof Class<?> type && isOfTheProgram(type);
+            if (!ownConstant && (receiver instanceof Class || !isAllowed(receiver, getter))) {
                 throw refuse("property " + receiver.getClass().getName() + " " + property);
             }
         }
@@ -89,7 +91,7 @@ final class Sandbox extends GroovyInterceptor {
 
     @Override
     public Object onSetProperty(Invoker invoker, Object receiver, String property, Object value) throws Throwable {
-        if (!(receiver instanceof Context.CurrentBuild) && !(receiver instanceof Map)) {
+        if (!(receiver instanceof Context.CurrentBuild) && !(receiver instanceof Map) && !isOwn(receiver)) {
             throw refuse("set property " + receiver.getClass().getName() + " " + property);
         }
         return super.onSetProperty(invoker, receiver, property, value);
@@ -122,7 +124,13 @@ final class Sandbox extends GroovyInterceptor {
     }
 
     private static boolean isOwn(Object receiver) {
-        return receiver instanceof Script || receiver instanceof Context.Env || receiver instanceof Context.CurrentBuild;
+        return receiver instanceof Script || receiver instanceof Context.Env || receiver instanceof Context.CurrentBuild
+                || (receiver != null && !(receiver instanceof Closure) && isOfTheProgram(receiver.getClass()));
+    }
+
+    /** A class of the program or the library itself, as script-security's ClassLoaderWhitelist lets through. */
+    private static boolean isOfTheProgram(Class<?> type) {
+        return type.getClassLoader() instanceof GroovyClassLoader;
     }
 
     private boolean isAllowed(Object receiver, String method, Object... args) {

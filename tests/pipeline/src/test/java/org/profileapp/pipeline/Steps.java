@@ -5,6 +5,7 @@ import java.io.File;
 import java.io.IOException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
@@ -16,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
@@ -27,24 +29,30 @@ import org.w3c.dom.NodeList;
 
 /** The steps of a pipeline, each doing its work on real folders and processes. */
 final class Steps {
+    /** What comes with Pipeline itself. */
     private static final Set<String> NAMES = Set.of(
-            "archiveArtifacts", "catchError", "checkout", "deleteDir", "dir", "echo", "error", "fileExists", "junit",
-            "legacySCM", "library", "libraryResource", "node", "parallel", "pwd", "readFile", "sh", "stage", "stash",
-            "string", "timeout", "unstable", "unstash", "usernamePassword", "withCredentials", "withEnv", "writeFile");
+            "agent", "archiveArtifacts", "catchError", "checkout", "deleteDir", "dir", "echo", "error", "fileExists",
+            "legacySCM", "library", "libraryResource", "node", "nonresumable", "parallel", "pwd", "readFile", "retry", "sh",
+            "stage", "stash", "timeout", "unarchive", "unstable", "unstash", "withEnv", "writeFile");
+    /** Steps by the plugin that they come with. */
+    private static final Map<String, String> OF_PLUGINS = Map.of(
+            "copyArtifacts", "copyartifact",
+            "junit", "junit",
+            "lock", "lockable-resources",
+            "plot", "plot",
+            "string", "credentials-binding",
+            "usernamePassword", "credentials-binding",
+            "withCredentials", "credentials-binding");
 
+    private final Jenkins jenkins;
     private final Build build;
-    private final List<Agent> agents;
     private final Path repository;
-    private final Path resources;
-    private final Map<String, String> credentials;
     private Engine engine;
 
-    Steps(Build build, List<Agent> agents, Path repository, Path resources, Map<String, String> credentials) {
+    Steps(Jenkins jenkins, Build build, Path repository) {
+        this.jenkins = jenkins;
         this.build = build;
-        this.agents = agents;
         this.repository = repository;
-        this.resources = resources;
-        this.credentials = credentials;
     }
 
     void setEngine(Engine engine) {
@@ -52,15 +60,20 @@ final class Steps {
     }
 
     boolean has(String name) {
-        return NAMES.contains(name);
+        return NAMES.contains(name) || jenkins.plugins.contains(OF_PLUGINS.get(name));
     }
 
     Object execute(PipelineScript.StepCall call, Context context) throws Throwable {
+        if (context.agent() != null && build.lost.contains(context.agent().name)) {
+            throw new AgentLost(context.agent().name);
+        }
         Arguments args = new Arguments(call.arguments());
         return switch (call.name()) {
             case "archiveArtifacts" -> archive(args, context);
             case "catchError" -> catchError(args, context);
-            case "checkout" -> copyTree(repository, context.folderOrFail("checkout"));
+            case "agent", "nonresumable" -> Map.of("$class", call.name());
+            case "checkout" -> checkout(context);
+            case "copyArtifacts" -> copyTree(jenkins.otherBuilds, inside(context, args.textOr("target", ".")));
             case "deleteDir" -> deleteTree(context.folderOrFail("deleteDir"));
             case "dir" -> engine.run(args.body, context.in(inside(context, args.text("path"))));
             case "echo" -> log(args.text("message"));
@@ -68,18 +81,22 @@ final class Steps {
             case "fileExists" -> Files.exists(inside(context, args.text("file")));
             case "junit" -> junit(args, context);
             case "legacySCM", "library" -> null;
-            case "libraryResource" -> Files.readString(resources.resolve(args.text("resource")));
+            case "libraryResource" -> Files.readString(Jenkins.ROOT.resolve("resources").resolve(args.text("resource")));
+            case "lock" -> lock(args, context);
             case "node" -> node(args, context);
             case "parallel" -> parallel(args, context);
-            case "pwd" -> context.folderOrFail("pwd").toString();
+            case "plot" -> plot(args, context);
+            case "pwd" -> context.folderOrFail("pwd") + (args.flag("tmp") ? "@tmp" : "");
             case "readFile" -> Files.readString(inside(context, args.text("file")));
+            case "retry" -> retry(args, context);
             case "sh" -> sh(args, context);
             case "stage" -> stage(args, context);
             case "stash" -> stash(args, context);
             case "string", "usernamePassword" -> new LinkedHashMap<>(args.named);
-            case "timeout" -> engine.run(args.body, context);
+            case "timeout" -> timeout(args, context);
+            case "unarchive" -> unarchive(args, context);
             case "unstable" -> unstable(args);
-            case "unstash" -> copyTree(stashFolder(args.text("name")), context.folderOrFail("unstash"));
+            case "unstash" -> unstash(args, context);
             case "withCredentials" -> withCredentials(args, context);
             case "withEnv" -> engine.run(args.body, context.with(variables(args.value("overrides"))));
             case "writeFile" -> writeFile(args, context);
@@ -90,6 +107,73 @@ final class Steps {
     private Object log(String text) {
         build.log(text);
         return null;
+    }
+
+    /** As the Git plugin in a scripted pipeline: what was checked out is returned, and in no environment. */
+    private Object checkout(Context context) throws IOException {
+        copyTree(repository, context.folderOrFail("checkout"));
+        return new LinkedHashMap<>(jenkins.checkedOut);
+    }
+
+    /** As the Lockable Resources plugin: one holder at a time. */
+    private Object lock(Arguments args, Context context) throws Throwable {
+        String resource = args.text("resource");
+        Semaphore one = jenkins.locks.computeIfAbsent(resource, name -> new Semaphore(1));
+        one.acquire();
+        build.log("[lock " + resource + " acquired]");
+        try {
+            return engine.run(args.body, context);
+        } finally {
+            build.log("[lock " + resource + " released]");
+            one.release();
+        }
+    }
+
+    /** As the Plot plugin: reads the series at the end of the step. */
+    private Object plot(Arguments args, Context context) throws IOException {
+        for (Object series : (List<?>) args.value("csvSeries")) {
+            build.log("[plot " + Files.readString(inside(context, String.valueOf(((Map<?, ?>) series).get("file")))) + "]");
+        }
+        return null;
+    }
+
+    /** With `conditions`, only what a lost agent causes is tried again. */
+    private Object retry(Arguments args, Context context) throws Throwable {
+        int count = Integer.parseInt(args.text("count"));
+        for (int attempt = 1; ; attempt++) {
+            try {
+                return engine.run(args.body, context);
+            } catch (AgentLost error) {
+                build.log("ERROR: " + error.getMessage());
+                if (attempt == count) {
+                    throw error;
+                }
+                build.log("Retrying");
+            } catch (StepFailure error) {
+                if (attempt == count || args.named.containsKey("conditions")) {
+                    throw error;
+                }
+            }
+        }
+    }
+
+    /** Interrupts what runs when the time is over, as an abort does. */
+    private Object timeout(Arguments args, Context context) throws Throwable {
+        Thread timer = new Thread(() -> {
+            try {
+                Thread.sleep(1000L * Integer.parseInt(args.text("time")));
+                build.log("Cancelling nested steps due to timeout");
+                build.aborted = true;
+            } catch (InterruptedException over) {
+                Thread.currentThread().interrupt();
+            }
+        });
+        timer.start();
+        try {
+            return engine.run(args.body, context);
+        } finally {
+            timer.interrupt();
+        }
     }
 
     private Object stage(Arguments args, Context context) throws Throwable {
@@ -111,13 +195,14 @@ final class Steps {
                     "WORKSPACE", workspace.toString());
             return engine.run(args.body, new Context(agent, workspace, context.environment()).with(environment));
         } finally {
+            build.lost.remove(agent.name);
             agent.releaseWorkspace();
             agent.executors.release();
         }
     }
 
     private Agent takeAgent(String label) throws InterruptedException {
-        List<Agent> fitting = agents.stream().filter(agent -> agent.answersTo(label)).toList();
+        List<Agent> fitting = jenkins.agents.stream().filter(agent -> agent.answersTo(label)).toList();
         if (fitting.isEmpty()) {
             throw new StepFailure("no agent has the label '" + label + "'");
         }
@@ -180,12 +265,16 @@ final class Steps {
         Map<String, String> variables = new LinkedHashMap<>();
         for (Object binding : (List<?>) args.value("bindings")) {
             Map<?, ?> wanted = (Map<?, ?>) binding;
-            String secret = credentials.get(String.valueOf(wanted.get("credentialsId")));
+            String secret = jenkins.credentials.get(String.valueOf(wanted.get("credentialsId")));
             if (secret == null) {
                 throw new StepFailure("Could not find credentials entry with ID '" + wanted.get("credentialsId") + "'");
             }
             if (wanted.containsKey("passwordVariable")) {
                 String[] parts = secret.split(":", 2);
+                if (parts.length < 2) {
+                    throw new StepFailure("Credentials '" + wanted.get("credentialsId") + "' is of type 'Secret text' where "
+                            + "'StandardUsernamePasswordCredentials' was expected");
+                }
                 build.secrets.add(parts[1]);
                 variables.put(String.valueOf(wanted.get("usernameVariable")), parts[0]);
                 variables.put(String.valueOf(wanted.get("passwordVariable")), parts[1]);
@@ -207,6 +296,14 @@ final class Steps {
     private Object sh(Arguments args, Context context) throws Throwable {
         Path folder = context.folderOrFail("sh");
         Files.createDirectories(folder);
+        String title = args.textOr("label", "");
+        if (jenkins.losesAgentAt.remove(context.agent().name, title)) {
+            build.lost.add(context.agent().name);
+            throw new AgentLost(context.agent().name);
+        }
+        if (!title.isEmpty() && !"UTF-8".equals(args.textOr("encoding", ""))) {
+            throw new IllegalStateException("sh without encoding garbles what is not ASCII on an agent of the POSIX locale");
+        }
         Path script = Files.createTempFile("durable-", ".sh");
         Path output = Files.createTempFile("durable-", ".out");
         Path trace = Files.createTempFile("durable-", ".log");
@@ -259,16 +356,35 @@ final class Steps {
     }
 
     private Object stash(Arguments args, Context context) throws IOException {
-        List<String> files = scan(context.folderOrFail("stash"), args.textOr("includes", "**"));
-        String excluded = args.textOr("excludes", "").replace("/**", "/");
-        files = files.stream().filter(file -> excluded.isEmpty() || !file.startsWith(excluded)).toList();
+        List<String> files = scan(context.folderOrFail("stash"), args.textOr("includes", "**"), args.textOr("excludes", ""));
         if (files.isEmpty() && !args.flag("allowEmpty")) {
             throw new StepFailure("No files included in stash '" + args.text("name") + "'");
         }
         Path folder = build.stashes.resolve(args.text("name"));
         deleteTree(folder);
         Files.createDirectories(folder);
-        copyFiles(files, context.folder(), folder);
+        build.sent(() -> copyFiles(files, context.folder(), folder));
+        return null;
+    }
+
+    private Object unstash(Arguments args, Context context) throws IOException {
+        Path folder = stashFolder(args.text("name"));
+        Path to = context.folderOrFail("unstash");
+        Files.createDirectories(to);
+        build.fetched(() -> copyFiles(allFiles(folder), folder, to));
+        return null;
+    }
+
+    /** As ArtifactUnarchiverStepExecution: what a pattern matches keeps its whole path below the target. */
+    private Object unarchive(Arguments args, Context context) throws IOException {
+        for (Map.Entry<?, ?> each : ((Map<?, ?>) args.value("mapping")).entrySet()) {
+            List<String> files = scan(build.artifacts, String.valueOf(each.getKey()), "");
+            if (files.isEmpty()) {
+                throw new StepFailure("no artifacts to unarchive in " + each.getKey());
+            }
+            Path to = inside(context, String.valueOf(each.getValue()));
+            build.fetched(() -> copyFiles(files, build.artifacts, to));
+        }
         return null;
     }
 
@@ -281,23 +397,27 @@ final class Steps {
     }
 
     private Object archive(Arguments args, Context context) throws IOException {
-        List<String> files = scan(context.folderOrFail("archiveArtifacts"), args.text("artifacts"));
+        List<String> files = scan(context.folderOrFail("archiveArtifacts"), args.text("artifacts"), args.textOr("excludes", ""));
         if (files.isEmpty() && !args.flag("allowEmptyArchive")) {
             throw new StepFailure("No artifacts found that match the file pattern " + args.text("artifacts"));
         }
-        copyFiles(files, context.folder(), build.artifacts);
+        build.sent(() -> copyFiles(files, context.folder(), build.artifacts));
+        files.forEach(file -> build.archivings.merge(file, 1, Integer::sum));
         return null;
     }
 
     private Object junit(Arguments args, Context context) throws Exception {
-        List<String> files = scan(context.folderOrFail("junit"), args.text("testResults"));
+        List<String> files = scan(context.folderOrFail("junit"), args.text("testResults"), "");
         if (files.isEmpty() && !args.flag("allowEmptyResults")) {
             throw new StepFailure("No test report files were found. Configuration error?");
         }
         if (args.named.get("testDataPublishers") instanceof List<?> publishers) {
             for (Object publisher : publishers) {
-                if (!Map.of("$class", "AttachmentPublisher").equals(publisher)) {
-                    throw new StepFailure("no known implementation of TestDataPublisher is " + publisher);
+                if (!jenkins.plugins.contains("junit-attachments")
+                        || !Map.of("$class", "AttachmentPublisher").equals(publisher)) {
+                    // As DescribableModel.resolveClass.
+                    throw new UnsupportedOperationException("no known implementation of class "
+                            + "hudson.tasks.junit.TestDataPublisher is named " + ((Map<?, ?>) publisher).get("$class"));
                 }
                 build.attached.addAll(files);
             }
@@ -330,33 +450,51 @@ final class Steps {
         return context.folderOrFail("dir").resolve(path).normalize();
     }
 
-    private static List<String> scan(Path folder, String includes) {
+    /** As Jenkins, it follows links to folders. */
+    private static List<String> scan(Path folder, String includes, String excludes) {
         if (!Files.isDirectory(folder)) {
             return List.of();
         }
         DirectoryScanner scanner = new DirectoryScanner();
         scanner.setBasedir(folder.toFile());
         scanner.setIncludes(includes.split("[, ]+"));
+        if (!excludes.isEmpty()) {
+            scanner.setExcludes(excludes.split("[, ]+"));
+        }
         scanner.addDefaultExcludes();
-        scanner.setFollowSymlinks(false);
         scanner.scan();
         return List.of(scanner.getIncludedFiles());
     }
 
-    private static void copyFiles(List<String> files, Path from, Path to) throws IOException {
+    /** Returns the bytes that were copied. */
+    private static long copyFiles(List<String> files, Path from, Path to) throws IOException {
+        long copied = 0;
         for (String file : files) {
             Path target = to.resolve(file);
             Files.createDirectories(target.getParent());
             Files.copy(from.resolve(file), target, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.COPY_ATTRIBUTES);
+            copied += Files.size(target);
+        }
+        return copied;
+    }
+
+    private static List<String> allFiles(Path from) throws IOException {
+        try (Stream<Path> found = Files.walk(from)) {
+            return found.filter(Files::isRegularFile).map(file -> from.relativize(file).toString()).toList();
         }
     }
 
+    /** A checkout: links stay links. */
     private static Object copyTree(Path from, Path to) throws IOException {
-        List<String> files = new ArrayList<>();
+        Files.createDirectories(to);
         try (Stream<Path> found = Files.walk(from)) {
-            found.filter(Files::isRegularFile).forEach(file -> files.add(from.relativize(file).toString()));
+            for (Path each : found.filter(file -> !Files.isDirectory(file, LinkOption.NOFOLLOW_LINKS)).toList()) {
+                Path target = to.resolve(from.relativize(each).toString());
+                Files.createDirectories(target.getParent());
+                Files.copy(each, target, LinkOption.NOFOLLOW_LINKS, StandardCopyOption.REPLACE_EXISTING,
+                        StandardCopyOption.COPY_ATTRIBUTES);
+            }
         }
-        copyFiles(files, from, to);
         return null;
     }
 
@@ -432,6 +570,13 @@ final class Steps {
     static final class StepFailure extends RuntimeException {
         StepFailure(String message) {
             super(message);
+        }
+    }
+
+    /** What Jenkins throws out of each step on an agent that has gone. */
+    static final class AgentLost extends RuntimeException {
+        AgentLost(String name) {
+            super("Agent " + name + " was deleted; cancelling node body");
         }
     }
 

@@ -1,0 +1,36 @@
+package org.profileapp
+
+import com.cloudbees.groovy.cps.NonCPS
+
+/** What a run means for the build: the worker's outcome.json, and not an exit code, which may be a shell's. */
+class Outcome implements Serializable {
+    private static final long serialVersionUID = 1
+
+    /** Of the folder `out`; `code` and `title` are for the message where there is none. */
+    static Map read(Object script, String out, Integer code, String title) {
+        def file = out + '/outcome.json'
+        return parse(script.fileExists(file) ? script.readFile(file: file, encoding: 'UTF-8') : '', code, title)
+    }
+
+    /** Makes it the result of the stage and the build. */
+    static void apply(Object script, Map outcome) {
+        def text = 'profileApp: ' + outcome.message
+        if (outcome.result == 'FAILURE') {
+            script.error(text)
+        } else if (outcome.result == 'UNSTABLE') {
+            script.unstable(text)
+        } else if (outcome.message) {
+            script.echo(text)
+        }
+    }
+
+    @NonCPS
+    static Map parse(String text, Integer code, String title) {
+        def outcome = Plan.parse(text)
+        if (outcome.get('version') == 1 && ['SUCCESS', 'UNSTABLE', 'FAILURE'].contains(outcome.get('result'))) {
+            return outcome
+        }
+        def reason = ': could not measure: the worker left no outcome (exit code ' + code + '); its log says why'
+        return [result: 'FAILURE', message: title + reason, exit_code: 4, targets: [:]]
+    }
+}

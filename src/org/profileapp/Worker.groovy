@@ -1,0 +1,149 @@
+package org.profileapp
+
+import com.cloudbees.groovy.cps.NonCPS
+
+/** The worker's commands on the agent that we are on. Values reach them by the environment, none in a shell line. */
+class Worker implements Serializable {
+    private static final long serialVersionUID = 1
+
+    Object script
+    Map config
+    Credentials credentials
+    /** Variables of the checkout, for agents that have none. */
+    List revision = []
+
+    Worker(Object script, Map config) {
+        this.script = script
+        this.config = config
+        credentials = new Credentials(script, config)
+    }
+
+    /**
+     * Empties a folder of ours for one use, unpacks the bridge script and its version there, and returns its path.
+     *
+     * It is beside the workspace and not in it: what is in a checkout is the app's, down to its links.
+     */
+    String unpack(String use) {
+        def folder = ''
+        script.dir(script.env.WORKSPACE) {
+            folder = script.pwd(tmp: true) + '/profileapp' + (config.id ? '-' + config.id : '') + '/' + use
+        }
+        script.dir(folder) {
+            script.deleteDir()
+        }
+        script.dir(folder + '/bridge') {
+            script.writeFile(file: 'worker.sh', text: script.libraryResource('profileapp/worker.sh'))
+            script.writeFile(file: 'VERSION', text: script.libraryResource('profileapp/VERSION'))
+        }
+        return folder
+    }
+
+    /** The plan, of the saved configuration where one is named. A link in place of the merged file is the app's. */
+    Map plan(String folder) {
+        def plan = null
+        if (config.saved) {
+            within(folder, ['PROFILEAPP_SAVED=' + config.saved]) {
+                credentials.withDatabase(config.databaseCredentialsId) {
+                    script.sh(label: 'profileapp config merge', encoding: 'UTF-8', script: '''
+                        rm -rf profileapp-merged.yaml
+                        set -C
+                        sh "$PROFILEAPP_BRIDGE" config merge "$PROFILEAPP_SAVED" "$PROFILEAPP_CONFIG" \\
+                            >profileapp-merged.yaml''')
+                }
+            }
+            // All agents go by this file: they need no database.
+            config.config = 'profileapp-merged.yaml'
+        }
+        def more = ['PROFILEAPP_TARGETS=' + config.targets.join('\n'), 'PROFILEAPP_LOAD=' + config.imageArchive,
+            'PROFILEAPP_BUILD=' + config.build, 'PROFILEAPP_WORKSPACE=' + script.env.WORKSPACE]
+        within(folder, more) {
+            credentials.within([]) {
+                plan = Plan.parse(script.sh(label: 'profileapp plan', encoding: 'UTF-8', returnStdout: true,
+                    script: 'exec sh "$PROFILEAPP_BRIDGE" plan --check --json'))
+            }
+        }
+        return plan
+    }
+
+    /** The exit code of a run of these targets, of what is in `files` and `image`, into `out`. */
+    Integer run(String folder, Map group, String out) {
+        def code = null
+        def more = ['PROFILEAPP_CONFIG=files/' + Plan.fileOf(config.config), 'PROFILEAPP_OUT=' + out,
+            'PROFILEAPP_TARGETS=' + group.targets.join('\n'),
+            'PROFILEAPP_LOAD=' + (config.imageArchive ? 'image/' + config.imageArchive : ''),
+            'PROFILEAPP_BUILD=' + (config.build ? 'image' : '')]
+        within(folder, more) {
+            credentials.within(group.secrets) {
+                // The lock shows that the worker has ended, also where a build is aborted.
+                code = status('run --no-report', '''mkdir -p "$PROFILEAPP_OUT"
+                    exec 9>lock
+                    flock 9
+                    ''')
+            }
+        }
+        return code
+    }
+
+    /** After a run that may have been aborted: its worker still writes. */
+    void waitForEnd() {
+        script.sh(label: 'wait for the worker', encoding: 'UTF-8', script: 'exec 9>lock; flock -w 120 9 || true')
+    }
+
+    /** Compares with earlier runs, before the report, which shows it. 0 or 1: compared. */
+    Integer baseline(String folder, String out) {
+        def code = null
+        def dir = config.baselineDir
+        def against = dir && !dir.startsWith('/') ? script.env.WORKSPACE + '/' + dir : dir
+        within(folder, ['PROFILEAPP_BASELINE=' + config.baseline, 'PROFILEAPP_SINCE=' + config.baselineSince,
+                'PROFILEAPP_AGAINST=' + against, 'PROFILEAPP_OUT=' + out]) {
+            credentials.withDatabase(dir ? '' : config.databaseCredentialsId) {
+                code = status('baseline "$PROFILEAPP_OUT"')
+            }
+        }
+        return code
+    }
+
+    /** Makes the report, and report.json; its exit code is that of what was measured. */
+    Integer report(String folder, String out) {
+        def code = null
+        within(folder, ['PROFILEAPP_OUT=' + out, 'PROFILEAPP_EXTRAS=report']) {
+            code = status('report "$PROFILEAPP_OUT" --json >report.json')
+        }
+        return code
+    }
+
+    /** Stores runs that this build made of its own app. */
+    Integer store(String folder, String out, String app) {
+        def code = null
+        within(folder, ['PROFILEAPP_OUT=' + out, 'PROFILEAPP_OWN_APP=' + app,
+                'PROFILEAPP_CLAIM_APP=' + (config.app ? '1' : '')]) {
+            credentials.withDatabase(config.databaseCredentialsId) {
+                code = status('store "$PROFILEAPP_OUT"')
+            }
+        }
+        return code
+    }
+
+    private void within(String folder, List more, Closure body) {
+        script.withEnv(variables(folder, config, revision) + more, body)
+    }
+
+    private Integer status(String words, String before = '') {
+        return script.sh(label: 'profileapp ' + words.tokenize(' ')[0], encoding: 'UTF-8', returnStatus: true,
+            script: before + 'exec sh "$PROFILEAPP_BRIDGE" ' + words)
+    }
+
+    @NonCPS
+    private static List variables(String folder, Map config, List revision) {
+        def all = revision + ['PROFILEAPP_BRIDGE=' + folder + '/bridge/worker.sh', 'PROFILEAPP_EXTRAS=']
+        def names = [config: 'CONFIG', image: 'IMAGE', runtime: 'RUNTIME', command: 'COMMAND', registry: 'REGISTRY',
+            onBudget: 'ON_BUDGET', onAppFailure: 'ON_APP_FAILURE', wheels: 'WHEELS', index: 'INDEX']
+        for (key in names.keySet()) {
+            // Without wheels or an index, what an administrator has set on the agent applies.
+            if (config.get(key) || !['wheels', 'index'].contains(key)) {
+                all = all + ['PROFILEAPP_' + names.get(key) + '=' + config.get(key)]
+            }
+        }
+        return all
+    }
+}
