@@ -44,9 +44,8 @@ private Map profile(Map config, Map checkedOut) {
     try {
         def branches = [:]
         // By index: an iterator cannot be saved with the build where a step comes in between.
-        def groups = Plan.groupsOf(plan, config)
-        for (int i = 0; i < groups.size(); i++) {
-            branches[groups[i].title] = branch(worker, results, groups[i], targets)
+        for (int i = 0; i < plan.groups.size(); i++) {
+            branches[Plan.titleOf(plan.groups[i].name, config)] = branch(worker, results, plan.groups[i], targets)
         }
         parallel branches
     } finally {
@@ -80,14 +79,14 @@ private stashFor(Map config, Map plan) {
 /** A closure that runs one group: here where this node will do, so that a single executor does not wait for itself. */
 private branch(Worker worker, Results results, Map group, Map targets) {
     return {
-        stage(group.title) {
+        stage(Plan.titleOf(group.name, worker.config)) {
             locked(worker.config) {
-                if (!group.label || (env.NODE_LABELS ?: '').tokenize(' ').contains(group.label)) {
+                if (!group.agent || (env.NODE_LABELS ?: '').tokenize(' ').contains(group.agent)) {
                     runGroup(worker, results, group, targets)
                 } else {
                     // Once more where the agent goes away, or a restart of the controller ends what ran on it.
                     retry(count: 2, conditions: [agent(), nonresumable()]) {
-                        node(group.label) {
+                        node(group.agent) {
                             runGroup(worker, results, group, targets)
                         }
                     }

@@ -6,9 +6,8 @@ import com.cloudbees.groovy.cps.NonCPS
 class Outcome implements Serializable {
     private static final long serialVersionUID = 1
 
-    /** Of the folder `out`; `code` and `title` are for the message where there is none. */
-    static Map read(Object script, String out, Integer code, String title) {
-        def file = out + '/outcome.json'
+    /** Of a file; `code` and `title` are for the message where there is none. */
+    static Map read(Object script, String file, Integer code, String title) {
         return parse(script.fileExists(file) ? script.readFile(file: file, encoding: 'UTF-8') : '', code, title)
     }
 

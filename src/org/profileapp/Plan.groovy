@@ -25,10 +25,10 @@ class Plan implements Serializable {
             return "profileApp: the sage.yaml is that of the app '" + app + "', but the Jenkinsfile says app: '" +
                 config.get('app') + "'"
         }
-        for (target in plan.get('targets')) {
-            def id = notAllowed(target, config.get('credentialsIds'))
+        for (group in (plan.get('groups') ?: [])) {
+            def id = notAllowed(group, config.get('credentialsIds'))
             if (id) {
-                return 'profileApp: ' + target.get('name') + " asks for the credential '" + id +
+                return 'profileApp: ' + group.get('name') + " asks for the credential '" + id +
                     "'; allow it with credentialsIds: ['" + id + "']"
             }
         }
@@ -37,34 +37,13 @@ class Plan implements Serializable {
 
     /** The controller decides: what an agent says of a sage.yaml is no permission. */
     @NonCPS
-    private static String notAllowed(Map target, List allowed) {
-        for (secret in secretsOf(target)) {
+    private static String notAllowed(Map group, List allowed) {
+        for (secret in (group.get('secrets') ?: [])) {
             if (!allowed.contains(secret.get('credential'))) {
                 return secret.get('credential')
             }
         }
         return ''
-    }
-
-    /** The targets that share a stage: its title, the label of its agent, and the targets' names and credentials. */
-    @NonCPS
-    static List groupsOf(Map plan, Map config) {
-        def groups = []
-        def byLabel = [:]
-        for (target in plan.get('targets')) {
-            def label = target.get('agent') ?: config.get('agent')
-            def group = config.get('interleave') ? byLabel.get(label) : null
-            if (group) {
-                group.put('title', group.get('title') + ', ' + target.get('name'))
-            } else {
-                group = [title: titleOf(target.get('name'), config), label: label, targets: [], secrets: []]
-                byLabel.put(label, group)
-                groups.add(group)
-            }
-            group.get('targets').add(target.get('name'))
-            addSecrets(group.get('secrets'), secretsOf(target))
-        }
-        return groups
     }
 
     /** A stage's title, which tells several calls of one build apart. */
@@ -82,33 +61,6 @@ class Plan implements Serializable {
     @NonCPS
     static String fileOf(String path) {
         return path.substring(path.lastIndexOf('/') + 1)
-    }
-
-    /** The credentials of a target and of its services, each once. */
-    @NonCPS
-    static List secretsOf(Map target) {
-        def wanted = target.get('secrets') ?: []
-        for (service in (target.get('services') ?: [])) {
-            wanted = wanted + (service.get('secrets') ?: [])
-        }
-        def found = []
-        addSecrets(found, wanted)
-        return found
-    }
-
-    /** Adds what is not there yet. */
-    @NonCPS
-    private static void addSecrets(List secrets, List more) {
-        def seen = []
-        for (secret in secrets) {
-            seen.add(secret.get('env_var'))
-        }
-        for (secret in more) {
-            if (!seen.contains(secret.get('env_var'))) {
-                seen.add(secret.get('env_var'))
-                secrets.add(secret)
-            }
-        }
     }
 
     @NonCPS

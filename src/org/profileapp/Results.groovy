@@ -24,7 +24,7 @@ class Results implements Serializable {
      */
     Map keep(Map group, Integer code, Map targets) {
         def names = group.targets
-        def outcome = Outcome.read(script, out, code, names.join(', '))
+        def outcome = Outcome.read(script, out + '/outcome.json', code, names.join(', '))
         script.archiveArtifacts(artifacts: out + '/build.log', allowEmptyArchive: true, followSymlinks: false)
         for (int i = 0; i < names.size(); i++) {
             def folder = out + '/' + names[i]
@@ -53,8 +53,10 @@ class Results implements Serializable {
     /** Publishes the comparison with earlier runs. That there was none is no result of the app. */
     void keepBaseline(Integer code) {
         publish(out + '/baseline.xml', false)
-        if (code > 1) {
-            script.unstable('profileApp: the numbers could not be compared with earlier runs (exit code ' + code + ')')
+        def outcome = Outcome.read(script, out + '/baseline-outcome.json', code, 'baseline')
+        // A number that is worse is part of the outcome of all, which comes later.
+        if (outcome.exit_code > 1) {
+            script.unstable('profileApp: ' + outcome.message)
         }
     }
 
@@ -68,7 +70,7 @@ class Results implements Serializable {
 
     /** The outcome of all targets, after the worker's report; archives the report and what it has changed. */
     Map keepReport(Integer code) {
-        def outcome = Outcome.read(script, out, code, 'report')
+        def outcome = Outcome.read(script, out + '/outcome.json', code, 'report')
         def summary = Plan.parse(script.fileExists('report.json') ? script.readFile('report.json') : '')
         if (!summary.report) {
             script.error('profileApp: no report could be made')

@@ -55,7 +55,8 @@ class Worker implements Serializable {
             config.config = 'profileapp-merged.yaml'
         }
         def more = ['PROFILEAPP_TARGETS=' + config.targets.join('\n'), 'PROFILEAPP_LOAD=' + config.imageArchive,
-            'PROFILEAPP_BUILD=' + config.build, 'PROFILEAPP_WORKSPACE=' + script.env.WORKSPACE]
+            'PROFILEAPP_BUILD=' + config.build, 'PROFILEAPP_WORKSPACE=' + script.env.WORKSPACE,
+            'PROFILEAPP_PLAN_AGENT=' + config.agent, 'PROFILEAPP_PLAN_GROUP_BY_AGENT=' + (config.interleave ? '1' : '0')]
         within(folder, more) {
             credentials.within([]) {
                 plan = Plan.parse(script.sh(label: 'profileapp plan', encoding: 'UTF-8', returnStdout: true,

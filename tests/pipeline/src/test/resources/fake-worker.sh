@@ -32,14 +32,18 @@ plan)
     [ "$PROFILEAPP_RUNTIME" = docker ] || files='**'
     [ -z "${FAKE_DATASET:-}" ] || files="$files\",\"$FAKE_DATASET/**"
     printf '{"version":1,"app":{"name":"app"},"files":["%s"],"targets":[' "$files"
-    comma=
+    comma= groups=
     for target in $FAKE_TARGETS; do
-        rest=${target#*:}
-        printf '%s{"name":"%s","agent":"%s","budgets":{"a":"b"},"services":[{"secrets":[%s]}]}' \
-            "$comma" "${target%%:*}" "${rest%%:*}" "${FAKE_SECRETS:-}"
+        name=${target%%:*} rest=${target#*:}
+        printf '%s{"name":"%s"}' "$comma" "$name"
         comma=,
+        agent=${rest%%:*}
+        agent=${agent:-$PROFILEAPP_PLAN_AGENT}
+        group=$(printf '{"name":"%s","agent":"%s","targets":["%s"],"secrets":[%s]}' "$name" "$agent" "$name" "${FAKE_SECRETS:-}")
+        groups=${groups:+$groups,}$group
     done
-    printf ']}\n'
+    [ "$PROFILEAPP_PLAN_GROUP_BY_AGENT" = 0 ] || groups=$FAKE_GROUPS
+    printf '],"groups":[%s]}\n' "$groups"
     ;;
 run)
     file=$PROFILEAPP_CONFIG names=$(echo "$PROFILEAPP_TARGETS" | tr '\n' ' ') from=$PROFILEAPP_LOAD$PROFILEAPP_BUILD
@@ -93,6 +97,12 @@ baseline)
     echo "fake baseline <$2 $PROFILEAPP_BASELINE since=$PROFILEAPP_SINCE against=$PROFILEAPP_AGAINST>"
     [ -f "$2/gpu/run.json" ] || exit 3
     [ -n "$PROFILEAPP_AGAINST" ] || [ "$FAKE_DB" = "$PROFILEAPP_DB" ] || exit 4
+    if [ "${FAKE_WORSE:-0}" -gt 1 ]; then
+        printf '{"version":1,"result":"UNSTABLE","message":"%s","exit_code":%s,"targets":{}}' \
+            'the numbers could not be compared with earlier runs: gone' "$FAKE_WORSE" >"$2/baseline-outcome.json"
+        exit "$FAKE_WORSE"
+    fi
+    printf '{"version":1,"result":"SUCCESS","message":"","exit_code":%s,"targets":{}}' "${FAKE_WORSE:-0}" >"$2/baseline-outcome.json"
     echo "<testsuite name='app'><testcase name='baseline fps mean' classname='app.gpu'/></testsuite>" >"$2/baseline.xml"
     exit "${FAKE_WORSE:-0}"
     ;;
