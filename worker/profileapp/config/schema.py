@@ -19,7 +19,7 @@ from profileapp.model.target import ARCHIVE_SUFFIXES, NAME_PATTERN
 Metric = Literal["system", "container", "gpu-memory", "gpu-summary", "energy", "tau", "functions", "custom"]
 
 Scalar = str | int | float | bool
-"""Text of the app's; a number or a word like `on` is taken as it is written, so that nobody need quote it."""
+"""A text value for the app. Numbers and words like `on` keep their spelling, so they need no quotes."""
 
 Duration = (
     Annotated[int, Meta(ge=0, le=31_536_000)]
@@ -37,15 +37,15 @@ Duration = (
 Args = Annotated[
     str | list[Scalar],
     Meta(
-        description="Arguments of the app: one line, split as a shell would (never run by one), or a list.",
+        description="The app's arguments: one line, split as a shell would split it (no shell runs it), or a list.",
         examples=["--use-gpu -interval 1", ["--use-gpu", "-interval", 1]],
     ),
 ]
 Agent = Annotated[
     str | list[str],
     Meta(
-        description="Jenkins label of the agents to run on; of a list, each label becomes a target of its own. "
-        "Left out: any agent.",
+        description="Jenkins label of the agents to run on. With a list, each label becomes a separate target. "
+        "Default: any agent.",
         examples=["jetson-orin", ["jetson-nano", "jetson-orin"]],
     ),
 ]
@@ -62,7 +62,7 @@ Env = Annotated[
         Scalar,
     ],
     Meta(
-        description="Environment variables of the app.",
+        description="The app's environment variables.",
         examples=[{"OMP_NUM_THREADS": 4}],
         extra_json_schema={"maxProperties": 200},
     ),
@@ -86,8 +86,8 @@ Secrets = Annotated[
         ],
     ],
     Meta(
-        description="Environment variables whose values are credentials of Jenkins (secret texts), by their ids; "
-        "profileApp() must allow them. The values are masked in all that is kept.",
+        description="Environment variables whose values are Jenkins credentials (secret texts), given by ID; "
+        "profileApp() must allow them. The values are masked in everything that is stored.",
         examples=[{"API_KEY": "weather-api"}],
         extra_json_schema={"maxProperties": 50},
     ),
@@ -109,7 +109,7 @@ class DatasetSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Annotated[
             str,
             Meta(
-                max_length=500, description="A folder, file or archive beside the sage.yaml.", examples=["traffic.zip"]
+                max_length=500, description="A folder, file or archive next to the sage.yaml.", examples=["traffic.zip"]
             ),
         ]
         | UnsetType
@@ -119,8 +119,8 @@ class DatasetSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             str,
             Meta(
                 max_length=2000,
-                description="Where a file or archive comes from: http, https, or s3 and gs (the worker's `s3` extra). "
-                "The agent keeps it by its checksum.",
+                description="URL of a file or archive: http, https, or s3 and gs (with the worker's `s3` extra). "
+                "The agent caches it by checksum.",
                 examples=["https://data.example.org/traffic.tar.gz"],
             ),
         ]
@@ -131,8 +131,8 @@ class DatasetSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Annotated[
             bool,
             Meta(
-                description="Whether a zip or tar archive is unpacked. Left out: by the end of its name "
-                f"({', '.join(ARCHIVE_SUFFIXES)})."
+                description="Whether to unpack a zip or tar archive. Default: yes, if its name ends in one of "
+                f"{', '.join(ARCHIVE_SUFFIXES)}."
             ),
         ]
         | UnsetType
@@ -142,7 +142,7 @@ class DatasetSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 Dataset = Annotated[
     Annotated[str, Meta(max_length=500)] | DatasetSection,
     Meta(
-        description="A folder or file beside the sage.yaml, or where the agent gets one; the app finds it read-only at "
+        description="A folder or file next to the sage.yaml, or where to download one; the app sees it read-only at "
         "/dataset.",
         examples=["traffic/", {"url": "https://data.example.org/traffic.tar.gz", "sha256": "9f86…"}],
         extra_json_schema={"x-allowed": "a path, or a mapping (see below)"},
@@ -165,16 +165,16 @@ class ReadySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             str,
             Meta(
                 pattern=r"^[1-9][0-9]{0,4}(/[!-~]{0,500})?$",
-                description="Port and path that answer with a status below 400.",
+                description="A port and path that answer with a status below 400.",
                 examples=["8080/health"],
                 extra_json_schema={"x-allowed": "a port and a path, such as 8080/health"},
             ),
         ]
         | UnsetType
     ) = UNSET
-    tcp: Annotated[int, Meta(ge=1, le=65535, description="A port that takes connections.")] | UnsetType = UNSET
+    tcp: Annotated[int, Meta(ge=1, le=65535, description="A port that accepts connections.")] | UnsetType = UNSET
     log: (
-        Annotated[str, Meta(min_length=1, max_length=200, description="A text in what the service prints.")] | UnsetType
+        Annotated[str, Meta(min_length=1, max_length=200, description="A text in the service's output.")] | UnsetType
     ) = UNSET
     file: (
         Annotated[
@@ -190,7 +190,8 @@ class ReadySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ) = UNSET
     timeout: (
         Annotated[
-            Duration, Meta(description="How long that may take; else the run fails.", extra_json_schema={"default": 60})
+            Duration,
+            Meta(description="How long that may take; then the run fails.", extra_json_schema={"default": 60}),
         ]
         | UnsetType
     ) = UNSET
@@ -205,7 +206,7 @@ class StreamSection(DatasetSection, frozen=True, kw_only=True, forbid_unknown_fi
             Meta(
                 ge=0.001,
                 le=1000,
-                description="Images (or recordings of sound) a second; a video has its own rate.",
+                description="Images (or audio recordings) per second; a video has its own rate.",
                 extra_json_schema={"default": 1},
             ),
         ]
@@ -220,8 +221,8 @@ class ServiceSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Annotated[
             ServiceName,
             Meta(
-                description="The host name under which the app reaches it. Left out with `playback`: that; with "
-                "`broker`: rabbitmq."
+                description="The host name at which the app reaches it. Default: `playback` for a playback, `rabbitmq` "
+                "for a broker."
             ),
         ]
         | UnsetType
@@ -232,20 +233,20 @@ class ServiceSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             Meta(
                 pattern=r"^\s*[A-Za-z0-9][A-Za-z0-9._/:@-]{0,298}\s*$",
                 extra_json_schema={"x-allowed": "the name of an image, such as redis:7"},
-                description="Its image. Left out with `playback`: the one that is built in; with `broker`: rabbitmq:3.",
+                description="Its image. Default: built in for a playback, `rabbitmq:3` for a broker.",
                 examples=["redis:7"],
             ),
         ]
         | UnsetType
     ) = UNSET
-    args: Annotated[Args, Meta(description="Its arguments, as those of a target.")] | UnsetType = UNSET
+    args: Annotated[Args, Meta(description="Its arguments, written like those of a target.")] | UnsetType = UNSET
     env: Annotated[Env, Meta(description="Its environment variables.")] | UnsetType = UNSET
-    secrets: Annotated[Secrets, Meta(description="Its variables that are credentials.")] | UnsetType = UNSET
+    secrets: Annotated[Secrets, Meta(description="Its variables whose values are credentials.")] | UnsetType = UNSET
     dataset: Dataset | UnsetType = UNSET
     ready: (
         Annotated[
             ReadySection,
-            Meta(description="When it is ready; what needs it is started then. Left out: as soon as it runs."),
+            Meta(description="When it is ready; what needs it starts after that. Default: as soon as it runs."),
         ]
         | UnsetType
     ) = UNSET
@@ -257,7 +258,7 @@ class ServiceSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Annotated[
             dict[ServiceName, Annotated[str, Meta(max_length=500)] | StreamSection],
             Meta(
-                description="Cameras and microphones by name, and the recordings each plays; see docs/cookbook.md.",
+                description="Cameras and microphones by name, and the recording that each plays; see docs/cookbook.md.",
                 examples=[{"camera-left": "traffic/"}],
                 extra_json_schema={"maxProperties": 50, "x-allowed": "a mapping of names to datasets"},
             ),
@@ -268,8 +269,8 @@ class ServiceSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         Annotated[
             Literal["rabbitmq"],
             Meta(
-                description="A message broker as a Waggle node has it, with the user and the exchanges that pywaggle's "
-                "Plugin knows."
+                description="A message broker configured as on a Waggle node, with the user and the exchanges that "
+                "pywaggle's Plugin expects."
             ),
         ]
         | UnsetType
@@ -280,21 +281,21 @@ Services = Annotated[
     list[ServiceSection],
     Meta(
         max_length=20,
-        description="Containers that run beside the app, on a private network with it, and the playback of recordings.",
+        description="Containers that run beside the app on its private network, and the playback of recordings.",
         examples=[[{"playback": {"camera-left": "traffic/"}}, {"name": "broker", "image": "redis:7"}]],
     ),
 ]
 Internet = Annotated[
     bool,
     Meta(
-        description="Whether the app and its services reach anything outside the agent. Left out: no. "
-        "With it they reach what listens on the agent for everyone, too."
+        description="Whether the app and its services can reach hosts outside the agent. Default: no. "
+        "If they can, they also reach ports that listen on all of the agent's addresses."
     ),
 ]
 Timeout = Annotated[
     Duration,
     Meta(
-        description="How long the app runs, in seconds or as text; 0: until it ends by itself.",
+        description="How long the app runs, in seconds or as text; 0: until it exits by itself.",
         examples=[120, "2m"],
         extra_json_schema={"default": 0},
     ),
@@ -302,7 +303,7 @@ Timeout = Annotated[
 OnTimeout = Annotated[
     Literal["end", "fail"],
     Meta(
-        description="What the timeout means: a normal end of the profile, or a failure of the app.",
+        description="Whether reaching the timeout is the normal end of the profile or a failure of the app.",
         extra_json_schema={"default": "end"},
     ),
 ]
@@ -317,7 +318,7 @@ Grace = Annotated[
 Warmup = Annotated[
     Duration,
     Meta(
-        description="Time at the start of each repeat that is recorded but left out of summary and budgets.",
+        description="Time at the start of each repeat that is recorded but excluded from summary and budgets.",
         extra_json_schema={"default": 0},
     ),
 ]
@@ -333,12 +334,12 @@ Temperature = (
 class CoolDown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
     """How cool the device must be, and how long that may take."""
 
-    below: Annotated[Temperature, Meta(description="How cool the device must be, in °C.", examples=["45 °C"])]
+    below: Annotated[Temperature, Meta(description="The temperature to reach, in °C.", examples=["45 °C"])]
     timeout: (
         Annotated[
             Duration,
             Meta(
-                description="How long that may take; then the repeat begins as hot as it is, with a warning.",
+                description="How long to wait; after that, the repeat starts anyway, with a warning.",
                 extra_json_schema={"default": 600},
             ),
         ]
@@ -349,8 +350,8 @@ class CoolDown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 CoolDownGiven = Annotated[
     Temperature | CoolDown,
     Meta(
-        description="Before each repeat it is waited until the hottest sensor of the device (thermal zones of the "
-        "kernel, GPUs by NVML) is below this. Left out: it is not waited.",
+        description="Before each repeat, wait until the hottest sensor of the device (the kernel's thermal zones, "
+        "GPUs through NVML) is below this temperature. Default: do not wait.",
         examples=["45 °C", {"below": "45 °C", "timeout": "5m"}],
     ),
 ]
@@ -359,8 +360,8 @@ RepeatCount = Annotated[
     Meta(
         ge=1,
         le=1000,
-        description="How many times the app is started and measured. "
-        "Of several targets, the first repeat of each comes before the second of any.",
+        description="How many times to start and measure the app. The repeats of several targets are interleaved: "
+        "the first of each, then the second of each.",
         extra_json_schema={"default": 1},
     ),
 ]
@@ -374,21 +375,21 @@ Interval = Annotated[
 ]
 Metrics = Annotated[
     list[Metric],
-    Meta(description="What is measured. " + "; ".join(f"`{word}`: {text}" for word, text in METRICS.items()) + "."),
+    Meta(description="What to measure. " + "; ".join(f"`{word}`: {text}" for word, text in METRICS.items()) + "."),
 ]
 FunctionClock = Annotated[
     Literal["cpu", "wall"],
     Meta(
-        description="Of `functions`: whether a function's time is CPU time, or time that passed, "
-        "waiting and sleeping included.",
+        description="For `functions`: whether a function's time is CPU time or wall-clock time, which includes waiting "
+        "and sleeping.",
         extra_json_schema={"default": "cpu"},
     ),
 ]
 NativeFrames = Annotated[
     bool,
     Meta(
-        description="Of `functions`: the frames of C, C++ and Rust too. The app is stopped for each look, "
-        "which slows it down by some percent; without, it runs on while py-spy reads its memory.",
+        description="For `functions`: also show the frames of C, C++ and Rust. py-spy then pauses the app for each "
+        "sample, which slows it down by a few percent; otherwise it reads the memory of the running app.",
         extra_json_schema={"default": False},
     ),
 ]
@@ -396,7 +397,8 @@ Budgets = Annotated[
     dict[Annotated[str, Meta(max_length=300)], Annotated[str, Meta(max_length=100)]],
     Meta(
         description="Limits: a statistic of a series (count, mean, stddev, min, p50, p90, p95, p99, max, last) "
-        "and a condition. `@PHASE` behind the statistic: only in that phase of the app; `@!PHASE`: outside it.",
+        "and a condition. `@PHASE` after the statistic limits it to that phase of the app, `@!PHASE` to the time "
+        "outside it.",
         examples=[{"fps.mean": ">= 10", "container.memory.used.max": "<= 2 GiB", "fps.mean@inference": ">= 25"}],
     ),
 ]
@@ -404,8 +406,8 @@ Name = Annotated[
     str,
     Meta(
         pattern=NAME_PATTERN,
-        description="Name of the target: lower-case letters, digits, '.', '_' and '-', at most 63. "
-        "Left out: made from the arguments.",
+        description="The target's name: up to 63 lower-case letters, digits, '.', '_' and '-'. "
+        "Default: derived from the arguments.",
         examples=["gpu"],
         extra_json_schema={"x-allowed": "1 to 63 of a-z, 0-9, '.', '_' and '-', the first a letter or digit"},
     ),
@@ -413,7 +415,7 @@ Name = Annotated[
 
 
 class Defaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
-    """What holds for every target that does not say otherwise."""
+    """Default values for every target."""
 
     agent: Agent | UnsetType = UNSET
     env: Env | UnsetType = UNSET
@@ -444,14 +446,10 @@ class TargetSection(Defaults, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Profiling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
     """The `profiling:` section of a sage.yaml."""
 
-    targets: Annotated[
-        list[TargetSection], Meta(min_length=1, max_length=500, description="The ways of running the app.")
-    ]
+    targets: Annotated[list[TargetSection], Meta(min_length=1, max_length=500, description="The ways to run the app.")]
     metrics: Metrics | UnsetType = UNSET
     services: Services | UnsetType = UNSET
-    defaults: (
-        Annotated[Defaults, Meta(description="Keys of a target, for every target that does not give them.")] | UnsetType
-    ) = UNSET
+    defaults: Annotated[Defaults, Meta(description="Default values for the keys of every target.")] | UnsetType = UNSET
 
 
 @cache

@@ -12,13 +12,13 @@ MARKS: frozenset[str] = frozenset({"phase", "event"})
 
 METRICS: dict[str, str] = {
     "system": "the whole device: CPU per core, memory, swap, temperatures, power, clocks",
-    "container": "the app's own CPU, memory, I/O, network and processes",
-    "gpu-memory": "GPU memory, of the device and of the app",
-    "gpu-summary": "GPU load, memory and clocks, and the table of kernels by time",
+    "container": "CPU, memory, I/O, network and processes of the app",
+    "gpu-memory": "GPU memory of the device and of the app",
+    "gpu-summary": "GPU load, clocks, power and temperature, and the time of each CUDA kernel",
     "energy": "energy used, and energy per unit of a custom metric",
     "tau": "TAU profile of the app",
-    "functions": "the hot Python functions of the app",
-    "custom": "what the app itself reports; always on",
+    "functions": "hot Python functions of the app, with a flame graph",
+    "custom": "app-reported metrics; always on",
 }
 """Every metric a developer may list, with what it measures."""
 
