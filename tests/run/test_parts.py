@@ -41,6 +41,7 @@ STRICT = Target("t", timeout_s=5, on_timeout="fail")
         (Exit(143, 15), Cause(timeout=True), TARGET, "timeout", "ran its 5 s"),
         (Exit(137, 9), Cause(timeout=True, killed=True), TARGET, "timeout", "ignored SIGTERM for 2 s and was killed"),
         (Exit(143, 15), Cause(timeout=True), STRICT, "timeout-failed", "not done"),
+        (Exit(143, 15), Cause(exceeded="the app wrote 5 GiB"), TARGET, "disk-limit", "wrote 5 GiB"),
         (Exit(137, 9, oom_killed=True), Cause(timeout=True), TARGET, "oom-killed", "memory"),
         (Exit(143, 15), Cause(stop_signal=2), TARGET, "aborted", "SIGINT"),
         (Exit(), Cause(failure="disk full"), TARGET, "not-measured", "disk full"),

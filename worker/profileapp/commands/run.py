@@ -125,6 +125,14 @@ Examples:
 )
 @outcome_options
 @click.option(
+    "--disk-limit",
+    envvar="PROFILEAPP_DISK_LIMIT",
+    metavar="SIZE",
+    default="4GiB",
+    show_default=True,
+    help="What the app and its services may write to the agent's disk, each time they are started.",
+)
+@click.option(
     "--no-report",
     envvar="PROFILEAPP_NO_REPORT",
     is_flag=True,
@@ -144,6 +152,7 @@ def command(
     line: str | None,
     memory_limit: str | None,
     pids_limit: int,
+    disk_limit: str,
     on_budget: Effect,
     on_app_failure: Effect,
     no_report: bool,
@@ -153,7 +162,9 @@ def command(
 
     OUT/outcome.json says what they mean for a build.
     """
-    request = _Request(config, image, load, build, saved, db, targets, out, runtime, line, memory_limit, pids_limit)
+    request = _Request(
+        config, image, load, build, saved, db, targets, out, runtime, line, memory_limit, pids_limit, disk_limit
+    )
     outcome_file = OutcomeFile(out / OUTCOME_FILE, Policy(on_budget, on_app_failure))
     with outcome_file.told():
         return _run(request, outcome_file, no_report, as_json)
@@ -174,14 +185,15 @@ class _Request(NamedTuple):
     line: str | None
     memory_limit: str | None
     pids_limit: int
+    disk_limit: str
 
 
 def _run(request: _Request, outcome_file: OutcomeFile, no_report: bool, as_json: bool) -> int:
-    config, image, load, build, saved, db, targets, out, runtime, line, memory_limit, pids_limit = request
+    config, image, load, build, saved, db, targets, out, runtime, line, memory_limit, pids_limit, disk_limit = request
     refuse_both(load, build)
     plan = load_plan(config, image, targets, saved_overlay(saved, db))
     outcome_file.planned = [target.name for target in plan.targets]
-    limits = Limits(_memory_bytes(memory_limit), pids_limit)
+    limits = Limits(_memory_bytes(memory_limit), pids_limit, _size_bytes("--disk-limit", disk_limit))
     state = open_state(os.environ)
     progress = make_progress(sys.stderr)
     wake = Wake()

@@ -17,6 +17,7 @@ ExitReason = Literal[
     "failed",  # the app ended by itself with another exit code
     "timeout-failed",  # the timeout was reached and the target has `on-timeout: fail`
     "oom-killed",  # the kernel ended the app: it wanted more memory than it may have
+    "disk-limit",  # the worker ended the app: it wrote more to the agent's disk than it may
     "signalled",  # a signal that the worker did not send ended the app
     "not-started",  # the image has no such entrypoint, or the command was refused
     "not-measured",  # the agent failed: daemon gone, disk full
@@ -24,7 +25,9 @@ ExitReason = Literal[
 ]
 """How a repeat, and the run, ended."""
 
-APP_FAILURES: frozenset[str] = frozenset({"failed", "timeout-failed", "oom-killed", "signalled", "not-started"})
+APP_FAILURES: frozenset[str] = frozenset(
+    {"failed", "timeout-failed", "oom-killed", "disk-limit", "signalled", "not-started"}
+)
 
 State = Literal["running", "finished"]
 MetricState = Literal["measured", "skipped", "failed"]

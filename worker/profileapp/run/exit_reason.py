@@ -15,12 +15,13 @@ class Cause(msgspec.Struct, frozen=True):
     """Why we ended the app; nothing set where it ended by itself.
 
     `timeout`: its time was over; `stop_signal`: we were told to stop; `failure`: the agent could not go on measuring;
-    `killed`: it ignored SIGTERM for the whole grace time.
+    `exceeded`: it wrote more than it may; `killed`: it ignored SIGTERM for the whole grace time.
     """
 
     timeout: bool = False
     stop_signal: int = 0
     failure: str = ""
+    exceeded: str = ""
     killed: bool = False
 
 
@@ -31,6 +32,8 @@ def exit_reason_of(exit_: Exit, cause: Cause, target: Target) -> tuple[ExitReaso
         return "aborted", f"stopped by {signal_name(cause.stop_signal)}{killed}"
     if cause.failure:
         return "not-measured", cause.failure
+    if cause.exceeded:
+        return "disk-limit", f"{cause.exceeded}{killed}"
     if exit_.lost:
         return "not-measured", exit_.lost
     if exit_.refused:

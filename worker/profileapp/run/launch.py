@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from profileapp.collect.api import AppHandle, Argv, Mount
+from profileapp.record.tree_size import Size
 
 RUN_ID_VARIABLE = "PROFILEAPP_RUN_ID"
 TARGET_VARIABLE = "PROFILEAPP_TARGET"
@@ -20,6 +21,7 @@ class Limits(msgspec.Struct, frozen=True):
 
     memory_bytes: int
     pids: int = 1024
+    disk_bytes: int = 4 * 1024**3
 
 
 class Launch(msgspec.Struct, frozen=True):
@@ -55,6 +57,9 @@ class Exit(msgspec.Struct, frozen=True):
 class RunningApp(Protocol):
     """One started app."""
 
+    def written(self) -> Size:
+        """What it has on the agent's disk besides the folders of its mounts. May take a moment; never raises."""
+
     @property
     def subject(self) -> AppHandle | None:
         """What can be measured; None where the app ended before anybody could look."""
@@ -80,6 +85,9 @@ class NeverStarted:
 
     def __init__(self, reason: str) -> None:
         self.exit: Exit | None = Exit(refused=reason)
+
+    def written(self) -> Size:
+        return Size()
 
     def terminate(self) -> None:
         """There is nothing to end."""

@@ -13,6 +13,7 @@ from profileapp.model.run import Repeat
 from profileapp.record.writer import MetricsWriter
 from profileapp.run.cool_down import cool_down
 from profileapp.run.dataset.ready import Paths
+from profileapp.run.disk_watch import DiskWatch
 from profileapp.run.exit_reason import Cause, exit_reason_of
 from profileapp.run.launch import (
     CONTAINER_DATASET,
@@ -94,20 +95,30 @@ class RepeatRunner:
         # Without a warm-up what an app says in its very first moments counts, though we may not know yet that it runs.
         measured_from_ns = started_ns + round(self._target.warmup_s * 1e9) if self._target.warmup_s else launched_ns
         repeat = msgspec.structs.replace(repeat, started_ns=started_ns, measured_from_ns=measured_from_ns)
+        watch = DiskWatch(
+            self._session.limits.disk_bytes,
+            (self._context.scratch,),
+            (*self._session.runtime.disks, self._context.artifacts),
+            lambda: sum((each.written() for each in running_services.running.values()), app.written()),
+            self._session.wake.set,
+            sees_all_disks=bool(self._session.runtime.disks),
+        )
         try:
+            watch.start()
             running_services.begin()
             if app.subject:
                 self._sources.attach(app.subject)
             running_services.attach()
             begun(repeat)
             self._session.progress.started(self._target, repeat.index)
-            cause = self._await_end(app, running_services)
+            cause = self._await_end(app, running_services, watch)
             # Samples of an app that is being ended tell nothing of it: measuring stops first.
             ended_ns = self._clock.wall_ns(time.monotonic_ns())
             self._sources.detach()
             running_services.detach()
             cause = self._end(app, cause)
         finally:
+            watch.stop()
             self._sources.detach()
             left_behind = app.remove()
             if left_behind:
@@ -141,7 +152,7 @@ class RepeatRunner:
             bool(self._target.internet),
         )
 
-    def _await_end(self, app: RunningApp, running_services: RunningServices) -> Cause:
+    def _await_end(self, app: RunningApp, running_services: RunningServices, watch: DiskWatch) -> Cause:
         """Waits until the app ends or is to be ended, whichever comes first."""
         started_s = time.monotonic()
         tick_s = started_s
@@ -152,6 +163,8 @@ class RepeatRunner:
             if self._writer.failure:
                 reason = self._writer.failure.strerror
                 return Cause(failure=f"what was measured cannot be written any more ({reason})")
+            if watch.exceeded or watch.failure:
+                return Cause(exceeded=watch.exceeded, failure=watch.failure)
             if running_services.failure:
                 return Cause(failure=running_services.failure)
             if self._target.timeout_s and now_s - started_s >= self._target.timeout_s:
@@ -161,6 +174,9 @@ class RepeatRunner:
                 tick_s += TICK_S
             until_s = min(tick_s, started_s + self._target.timeout_s) if self._target.timeout_s else tick_s
             self._session.wake.wait(until_s - time.monotonic())
+        watch.finish()
+        if watch.exceeded:
+            return Cause(exceeded=watch.exceeded)
         # An app that ends because a service did must not take the blame.
         return Cause(failure=f"{running_services.failure}; the app ended too") if running_services.failure else Cause()
 

@@ -37,6 +37,10 @@ class Runtime(Protocol):
     def version(self) -> str:
         """What runs the app, as run.json tells it: `docker 24.0.5, nvidia`."""
 
+    @property
+    def disks(self) -> tuple[Path, ...]:
+        """Folders on the disks that its apps write to, besides their mounts; () where they are not seen from here."""
+
     def prepare(self, live: LiveRun, progress: Progress) -> None:
         """Gets the image; what that leaves behind in a crash bears the id of `live`, or lies in its scratch folder.
 

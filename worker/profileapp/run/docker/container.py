@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import docker
 from docker.errors import NotFound
 
 from profileapp.collect.api import AppHandle
+from profileapp.record.tree_size import Size, tree_size
 from profileapp.run.docker.image import GONE, one_line, short
 from profileapp.run.launch import Exit
 
@@ -52,6 +55,20 @@ class Container:
             pid = self._api.inspect_container(self._id)["State"]["Pid"]
             if pid:
                 self.subject = AppHandle(pid, self._id)
+
+    def written(self) -> Size:
+        """What is in its layer, and in volumes that its image asks for."""
+        try:
+            found = self._api.containers(all=True, size=True, filters={"id": self._id})
+        except GONE:
+            return Size(0, whole=False)
+        size = Size()
+        for each in found:
+            size += Size(int(each.get("SizeRw") or 0))
+            volumes = [mount for mount in each.get("Mounts") or () if mount.get("Type") == "volume"]
+            for mount in volumes:
+                size += _volume_size(str(mount.get("Source") or ""))
+        return size
 
     def refuse(self, reason: str) -> None:
         """The app was created, but could not be started."""
@@ -126,3 +143,9 @@ class Container:
     def _end(self, exit_: Exit) -> None:
         self.exit = exit_
         self._exited()
+
+
+def _volume_size(source: str) -> Size:
+    """Of a volume's folder, where this machine and this user can look into it."""
+    folder = Path(source)
+    return tree_size(folder) if source and os.access(folder, os.R_OK | os.X_OK) else Size(0, whole=False)

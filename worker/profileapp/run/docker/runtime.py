@@ -70,6 +70,11 @@ class DockerRuntime:
         """Whether the daemon knows the NVIDIA container runtime."""
         return _has_nvidia(self._info)
 
+    @property
+    def disks(self) -> tuple[Path, ...]:
+        root = Path(str(self._info.get("DockerRootDir") or ""))
+        return (root,) if _daemon_is_here(os.environ) and root.is_absolute() and root.is_dir() else ()
+
     def prepare(self, live: LiveRun, progress: Progress) -> None:
         self._service_images.begin(self._marks.labels(live.id))
         own_name = self._marks.image_name(live.id)

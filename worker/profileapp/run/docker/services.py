@@ -17,6 +17,7 @@ from profileapp.collect.api import AppHandle
 from profileapp.errors import AgentError
 from profileapp.model.run import Network
 from profileapp.model.target import Ready, Service
+from profileapp.record.tree_size import Size
 from profileapp.run.docker.container import Container
 from profileapp.run.docker.failures import what_to_do
 from profileapp.run.docker.image import GONE
@@ -125,6 +126,9 @@ class DockerService:
     @property
     def subject(self) -> AppHandle | None:
         return self._container.subject
+
+    def written(self) -> Size:
+        return self._container.written()
 
     @property
     def exit(self) -> Exit | None:

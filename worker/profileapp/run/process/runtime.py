@@ -16,6 +16,7 @@ from pathlib import Path
 from profileapp.collect.api import AppHandle
 from profileapp.errors import AgentError
 from profileapp.model.run import Image
+from profileapp.record.tree_size import Size
 from profileapp.run.agent.run_processes import kill_run_processes
 from profileapp.run.agent.state import LiveRun
 from profileapp.run.launch import RUN_ID_VARIABLE, Exit, Launch, Limits, NeverStarted, RunningApp
@@ -44,6 +45,10 @@ class ProcessRuntime:
         self.command = command
         self._folder = folder
         self._inherited = inherited_environment(environ)
+
+    @property
+    def disks(self) -> tuple[Path, ...]:
+        return (self._folder,)
 
     def prepare(self, live: LiveRun, progress: Progress) -> None:
         """A command needs no preparation."""
@@ -96,6 +101,9 @@ class _Process:
         self._reader = threading.Thread(target=self._read, name="app-output", daemon=True)
         self._reader.start()
         threading.Thread(target=self._await_exit, name="app-exit", daemon=True).start()
+
+    def written(self) -> Size:
+        return Size()
 
     def terminate(self) -> None:
         with suppress(OSError):

@@ -17,6 +17,7 @@ from profileapp.errors import AgentError, ConfigError
 from profileapp.model.run import Network
 from profileapp.model.target import Ready, Service
 from profileapp.probe import answers, takes_connections
+from profileapp.record.tree_size import Size
 from profileapp.run.launch import RUN_ID_VARIABLE, Exit
 from profileapp.run.progress import Progress
 from profileapp.run.service.playback import DATA_FOLDER, PORT, RTSP_PORT, streams_text
@@ -85,6 +86,9 @@ class _Playback:
 
     def answers(self, ready: Ready) -> bool:
         return takes_connections(LOOPBACK, ready.tcp) if ready.tcp else answers(LOOPBACK, ready.http)
+
+    def written(self) -> Size:
+        return Size()
 
     def has_file(self, path: str) -> bool:
         return Path(path).exists()
