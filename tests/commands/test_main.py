@@ -90,7 +90,9 @@ def test_mistakes_are_lines_with_places_and_exit_code_3(tmp_path: Path) -> None:
     done = profileapp("plan", "sage.yaml", cwd=tmp_path)
     assert done.returncode == 3 and done.stdout == ""
     lines = done.stderr.splitlines()
-    assert lines[0].startswith("profileapp: sage.yaml:4:8: profiling.targets[1].timout is no known key; did you mean")
+    assert lines[0].startswith(
+        "profileapp: sage.yaml:4:8: profiling.targets[1].timout is not a known key; did you mean"
+    )
     assert lines[1].startswith("profileapp: sage.yaml:5:17: profiling.targets[2].timeout is -1")
     assert "Traceback" not in done.stderr
     assert "Traceback" in profileapp("plan", "sage.yaml", "--debug", cwd=tmp_path).stderr
@@ -101,7 +103,7 @@ def test_mistakes_are_lines_with_places_and_exit_code_3(tmp_path: Path) -> None:
     [
         (("run", "sage.yaml"), "no image: give --image"),
         (("run", "sage.yaml", "--runtime", "process"), "needs --command"),
-        (("run", "sage.yaml", "--runtime", "process", "--command", "'x"), "a shell could not split it"),
+        (("run", "sage.yaml", "--runtime", "process", "--command", "'x"), "a shell cannot split it"),
         (("run", "sage.yaml", "--image", "x", "--command", "y"), "--command goes with --runtime process"),
         (("run", "sage.yaml", "--image", "x", "--memory-limit", "lots"), "--memory-limit 'lots'"),
         (("run", "sage.yaml", "--image", "x", "--memory-limit", "1 kB"), "at least 6MiB"),

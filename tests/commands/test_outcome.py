@@ -75,7 +75,7 @@ def test_a_wrong_configuration_is_told_too_and_an_older_outcome_does_not_stay(tm
     assert run_python(tmp_path).returncode == 3
     found = outcome(tmp_path / "profile")
     assert (found["result"], found["exit_code"], found["targets"]) == ("FAILURE", 3, {})
-    assert "sage.yaml:4:8: profiling.targets[1].timout is no known key" in found["message"]
+    assert "sage.yaml:4:8: profiling.targets[1].timout is not a known key" in found["message"]
 
 
 def test_what_keeps_all_targets_from_running_is_told_of_each(tmp_path: Path) -> None:

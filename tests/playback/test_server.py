@@ -161,4 +161,4 @@ def test_a_port_that_is_taken_is_said(server: Server, tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "profileapp.playback", "127.0.0.1", str(server.port), "0", streams]
     second = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
     assert second.returncode == 2
-    assert second.stderr == f"port {server.port} of 127.0.0.1 cannot be had: Address already in use\n", second.stderr
+    assert second.stderr == f"port {server.port} of 127.0.0.1 is unavailable: Address already in use\n", second.stderr

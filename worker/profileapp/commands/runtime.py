@@ -31,7 +31,7 @@ def process_runtime(line: str | None, folder: Path, warn: Callable[[str], None])
     try:
         argv = tuple(shlex.split(line or ""))
     except ValueError as error:
-        raise ConfigError(f"--command {line!r}: a shell could not split it ({error})") from error
+        raise ConfigError(f"--command {line!r}: a shell cannot split it ({error})") from error
     if not argv:
         raise ConfigError('--runtime process needs --command, such as --command "python3 app.py"')
     runtime = ProcessRuntime(argv, folder, os.environ)

@@ -1,4 +1,4 @@
-"""The files of a dataset, and those of them that only look like content."""
+"""The files of a dataset, and those that are only placeholders for their content."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from profileapp.model.text import printable
 
 LFS_POINTER_START = b"version https://git-lfs.github.com/spec/v1\n"
-"""How a file begins that stands in the place of one that Git LFS keeps. Source: Git LFS, docs/spec.md."""
+"""The beginning of a Git LFS pointer file. Source: Git LFS, docs/spec.md."""
 LFS_POINTER_LIMIT_BYTES = 1024
 FILES_LIMIT = 100_000
 """Files of a dataset that are checked for being Git LFS pointers."""

@@ -1,4 +1,4 @@
-"""Mistakes in a configuration: collected, placed, and told all at once."""
+"""Issues of a configuration: collected, located, and reported all at once."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from profileapp.config.source import DataPath, Document
 
 ISSUE_LIMIT = 50
-"""Mistakes told at once; of more, the number is told."""
+"""The most issues that are reported; any more are counted."""
 
 
 class ConfigIssue(msgspec.Struct, frozen=True):
-    """What is wrong with the value at `path` (or with its key): `text` goes on after the name of the value."""
+    """What is wrong with the value at `path` (or with its key): `text` continues after the name of the value."""
 
     path: DataPath
     text: str

@@ -27,7 +27,7 @@ class Overlay(msgspec.Struct, frozen=True):
 
 
 class SageYaml(msgspec.Struct, frozen=True):
-    """What we read of a sage.yaml; `document` knows where each value stands."""
+    """The parts of a sage.yaml that profileapp reads; `document` has the position of each value."""
 
     path: Path
     name: str
@@ -87,7 +87,7 @@ def _decoded(path: Path, content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is no UTF-8, so that nothing can be laid over it") from error
+        raise ConfigError(f"{path}: is not UTF-8, so no configuration can be applied to it") from error
 
 
 def _parse(path: Path, content: bytes) -> SageYaml:
@@ -112,7 +112,7 @@ def _parse(path: Path, content: bytes) -> SageYaml:
 
 
 def _text(document: Document, key: str, issues: list[ConfigIssue]) -> str:
-    """A top-level scalar as it is raw: a version may look like a number or a date. "" where it is not given."""
+    """A top-level scalar as it is written: a version may look like a number or a date. "" where absent."""
     raw = document.raw_scalars.get((key,))
     if raw is None:
         if document.data.get(key) is not None:

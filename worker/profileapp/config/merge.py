@@ -1,9 +1,9 @@
 """Lays a saved configuration over a sage.yaml: YAML text in, YAML text out. Pure.
 
-Both texts are read with `read_document`'s bounds before they come here.
+Both texts were read with `read_document`'s limits before.
 
-- A mapping is merged key by key; what both have, the saved configuration says. So are `defaults`, `env` and `budgets`.
-- A target is merged into the target of the same `name`; one whose name is new comes after the others.
+- A mapping is merged key by key; the saved configuration wins. So are `defaults`, `env` and `budgets`.
+- A target is merged into the target of the same `name`; one with a new name is appended.
 - Anything else (a number, a text, a list such as `metrics` or `args`) is replaced as a whole.
 """
 
@@ -28,7 +28,7 @@ def _compose(text: str) -> yaml.MappingNode:
     try:
         root = loader.get_single_node()
         if not isinstance(root, yaml.MappingNode):
-            raise TypeError("a text that read_document takes is a mapping")
+            raise TypeError("read_document accepts mappings only")
         _flatten(loader, root)
     finally:
         loader.dispose()
@@ -39,7 +39,7 @@ def _flatten(loader: yaml.SafeLoader, node: yaml.Node) -> None:
     """Puts the pairs of `<<` in its place, so that a key has one value before two mappings become one."""
     if isinstance(node, yaml.MappingNode):
         loader.flatten_mapping(node)
-        # A pair from `<<` comes first, and the mapping's own, which counts, after it.
+        # A pair from `<<` comes first, and the mapping's own, which wins, after it.
         own = {key.value: (key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)}
         node.value = list(own.values())
         for _, value in node.value:

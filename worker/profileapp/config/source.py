@@ -1,4 +1,4 @@
-"""Reads a YAML file into plain data that knows where each value stands, within bounds and safely."""
+"""Reads a YAML file into plain data with the position of each value, within limits and safely."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VALUE_LIMIT = 20_000
 DEPTH_LIMIT = 40
 
 DataPath = tuple[str | int, ...]
-"""Where a value stands in the data: keys and indices from the top."""
+"""The path of a value in the data: keys and indices from the top."""
 
 _PLAIN_TAGS = frozenset(
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "seq", "map")
@@ -44,7 +44,7 @@ class Document(msgspec.Struct, frozen=True):
     """A part of a YAML file as plain data.
 
     `positions` has the place of every value by its path, `key_positions` that of every key, `written` the text of
-    every scalar as it stands in the file (`on`, `0x10`, `1.10`).
+    every scalar as it is written in the file (`on`, `0x10`, `1.10`).
     """
 
     data: Any
@@ -61,9 +61,9 @@ class Document(msgspec.Struct, frozen=True):
 
 
 def read_document(path: Path, keys: frozenset[str]) -> Document:
-    """The top-level `keys` of a YAML file; everything else in it is not looked into.
+    """The top-level `keys` of a YAML file; everything else is ignored.
 
-    Raises ConfigError as `parse_document` does, and where there is no such file.
+    Raises ConfigError as `parse_document` does, and for a missing file.
     """
     return parse_document(path, read_text(path), keys)
 
@@ -81,7 +81,7 @@ def read_text(path: Path) -> bytes:
 
 
 def parse_document(path: Path, content: bytes, keys: frozenset[str]) -> Document:
-    """The top-level `keys` of YAML text; everything else in it is not looked into. `path` is for messages.
+    """The top-level `keys` of YAML text; everything else is ignored. `path` is for messages.
 
     Raises ConfigError with the place: not YAML, too large, not a mapping, a key given twice, a tag that is no plain
     value, more values than VALUE_LIMIT.

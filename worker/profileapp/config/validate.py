@@ -1,6 +1,6 @@
-"""Holds plain data against a JSON Schema and finds every mistake at once, in words for people.
+"""Validates plain data against a JSON Schema and finds every issue at once, with messages for people.
 
-Knows the keywords that `profileapp.config.schema` makes use of, and no others: an unknown one is an error of ours, not
+Supports only the keywords that `profileapp.config.schema` uses: an unknown one is a bug of profileapp, not
 of the data (tests hold it against the `jsonschema` package).
 """
 
@@ -45,12 +45,12 @@ _KEYWORDS = frozenset(
 
 
 def validate(data: Any, schema: Schema, path: DataPath = ()) -> list[ConfigIssue]:
-    """Every mistake of `data`, which stands at `path`. `schema` holds its own `$defs`."""
+    """Every issue of `data`, which is at `path`. `schema` contains its own `$defs`."""
     return list(_Validator(schema.get("$defs", {})).check(data, schema, path))
 
 
 def allowed_words(schema: Schema, definitions: Mapping[str, Schema]) -> str:
-    """What a schema allows, in words, for messages and for the docs."""
+    """Describes what a schema allows, for messages and for the docs."""
     return _Validator(definitions).allowed(schema)
 
 
@@ -107,7 +107,7 @@ class _Validator:
             if key in properties:
                 yield from self.check(value, properties[key], here)
             elif others is False:
-                yield ConfigIssue(here, f"is no known key{did_you_mean(key, list(properties))}", of_key=True)
+                yield ConfigIssue(here, f"is not a known key{did_you_mean(key, list(properties))}", of_key=True)
             else:
                 yield from self._check_key(key, schema, here)
                 if isinstance(others, Mapping):
@@ -116,7 +116,8 @@ class _Validator:
     def _check_key(self, key: str, schema: Schema, here: DataPath) -> Iterator[ConfigIssue]:
         rule = schema.get("propertyNames", {})
         if any(self.check(key, rule, here)):
-            yield ConfigIssue(here, f"is no good name: must be {self.allowed({'type': 'string', **rule})}", of_key=True)
+            allowed = self.allowed({"type": "string", **rule})
+            yield ConfigIssue(here, f"is not a valid name: must be {allowed}", of_key=True)
 
     def _check_array(self, data: list[Any], schema: Schema, path: DataPath) -> Iterator[ConfigIssue]:
         if len(data) < schema.get("minItems", 0):
@@ -146,13 +147,13 @@ class _Validator:
             yield ConfigIssue(path, f"is {show(data)}, but must be {self.allowed(schema)}")
 
     def allowed(self, schema: Schema) -> str:
-        """What a schema allows, in words."""
+        """Describes what a schema allows."""
         schema = self._resolve(schema)
         if "x-allowed" in schema:
             return str(schema["x-allowed"])
         if "anyOf" in schema:
             forms = [self.allowed(form) for form in schema["anyOf"]]
-            # A whole number is a number: naming both would tell nothing more.
+            # A whole number is a number: naming both would be redundant.
             forms = [
                 form for form in forms if form.replace("whole ", "") == form or form.replace("whole ", "") not in forms
             ]

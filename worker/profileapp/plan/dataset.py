@@ -1,4 +1,4 @@
-"""The dataset of a target: beside the sage.yaml, and nothing outside it, or somewhere the agent gets it from."""
+"""The dataset of a target: beside the sage.yaml and never outside its folder, or an address to fetch it from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from profileapp.model.text import printable
 from profileapp.model.url import url_problem
 
 OWN_FOLDERS = frozenset({"profile", ".profileapp"})
-"""Folders beside a sage.yaml that profileapp itself writes or reads: no dataset may be mistaken for them."""
+"""Folders beside a sage.yaml that profileapp itself writes or reads: no dataset may have their names."""
 _ANT_SPECIAL = re.compile(r"[*?,\\\s]")
 
 
@@ -54,7 +54,7 @@ def check_url(dataset: Dataset) -> str:
 
 
 def is_archive(name: str) -> bool:
-    """Whether a file is unpacked unless it is said otherwise, by its name."""
+    """Whether a file with this name is unpacked by default."""
     return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
@@ -73,7 +73,7 @@ def _check_files(folder: Path, resolved: Path) -> str:
         for each in islice(files_below(resolved), FILES_LIMIT):
             if not each.is_symlink() and is_lfs_pointer(each):
                 return (
-                    f", where {printable(str(each.relative_to(root)), 100)} is no content but a Git LFS pointer to it; "
+                    f", where {printable(str(each.relative_to(root)), 100)} is a Git LFS pointer, not the content; "
                     "run `git lfs pull`, or turn on LFS in the job's checkout"
                 )
     except (OSError, RuntimeError) as error:

@@ -64,7 +64,7 @@ def default_image(sage: SageYaml) -> str | None:
 
 
 class _Expansion:
-    """One walk over the targets of a file; gathers mistakes on the way."""
+    """One walk over the targets of a file; collects issues on the way."""
 
     def __init__(self, sage: SageYaml) -> None:
         self.issues: list[ConfigIssue] = []
@@ -173,7 +173,7 @@ class _Expansion:
             try:
                 args = tuple(shlex.split(given))
             except ValueError as error:
-                self._report_issue(where, f"is {show(given)}, which a shell could not split ({error}); write a list")
+                self._report_issue(where, f"is {show(given)}, which a shell cannot split ({error}); write a list")
                 return ()
         else:
             args = tuple(self._sage.raw_scalar((*where, position)) for position in range(len(given)))
@@ -182,7 +182,7 @@ class _Expansion:
                 where, f"holds an argument of more than {ARGUMENT_LIMIT_BYTES} bytes, which no program can be given"
             )
         if any("\0" in arg for arg in args):
-            self._report_issue(where, "holds a NUL character, which no program can be given")
+            self._report_issue(where, "contains a NUL character, which a program cannot receive")
         return args
 
     def _env(self, index: int, section: TargetSection) -> dict[str, str]:
@@ -203,7 +203,7 @@ class _Expansion:
                     (*where, key), f"has more than {ARGUMENT_LIMIT_BYTES} bytes, which no program can be given"
                 )
             if "\0" in value:
-                self._report_issue((*where, key), "holds a NUL character, which no program can be given")
+                self._report_issue((*where, key), "contains a NUL character, which a program cannot receive")
         return env
 
     def _secrets(self, index: int, section: TargetSection) -> tuple[Secret, ...]:
@@ -282,7 +282,7 @@ class _Expansion:
         return ("defaults",), None if isinstance(defaults, UnsetType) else defaults
 
     def _given(self, index: int, section: TargetSection, key: str, default: Any) -> tuple[DataPath, Any]:
-        """Where a key is given and its value: by the target, else by the defaults, else `default`."""
+        """The path and value of a key: from the target, else from the defaults, else `default`."""
         for where, scope in ((("targets", index), section), self._defaults_scope()):
             if scope is not None and getattr(scope, key) is not UNSET:
                 return (*where, key.replace("_", "-")), getattr(scope, key)
@@ -297,7 +297,7 @@ class _Expansion:
 def select(plan: Plan, names: Sequence[str]) -> Plan:
     """The plan with only the targets named, in the plan's order; all where none is named.
 
-    Raises ConfigError for a name that is no target's.
+    Raises ConfigError for an unknown name.
     """
     if not names:
         return plan

@@ -24,7 +24,7 @@ RESERVED = frozenset(
         "plot",
     }
 )
-"""What stands beside the targets in the artifact folder."""
+"""Names in the artifact folder that targets must not have."""
 
 _DERIVED_LIMIT = 40
 _UNSAFE = re.compile(r"[^a-z0-9._]+")

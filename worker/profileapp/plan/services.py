@@ -21,7 +21,7 @@ _BROKER_READY = Ready(tcp=5672, timeout_s=120.0)
 
 
 class ServiceParts:
-    """How the parts are expanded that services share with targets; each is given where it stands."""
+    """Expands the parts that services share with targets; each call gets the path of its value."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ def _expand(where: DataPath, section: ServiceSection, parts: ServiceParts) -> Se
     if not image:
         for key in ("args", "env", "secrets", "dataset", "ready"):
             if getattr(section, key) is not UNSET and section.playback is not UNSET:
-                parts.report_issue((*where, key), "goes with an image; the playback that is built in needs none")
+                parts.report_issue((*where, key), "is for a service with an image; the built-in playback needs none")
     return Service(
         name=name,
         image=image,
@@ -125,7 +125,7 @@ def _in_order(services: dict[str, tuple[DataPath, Service]], parts: ServiceParts
             if needed not in services:
                 parts.report_issue(
                     (*where, "needs", index),
-                    f"is '{needed}', which is no service{did_you_mean(needed, list(services))}",
+                    f"is '{needed}', which is not a service{did_you_mean(needed, list(services))}",
                 )
     ordered: dict[str, Service] = {}
     waiting = dict(services)

@@ -1,1 +1,1 @@
-"""Plays recordings as cameras and microphones would: a program of its own, of the standard library alone."""
+"""Plays recordings as cameras and microphones would: a separate program, standard library only."""

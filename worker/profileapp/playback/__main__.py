@@ -1,6 +1,6 @@
-"""`python -m profileapp.playback ADDRESS PORT RTSP_PORT STREAMS`: serves until it is told to end (SIGTERM).
+"""`python -m profileapp.playback ADDRESS PORT RTSP_PORT STREAMS`: serves until SIGTERM.
 
-STREAMS is JSON: a list of `{"name": …, "path": …, "rate": …}`. SIGUSR1 says that the app has been started.
+STREAMS is JSON: a list of `{"name": …, "path": …, "rate": …}`. SIGUSR1 signals that the app has started.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ async def serve(address: str, port: int, rtsp_port: int, players: dict[str, Play
     try:
         servers.append(await loop.create_server(lambda: RtspConnection(players, rtsp_connections), address, rtsp_port))
     except OSError as error:
-        # Only of a process of the host: what is not had, most apps do not miss.
-        print(f"no RTSP: port {rtsp_port} of {address} cannot be had: {os.strerror(error.errno or 0)}", flush=True)
+        # Happens only to a process on the host; most apps do not need RTSP.
+        print(f"no RTSP: port {rtsp_port} of {address} is unavailable: {os.strerror(error.errno or 0)}", flush=True)
     print(f"serves {', '.join(players)} on port {port}", flush=True)
     while not stopped.is_set():
         for player in players.values():
@@ -68,7 +68,7 @@ def main(argv: list[str]) -> int:
     try:
         asyncio.run(serve(address, int(port), int(rtsp_port), players, clock))
     except OSError as error:
-        print(f"port {port} of {address} cannot be had: {os.strerror(error.errno or 0)}", file=sys.stderr)
+        print(f"port {port} of {address} is unavailable: {os.strerror(error.errno or 0)}", file=sys.stderr)
         return 2
     return 0
 

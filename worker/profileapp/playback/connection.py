@@ -1,4 +1,4 @@
-"""What connections have in common, whichever protocol they speak: bounds, and a stream that waits for its client."""
+"""The base of all connections: limits, and a stream that waits for its client."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ CONNECTION_LIMIT = 200
 REQUEST_LIMIT_BYTES = 16 * 1024
 IDLE_TIMEOUT_S = 60.0
 LATE_S = 1.0
-"""A client that is further behind goes on with what is shown now."""
+"""A client that is further behind skips to the current frame."""
 
 
 class Connection(asyncio.Protocol):
-    """One of `connections`, which knows all that are open. A request must come in IDLE_TIMEOUT_S."""
+    """One of `connections`, the set of all open ones. A request must arrive within IDLE_TIMEOUT_S."""
 
     def __init__(self, connections: set[Connection]) -> None:
         self._connections = connections
@@ -51,7 +51,7 @@ class Connection(asyncio.Protocol):
         self._may_write.set()
 
     def _expect(self) -> None:
-        """The next request must come in time."""
+        """Restarts the deadline of the next request."""
         if self._timeout:
             self._timeout.cancel()
         self._timeout = asyncio.get_running_loop().call_later(IDLE_TIMEOUT_S, self._close)
@@ -68,13 +68,13 @@ class Connection(asyncio.Protocol):
         self._close()
 
     async def _next(self, player: Player, number: int) -> int:
-        """The number of the frame that is sent next, when it is due and the client takes it."""
+        """The number of the next frame, once it is due and the client is ready for it."""
         await self._may_write.wait()
         wait_s = player.due_s(number + 1)
         if wait_s < -LATE_S:
             return max(number + 1, player.sync_before(player.position()))
         while wait_s > 0 and self._transport:
-            # Until the app's start the clock stands, so that no wait can be told in advance.
+            # Until the app starts the clock stands still, so the wait cannot be computed in advance.
             await asyncio.sleep(min(wait_s, 0.1))
             wait_s = player.due_s(number + 1)
         return number + 1

@@ -1,6 +1,6 @@
-"""JPEG images as RTP carries them: without their headers, which the receiver makes anew.
+"""JPEG images as RTP carries them: without their headers, which the receiver regenerates.
 
-Sources: ITU-T T.81, annexes B (markers) and K.3 (the Huffman tables that are used if nothing else is said); RFC 2435,
+Sources: ITU-T T.81, annexes B (markers) and K.3 (the Huffman tables used by default); RFC 2435,
 "RTP Payload Format for JPEG-compressed Video".
 """
 
@@ -27,7 +27,7 @@ _USUAL_HUFFMAN = frozenset(
 
 
 class JpegError(Exception):
-    """RTP cannot carry this image; its text goes on after "an image that"."""
+    """RTP cannot carry this image; its text continues "an image that"."""
 
 
 class Jpeg(NamedTuple):
@@ -42,7 +42,7 @@ class Jpeg(NamedTuple):
 
 
 def parse_jpeg(content: bytes) -> Jpeg:
-    """Raises JpegError where it is no JPEG, or one of another kind than RFC 2435 knows."""
+    """Raises JpegError where it is no JPEG, or a kind that RFC 2435 does not support."""
     tables: dict[int, bytes] = {}
     frame = b""
     restart_interval = 0

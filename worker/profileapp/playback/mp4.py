@@ -20,7 +20,7 @@ _TRUN_FLAGS = 0x000001 | 0x000100 | 0x000200 | 0x000400 | 0x000800
 
 
 class Mp4Error(Exception):
-    """The file is no MP4 that can be played; its text goes on after the file's name."""
+    """The file is not a playable MP4; its text continues after the file's name."""
 
 
 class Frame(NamedTuple):
@@ -75,7 +75,7 @@ def read_video(path: Path) -> Video:
 
 
 def fragment(video: Video, frame: Frame, content: bytes, number: int, time: int) -> bytes:
-    """A frame as a fragment of its own: the `number`th of a stream, decoded at `time` in the video's scale."""
+    """A frame as a separate fragment: the `number`th of a stream, decoded at `time` in the video's scale."""
     flags = _IS_SYNC if frame.is_sync else _IS_NO_SYNC
     tfhd = _full(b"tfhd", 0, 0x020000, struct.pack(">I", video.track_id))
     tfdt = _full(b"tfdt", 1, 0, struct.pack(">Q", time))
@@ -149,7 +149,7 @@ def _read_track(path: Path, boxes: dict[bytes, bytes], size: int) -> Video:
     frames, time = [], 0
     for index, (offset, length) in enumerate(zip(offsets, sizes, strict=True)):
         if offset + length > size or length > FRAME_LIMIT_BYTES:
-            raise Mp4Error("is cut short: it says there are frames behind its end")
+            raise Mp4Error("is truncated: it lists frames beyond its end")
         is_sync = syncs is None or index + 1 in syncs or index == 0
         frames.append(Frame(offset, length, time, times[index], shifts[index], is_sync))
         time += times[index]
@@ -178,7 +178,7 @@ def _sizes(boxes: dict[bytes, bytes]) -> list[int]:
 
 
 def _offsets(boxes: dict[bytes, bytes], sizes: list[int]) -> list[int]:
-    """Where each frame begins: frames stand in chunks, and `stsc` says how many are in each."""
+    """The offset of each frame: frames are stored in chunks, and `stsc` gives the number in each."""
     table, width = (boxes[b"co64"], "Q") if b"co64" in boxes else (boxes.get(b"stco", b"\0" * 8), "I")
     (count,) = struct.unpack_from(">I", table, 4)
     chunks = struct.unpack_from(f">{count}{width}", table, 8)
@@ -202,7 +202,7 @@ def _offsets(boxes: dict[bytes, bytes], sizes: list[int]) -> list[int]:
 
 
 def _runs(table: bytes, layout: str, limit: int) -> Iterator[int]:
-    """The second number of each row, as often as the first says; at most `limit` in all."""
+    """The second number of each row, repeated as often as the first one says; at most `limit` in all."""
     (count,) = struct.unpack_from(">I", table, 4)
     given = 0
     for index in range(count):
@@ -215,7 +215,7 @@ def _runs(table: bytes, layout: str, limit: int) -> Iterator[int]:
 
 
 def _header(boxes: dict[bytes, bytes], scale: int, track_id: int) -> bytes:
-    """`ftyp` and a `moov` that says nothing of frames: each fragment tells of its own."""
+    """`ftyp` and a `moov` without frames: each fragment describes its own."""
     tkhd = bytearray(boxes[b"tkhd"])
     at, width = (28, 8) if tkhd[0] == 1 else (20, 4)
     tkhd[at : at + width] = bytes(width)

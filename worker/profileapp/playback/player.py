@@ -11,7 +11,7 @@ from profileapp.client import counter
 from profileapp.playback.recordings import Recordings
 
 CACHE_LIMIT_BYTES = 64 * 1024**2
-"""What of images and sound is kept in memory."""
+"""The limit of images and sound cached in memory."""
 
 
 class Clock:
@@ -31,7 +31,7 @@ class Clock:
 
 
 class FileCache:
-    """The content of files, of which those read first are kept while they fit; the rest is read each time."""
+    """The content of files: those read first are cached while they fit; the rest is read each time."""
 
     def __init__(self, limit_bytes: int = CACHE_LIMIT_BYTES) -> None:
         self._left_bytes = limit_bytes
@@ -49,7 +49,7 @@ class FileCache:
 
 
 class Player:
-    """One name that is played. Frames are numbered from 0 at the app's start, and on when it begins anew."""
+    """One played stream. Frames are numbered from 0 at the app's start, and the count continues when it loops."""
 
     def __init__(self, recordings: Recordings, clock: Clock, cache: FileCache) -> None:
         self.recordings = recordings
@@ -90,7 +90,7 @@ class Player:
         return (rounds * video.duration + self._times[index]) / video.scale
 
     def sync_before(self, number: int) -> int:
-        """The last frame up to this one that can be decoded by itself."""
+        """The last key frame up to this one."""
         video = self.recordings.video
         if video is None:
             return number
@@ -117,7 +117,7 @@ class Player:
         self.served_bytes += size_bytes
 
     def report(self) -> None:
-        """Tells the profiler how much there was and how much went out since the last time."""
+        """Reports to the profiler what was offered and what was served since the last call."""
         began = self._clock.now_s() > 0
         now = [self.position() + 1 if began else 0, self.served, self.served_bytes]
         offered, served, sent = (total - reported for total, reported in zip(now, self._reported, strict=True))

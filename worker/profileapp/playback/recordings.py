@@ -16,7 +16,7 @@ FILE_LIMIT_BYTES = 64 * 1024**2
 
 
 class RecordingsError(Exception):
-    """There is nothing to play; its text says what and where."""
+    """There is nothing to play; its text names what is missing and where."""
 
 
 class Recordings(NamedTuple):

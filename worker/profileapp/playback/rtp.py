@@ -21,11 +21,11 @@ _FU_A = 28
 
 
 class RtpError(Exception):
-    """RTP cannot carry what is played; its text says why."""
+    """RTP cannot carry the stream; its text is the reason."""
 
 
 class Format(NamedTuple):
-    """How frames of one kind are carried: what SDP says of it, and how a frame becomes payloads.
+    """How frames of one format are carried: its SDP description, and how a frame becomes payloads.
 
     `cut` raises RtpError for a frame that cannot be carried.
     """

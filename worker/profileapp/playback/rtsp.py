@@ -1,7 +1,7 @@
 """The RTSP server: the same recordings, by the same clock, as `rtsp://HOST:8554/NAME`, over the connection itself.
 
 Sources: RFC 2326, "Real Time Streaming Protocol"; RFC 8866, "SDP: Session Description Protocol". A client that asks for
-UDP is told to use TCP (461), which they all then do.
+UDP is answered with 461, after which they all use TCP.
 """
 
 from __future__ import annotations
@@ -110,11 +110,11 @@ class RtspConnection(Connection):
 
     async def _play(self, player: Player, form: Format, channel: int) -> None:
         packetiser = Packetiser(form, secrets.randbits(32))
-        # Whoever joins sees at once what leads to the frame of now, and time begins with the first that it gets.
+        # A client that joins first gets the frames since the last key frame, and its time begins with them.
         number = first = player.sync_before(player.position())
         while self._transport:
             content = _content(player, number)
-            # An image that cannot be carried is left out.
+            # An image that cannot be carried is skipped.
             with suppress(RtpError):
                 time_s = player.shown_s(number) - player.shown_s(first)
                 for packet in packetiser.packets(content, time_s):

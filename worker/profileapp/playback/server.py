@@ -138,7 +138,7 @@ class Playback(Connection):
         if video is None or self._transport is None:
             return
         self._transport.write(video.header)
-        # Whoever joins sees at once what leads to the frame of now, and time begins with the first that it gets.
+        # A client that joins first gets the frames since the last key frame, and its time begins with them.
         number = first = player.sync_before(player.position())
         sequence = 0
         began = self._time_of(player, first)

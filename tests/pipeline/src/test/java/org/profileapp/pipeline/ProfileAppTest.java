@@ -192,7 +192,7 @@ class ProfileAppTest {
 
     @Test
     void aWrongConfigurationFailsThePlanWithTheWorkersWords() throws Exception {
-        jenkins.environment.put("FAKE_PLAN_ERROR", "sage.yaml:3:5: profiling.targets[1].timout is no known key");
+        jenkins.environment.put("FAKE_PLAN_ERROR", "sage.yaml:3:5: profiling.targets[1].timout is not a known key");
         Build build = build("profileApp(image: 'app:1')");
         assertEquals("FAILURE", build.result);
         assertTrue(build.log().contains("sage.yaml:3:5"), build.log());
