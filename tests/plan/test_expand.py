@@ -130,7 +130,7 @@ def test_cool_down(tmp_path: Path, given: str, below_c: float, timeout_s: float)
     [
         ("    - {name: a}\n    - {name: a}", "sage.yaml:5:14: profiling.targets[2].name is 'a', as another target is"),
         ("    - {name: report}", "a name of profileapp's own files"),
-        ('    - {args: "\'open"}', "sage.yaml:4:14: profiling.targets[1].args is ''open', which a shell could not"),
+        ('    - {args: "\'open"}', "sage.yaml:4:14: profiling.targets[1].args is ''open', which a shell cannot"),
         ('    - {args: ["a\\0b"]}', "contains a NUL character"),
         ("    - {timeout: 5, warmup: 5}", "nothing is left to measure"),
         ("    - {interval: 1ms}", "must be from 10ms to 10m"),
@@ -284,7 +284,7 @@ def test_datasets_of_services_travel_too(tmp_path: Path) -> None:
         ("[{playback: {}}]", "is empty, but must name what it plays"),
         ("[{playback: {left: nowhere}}]", "playback.left is 'nowhere', but there is no such folder"),
         ("[{playback: {left: {path: nowhere, rate: 0}}}]", "is 0, but must be a number from 0.001 to 1000"),
-        ("[{playback: {left: here}, env: {A: 1}}]", "goes with an image"),
+        ("[{playback: {left: here}, env: {A: 1}}]", "is for a service with an image"),
         ("[{playback: {a: here}}, {name: b, playback: {b: here}}]", "is a second playback"),
     ],
 )
@@ -313,7 +313,7 @@ def test_credentials_are_named_and_never_held(tmp_path: Path) -> None:
         ("{secrets: {PROFILEAPP_X: a}}", "targets[1].secrets.PROFILEAPP_X is a variable that profileapp itself sets"),
         ("{secrets: {KEY: 'a b'}}", "targets[1].secrets.KEY is 'a b', but must be the id of a credential"),
         ("{secrets: {KEY: {credential: a}}}", "targets[1].secrets.KEY is a mapping"),
-        ("{services: [{playback: {x: y}, secrets: {A: b}}]}", "services[1].secrets goes with an image"),
+        ("{services: [{playback: {x: y}, secrets: {A: b}}]}", "services[1].secrets is for a service with an image"),
     ],
 )
 def test_credentials_that_cannot_be_asked_for(tmp_path: Path, target: str, reported: str) -> None:

@@ -53,7 +53,7 @@ def test_a_fragment_says_where_its_frame_is(tmp_path: Path) -> None:
         (b"not an mp4 at all, but long enough to be looked at", "its moov box is missing"),
         (tiny_mp4(FRAMES, handler=b"soun"), "holds no video"),
         (tiny_mp4([]), "holds no frames"),
-        (tiny_mp4(FRAMES)[:-3], "is cut short"),
+        (tiny_mp4(FRAMES)[:-3], "is truncated"),
         (tiny_mp4(FRAMES).replace(b"stsz", b"stsx"), "how large its frames are"),
         (tiny_mp4(FRAMES).replace(b"stco", b"stcx"), "where its frames are"),
         (tiny_mp4(FRAMES, scale=0), "holds no frames, or does not say when"),
