@@ -16,7 +16,7 @@ from profileapp.commands.database import db_option, open_store
 from profileapp.commands.environment import LinesOption
 from profileapp.commands.outcome_file import OutcomeFile, on_budget_option
 from profileapp.commands.selection import moment_ns
-from profileapp.commands.store import is_folder, run_folders
+from profileapp.commands.store import run_folders
 from profileapp.commands.written_folder import WrittenFolder
 from profileapp.errors import AgentError, ConfigError, EmptyDatabaseError
 from profileapp.judge.baseline import GOOD, alpha_of, compare, is_worse
@@ -28,7 +28,7 @@ from profileapp.model.run import Baseline, Run
 from profileapp.model.text import printable
 from profileapp.plan.names import BASELINE_OUTCOME_FILE
 from profileapp.record.artifacts import RUN_FILE
-from profileapp.record.files import write_atomic
+from profileapp.record.files import is_folder, write_atomic
 from profileapp.record.folder import RunFolder
 from profileapp.report.baseline_text import earlier_text
 from profileapp.report.format import ABSENT, quantity
@@ -96,7 +96,7 @@ def command(
     DIR/baseline-outcome.json: what it means for a build.
     """
     outcome_file = OutcomeFile(folder / BASELINE_OUTCOME_FILE, Policy(on_budget))
-    with outcome_file.told(not_compared):
+    with outcome_file.records_failures(not_compared):
         folders = run_folders(folder)
         outcome_file.planned = [each.name for each in folders]
         judged = [judged_before(each) for each in folders]

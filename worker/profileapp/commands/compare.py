@@ -11,13 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from profileapp.commands.database import db_option, open_store
-from profileapp.commands.store import is_folder, run_folders
+from profileapp.commands.store import run_folders
 from profileapp.commands.written_folder import WrittenFolder
 from profileapp.errors import ConfigError
 from profileapp.judge.compare import Difference, Measured, Side, compare
 from profileapp.judge.device import device_of
 from profileapp.judge.verdict import judge_folder
 from profileapp.model.text import printable
+from profileapp.record.files import is_folder
 from profileapp.report.format import ABSENT, quantity
 
 _EPILOG = """\b

@@ -15,7 +15,7 @@ from profileapp.judge.outcome import failed_outcome
 from profileapp.model.outcome import Outcome, Policy
 from profileapp.model.text import printable
 from profileapp.plan.names import OUTCOME_FILE
-from profileapp.record.files import remove_file, write_atomic
+from profileapp.record.files import is_folder, remove_file, write_atomic
 
 _EFFECTS = click.Choice(["unstable", "fail", "ignore"])
 
@@ -69,7 +69,7 @@ class OutcomeFile:
     def write(self, outcome: Outcome) -> None:
         """Puts it in place at once. Where that fails a line says so: without it the build counts as not measured."""
         # Where no folder is yet, nobody asked for results.
-        if not self._path.parent.is_dir():
+        if not is_folder(self._path.parent):
             return
         try:
             write_atomic(self._path, msgspec.json.format(msgspec.json.encode(outcome), indent=1) + b"\n")
@@ -77,7 +77,7 @@ class OutcomeFile:
             click.echo(f"profileapp: {self._path}: cannot be written ({error.strerror})", err=True)
 
     @contextmanager
-    def told(
+    def records_failures(
         self, failed: Callable[[ExitCode, str, Sequence[str], Policy], Outcome] = failed_outcome
     ) -> Iterator[None]:
         """Writes what an error within makes of the build, and raises it again."""

@@ -53,7 +53,7 @@ def command(folder: Path, form: str, on_budget: Effect, on_app_failure: Effect, 
         return worst([each.exit_code for each in judged])
     failures: dict[str, ProfileappError] = {}
     outcome_file = OutcomeFile(folder / OUTCOME_FILE, Policy(on_budget, on_app_failure))
-    with outcome_file.told():
+    with outcome_file.records_failures():
         judged = judge_all(folder)
         outcome_file.planned = [each.run.target.name for each in judged]
         judged = [write_target(each, failures) for each in judged]

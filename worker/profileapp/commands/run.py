@@ -166,7 +166,7 @@ def command(
         config, image, load, build, saved, db, targets, out, runtime, line, memory_limit, pids_limit, disk_limit
     )
     outcome_file = OutcomeFile(out / OUTCOME_FILE, Policy(on_budget, on_app_failure))
-    with outcome_file.told():
+    with outcome_file.records_failures():
         return _run(request, outcome_file, no_report, as_json)
 
 

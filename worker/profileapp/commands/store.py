@@ -13,6 +13,7 @@ from profileapp.commands.database import db_option, open_store
 from profileapp.errors import AgentError, ConfigError, ExitCode, ProfileappError, StoreError, worst
 from profileapp.model.text import printable
 from profileapp.record.artifacts import RUN_FILE
+from profileapp.record.files import is_folder
 from profileapp.record.reader import read_run
 
 if TYPE_CHECKING:
@@ -124,14 +125,6 @@ def run_folders(folder: Path) -> list[Path]:
     if not found:
         raise ConfigError(f"{folder}: holds no target's folder with a {RUN_FILE}; name the --out of a run")
     return [entry for entry in found if not entry.is_symlink()]
-
-
-def is_folder(path: Path) -> bool:
-    """Whether there is such a folder; a text too long for a path, or with a NUL in it, names none."""
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
 
 
 def _holds_a_run(folder: Path) -> bool:

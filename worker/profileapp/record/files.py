@@ -22,6 +22,14 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _A_LINK = "a link, which is not followed"
 
 
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder. False for a text that cannot be a path: too long, or with a NUL."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def open_regular(path: Path) -> BinaryIO:
     """Opens an ordinary file to read.
 
