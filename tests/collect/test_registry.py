@@ -4,6 +4,7 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
+from profileapp.collect.api import API_VERSION
 from profileapp.collect.container.cgroup_source import ContainerCgroup
 from profileapp.collect.container.process_tree import ProcessTree
 from profileapp.collect.custom.source import Custom
@@ -30,6 +31,19 @@ class Board(PsutilSystem):
 
 
 class NoSource:
+    api_version = API_VERSION
+    metric = "system"
+
+
+class Newer(PsutilSystem):
+    """Written for a later profileapp."""
+
+    api_version = API_VERSION + 1
+
+
+class Older:
+    """Written before there were versions."""
+
     metric = "system"
 
 
@@ -39,6 +53,9 @@ class Untimed(PsutilSystem):
 
 def exits() -> None:
     raise SystemExit("no licence\nfound")
+
+
+exits.api_version = API_VERSION  # type: ignore[attr-defined]
 
 
 def entry(name: str, value: str) -> EntryPoint:
@@ -84,6 +101,8 @@ def test_a_source_of_another_package_comes_before_ours(warnings: list[str], monk
         ("no.such.package:Source", "No module named 'no'"),
         ("profileapp.collect.system.psutil_source:Missing", "no attribute 'Missing'"),
         ("Untimed", "min_interval_s"),
+        ("Newer", f"written for version {API_VERSION + 1} of the collectors' API; here is version {API_VERSION}"),
+        ("Older", "written for version None of the collectors' API"),
         ("NoSource", "no method open, attach, sample, detach, close"),
         ("exits", "no licence found"),
         ("profileapp.collect.custom.source:Custom", "serves the metric 'custom'"),
@@ -92,7 +111,9 @@ def test_a_source_of_another_package_comes_before_ours(warnings: list[str], monk
 def test_a_broken_one_is_told_of_and_left_out(
     value: str, reason: str, warnings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = __import__("types").SimpleNamespace(NoSource=NoSource, Untimed=Untimed, exits=exits)
+    here = __import__("types").SimpleNamespace(
+        NoSource=NoSource, Untimed=Untimed, exits=exits, Newer=Newer, Older=Older
+    )
     monkeypatch.setitem(__import__("sys").modules, __name__, here)
     good = entry("system.psutil", "profileapp.collect.system.psutil_source:PsutilSystem")
     found = sources(

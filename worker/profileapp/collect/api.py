@@ -1,21 +1,30 @@
-"""The seam of collectors: what a source of samples is given, and what it must do.
+"""The public API of collectors: what a source of samples is given, and what it must do.
 
-A new source is one class here-shaped, one line in setup.cfg (`profileapp.collectors`), one test, one row in the docs.
-Its life: `open` (before the app starts) · for each repeat `attach` (the app runs), `sample` at each tick, `detach` ·
-`close`. Each source is called from one thread of its own while a repeat runs, so a slow one delays only itself.
+A new source is one class, a subclass of `BaseCollector`, and one line: an entry point of the group
+`profileapp.collectors`, called `METRIC.SOURCE`, in this package or in any other that is installed beside it. Its life:
+`open` (before the app starts) · for each repeat `attach` (the app runs), `sample` at each tick, `detach` · `close`.
+Each source is called from one thread of its own while a repeat runs, so a slow one delays only itself.
+
+`API_VERSION` goes up when a source that was written for an earlier one may no longer work. A source of another package
+says for which it was written (`api_version = 1`); one that was written for another version is not used, and that is
+reported.
 """
 
 from __future__ import annotations
 
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 
 from profileapp.model.clock import Clock
 from profileapp.model.series import Series
 from profileapp.model.target import Target
+
+API_VERSION = 1
 
 
 class Emit(Protocol):
@@ -81,8 +90,10 @@ class AppHandle(msgspec.Struct, frozen=True):
 
 
 class Collector(Protocol):
-    """One source of one metric."""
+    """One source of one metric; `BaseCollector` has all of it but `metric`, `source` and `sample`."""
 
+    api_version: int
+    """The `API_VERSION` for which it was written."""
     metric: str
     """The word of `profileapp.model.series.METRICS` it serves."""
     source: str
@@ -107,4 +118,41 @@ class Collector(Protocol):
         """The app has ended, or will be ended next; lets go of it. Raises Unavailable where nothing was to be had."""
 
     def close(self) -> None:
+        """Lets go of everything. Called once, whatever happened before."""
+
+
+class BaseCollector(ABC):
+    """A source with what most of them have in common. A subclass says `metric` and `source`, and how it samples.
+
+    Of `open`, `attach`, `detach` and `close` it overrides those in which it has something to do.
+    """
+
+    api_version: ClassVar[int] = API_VERSION
+    metric: str = ""
+    source: str = ""
+    part: str = ""
+    preference: int = 50
+    """Before all sources that profileapp itself has."""
+    min_interval_s: float = 0.1
+
+    _run: RunContext
+    _emit: Emit
+
+    def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
+        """Keeps both for later. Raises `Unavailable` where this agent cannot give the metric."""
+        self._run, self._emit = run, emit
+        return LaunchRequirements()
+
+    def attach(self, subject: AppHandle) -> None:
+        """Takes a first sample at once, so that an app that ends soon has some."""
+        self.sample(time.monotonic_ns())
+
+    @abstractmethod
+    def sample(self, now_ns: int) -> None:
+        """Emits one sample of each series, by `self._emit(series, value, now_ns)`."""
+
+    def detach(self) -> None:  # noqa: B027  (most sources hold nothing for one repeat alone)
+        """The app has ended, or will be ended next. Raises `Unavailable` where there was nothing to measure."""
+
+    def close(self) -> None:  # noqa: B027  (a source may hold nothing at all)
         """Lets go of everything. Called once, whatever happened before."""

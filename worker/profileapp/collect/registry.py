@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
-from profileapp.collect.api import Collector
+from profileapp.collect.api import API_VERSION, Collector
 
 GROUP = "profileapp.collectors"
 
@@ -37,7 +37,11 @@ def sources(
 
 
 def _made(entry_point: EntryPoint, metric: str) -> Collector:
-    collector = entry_point.load()()
+    kind = entry_point.load()
+    version = getattr(kind, "api_version", None)
+    if version != API_VERSION:
+        raise TypeError(f"it is written for version {version} of the collectors' API; here is version {API_VERSION}")
+    collector = kind()
     lacking = [name for name in _METHODS if not callable(getattr(collector, name, None))]
     if lacking:
         raise TypeError(f"it has no method {', '.join(lacking)}")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
+from profileapp.collect.api import AppHandle, BaseCollector, Emit, LaunchRequirements, RunContext
 from profileapp.collect.container import series as names
 from profileapp.collect.container.cgroup import V2, find_cgroup
 from profileapp.collect.container.cgroup_files import (
@@ -33,12 +33,11 @@ _GONE = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH})
 _TICKS_PER_S = 100  # USER_HZ, in which cpuacct.stat counts whatever the kernel's own HZ is
 
 
-class ContainerCgroup:
+class ContainerCgroup(BaseCollector):
     """Series `container.*` of a container, read from its cgroup and its network namespace."""
 
     metric = "container"
     source = "cgroup"
-    part = ""
     preference = 20
     min_interval_s = 0.01
 

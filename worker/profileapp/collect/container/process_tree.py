@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
+from profileapp.collect.api import AppHandle, BaseCollector, Emit, LaunchRequirements, RunContext
 from profileapp.collect.container import series as names
 from profileapp.collect.process.family import CpuAccount, Family, IoAccount
 from profileapp.collect.process.stat import read_stat
@@ -18,7 +18,7 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-class ProcessTree:
+class ProcessTree(BaseCollector):
     """Series `container.*` of a process: the sum over its session and descendants.
 
     For the process runtime; for a container only where its cgroup cannot be read, and then with a warning. CPU time is
@@ -27,7 +27,6 @@ class ProcessTree:
 
     metric = "container"
     source = "processes"
-    part = ""
     preference = 10
     min_interval_s = 0.05
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, Mount, RunContext
+from profileapp.collect.api import AppHandle, BaseCollector, Emit, LaunchRequirements, Mount, RunContext
 from profileapp.collect.custom.block import LineParser
 from profileapp.collect.custom.datagram_server import DatagramServer
 from profileapp.collect.custom.ingestor import Ingestor
@@ -33,7 +33,7 @@ WAGGLE_FOLDER = "/run/profileapp-waggle"
 WAGGLE_VARIABLE = "PYWAGGLE_LOG_DIR"
 
 
-class Custom:
+class Custom(BaseCollector):
     """Metric `custom`, by whichever way the app speaks; a variable of its environment announces each.
 
     It takes what the app says from `open` to `close`. Whatever the app sends, memory stays bounded: lines,
@@ -42,7 +42,6 @@ class Custom:
 
     metric = "custom"
     source = "socket"
-    part = ""
     preference = 10
     min_interval_s = 0.01
 

@@ -20,7 +20,7 @@ from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
-from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
+from profileapp.collect.api import AppHandle, BaseCollector, Emit, LaunchRequirements, RunContext
 from profileapp.collect.functions import process_view
 from profileapp.collect.functions.py_spy_process import PySpyProcess
 from profileapp.collect.process.family import CpuAccount, Family
@@ -55,7 +55,7 @@ def find_py_spy() -> Path | None:
     return Path(found) if found else None
 
 
-class PySpy:
+class PySpy(BaseCollector):
     """Rows of functions.csv with the metric `functions`, and stacks.folded, from which the flame graph is drawn.
 
     One py-spy for each process of the app that runs Python: py-spy's own way of following children misses the first
@@ -64,7 +64,6 @@ class PySpy:
 
     metric = "functions"
     source = "py-spy"
-    part = ""
     preference = 10
     min_interval_s = 1 / RATE_HZ
 

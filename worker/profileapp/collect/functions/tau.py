@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from profileapp.collect.api import AppHandle, Argv, Emit, LaunchRequirements, RunContext, Trace
+from profileapp.collect.api import AppHandle, Argv, BaseCollector, Emit, LaunchRequirements, RunContext, Trace
 from profileapp.collect.functions.tau_functions import tau_functions
 from profileapp.collect.functions.tau_profile import read_tau_profiles
 from profileapp.collect.trace_tool import find_program, output_folder, tool_mount
@@ -34,12 +34,11 @@ _ENVIRONMENT = {
 }
 
 
-class Tau:
+class Tau(BaseCollector):
     """Rows of functions.csv with the metric `tau`, of the time spent in each function over all threads."""
 
     metric = "tau"
     source = "tau_exec"
-    part = ""
     preference = 10
     min_interval_s = 0.01
 
@@ -67,9 +66,6 @@ class Tau:
 
     def sample(self, now_ns: int) -> None:
         """TAU tells at the end."""
-
-    def detach(self) -> None:
-        """Nothing is held for one repeat alone."""
 
     def close(self) -> None:
         """The folder goes with the run."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
+from profileapp.collect.api import BaseCollector, Emit, LaunchRequirements, RunContext
 from profileapp.collect.gpu import series as names
 from profileapp.collect.gpu.cuda_helper import CudaHelper, DeviceMemory, ProbeError
 from profileapp.errors import Unavailable
@@ -14,12 +14,11 @@ SETTLE_TIMEOUT_S = 2.0
 """How long the driver may take to have back the memory of a process that has ended."""
 
 
-class GpuMemoryCuda:
+class GpuMemoryCuda(BaseCollector):
     """Series `gpu.memory.*` of each GPU. The app's share is the rise since before its start, whoever caused it."""
 
     metric = "gpu-memory"
     source = "pycuda"
-    part = ""
     # NVML, where it knows a GPU's memory, knows the app's from others', and costs none.
     preference = 10
     min_interval_s = 0.05
@@ -44,9 +43,6 @@ class GpuMemoryCuda:
         ]
         return LaunchRequirements()
 
-    def attach(self, subject: AppHandle) -> None:
-        self.sample(time.monotonic_ns())
-
     def sample(self, now_ns: int) -> None:
         if self._helper is None:
             return
@@ -59,9 +55,6 @@ class GpuMemoryCuda:
             self._emit(used, max(0, memory.used_bytes - own_bytes), now_ns)
             self._emit(total, memory.total_bytes, now_ns)
             self._emit(allocated, max(0, memory.used_bytes - before.used_bytes), now_ns)
-
-    def detach(self) -> None:
-        """Nothing is held for one repeat alone."""
 
     def close(self) -> None:
         if self._helper:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
+from profileapp.collect.api import AppHandle, BaseCollector, Emit, LaunchRequirements, RunContext
 from profileapp.collect.device_tree import tegra_chips
 from profileapp.collect.gpu import series as names
 from profileapp.collect.kernel_file import KernelFile, number_after
@@ -21,12 +21,11 @@ _CUDA_BY_NVMAP = frozenset({"nvidia,tegra210", "nvidia,tegra186", "nvidia,tegra1
 _UNITS = {b"K": 1024, b"M": 1024**2, b"G": 1024**3}
 
 
-class GpuMemoryNvmap:
+class GpuMemoryNvmap(BaseCollector):
     """Series `gpu.memory.*`: what the app's processes have allocated through the GPU's driver, and what all have."""
 
     metric = "gpu-memory"
     source = "nvmap"
-    part = ""
     # It knows the app's memory from others', which CUDA's free memory does not.
     preference = 15
     min_interval_s = 0.02

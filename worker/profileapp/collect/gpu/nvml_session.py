@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
+from profileapp.collect.api import BaseCollector, Emit, LaunchRequirements, RunContext
 from profileapp.errors import Unavailable
 from profileapp.model.series import Series
 
@@ -161,12 +161,11 @@ def leave_to_nvml(load: Callable[[], Any]) -> None:
         raise Unavailable("this board has a discrete GPU, which NVML measures")
 
 
-class NvmlSource:
+class NvmlSource(BaseCollector):
     """What the sources have in common: each gives its metric and what it looks at."""
 
     metric = ""
     source = "nvml"
-    part = ""
     preference = 20
     min_interval_s = 0.02
 
@@ -189,9 +188,6 @@ class NvmlSource:
         if not self._readers:
             raise Unavailable(f"NVML gives nothing of {self.metric} on this GPU")
         return LaunchRequirements()
-
-    def attach(self, subject: AppHandle) -> None:
-        self.sample(time.monotonic_ns())
 
     def sample(self, now_ns: int) -> None:
         failure: Exception | None = None
@@ -219,9 +215,6 @@ class NvmlSource:
             except Exception as error:
                 failure = error
         return failure
-
-    def detach(self) -> None:
-        """Nothing is held for one repeat alone."""
 
     def close(self) -> None:
         self._readers = {}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
+from profileapp.collect.api import AppHandle, BaseCollector, Emit, LaunchRequirements, RunContext
 from profileapp.collect.device_tree import is_jetson
 from profileapp.collect.energy.gpu_energy import DiscreteGpuEnergy
 from profileapp.collect.energy.rails import RailEnergy
@@ -21,12 +21,11 @@ from profileapp.collect.jetson.kernel_source import NOT_A_JETSON, rail_power
 from profileapp.errors import Unavailable
 
 
-class EnergyJetson:
+class EnergyJetson(BaseCollector):
     """Series `energy.*` of the board and its discrete GPUs."""
 
     metric = "energy"
     source = "jetson-kernel"
-    part = ""
     # A Jetson's NVML, where it knows of energy, knows that of the GPU alone.
     preference = 30
     min_interval_s = 0.01
@@ -59,9 +58,6 @@ class EnergyJetson:
 
     def sample(self, now_ns: int) -> None:
         self._energy.run(self._powers(), self._emit, now_ns)
-
-    def detach(self) -> None:
-        """Nothing is held for one repeat alone."""
 
     def close(self) -> None:
         for gauge in self._gauges:

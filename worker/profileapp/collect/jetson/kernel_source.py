@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
+from profileapp.collect.api import AppHandle, BaseCollector, Emit, LaunchRequirements, RunContext
 from profileapp.collect.device_tree import is_jetson
 from profileapp.collect.gpu import series as gpu_series
 from profileapp.collect.gpu.nvml_session import leave_to_nvml, load_pynvml
@@ -28,12 +28,11 @@ def rail_power(rail: str) -> Series:
     return series("system.power", "W", "system", rail=rail)
 
 
-class JetsonSystem:
+class JetsonSystem(BaseCollector):
     """Series `system.*` of a Jetson, where its kernel tells of the GPU, of heat and of power; else tegrastats may."""
 
     metric = "system"
     source = "jetson-kernel"
-    part = ""
     preference = 30
     min_interval_s = 0.01
     needs_all = True
@@ -84,9 +83,6 @@ class JetsonSystem:
                 emit(gauge.series, value, now_ns)
         self._watch.sample(emit, now_ns)
 
-    def detach(self) -> None:
-        """Nothing is held for one repeat alone."""
-
     def close(self) -> None:
         _close(self._gauges)
         self._gauges = []
@@ -101,17 +97,15 @@ class PartialJetsonSystem(JetsonSystem):
     """The same, of what this user can read: for a Jetson without tegrastats."""
 
     source = "jetson-kernel (in part)"
-    part = ""
     preference = 15
     needs_all = False
 
 
-class JetsonGpuSummary:
+class JetsonGpuSummary(BaseCollector):
     """Series `gpu.util`, `gpu.clock.sm`, `gpu.temperature` of a Jetson's GPU."""
 
     metric = "gpu-summary"
     source = "jetson-kernel"
-    part = ""
     # NVML, where it gives anything on a Jetson, does not know the load of its GPU.
     preference = 30
     min_interval_s = 0.01
@@ -132,17 +126,11 @@ class JetsonGpuSummary:
         self._gauges = [*load, *jetson_files.gpu_clocks(self._root, gpu_series.clock_sm), *self._temperatures()]
         return LaunchRequirements()
 
-    def attach(self, subject: AppHandle) -> None:
-        self.sample(time.monotonic_ns())
-
     def sample(self, now_ns: int) -> None:
         for gauge in self._gauges:
             value = gauge.read()
             if value is not None and value > SENSOR_OFF_C:
                 self._emit(gauge.series, value, now_ns)
-
-    def detach(self) -> None:
-        """Nothing is held for one repeat alone."""
 
     def close(self) -> None:
         _close(self._gauges)

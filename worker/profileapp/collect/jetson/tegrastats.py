@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
+from profileapp.collect.api import AppHandle, BaseCollector, Emit, LaunchRequirements, RunContext
 from profileapp.collect.jetson.tegrastats_line import LINE_LIMIT, Reading, TegrastatsParser
 from profileapp.collect.jetson.throttle import ThrottleWatch
 from profileapp.collect.line_splitter import LineSplitter
@@ -44,13 +44,12 @@ def find_tegrastats() -> Path | None:
     return next((path for path in USUAL_PLACES if os.access(path, os.X_OK)), None)
 
 
-class Tegrastats:
+class Tegrastats(BaseCollector):
     """Series `system.*` of a Jetson: cores, memory, GPU, engines, temperatures, power rails."""
 
     metric = "system"
     main = "load or memory"
     source = "tegrastats"
-    part = ""
     preference = 20
     min_interval_s = 0.1
 

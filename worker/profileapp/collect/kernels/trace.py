@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from profileapp.collect.api import AppHandle, Argv, Emit, LaunchRequirements, Mount, RunContext, Trace
+from profileapp.collect.api import AppHandle, Argv, BaseCollector, Emit, LaunchRequirements, Mount, RunContext, Trace
 from profileapp.collect.kernels.database import read_kernel_database
 from profileapp.collect.kernels.fold import KernelFold, KernelReport
 from profileapp.collect.kernels.report import read_kernel_report
@@ -27,7 +27,7 @@ _OUTPUT = "gpu-kernels"
 _NOTHING = "the tool left no report: did the app use CUDA? What the tool said is in app.log"
 
 
-class _KernelTrace:
+class _KernelTrace(BaseCollector):
     """What nsys and nvprof have in common."""
 
     metric = "gpu-summary"
@@ -56,9 +56,6 @@ class _KernelTrace:
 
     def sample(self, now_ns: int) -> None:
         """The tool tells at the end."""
-
-    def detach(self) -> None:
-        """Nothing is held for one repeat alone."""
 
     def close(self) -> None:
         """The folder goes with the run."""

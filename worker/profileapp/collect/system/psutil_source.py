@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
+from profileapp.collect.api import AppHandle, BaseCollector, Emit, LaunchRequirements, RunContext
 from profileapp.collect.system.proc_load import ProcLoad
 from profileapp.model.series import Series, series
 
@@ -19,12 +19,11 @@ SLOW_INTERVAL_NS = 1_000_000_000
 """Temperatures and clocks are asked for at most once a second: they are slow to read and slow to change."""
 
 
-class PsutilSystem:
+class PsutilSystem(BaseCollector):
     """Series `system.*` of any Linux machine."""
 
     metric = "system"
     source = "psutil"
-    part = ""
     # Sources that know a kind of device, such as a Jetson, come before it.
     preference = 10
     min_interval_s = 0.01
@@ -55,9 +54,6 @@ class PsutilSystem:
             self._slow_at_ns = now_ns + SLOW_INTERVAL_NS
             for read in tuple(self._slow_readers):
                 self._read_slowly(read, now_ns)
-
-    def detach(self) -> None:
-        """Nothing is held for one repeat alone."""
 
     def close(self) -> None:
         if self._load:
