@@ -1,7 +1,7 @@
-"""Waits until a service takes connections or answers: a program of its own, which runs on the service's own network.
+"""Waits until a service accepts connections or answers: a separate program, which runs on the service's network.
 
-Standard library only: it runs where nothing but Python is. `python -m profileapp.probe HOST tcp 6379`, or
-`… HOST http 8000/health`. It ends with 0 once the service is ready, and goes on trying until then.
+Standard library only: it runs where only Python is installed. `python -m profileapp.probe HOST tcp 6379`, or
+`… HOST http 8000/health`. It exits with 0 once the service is ready, and keeps trying until then.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import time
 from contextlib import suppress
 
 CHECK_TIMEOUT_S = 2.0
-"""No look takes longer, however slowly a service answers, or however much it says."""
+"""The limit of one check, however slowly a service answers, and however much it sends."""
 
 _PAUSE_S = 0.05
 _ANSWER_LIMIT_BYTES = 64 * 1024
 
 
 def takes_connections(host: str, port: int) -> bool:
-    """One look. Never raises."""
+    """Checks once. Never raises."""
     try:
         with socket.create_connection((host, port), CHECK_TIMEOUT_S):
             return True
@@ -28,9 +28,9 @@ def takes_connections(host: str, port: int) -> bool:
 
 
 def answers(host: str, port_and_path: str) -> bool:
-    """One look: whether a GET gets a status below 400. Never raises.
+    """Checks once whether a GET is answered with a status below 400. Never raises.
 
-    Source: RFC 9112; interim answers (1xx) come before the one that counts.
+    Source: RFC 9112; interim responses (1xx) precede the final one.
     """
     deadline_s = time.monotonic() + CHECK_TIMEOUT_S
     port, _, path = port_and_path.partition("/")

@@ -1,4 +1,4 @@
-"""Files of the kernel that are read again and again: kept open, read from the start, parsed as bytes."""
+"""Kernel files that are read repeatedly: kept open, read from the start, parsed as bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class KernelFile:
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def read(self) -> bytes:
-        """The content now, at most READ_BYTES. Raises OSError, also where what it told of is gone."""
+        """The current content, at most READ_BYTES. Raises OSError, also where its subject is gone."""
         return os.pread(self._descriptor, READ_BYTES, 0)
 
     def read_number(self) -> int:
@@ -60,7 +60,7 @@ def open_where_there(path: Path) -> KernelFile | None:
 def number_after(content: bytes, key: bytes) -> int | None:
     """The number after `key` at the start of a line (`inactive_file 4096`, `MemFree:  123 kB`); None where it is not.
 
-    `key` holds what stands between the name and the number, such as its one space or its colon.
+    `key` includes what separates name and number, such as a space or a colon.
     """
     if content.startswith(key):
         start = len(key)
@@ -69,13 +69,13 @@ def number_after(content: bytes, key: bytes) -> int | None:
         if found < 0:
             return None
         start = found + 1 + len(key)
-    # The widest number of 64 bits, and what may stand before it, end well within 64 bytes.
+    # The widest 64-bit number and its prefix fit well within 64 bytes.
     word = content[start : start + 64].split(None, 1)[:1]
     return int(word[0]) if word and word[0].isdigit() else None
 
 
 def lines_of_words(content: bytes) -> Iterator[list[bytes]]:
-    """The words of each line that has some."""
+    """The words of each line that is not empty."""
     for line in content.splitlines():
         words = line.split()
         if words:

@@ -1,4 +1,4 @@
-"""Cuts a stream of bytes into lines, with a bound on what is held."""
+"""Splits a stream of bytes into lines, with a bounded buffer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 class LineSplitter:
     """Lines of one connection. Holds at most one line's beginning of `limit_bytes`.
 
-    Of a longer line only the beginning is told, in `too_long`; the rest is passed over, and the next line is read.
+    Of a longer line only the beginning is reported, in `too_long`; the rest is skipped, and the next line is read.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -15,7 +15,7 @@ class LineSplitter:
         self._skipping = False
 
     def feed(self, content: bytes) -> tuple[list[bytes], list[bytes]]:
-        """The whole lines there are now, without their ends and the empty ones left out; and the too long ones."""
+        """The complete lines so far, without line ends and empty lines; and the lines that are too long."""
         block, too_long = self.feed_block(content)
         return lines_of(block), too_long
 
@@ -40,11 +40,11 @@ class LineSplitter:
 
     @property
     def is_passing_over(self) -> bool:
-        """Whether what comes next is the rest of a line that was too long."""
+        """Whether the next bytes continue a line that was too long."""
         return self._skipping
 
     def end(self) -> bytes:
-        """What the stream ended with that had no line end."""
+        """The rest of the stream after the last line end."""
         left, self._pending = self._pending, b""
         return left.strip()
 
@@ -57,5 +57,5 @@ class LineSplitter:
 
 
 def lines_of(block: bytes) -> list[bytes]:
-    """Lines in one piece, one by one, without their ends; the empty ones are left out."""
+    """Splits a block into its lines, without line ends and empty lines."""
     return [line for line in block.split(b"\n") if line.strip()]

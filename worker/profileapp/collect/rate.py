@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Rate:
-    """The growth of a total between two looks, a second."""
+    """The growth of a total per second between two samples."""
 
     __slots__ = ("_at_ns", "_total")
 
@@ -13,7 +13,7 @@ class Rate:
         self._at_ns = 0
 
     def update(self, total: float, at_ns: int) -> float | None:
-        """Growth a second since the last look; None at the first, and where the total went back (it began anew)."""
+        """Growth per second since the last sample; None for the first, and where the total fell (it was reset)."""
         before, before_ns = self._total, self._at_ns
         self._total, self._at_ns = total, at_ns
         if before is None or at_ns <= before_ns or total < before:

@@ -42,10 +42,10 @@ class Schedule:
 
 
 class Sampler:
-    """One collector in one thread of its own, until `stop`.
+    """One collector in a separate thread, until `stop`.
 
-    A sample that raises is counted and told to `on_failure`; after FAILURES_IN_A_ROW the collector is ended alone and
-    `ended_by` says why. `hangs` is True after `stop` where the collector did not come back.
+    A sample that raises is counted and passed to `on_failure`; after FAILURES_IN_A_ROW only this collector ends and
+    `ended_by` is the reason. `hangs` is True after `stop` where the collector did not return.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Sampler:
 
     @property
     def late(self) -> int:
-        """Samples that came more than half an interval late."""
+        """Samples that were more than half an interval late."""
         return self._schedule.late
 
     @property
@@ -80,7 +80,7 @@ class Sampler:
         self._thread.start()
 
     def stop(self) -> None:
-        """Takes no further sample; waits a little for the one under way, and leaves it behind where it hangs."""
+        """Takes no further sample; waits briefly for the one in progress, and abandons it where it hangs."""
         stopped_ns = time.monotonic_ns()
         self._stopping.set()
         if self._thread.ident is None:

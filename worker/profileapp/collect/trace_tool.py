@@ -11,7 +11,7 @@ from profileapp.collect.api import Mount, RunContext
 from profileapp.errors import Unavailable
 
 CONTAINER_FOLDER = "/profileapp"
-# Mounted over a container's own, they would take the app its libraries.
+# Mounted over a container's own folders, they would hide the app's libraries.
 _SHARED = frozenset(map(Path, ("/", "/usr", "/usr/local", "/opt", "/home", "/root", "/bin", "/lib", "/etc", "/var")))
 
 
@@ -25,14 +25,14 @@ def find_program(name: str, folder: str, environ: Mapping[str, str]) -> Path | N
 def tool_mount(folder: Path) -> Mount:
     """The tool's own folder, at the same place in the container. Raises Unavailable where others' things are in it."""
     if folder in _SHARED:
-        raise Unavailable(f"it is in {folder}, which a container cannot be shown; install it in a folder of its own")
+        raise Unavailable(f"it is in {folder}, which cannot be mounted into a container; install it in its own folder")
     return Mount(str(folder), str(folder))
 
 
 def output_folder(run: RunContext, name: str) -> tuple[Path, str, Mount]:
     """A folder that the app may write to: as we see it, as the app does, and its mount.
 
-    It lies in the run's private scratch folder, so that no other user of the host comes near it, and goes with it.
+    It is in the run's private scratch folder, out of reach of other users of the host, and is removed with it.
     """
     path = run.scratch / name
     path.mkdir(mode=0o777)

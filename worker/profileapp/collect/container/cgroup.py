@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 V2 = ""
-"""The name under which the unified hierarchy stands among the controllers."""
+"""The name of the unified hierarchy among the controllers."""
 
 
 class Mount(msgspec.Struct, frozen=True):

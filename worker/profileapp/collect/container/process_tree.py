@@ -1,4 +1,4 @@
-"""The app's own cost where it has no cgroup that can be read: its process and all that came from it, from /proc."""
+"""The app's cost where it has no readable cgroup: its process and the descendants, from /proc."""
 
 from __future__ import annotations
 

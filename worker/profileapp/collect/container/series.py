@@ -1,4 +1,4 @@
-"""The series of metric `container`, whichever source they come from."""
+"""The series of metric `container`, from any source."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ CPU_USER = series("container.cpu.user", "%", "container")
 CPU_SYSTEM = series("container.cpu.system", "%", "container")
 """The part of it in the kernel, at the app's request."""
 CPU_THROTTLED = series("container.cpu.throttled", "s", "container", "counter")
-"""Time the app was kept from the CPU by its quota, since its start; only where it has a quota."""
+"""Time its quota kept the app from running, since its start; only where it has a quota."""
 MEMORY_USED = series("container.memory.used", "bytes", "container")
-"""Memory that could not be given back at once: usage less inactive file cache."""
+"""Memory that cannot be reclaimed at once: usage less inactive file cache."""
 MEMORY_CACHE = series("container.memory.cache", "bytes", "container")
-"""Pages of files, which the kernel can take back."""
+"""File pages, which the kernel can reclaim."""
 MEMORY_PEAK = series("container.memory.peak", "bytes", "container")
 """The most that was ever used, with file cache, and with what starting the container took (a few MB)."""
 IO_READ = series("container.io.read", "bytes/s", "container")

@@ -1,4 +1,4 @@
-"""Energy used so far, from a counter that the hardware keeps, or from power read now and then. Pure arithmetic."""
+"""Energy used so far, from a hardware counter or from power readings. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class CountedEnergy:
         self._total_j = 0.0
 
     def update(self, counter_j: float, at_ns: int) -> float:
-        """Joules up to now, never less than before: a counter that begins anew (driver reloaded) goes on from there."""
+        """Joules up to now, never decreasing: a counter that is reset (driver reloaded) continues from there."""
         if self._before_j is not None and counter_j > self._before_j:
             self._total_j += counter_j - self._before_j
         self._before_j = counter_j
@@ -53,7 +53,7 @@ class IntegratedEnergy:
 
 
 class EnergyMeter:
-    """Joules since the first reading, and how many of them are more than the device takes when it idles."""
+    """Joules since the first reading, and how many of them exceed what the idle device uses."""
 
     __slots__ = ("_account", "_began_ns", "_idle_w")
 
@@ -63,9 +63,9 @@ class EnergyMeter:
         self._began_ns: int | None = None
 
     def update(self, reading: float, at_ns: int) -> tuple[float, float | None]:
-        """All joules up to now, and those above idle; the latter may fall, and is None where idle is not known.
+        """All joules up to now, and those above idle; the latter may fall, and is None where idle power is unknown.
 
-        `reading` is what the account takes: W, or a counter's J.
+        `reading` is in the unit of the account: W, or J of a counter.
         """
         if self._began_ns is None:
             self._began_ns = at_ns
@@ -87,7 +87,7 @@ class IdlePower:
         self._total_j = 0.0
 
     def update(self, reading: float, at_ns: int) -> None:
-        """Takes a reading: W, or a counter's J."""
+        """Adds a reading: W, or J of a counter."""
         if self._began_ns is None:
             self._began_ns = at_ns
         self._total_j, self._ended_ns = self._account.update(reading, at_ns), at_ns

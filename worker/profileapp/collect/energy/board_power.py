@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 _INPUTS = ("vin", "vdd_in", "pom_5v_in", "5v_in", "vdd_mux")
-"""Rails through which all of the module's (or board's) power comes, the widest first."""
+"""Rails that carry all of the module's (or board's) power, the widest first."""
 # What else such a board measures, as AGX Orin's VDDQ_VDD2_1V8AO, is fed by one of these.
 _WHOLE_MODULES = (
     frozenset({"vdd_gpu_soc", "vdd_cpu_cv", "vin_sys_5v0"}),  # AGX Orin
@@ -19,7 +19,7 @@ _WHOLE_MODULES = (
 
 
 def total_rails(rails: Iterable[str]) -> tuple[str, ...]:
-    """The rails (in lower case) whose sum is the power of the whole module; empty where that cannot be told."""
+    """The rails (in lower case) whose sum is the power of the whole module; empty where unknown."""
     known = frozenset(rails)
     for name in _INPUTS:
         if name in known:

@@ -1,4 +1,4 @@
-"""The series of the metric `energy`, whichever source they come from.
+"""The series of the metric `energy`, from any source.
 
 Without a label they are of the whole device: the board and its discrete GPUs; the label `gpu` is the number of one of
 these.
@@ -20,7 +20,7 @@ def total(**labels: str) -> Series:
 
 
 def above_idle(**labels: str) -> Series:
-    """The same, less what the device would have used in that time had it gone on idling."""
+    """The same, less what the idle device would have used in that time."""
     return series("energy.above-idle", "J", "energy", kind="counter", **labels)
 
 
@@ -30,12 +30,12 @@ def idle_power(**labels: str) -> Series:
 
 
 def board() -> Series:
-    """Energy that the board's own monitors saw, where there are discrete GPUs beside it."""
+    """Energy measured by the board's own monitors, where it has discrete GPUs."""
     return series("energy.board", "J", "energy", kind="counter")
 
 
 def of_energy(energy: Energy, **labels: str) -> tuple[tuple[Series, float], ...]:
-    """The samples of a reading; what is not known is left out."""
+    """The samples of a reading; unknown values are omitted."""
     if energy.above_idle_j is None or energy.idle_w is None:
         return ((total(**labels), energy.total_j),)
     return (

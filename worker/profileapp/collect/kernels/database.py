@@ -27,7 +27,7 @@ _COPY_KINDS: dict[object, object] = {
     1: "HtoD", 2: "DtoH", 3: "HtoA", 4: "AtoH", 5: "AtoA", 6: "AtoD", 7: "DtoA", 8: "DtoD", 9: "HtoH", 10: "PtoP",
     11: "Unified HtoD", 12: "Unified DtoH", 13: "Unified DtoD",
 }  # fmt: skip
-# With the demangled name first: it tells instances of a template apart.
+# The demangled name comes first: it distinguishes instances of a template.
 _NAME_COLUMNS = ("demangledName", "shortName", "nameId", "name")
 # `cudaLaunchKernel_v7000`: since which CUDA a call is as it is; nsys' own reports leave it out too.
 _VERSION = re.compile(r"_v[0-9]{4,5}$")
@@ -35,7 +35,7 @@ _DURATION = "[end] - start"
 _ENDED = "[end] >= start"
 _STEPS_BETWEEN_CHECKS = 100_000
 
-# Queries are made of our own words only; names of tables and columns cannot be parameters.
+# Queries contain only constants of this module: names of tables and columns cannot be parameters.
 Sums = tuple[str, int, float, float, float]
 """Name, calls, total, least and most."""
 
@@ -43,7 +43,7 @@ Sums = tuple[str, int, float, float, float]
 def read_kernel_database(path: Path, time_limit_s: float = TIME_LIMIT_S) -> KernelReport:
     """What was traced. The file is neither written to nor locked, and no link is followed.
 
-    Raises FileNotFoundError, AgentError where it cannot or may not be read, is no such database or takes too long.
+    Raises FileNotFoundError, AgentError where it cannot be read, is no such database or takes too long.
     """
     with open_regular(path) as stream:
         size = stream.seek(0, 2)
@@ -53,7 +53,7 @@ def read_kernel_database(path: Path, time_limit_s: float = TIME_LIMIT_S) -> Kern
     try:
         address = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
         with closing(sqlite3.connect(address, uri=True, timeout=1.0)) as connection:
-            # A database may hold views and triggers of its own making.
+            # A database may contain hostile views and triggers.
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.text_factory = lambda raw: raw.decode("utf-8", errors="replace")
             ends_s = time.monotonic() + time_limit_s
@@ -68,7 +68,7 @@ def read_kernel_database(path: Path, time_limit_s: float = TIME_LIMIT_S) -> Kern
 class _Database:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        # Tables only: a view by one of these names is no export.
+        # Tables only: an export has no views of these names.
         found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         self._tables = {str(name) for (name,) in found.fetchmany(10_000)}
 
@@ -92,7 +92,7 @@ class _Database:
         if {key, "value"} <= self._columns(strings):
             text = f"coalesce(names.value, {text})"
             join = f" LEFT JOIN {strings} AS names ON names.{key} = activity.{name}"
-        # Added up before names are looked up: there are a million calls of a dozen kernels.
+        # Summed before names are looked up: there are a million calls of a dozen kernels.
         sums = f"SELECT {name}, {_sums(_DURATION)} FROM {table} WHERE {_ENDED} GROUP BY {name}"  # noqa: S608
         yield from self._rows(f"SELECT {text}, calls, total, least, most FROM ({sums}) AS activity{join}")  # noqa: S608
 

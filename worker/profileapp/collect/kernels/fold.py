@@ -1,4 +1,4 @@
-"""Adds up what tools tell of kernels, memory operations and CUDA calls into rows."""
+"""Sums what tools report of kernels, memory operations and CUDA calls into rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from profileapp.model.table import KernelKind, KernelRow
 from profileapp.model.text import printable
 
 ROWS_LIMIT = 10_000
-"""Rows that are kept; what is beyond them is counted."""
+"""The most rows that are kept; any more are counted."""
 NAME_LIMIT = 1000
 
 _ORDER: tuple[KernelKind, ...] = ("kernel", "memory time", "memory size", "api")
@@ -41,7 +41,7 @@ class KernelFold:
         self.left_out = 0
 
     def add(self, kind: KernelKind, name: str, calls: int, total: float, least: float, most: float) -> bool:
-        """Takes one row, all in seconds or bytes; False where it is none: a value below zero, no call, no name."""
+        """Adds one row, all in seconds or bytes; False for an invalid one: a value below zero, no call, no name."""
         name = one_name(name)
         sound = all(0 <= value < 1e30 for value in (total, least, most))
         if not sound or not name or not 1 <= calls < 2**62:

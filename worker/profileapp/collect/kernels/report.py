@@ -1,10 +1,10 @@
 """Summaries of nvprof and of `nsys stats`, as CSV or as text: which kernels, copies and CUDA calls took the time.
 
 Source: NVIDIA, "Profiler User's Guide" (nvprof) and "Nsight Systems User Guide" (`nsys stats`), and recorded output.
-A table is told by the words of its header, since the names of reports changed (gpukernsum, cuda_gpu_kern_sum):
+A table is recognised by the columns of its header, since the names of reports changed (gpukernsum, cuda_gpu_kern_sum):
 
     "Type","Time(%)","Time","Calls","Avg","Min","Max","Name"       nvprof --csv; next, units: ,%,ms,,us,us,ms,
-    GPU activities:   43.84%  14.9625s    535192  27.957us  …  NAME   nvprof; the type stands on its first row only
+    GPU activities:   43.84%  14.9625s    535192  27.957us  …  NAME   nvprof; the type is on its first row only
     "Device","Count","Avg Size","Min Size","Max Size","Total Size","Total Time",""         nvprof, Unified Memory
     Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns),StdDev (ns),Name         nsys: kernels
     Time(%),Total Time (ns),Instances,Average,Minimum,Maximum,Name                                  until 2021
@@ -33,7 +33,7 @@ from profileapp.record.files import open_regular
 LINE_LIMIT = 32 * 1024
 FILE_LIMIT_BYTES = 64 * 1024**2
 
-# The words of a header, and what each is to us.
+# The columns of a header, and their roles.
 _ROLES = {
     "type": "type", "category": "category", "name": "name", "operation": "name",
     "instances": "calls", "num calls": "calls", "calls": "calls", "count": "calls", "operations": "calls",
@@ -42,7 +42,7 @@ _ROLES = {
     "min": "min", "minimum": "min", "min size": "min",
     "max": "max", "maximum": "max", "max size": "max",
 }  # fmt: skip
-# nvprof's `Calls` may be of both; `Instances` are kernels, or, in a table of all, what the name says.
+# nvprof's `Calls` may be either; `Instances` are kernels, or, in a combined table, what the name says.
 _KINDS_BY_COUNT: dict[str, KernelKind] = {"num calls": "api", "count": "memory time", "operations": "memory time"}
 _UNIFIED_COPIES = {"Host To Device": "HtoD", "Device To Host": "DtoH", "Device To Device": "DtoD"}
 _TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
@@ -53,7 +53,7 @@ _UNIFIED_TEXT = ("Count", "Avg Size", "Min Size", "Max Size", "Total Size", "Tot
 _TYPE = re.compile(r"([A-Za-z][A-Za-z ()]{2,40}):\s+(?=[0-9.]+%)")
 _HEADER_ENDS = ("Name", '"Name"', "Operation", '"Operation"', '""')
 _REPORT = re.compile(r"/([a-z0-9_]{4,40})\.py\b|\(([a-z0-9_]{4,40})\):|Executing '([a-z0-9_]{4,40})'")
-# Reports of other things that have the columns of one of ours: calls of the operating system, say.
+# Reports of other things with the same columns, such as calls of the operating system.
 _OURS = re.compile(r"(?:cuda_?)?(?:api|gpu|api_?gpu)_?(?:kern(?:_?gb)?|mem_?time|mem_?size)?_?sum")
 _DASHES = re.compile(r"\s*-{2,}(?:\s+-{2,}){3,}\s*")
 # Lines that tools write between rows.
@@ -102,7 +102,7 @@ def parse_kernel_report(lines: Iterable[str]) -> KernelReport:
 class _Parser:
     def __init__(self) -> None:
         self._fold = KernelFold()
-        # Of reports that tell kernels, copies and calls once more in one table.
+        # Reports that repeat kernels, copies and calls in one table.
         self._combined = KernelFold()
         self._table: _Table | None = None
         self._before = ""
@@ -133,7 +133,7 @@ class _Parser:
         self._before = line
 
     def _note(self, line: str) -> None:
-        """A line outside of tables, which may say what the next one is about."""
+        """A line outside of tables, which may announce the next one."""
         if named := _REPORT.search(line):
             self._wanted = bool(_OURS.fullmatch(named[1] or named[2] or named[3]))
         if line.startswith("=="):
@@ -180,7 +180,7 @@ class _Parser:
         return _Table(form, columns, units, len(cells), kind, is_nvprof, spans=spans)
 
     def _row(self, table: _Table, line: str) -> bool:
-        """Takes a row of the table; False where it is none."""
+        """Adds a row of the table; False for an invalid one."""
         if table.form == "spans":
             cells = _cut(line, table.spans)
         elif table.form == "words":
@@ -208,7 +208,7 @@ class _Parser:
         if table.is_combined:
             kind = "api" if cells[table.columns["category"]].strip() == "CUDA_API" else kind_on_gpu(name)
         if kind == "memory size" and table.is_nvprof:
-            # Beside copies stand page faults and the like.
+            # Copies share the table with page faults and the like.
             if name not in _UNIFIED_COPIES:
                 return True
             name = f"[CUDA Unified Memory memcpy {_UNIFIED_COPIES[name]}]"
@@ -225,12 +225,12 @@ class _Parser:
 
 
 def _cut(line: str, spans: Sequence[tuple[int, int]]) -> list[str]:
-    """The cells of a line with columns of one width; the last goes on to the end."""
+    """The cells of a line with columns of fixed width; the last extends to the end."""
     return [line[start : end if place < len(spans) - 1 else None].strip() for place, (start, end) in enumerate(spans)]
 
 
 def _take_units(cells: Sequence[str], table: _Table) -> bool:
-    """Takes nvprof's line of units, one a column: `,%,ms,,us,us,ms,`."""
+    """Reads nvprof's line of units, one per column: `,%,ms,,us,us,ms,`."""
     if not any(cells) or not all(cell in ("", "%") or cell in _TIME_UNITS for cell in cells):
         return False
     table.units.update(enumerate(cells))
@@ -238,7 +238,7 @@ def _take_units(cells: Sequence[str], table: _Table) -> bool:
 
 
 def _value(cells: Sequence[str], table: _Table, role: str, kind: KernelKind) -> float:
-    """A cell in seconds or bytes. Raises ValueError where it is no number of that."""
+    """A cell in seconds or bytes. Raises ValueError for anything else."""
     place = table.columns[role]
     match = _VALUE.fullmatch(cells[place].strip())
     if not match:

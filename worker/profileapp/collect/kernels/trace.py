@@ -1,4 +1,4 @@
-"""The table of kernels, copies and CUDA calls of the app: runs it once more, under nsys, or nvprof on old JetPacks.
+"""The table of kernels, copies and CUDA calls of the app: one more repeat under nsys, or nvprof on old JetPacks.
 
 Sources: NVIDIA, "Nsight Systems User Guide" (`nsys profile`, `nsys export`), "Profiler User's Guide" (nvprof).
 """
@@ -24,7 +24,7 @@ NVPROF_VARIABLE = "PROFILEAPP_NVPROF"
 EXPORT_TIMEOUT_S = 300.0
 FILES_LIMIT = 64
 _OUTPUT = "gpu-kernels"
-_NOTHING = "the tool left no report: did the app use CUDA? What the tool said is in app.log"
+_NOTHING = "the tool wrote no report: did the app use CUDA? The tool's output is in app.log"
 
 
 class _KernelTrace(BaseCollector):
@@ -55,17 +55,17 @@ class _KernelTrace(BaseCollector):
         """The tool is in front of the app already."""
 
     def sample(self, now_ns: int) -> None:
-        """The tool tells at the end."""
+        """The tool reports at the end."""
 
     def close(self) -> None:
-        """The folder goes with the run."""
+        """The folder is removed with the run."""
 
     def _folder(self, program: Path) -> Path:
         """What of the agent a container must see to run the tool."""
         raise NotImplementedError
 
     def _argv(self) -> Argv:
-        """The tool's own words, in front of the app's."""
+        """The tool's argv, which precedes the app's."""
         raise NotImplementedError
 
     def _reports(self) -> Iterator[KernelReport]:
@@ -92,7 +92,7 @@ class _KernelTrace(BaseCollector):
         if unread_lines:
             self._run.warn(f"gpu-summary kernels: {unread_lines} lines of {self.source} were not understood")
         if left_out + report.left_out:
-            self._run.warn(f"gpu-summary kernels: {left_out + report.left_out} rows beyond what is kept were left out")
+            self._run.warn(f"gpu-summary kernels: {left_out + report.left_out} rows beyond the limit were dropped")
         if not report.rows:
             raise Unavailable(_NOTHING)
         write_kernels(self._run.artifacts, report.rows)
@@ -135,7 +135,7 @@ class Nsys(_KernelTrace):
 
     def _reports(self) -> Iterator[KernelReport]:
         for path in (*self._written("*.nsys-rep"), *self._written("*.qdrep")):
-            # Its own copy is read: what the app may still write to is not what is looked at.
+            # A copy is read, since the app may still write to the original.
             database = self._run.scratch / f"{_OUTPUT}.sqlite"
             self._export(path, database)
             try:

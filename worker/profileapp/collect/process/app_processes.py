@@ -12,7 +12,7 @@ from profileapp.errors import AppEnded, Unavailable
 
 
 class AppProcesses:
-    """The processes in the app's container, or those that came from its process where it has none.
+    """The processes in the app's container, or the descendants of its process without one.
 
     Raises AppEnded where the app is gone, and Unavailable where its processes cannot be seen from here.
     """
@@ -33,7 +33,7 @@ class AppProcesses:
     def among(self, pids: Iterable[int], now_ns: int) -> frozenset[int]:
         """Those of `pids` that are the app's now."""
         if self._family is not None:
-            # Looked at each time, though there be no pids: who is seen once is known when its parent has ended.
+            # Scanned every time, even without pids: a process seen once stays known after its parent has ended.
             members = {member.pid for member in self._family.scan(now_ns)}
             return frozenset(pid for pid in pids if pid in members)
         return frozenset(pid for pid in pids if self._in_container(pid))

@@ -1,4 +1,4 @@
-"""A process and all that came from it, found in /proc; and what they used together, the ended ones included."""
+"""A process and its descendants, found in /proc, and their total use, including that of ended ones."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from profileapp.collect.process.stat import ProcessStat, read_stat
 
 STRANGERS_KEPT_NS = 10_000_000_000
-"""How long a process id that is none of ours is passed over, before it is looked at again: ids are given anew."""
+"""How long the id of an unrelated process is skipped before it is checked again: ids are reused."""
 
 
 class Family:
-    """The processes that came from the first one: its descendants, and its session where it leads one.
+    """The first process, its descendants, and its session where it leads one.
 
-    Who was found once is kept, though its parent may end and it be given to init.
+    A process found once is kept, even after its parent ends and init adopts it.
     """
 
     def __init__(self, first: ProcessStat, proc: Path) -> None:

@@ -10,9 +10,9 @@ _STATES_OF_THE_DEAD = (b"Z", b"X", b"x")
 
 
 class ProcessStat(msgspec.Struct, frozen=True):
-    """Of one process: CPU time of its own and of the children it has waited for (`reaped`), in clock ticks.
+    """One process: its CPU time and that of the children it has waited for (`reaped`), in clock ticks.
 
-    `state` is its letter (`R`, `S`, `Z`); `started_ticks`, since boot, tells it from another that has its id later.
+    `state` is its letter (`R`, `S`, `Z`); `started_ticks`, since boot, distinguishes it from a later one with its id.
     """
 
     pid: int

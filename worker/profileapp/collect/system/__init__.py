@@ -1,1 +1,1 @@
-"""The whole device, where it is no Jetson: metric `system`."""
+"""The whole device, other than a Jetson: metric `system`."""

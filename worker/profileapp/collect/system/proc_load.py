@@ -12,7 +12,7 @@ from profileapp.model.series import Series, series
 CPU = series("system.cpu.util", "%", "system")
 """Share of all cores' time that is not idle: 0 to 100. With the label `core`, of that core."""
 MEMORY_USED = series("system.memory.used", "bytes", "system")
-"""Total less available: what could not be given to a new program."""
+"""Total less available: memory that a new program could not use."""
 MEMORY_AVAILABLE = series("system.memory.available", "bytes", "system")
 SWAP_USED = series("system.swap.used", "bytes", "system")
 """Only where the device has swap."""
@@ -51,7 +51,7 @@ class ProcLoad:
         for name, total, idle in parse_cpu_times(content):
             before = self._before.get(name)
             self._before[name] = total, idle
-            # A core that was taken away and came back may begin anew.
+            # A core that was taken offline and came back may restart from zero.
             if before and total > before[0]:
                 busy = 1 - (idle - before[1]) / (total - before[0])
                 emit(self._cores.get(name) or self._core(name), min(100.0, max(0.0, busy * 100)), now_ns)

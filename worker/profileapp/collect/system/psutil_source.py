@@ -1,4 +1,4 @@
-"""The whole device, where it has no source of its own: /proc for what changes fast, psutil for the rest."""
+"""The whole device without a source for its kind: /proc for what changes fast, psutil for the rest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CPU_FREQUENCY = series("system.cpu.frequency", "Hz", "system")
 """Clock of the cores, their mean."""
 
 SLOW_INTERVAL_NS = 1_000_000_000
-"""Temperatures and clocks are asked for at most once a second: they are slow to read and slow to change."""
+"""Temperatures and clocks are read at most once a second: they are slow to read and slow to change."""
 
 
 class PsutilSystem(BaseCollector):
@@ -24,7 +24,7 @@ class PsutilSystem(BaseCollector):
 
     metric = "system"
     source = "psutil"
-    # Sources that know a kind of device, such as a Jetson, come before it.
+    # Sources for a kind of device, such as a Jetson, are preferred.
     preference = 10
     min_interval_s = 0.01
 
@@ -61,7 +61,7 @@ class PsutilSystem(BaseCollector):
             self._load = None
 
     def _read_slowly(self, read: Callable[[int], None], now_ns: int) -> None:
-        """A sensor that fails must not take the rest along: it is told of once, and not asked again."""
+        """A sensor that fails must not affect the others: it is reported once, and not read again."""
         try:
             read(now_ns)
         except Exception as error:
