@@ -20,7 +20,6 @@ class Worker implements Serializable {
 
     /**
      * Empties a folder of ours for one use, unpacks the bridge script and its version there, and returns its path.
-     *
      * It is beside the workspace and not in it: what is in a checkout is the app's, down to its links.
      */
     String unpack(String use) {
@@ -54,9 +53,10 @@ class Worker implements Serializable {
             // All agents go by this file: they need no database.
             config.config = 'profileapp-merged.yaml'
         }
+        def together = config.interleave ? '1' : '0'
         def more = ['PROFILEAPP_TARGETS=' + config.targets.join('\n'), 'PROFILEAPP_LOAD=' + config.imageArchive,
             'PROFILEAPP_BUILD=' + config.build, 'PROFILEAPP_WORKSPACE=' + script.env.WORKSPACE,
-            'PROFILEAPP_PLAN_AGENT=' + config.agent, 'PROFILEAPP_PLAN_GROUP_BY_AGENT=' + (config.interleave ? '1' : '0')]
+            'PROFILEAPP_PLAN_AGENT=' + config.agent, 'PROFILEAPP_PLAN_GROUP_BY_AGENT=' + together]
         within(folder, more) {
             credentials.within([]) {
                 plan = Plan.parse(script.sh(label: 'profileapp plan', encoding: 'UTF-8', returnStdout: true,
@@ -140,7 +140,7 @@ class Worker implements Serializable {
         def names = [config: 'CONFIG', image: 'IMAGE', runtime: 'RUNTIME', command: 'COMMAND', registry: 'REGISTRY',
             onBudget: 'ON_BUDGET', onAppFailure: 'ON_APP_FAILURE', wheels: 'WHEELS', index: 'INDEX']
         for (key in names.keySet()) {
-            // Without wheels or an index, what an administrator has set on the agent applies.
+            // Without them, what an administrator has set on the agent applies.
             if (config.get(key) || !['wheels', 'index'].contains(key)) {
                 all = all + ['PROFILEAPP_' + names.get(key) + '=' + config.get(key)]
             }

@@ -115,6 +115,7 @@ report)
     for folder in "$2"/*/; do [ -f "$folder/junit.xml" ] && [ -f "$folder/metrics.ndjson" ] || exit 3; done
     echo '<!doctype html>' >"$2/index.html"
     echo "<testsuite name='app'><testcase name='report' classname='app.gpu'/></testsuite>" >"$2/attachments.xml"
+    [ -z "${FAKE_PLOT:-}" ] || { mkdir -p "$2/plot" && echo 'gpu,cpu' >"$2/plot/fps.csv"; }
     worst=${FAKE_WORSE:-0}
     [ "$worst" -le 1 ] || worst=0
     outcome "$worst"

@@ -35,6 +35,8 @@ final class Build {
     final AtomicLong sentBytes = new AtomicLong();
     final AtomicLong fetchedBytes = new AtomicLong();
     final AtomicLong controllerNs = new AtomicLong();
+    /** Time in steps that have no body, by what they are for. */
+    final Map<String, AtomicLong> stepNs = new ConcurrentHashMap<>();
     private final StringBuffer log = new StringBuffer();
 
     Build(Path folder) {

@@ -13,9 +13,12 @@ import groovy.lang.Closure;
 import groovy.lang.GroovyClassLoader;
 import groovy.lang.GroovyShell;
 import groovy.lang.Script;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.ObjectInputStream;
 import java.io.ObjectOutputStream;
-import java.io.OutputStream;
+import java.io.ObjectStreamClass;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -115,6 +118,22 @@ final class Engine {
         }
     }
 
+    /** Finds the classes of the program and of the library. */
+    private final class ProgramReader extends ObjectInputStream {
+        ProgramReader(byte[] saved) throws IOException {
+            super(new ByteArrayInputStream(saved));
+        }
+
+        @Override
+        protected Class<?> resolveClass(ObjectStreamClass description) throws IOException, ClassNotFoundException {
+            try {
+                return Class.forName(description.getName(), false, shell.getClassLoader());
+            } catch (ClassNotFoundException error) {
+                return super.resolveClass(description);
+            }
+        }
+    }
+
     private Object drive(Continuable program, Context context) throws Throwable {
         Outcome next = new Outcome(null, null);
         while (true) {
@@ -148,11 +167,14 @@ final class Engine {
         }
     }
 
-    /** Jenkins writes the program to disk at every step: what cannot be written ends the build there. */
+    /** Jenkins writes the program to disk at every step, and reads it after a restart: what cannot be ends the build there. */
     private void save(Continuable program, PipelineScript.StepCall call) {
-        try (ObjectOutputStream stream = new ObjectOutputStream(OutputStream.nullOutputStream())) {
+        ByteArrayOutputStream saved = new ByteArrayOutputStream();
+        try (ObjectOutputStream stream = new ObjectOutputStream(saved)) {
             stream.writeObject(program);
-        } catch (IOException error) {
+            stream.flush();
+            new ProgramReader(saved.toByteArray()).readObject();
+        } catch (IOException | ClassNotFoundException error) {
             throw new IllegalStateException("at step " + call.name() + " the program cannot be saved: " + error, error);
         }
     }

@@ -19,6 +19,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 import javax.xml.parsers.DocumentBuilderFactory;
@@ -31,9 +32,9 @@ import org.w3c.dom.NodeList;
 final class Steps {
     /** What comes with Pipeline itself. */
     private static final Set<String> NAMES = Set.of(
-            "agent", "archiveArtifacts", "catchError", "checkout", "deleteDir", "dir", "echo", "error", "fileExists",
+            "agent", "archiveArtifacts", "catchError", "checkout", "cron", "deleteDir", "dir", "echo", "error", "fileExists",
             "legacySCM", "library", "libraryResource", "node", "nonresumable", "parallel", "pwd", "readFile", "retry", "sh",
-            "stage", "stash", "timeout", "unarchive", "unstable", "unstash", "withEnv", "writeFile");
+            "pipelineTriggers", "properties", "stage", "stash", "timeout", "unarchive", "unstable", "unstash", "withEnv", "writeFile");
     /** Steps by the plugin that they come with. */
     private static final Map<String, String> OF_PLUGINS = Map.of(
             "copyArtifacts", "copyartifact",
@@ -68,10 +69,22 @@ final class Steps {
             throw new AgentLost(context.agent().name);
         }
         Arguments args = new Arguments(call.arguments());
+        long beganNs = System.nanoTime();
+        try {
+            return execute(call, args, context);
+        } finally {
+            if (args.body == null && !call.name().equals("parallel")) {
+                String part = call.name().equals("sh") ? "sh " + args.textOr("label", "") : call.name();
+                build.stepNs.computeIfAbsent(part, name -> new AtomicLong()).addAndGet(System.nanoTime() - beganNs);
+            }
+        }
+    }
+
+    private Object execute(PipelineScript.StepCall call, Arguments args, Context context) throws Throwable {
         return switch (call.name()) {
             case "archiveArtifacts" -> archive(args, context);
             case "catchError" -> catchError(args, context);
-            case "agent", "nonresumable" -> Map.of("$class", call.name());
+            case "agent", "cron", "nonresumable", "pipelineTriggers", "properties" -> Map.of("$class", call.name());
             case "checkout" -> checkout(context);
             case "copyArtifacts" -> copyTree(jenkins.otherBuilds, inside(context, args.textOr("target", ".")));
             case "deleteDir" -> deleteTree(context.folderOrFail("deleteDir"));
@@ -161,7 +174,7 @@ final class Steps {
     private Object timeout(Arguments args, Context context) throws Throwable {
         Thread timer = new Thread(() -> {
             try {
-                Thread.sleep(1000L * Integer.parseInt(args.text("time")));
+                Thread.sleep(TimeUnit.valueOf(args.textOr("unit", "SECONDS")).toMillis(Integer.parseInt(args.text("time"))));
                 build.log("Cancelling nested steps due to timeout");
                 build.aborted = true;
             } catch (InterruptedException over) {

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -36,5 +37,6 @@ class TransferBench {
         System.out.printf("%d targets of %d MiB: agents sent %.0f MiB and fetched %.0f MiB; the controller was busy for %.2f s "
                 + "of a build's %.2f s%n", TARGETS, METRICS_MIB, build.sentBytes.get() / 1048576.0,
                 build.fetchedBytes.get() / 1048576.0, build.controllerNs.get() / 1e9, tookS);
+        new TreeMap<>(build.stepNs).forEach((part, ns) -> System.out.printf("  %-24s %6.2f s%n", part, ns.get() / 1e9));
     }
 }

@@ -1,0 +1,113 @@
+"""docs/jenkins.md: the configuration as code is what the plugins document, and each row of the table has its test."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs/jenkins.md").read_text(encoding="utf-8")
+
+# Source: the documentation of Configuration as Code and the demos of its repository, for each plugin that the page asks
+# for (jenkinsci/configuration-as-code-plugin, demos/ and docs/features/).
+DOCUMENTED: dict[str, set[str]] = {
+    "": {"jenkins", "credentials", "unclassified", "security", "tool", "jobs"},
+    "jenkins": {"markupFormatter", "nodes", "numExecutors", "mode", "systemMessage", "labelString", "securityRealm"},
+    "jenkins.markupFormatter": {"rawHtml"},
+    "jenkins.markupFormatter.rawHtml": {"disableSyntaxHighlighting"},
+    "jenkins.nodes[]": {"permanent"},
+    "jenkins.nodes[].permanent": {
+        "name", "labelString", "remoteFS", "numExecutors", "launcher", "nodeProperties", "mode", "retentionStrategy",
+        "nodeDescription",
+    },
+    "jenkins.nodes[].permanent.launcher": {"ssh", "inbound"},
+    "jenkins.nodes[].permanent.launcher.ssh": {
+        "host", "port", "credentialsId", "launchTimeoutSeconds", "maxNumRetries", "retryWaitTime", "javaPath",
+        "sshHostKeyVerificationStrategy",
+    },
+    "jenkins.nodes[].permanent.nodeProperties[]": {"envVars"},
+    "jenkins.nodes[].permanent.nodeProperties[].envVars": {"env"},
+    "jenkins.nodes[].permanent.nodeProperties[].envVars.env[]": {"key", "value"},
+    "credentials": {"system"},
+    "credentials.system": {"domainCredentials"},
+    "credentials.system.domainCredentials[]": {"credentials", "domain"},
+    "credentials.system.domainCredentials[].credentials[]": {"basicSSHUserPrivateKey", "string", "usernamePassword"},
+    "credentials.system.domainCredentials[].credentials[].basicSSHUserPrivateKey": {
+        "scope", "id", "username", "passphrase", "description", "privateKeySource",
+    },
+    "credentials.system.domainCredentials[].credentials[].basicSSHUserPrivateKey.privateKeySource": {"directEntry"},
+    "credentials.system.domainCredentials[].credentials[].basicSSHUserPrivateKey.privateKeySource.directEntry": {
+        "privateKey",
+    },
+    "credentials.system.domainCredentials[].credentials[].string": {"scope", "id", "secret", "description"},
+    "credentials.system.domainCredentials[].credentials[].usernamePassword": {
+        "scope", "id", "username", "password", "description", "usernameSecret",
+    },
+    "unclassified": {"location", "globalLibraries"},
+    "unclassified.location": {"url", "adminAddress"},
+    "unclassified.globalLibraries": {"libraries"},
+    "unclassified.globalLibraries.libraries[]": {
+        "name", "defaultVersion", "implicit", "allowVersionOverride", "includeInChangesets", "retriever",
+    },
+    "unclassified.globalLibraries.libraries[].retriever": {"modernSCM", "legacySCM"},
+    "unclassified.globalLibraries.libraries[].retriever.modernSCM": {"scm", "libraryPath"},
+    "unclassified.globalLibraries.libraries[].retriever.modernSCM.scm": {"git"},
+    "unclassified.globalLibraries.libraries[].retriever.modernSCM.scm.git": {
+        "remote", "credentialsId", "id", "traits",
+    },
+}  # fmt: skip
+
+
+def check(value: Any, place: str) -> None:
+    if isinstance(value, dict):
+        assert place in DOCUMENTED, place
+        assert set(value) <= DOCUMENTED[place], f"{place}: {set(value) - DOCUMENTED[place]}"
+        for key, each in value.items():
+            check(each, f"{place}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        for each in value:
+            check(each, f"{place}[]")
+
+
+@pytest.fixture(scope="module")
+def configuration() -> Any:
+    [block] = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
+    return yaml.safe_load(block)
+
+
+def test_every_key_of_the_configuration_as_code_is_documented(configuration: Any) -> None:
+    check(configuration, "")
+
+
+def test_what_the_jobs_name_is_in_the_configuration_as_code(configuration: Any) -> None:
+    [domain] = configuration["credentials"]["system"]["domainCredentials"]
+    ids = {next(iter(each.values()))["id"] for each in domain["credentials"]}
+    labels = " ".join(node["permanent"]["labelString"] for node in configuration["jenkins"]["nodes"]).split()
+    jobs = (ROOT / "docs/jenkins-cookbook.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\w*[cC]redentialsId: '([^']+)'", jobs)) <= ids
+    assert set(re.findall(r"node\('([^']+)'\)", jobs)) <= set(labels)
+    assert "${" in str(domain), "no secret stands in the text"
+
+
+def test_every_row_of_what_goes_wrong_has_its_test() -> None:
+    section = PAGE.split("## When something goes wrong")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("|")][2:]
+    sources = "".join(path.read_text() for path in (ROOT / "tests/pipeline/src/test/java").rglob("*.java"))
+    assert len(rows) >= 8
+    for row in rows:
+        [name] = re.findall(r"`(\w+)` \|$", row)
+        assert f"void {name}(" in sources, row
+
+
+def test_every_key_has_a_row_and_a_help_text() -> None:
+    source = (ROOT / "src/org/profileapp/Keys.groovy").read_text(encoding="utf-8")
+    keys = re.findall(r"^            (\w+) *: (?:'|\[|false)", source, flags=re.MULTILINE)
+    assert len(keys) > 20
+    text = (ROOT / "vars/profileApp.txt").read_text(encoding="utf-8")
+    for key in keys:
+        assert f"\n| `{key}` | `" in PAGE, key
+        assert f"<dt><code>{key}</code></dt>" in text, key
