@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
+from tests.helpers.tiny_mp4 import tiny_mp4
+from tests.helpers.worker_process import Outcome, run
 
 import profileapp.client
-from helpers.tiny_mp4 import tiny_mp4
-from helpers.worker_process import Outcome, run
 from profileapp.config.load import load
 from profileapp.model.target import Plan
 from profileapp.plan.expand import make_plan

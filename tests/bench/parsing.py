@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from tests.bench.measure import Measure
+from tests.helpers.paths import RECORDED
 
 from profileapp.collect.jetson.tegrastats_line import TegrastatsParser
 
-RECORDED = Path(__file__).parents[3] / "shared/recorded/tegrastats"
+TEGRASTATS = RECORDED / "tegrastats"
 ROUNDS = 7
 LINES = 4000
 LONG_RECORDING = 100
@@ -64,7 +64,7 @@ def _recordings() -> list[list[str]]:
     """Recorded lines where they are at hand, else some of our own making."""
     found = [
         [line for line in path.read_text(errors="replace").splitlines() if "RAM" in line]
-        for path in sorted(RECORDED.rglob("*.txt"))
+        for path in sorted(TEGRASTATS.rglob("*.txt"))
     ]
     return found or [
         [_OWN.format(2000 + each % 300, each % 100, each % 7, 40 + each % 40 / 8) for each in range(LINES)]

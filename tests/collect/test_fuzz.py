@@ -11,10 +11,10 @@ import os
 import random
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from tests.helpers.fake_tools import NVPROF_CSV, TAU_PROFILE
+from tests.helpers.paths import RECORDED
 
 from profileapp.collect.functions.tau_profile import parse_tau_file
 from profileapp.collect.gpu.memory_nvmap import parse_clients
@@ -26,7 +26,6 @@ from profileapp.model.stacks import function_rows, read_folded
 from profileapp.run.agent.jetson_facts import l4t_release, module_name, power_mode
 
 BUDGET_S = float(os.environ.get("PROFILEAPP_FUZZ_S", "30"))
-RECORDED = Path(__file__).parents[3] / "shared" / "recorded"
 LONGEST = 200_000
 SECONDS_PER_BYTE = 20e-6
 FIXED_S = 0.2

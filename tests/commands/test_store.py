@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from store.runs import a_run, record
+from tests.store.runs import a_run, record
 
 
 def profileapp(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:

@@ -17,9 +17,9 @@ import psutil
 import pytest
 import requests
 from docker.errors import APIError
+from tests.helpers.leftovers import left_of
+from tests.helpers.worker_process import configure, run
 
-from helpers.leftovers import left_of
-from helpers.worker_process import configure, run
 from profileapp import probe
 from profileapp.errors import AgentError
 from profileapp.model.run import Network

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
+from tests.helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
 
 pytestmark = pytest.mark.usefixtures("state")
 

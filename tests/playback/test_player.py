@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.helpers.tiny_mp4 import tiny_mp4
 
-from helpers.tiny_mp4 import tiny_mp4
 from profileapp.playback.player import Clock, FileCache, Player
 from profileapp.playback.recordings import RecordingsError, find_recordings
 

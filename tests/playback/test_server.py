@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-from helpers.tiny_mp4 import tiny_mp4
-from helpers.worker_process import wait_until
+from tests.helpers.tiny_mp4 import tiny_mp4
+from tests.helpers.worker_process import wait_until
 
 FRAMES = [b"frame %d" % number for number in range(50)]
 

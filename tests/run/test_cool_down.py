@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.helpers.worker_process import configure, run
 
-from helpers.worker_process import configure, run
 from profileapp.model.target import Target
 from profileapp.run import cool_down as module
 from profileapp.run.cool_down import CoolDownResult, cool_down

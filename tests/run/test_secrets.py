@@ -11,8 +11,7 @@ from typing import Any
 
 import docker
 import pytest
-
-from helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
+from tests.helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
 
 SECRET = 'open"sesame/1'  # noqa: S105
 GIVEN = {"PROFILEAPP_SECRET_the_key": SECRET, "PROFILEAPP_SECRET_pin": "471147"}

@@ -10,8 +10,8 @@ from typing import Any
 import docker
 import pytest
 from tests.helpers import fake_tools
+from tests.helpers.worker_process import Outcome, configure, run
 
-from helpers.worker_process import Outcome, configure, run
 from profileapp.record.table_files import read_functions, read_kernels
 
 TRACED = {"metrics": ["tau", "gpu-summary", "container"], "defaults": {"interval": "100ms"}}

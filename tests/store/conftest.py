@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from helpers.private_postgres import PrivatePostgres
+from tests.helpers.private_postgres import PrivatePostgres
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

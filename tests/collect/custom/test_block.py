@@ -182,7 +182,7 @@ def _values_of(part: list[Batch] | bytes) -> dict[str, list[float]]:
 
 
 def test_what_comes_beyond_the_rate_is_aggregated_whichever_way_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("profileapp.collect.custom.intake.RATE_LIMIT_PER_S", 5)
+    monkeypatch.setattr("profileapp.collect.custom.ingestor.RATE_LIMIT_PER_S", 5)
     account, parser = Account(), LineParser()
     lines = [b'{"name":"fps","value":%d}' % number for number in range(10)]
     lines += [b'{"name":"frames","value":2,"meta":{"kind":"counter"}}'] * 3

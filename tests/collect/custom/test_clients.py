@@ -13,13 +13,14 @@ from typing import Any
 
 import docker
 import pytest
+from tests.helpers.paths import RECORDED
 
 from profileapp.collect.api import LaunchRequirements, RunContext
 from profileapp.collect.custom.pywaggle_log import LogFollower, PywaggleParser
 from profileapp.collect.custom.source import Custom
 from profileapp.model.clock import parse_utc
 
-RECORDED = Path(__file__).parents[3] / "shared/recorded/pywaggle"
+LOGS = RECORDED / "pywaggle"
 
 DATADOG = """
 from datadog.dogstatsd import DogStatsd
@@ -124,10 +125,10 @@ def test_pywaggle(zone: str, opened: tuple[Custom, LaunchRequirements], taken: A
 
 
 def test_a_recorded_log_is_read_whole() -> None:
-    if not RECORDED.is_dir():
+    if not LOGS.is_dir():
         pytest.skip("there are no recordings beside the checkout")
     for name, offset_h in (("data.ndjson", 0), ("data.tz-america-chicago.ndjson", -6)):
-        lines = (RECORDED / name).read_bytes().splitlines()
+        lines = (LOGS / name).read_bytes().splitlines()
         parser, samples, refused = PywaggleParser(), [], 0
         for line in lines:
             parsed = json.loads(line)["timestamp"]

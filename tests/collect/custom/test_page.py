@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.helpers.paths import ROOT
 
 from profileapp.collect.api import RunContext
 from profileapp.collect.custom.source import SOCKET_VARIABLE, Custom
 
-PAGE = Path(__file__).parents[2] / "docs/custom-metrics.md"
+PAGE = ROOT / "docs/custom-metrics.md"
 SAID = {
     "fps": ("gauge", "frames/s", 12.5),
     "frames": ("counter", "", 1),

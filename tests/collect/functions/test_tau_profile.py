@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.helpers.paths import RECORDED
 
 from profileapp.collect.functions import tau_profile
 from profileapp.collect.functions.tau_functions import tau_functions
 from profileapp.collect.functions.tau_profile import TauFile, TauProfile, TauTimer, parse_tau_file, read_tau_profiles
 
-RECORDED = Path(__file__).parents[3] / "shared" / "recorded" / "tau"
-recorded = pytest.mark.skipif(not RECORDED.is_dir(), reason="no recorded output beside the checkout")
+PROFILES = RECORDED / "tau"
+recorded = pytest.mark.skipif(not PROFILES.is_dir(), reason="no recorded output beside the checkout")
 
 HEADER = "# Name Calls Subrs Excl Incl ProfileCalls # <metadata><attribute><name>Metric Name</name><value>TIME</value>"
 FLAT = """\
@@ -261,8 +262,8 @@ def test_a_long_line_takes_no_longer_than_its_length(word: str) -> None:
 
 @recorded
 def test_every_recorded_line_is_understood() -> None:
-    folders = [path.parent for path in RECORDED.rglob("profile.0.0.0")]
-    folders += [RECORDED / "given" / "multi-papi"]
+    folders = [path.parent for path in PROFILES.rglob("profile.0.0.0")]
+    folders += [PROFILES / "given" / "multi-papi"]
     assert len(folders) >= 9
     for folder in folders:
         found = read_tau_profiles(folder)
@@ -288,7 +289,7 @@ def test_every_recorded_line_is_understood() -> None:
 def test_values_of_recorded_profiles(
     folder: str, name: str, file: str, line: int, calls: int, exclusive_s: float, inclusive_s: float, self_share: float
 ) -> None:
-    rows = tau_functions(read_tau_profiles(RECORDED / folder).metrics)
+    rows = tau_functions(read_tau_profiles(PROFILES / folder).metrics)
     [row] = [row for row in rows if row.name == name]
     assert (row.file, row.line, row.calls) == (file, line, calls)
     assert (row.exclusive_s, row.inclusive_s) == pytest.approx((exclusive_s, inclusive_s))
@@ -297,15 +298,15 @@ def test_values_of_recorded_profiles(
 
 @recorded
 def test_callpaths_groups_and_events_of_recorded_profiles() -> None:
-    [callpaths] = read_tau_profiles(RECORDED / "given" / "cpi-mpi-callpath").metrics
+    [callpaths] = read_tau_profiles(PROFILES / "given" / "cpi-mpi-callpath").metrics
     assert sum(timer.is_callpath for timer in callpaths.timers) == 11
     opened = next(timer for timer in callpaths.timers if timer.name.endswith("=> MPI_File_open()"))
     assert (opened.groups, opened.exclusive, opened.threads) == (("TAU_CALLPATH", "MPI"), 108474, 4)
     assert [(event.name, event.count, event.mean) for event in callpaths.events] == [
         ("Message size for broadcast", 4, 4), ("Message size for reduce", 4, 8),
     ]  # fmt: skip
-    [parameters] = read_tau_profiles(RECORDED / "given" / "wrap-param").metrics
+    [parameters] = read_tau_profiles(PROFILES / "given" / "wrap-param").metrics
     assert sum(timer.is_parameter for timer in parameters.timers) == 3
-    counters = read_tau_profiles(RECORDED / "given" / "multi-papi").metrics
+    counters = read_tau_profiles(PROFILES / "given" / "multi-papi").metrics
     assert [each.metric for each in counters] == ["LINUX_TIMERS", "PAPI_FP_OPS", "PAPI_L2_DCM"]
     assert counters[1].total == 7293427

@@ -11,8 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-
-from helpers.fake_nvml import (
+from tests.helpers.fake_nvml import (
     DRIVER_NOT_LOADED,
     GPU_IS_LOST,
     LIBRARY_NOT_FOUND,
@@ -25,6 +24,7 @@ from helpers.fake_nvml import (
     memory_v2,
     process,
 )
+
 from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.energy.nvml import EnergyNvml
 from profileapp.collect.gpu import nvml_session

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.helpers.paths import RECORDED
 
 from profileapp.collect.jetson.tegrastats_line import MIB, TegrastatsParser
 
-RECORDED = Path(__file__).parents[3] / "shared" / "recorded" / "tegrastats"
+TEGRASTATS = RECORDED / "tegrastats"
 
 ORIN = (
     "10-26-2025 05:11:08 RAM 7035/62841MB (lfb 2x4MB) SWAP 86/31420MB (cached 0MB) CPU [32%@883,off,28%@729] "
@@ -135,11 +135,11 @@ def test_memory_is_bounded_whatever_is_said() -> None:
     assert len(parser._made) <= parser.SERIES_LIMIT and parser._remembered <= parser.CACHE_LIMIT
 
 
-@pytest.mark.skipif(not RECORDED.is_dir(), reason="no recorded output beside the checkout")
+@pytest.mark.skipif(not TEGRASTATS.is_dir(), reason="no recorded output beside the checkout")
 def test_every_recorded_line_is_understood() -> None:
     parser = TegrastatsParser()
     lines = 0
-    for path in sorted(RECORDED.rglob("*.txt")):
+    for path in sorted(TEGRASTATS.rglob("*.txt")):
         for line in path.read_text(errors="replace").splitlines():
             if not line.strip() or line.startswith("Tue "):
                 continue
@@ -150,11 +150,11 @@ def test_every_recorded_line_is_understood() -> None:
     assert lines > 1600
 
 
-@pytest.mark.skipif(not RECORDED.is_dir(), reason="no recorded output beside the checkout")
+@pytest.mark.skipif(not TEGRASTATS.is_dir(), reason="no recorded output beside the checkout")
 @pytest.mark.parametrize("board", ["nano.jp461.waggle", "xavier-nx.jp411.waggle"])
 def test_values_are_those_that_others_read(board: str) -> None:
     """Waggle's own exporter, of the same line (numbers of cores begin with 1 there)."""
-    found = titles((RECORDED / "given" / f"{board}.txt").read_text().splitlines()[0])
+    found = titles((TEGRASTATS / "given" / f"{board}.txt").read_text().splitlines()[0])
     names = {
         "tegra_ram_used_bytes": ("system.memory.used", 1.0),
         "tegra_swap_used_bytes": ("system.swap.used", 1.0),
@@ -165,7 +165,7 @@ def test_values_are_those_that_others_read(board: str) -> None:
         "tegra_wattage_current_milliwatts": ("system.power", 1000.0),
     }
     compared = 0
-    for line in (RECORDED / "given" / "expected" / f"{board}.prom").read_text().splitlines():
+    for line in (TEGRASTATS / "given" / "expected" / f"{board}.prom").read_text().splitlines():
         metric, _, value = line.rpartition(" ")
         name, _, label = metric.partition("{")
         if line.startswith("#") or name not in names:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.helpers.paths import RECORDED
 
 from profileapp.collect.kernels import fold as kernel_fold
 from profileapp.collect.kernels import report as kernel_report
@@ -15,8 +16,8 @@ from profileapp.collect.kernels.fold import KernelFold, KernelReport
 from profileapp.collect.kernels.report import parse_kernel_report, read_kernel_report
 from profileapp.errors import AgentError
 
-RECORDED = Path(__file__).parents[3] / "shared" / "recorded" / "gpu-summary" / "given"
-recorded = pytest.mark.skipif(not RECORDED.is_dir(), reason="no recorded output beside the checkout")
+KERNELS = RECORDED / "gpu-summary" / "given"
+recorded = pytest.mark.skipif(not KERNELS.is_dir(), reason="no recorded output beside the checkout")
 
 NVPROF_CSV = """\
 ==12== Profiling result:
@@ -306,7 +307,7 @@ def test_the_fold_refuses_what_is_no_row() -> None:
     ],
 )
 def test_every_recorded_row_is_read(file: str, kernels: int, copies: int, sizes: int, apis: int) -> None:
-    report = read_kernel_report(RECORDED / file)
+    report = read_kernel_report(KERNELS / file)
     kinds = [row.kind for row in report.rows]
     assert [kinds.count(kind) for kind in ("kernel", "memory time", "memory size", "api")] == [
         kernels, copies, sizes, apis,
@@ -316,7 +317,7 @@ def test_every_recorded_row_is_read(file: str, kernels: int, copies: int, sizes:
 
 @recorded
 def test_every_recorded_file_is_tried() -> None:
-    assert len(list(RECORDED.iterdir())) == 7
+    assert len(list(KERNELS.iterdir())) == 7
 
 
 @recorded
@@ -324,7 +325,7 @@ def test_values_of_recorded_files() -> None:
     by_name = {
         (file, row.name): row
         for file in ("nvprof.csv", "nvprof.txt", "nvprof.old.csv", "nvprof.runs.txt", "nsys-2023.2.txt")
-        for row in read_kernel_report(RECORDED / file).rows
+        for row in read_kernel_report(KERNELS / file).rows
         if row.kind != "memory time" or file == "nvprof.txt"
     }
     flux = by_name["nvprof.csv", "cuda_compute_flux(int, int*, float*, float*, float*)"]

@@ -17,9 +17,9 @@ from pathlib import Path
 import docker
 import pytest
 from docker.errors import ImageNotFound
+from tests.helpers.registry import Registry, layer
+from tests.helpers.worker_process import WORKER, configure, run, wait_until
 
-from helpers.registry import Registry, layer
-from helpers.worker_process import WORKER, configure, run, wait_until
 from profileapp.commands.progress import make_progress
 from profileapp.errors import ConfigError, ImageError
 from profileapp.run.agent.state import LiveRun, open_state

@@ -15,9 +15,9 @@ from typing import Any
 
 import docker
 import pytest
-
-from helpers.leftovers import left_of
-from helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
+from tests.helpers.leftovers import left_of
+from tests.helpers.paths import ROOT
+from tests.helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
 
 pytestmark = pytest.mark.docker
 
@@ -160,7 +160,7 @@ def test_an_app_that_is_not_root_reaches_the_socket(
     image = made.commit("profileapp-test/plain-user", "1", changes="USER 1234:1234")
     made.remove()
     (workspace / "lib").mkdir()
-    shutil.copy(Path(__file__).parents[2] / "worker/profileapp/client.py", workspace / "lib")
+    shutil.copy(ROOT / "worker/profileapp/client.py", workspace / "lib")
     code = "import sys; sys.path.insert(0, '/dataset'); import client, os; client.gauge('uid', os.getuid())"
     try:
         configure(workspace, [{"name": "plain", "args": ["python3", "-c", code], "dataset": "lib"}])

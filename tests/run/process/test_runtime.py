@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
 
-from helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
 from profileapp.run.agent.run_processes import kill_run_processes
 from profileapp.run.process.runtime import inherited_environment
 

@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.helpers.worker_process import configure, run
 
-from helpers.worker_process import configure, run
 from profileapp.run.service.broker import PASSWORD, write_broker_files
 
 

@@ -12,10 +12,9 @@ from typing import Any
 
 import docker
 import pytest
-
-from helpers.leftovers import left_of
-from helpers.tiny_mp4 import tiny_mp4
-from helpers.worker_process import Outcome, configure, run, start, wait_until
+from tests.helpers.leftovers import left_of
+from tests.helpers.tiny_mp4 import tiny_mp4
+from tests.helpers.worker_process import Outcome, configure, run, start, wait_until
 
 # What a Waggle plugin does: not one word of it knows of the playback.
 PLUGIN = """

@@ -9,9 +9,8 @@ from typing import Any
 
 import docker
 import pytest
-
-from helpers.leftovers import left_of
-from helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
+from tests.helpers.leftovers import left_of
+from tests.helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
 
 pytestmark = pytest.mark.docker
 
