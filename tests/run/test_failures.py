@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.helpers.worker_process import WORKER, configure
 
-from helpers.worker_process import WORKER, configure
 from profileapp.run.docker.failures import is_the_images, what_to_do
 
 STATE = Path("/var/lib/profileapp")
