@@ -13,6 +13,7 @@ import pytest
 from tests.collect.conftest import Taken
 
 from profileapp.collect.api import AppHandle, RunContext
+from profileapp.collect.functions import py_spy
 from profileapp.collect.functions.py_spy import PySpy
 from profileapp.errors import Unavailable
 from profileapp.model.stacks import UNSAMPLED
@@ -76,9 +77,11 @@ def start(docker_client: docker.DockerClient, python_image: str) -> Iterator[Sta
         container.remove(force=True)
 
 
-def measured(container: Any, context: RunContext, seconds: float = 2.0) -> dict[str, FunctionRow]:
+def measured(
+    container: Any, context: RunContext, seconds: float = 2.0, machine: str = "x86_64"
+) -> dict[str, FunctionRow]:
     """The rows by name; the app has worked for as long as it wanted to, and has slept since."""
-    source = PySpy()
+    source = PySpy(machine=machine)
     source.open(context, Taken())
     source.attach(AppHandle(container.attrs["State"]["Pid"], container.id))
     deadline_s = time.monotonic() + 60
@@ -111,6 +114,23 @@ def test_cpu_seconds_add_up_to_those_of_the_container(start: Start, run: Callabl
     assert own_s(rows, "digest") == pytest.approx(20 * 0.06, rel=0.2)
     assert own_s(rows, "nap") < 0.1 * in_all_s, "sleep is no work"
     assert own_s(rows, UNSAMPLED) < 0.3 * in_all_s
+
+
+def test_of_an_old_python_only_time_with_the_lock_is_attributed(
+    start: Start, run: Callable[..., RunContext], monkeypatch: pytest.MonkeyPatch, warnings: list[str]
+) -> None:
+    monkeypatch.setattr(py_spy, "python_version", lambda proc, pid: (3, 8))
+    container = start("work")
+    rows = measured(container, run(), machine="aarch64")
+    in_all_s = sum(row.exclusive_s or 0.0 for row in rows.values())
+    assert in_all_s == pytest.approx(used_s(container), rel=0.05)
+    assert own_s(rows, "work", "<genexpr>", "work.<locals>.<genexpr>") > 0.5 * 30 * 0.06
+    assert own_s(rows, "nap") < 0.1 * in_all_s, "sleep is no work"
+    assert own_s(rows, UNSAMPLED) > 0.5 * 20 * 0.06, "what runs without the lock"
+    assert warnings == [
+        "functions: of Python 3.8 on aarch64, py-spy cannot see which threads sleep; only time with the interpreter's "
+        "lock is attributed to functions, the rest to [not sampled]"
+    ]
 
 
 def test_an_app_that_sleeps_has_no_hot_function(start: Start, run: Callable[..., RunContext]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -15,8 +16,17 @@ import pytest
 from tests.collect.conftest import Taken
 
 from profileapp.collect.api import AppHandle, RunContext
-from profileapp.collect.functions.py_spy import PySpy, _file_has_ptrace, find_py_spy, is_python, why_not_ptrace
+from profileapp.collect.functions.py_spy import (
+    PySpy,
+    _file_has_ptrace,
+    find_py_spy,
+    is_python,
+    python_version,
+    why_not_ptrace,
+)
+from profileapp.collect.functions.py_spy_process import sight
 from profileapp.errors import AppEnded, Unavailable
+from profileapp.model.target import FunctionClock
 from profileapp.record.artifacts import STACKS_FILE
 from profileapp.record.table_files import read_functions
 
@@ -238,6 +248,68 @@ def test_python_of_another_user_is_known_by_its_name(tmp_path: Path, monkeypatch
     for words in (b"/usr/bin/python3\0app.py\0", b"python3.11\0", b"/bin/sh\0python3"):
         (tmp_path / "7/cmdline").write_bytes(words)
         assert is_python(tmp_path, 7) == (b"sh" not in words)
+
+
+@pytest.mark.parametrize(
+    ("version", "is_elsewhere", "machine", "clock", "expected"),
+    [
+        ((3, 11), False, "aarch64", "cpu", "running"),
+        ((3, 13), True, "aarch64", "cpu", "viewed"),
+        ((3, 10), True, "x86_64", "cpu", "stopped"),
+        ((3, 8), True, "aarch64", "cpu", "lock"),
+        ((0, 0), False, "aarch64", "cpu", "lock"),
+        ((3, 8), True, "aarch64", "wall", "all"),
+        ((3, 12), True, "x86_64", "wall", "all"),
+    ],
+)
+def test_how_a_process_is_looked_into(
+    version: tuple[int, int], is_elsewhere: bool, machine: str, clock: FunctionClock, expected: str
+) -> None:
+    assert sight(version, is_elsewhere, machine, clock) == expected
+
+
+@pytest.mark.parametrize(
+    ("exe", "maps", "version"),
+    [
+        ("python3.8", "", (3, 8)),
+        ("python3.12", "", (3, 12)),
+        ("python2.7", "", (2, 7)),
+        ("gunicorn", "7f-7f r-xp 0 00:00 1 /usr/lib/libpython3.10.so.1.0\n", (3, 10)),
+        ("app", "7f-7f r-xp 0 00:00 1 /usr/lib/libc.so.6\n", (0, 0)),
+    ],
+)
+def test_the_version_of_an_interpreter(exe: str, maps: str, version: tuple[int, int], tmp_path: Path) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7/exe").symlink_to(f"/usr/bin/{exe}")
+    (tmp_path / "7/maps").write_text(maps)
+    assert python_version(tmp_path, 7) == version
+    assert python_version(tmp_path, 8) == (0, 0), "there is no such process"
+
+
+def old_python() -> str | None:
+    """A Python before 3.11, on PATH or of pyenv, that runs."""
+    on_path = map(shutil.which, ("python3.8", "python3.9", "python3.10"))
+    of_pyenv = sorted(Path.home().glob(".pyenv/versions/3.[89].*/bin/python"))
+    for candidate in filter(None, (*on_path, *map(str, of_pyenv))):
+        if subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return candidate
+    return None
+
+
+OLD_PYTHON = old_python()
+
+
+@pytest.mark.skipif(OLD_PYTHON is None or os.uname().machine != "x86_64", reason="no Python before 3.11 on an x86_64")
+def test_sleep_of_an_old_python_is_no_work(
+    app: Callable[..., subprocess.Popen[bytes]], run: Callable[..., RunContext]
+) -> None:
+    code = "import time\ndef nap():\n    time.sleep(0.05)\ndef work():\n    sum(range(2_000_000))\n"
+    source, context = PySpy(), run()
+    measured(source, context, app(str(OLD_PYTHON), "-c", f"{code}while True:\n    work(); nap()"), 2.0)
+    source.close()
+    rows = {row.name: row for row in read_functions(context.artifacts, [])}
+    slept = rows["nap"].samples or 0 if "nap" in rows else 0
+    assert slept < 0.2 * (rows["work"].samples or 0)
 
 
 def test_what_is_python() -> None:

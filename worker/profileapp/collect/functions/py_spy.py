@@ -10,6 +10,8 @@ Source: py-spy's documentation, `py-spy record --format raw`: a line a stack, `f
 from __future__ import annotations
 
 import os
+import platform
+import re
 import shutil
 import struct
 import sys
@@ -22,7 +24,7 @@ from pathlib import Path
 
 from profileapp.collect.api import AppHandle, BaseCollector, Emit, LaunchRequirements, RunContext
 from profileapp.collect.functions import process_view
-from profileapp.collect.functions.py_spy_process import PySpyProcess
+from profileapp.collect.functions.py_spy_process import PySpyProcess, sight
 from profileapp.collect.process.family import CpuAccount, Family
 from profileapp.collect.process.stat import read_stat
 from profileapp.errors import AppEnded, Unavailable
@@ -43,6 +45,7 @@ EAGER_S = 5.0
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 _CAP_SYS_PTRACE, _CAP_SYS_ADMIN = 19, 21
+_VERSION = re.compile(rb"python([23])\.([0-9]{1,3})")
 _FILE_CAPABILITIES = struct.Struct("<II")
 _MAPS_LIMIT_BYTES = 1024 * 1024
 _WORD_LIMIT_BYTES = 4096
@@ -67,8 +70,14 @@ class PySpy(BaseCollector):
     preference = 10
     min_interval_s = 1 / RATE_HZ
 
-    def __init__(self, find: Callable[[], Path | None] = find_py_spy, proc: Path = Path("/proc")) -> None:
+    def __init__(
+        self,
+        find: Callable[[], Path | None] = find_py_spy,
+        proc: Path = Path("/proc"),
+        machine: str = platform.machine(),
+    ) -> None:
         self._find = find
+        self._machine = machine
         self._proc = proc
         self._stacks = bytearray()
         self._parts: list[TimedStacks] = []
@@ -153,7 +162,6 @@ class PySpy(BaseCollector):
             self._run.warn(f"functions: of the app's Python processes only {PROCESSES_LIMIT} at a time are looked into")
             return
         target = self._run.target
-        idle = target.function_clock == "wall"
         try:
             is_elsewhere = process_view.is_in_another_namespace(pid, self._proc)
         except PermissionError:
@@ -162,9 +170,16 @@ class PySpy(BaseCollector):
         except OSError:
             # It has ended meanwhile.
             return
-        if is_elsewhere and target.native_frames and not idle:
+        version = python_version(self._proc, pid)
+        how = sight(version, is_elsewhere, self._machine, target.function_clock)
+        if how == "viewed" and target.native_frames:
             self._run.warn(
                 "functions: no native frames, since with them py-spy cannot see which threads of a container sleep"
+            )
+        if how == "lock":
+            self._run.warn(
+                f"functions: of Python {version[0]}.{version[1]} on {self._machine}, py-spy cannot see which threads "
+                "sleep; only time with the interpreter's lock is attributed to functions, the rest to [not sampled]"
             )
         self._spies[pid] = PySpyProcess(
             self._program,
@@ -172,9 +187,8 @@ class PySpy(BaseCollector):
             RATE_HZ,
             self._run.scratch,
             self._proc,
-            idle=idle,
+            sight=how,
             native=target.native_frames,
-            in_view=is_elsewhere and not idle,
         )
 
     def _end(self) -> None:
@@ -195,8 +209,11 @@ class PySpy(BaseCollector):
             if self._run.target.function_clock == "wall":
                 self._parts.append(TimedStacks(stacks, 1 / RATE_HZ))
             elif stacks.samples and spy.cpu_ticks:
-                self._parts.append(TimedStacks(stacks, spy.cpu_ticks / _TICKS_PER_S / stacks.samples))
-                sampled_ticks += spy.cpu_ticks
+                sample_s = spy.cpu_ticks / _TICKS_PER_S / stacks.samples
+                # Who has the lock is all that is known then: the CPU time of the others is none of its functions'.
+                sample_s = min(sample_s, 1 / RATE_HZ) if spy.sight == "lock" else sample_s
+                self._parts.append(TimedStacks(stacks, sample_s))
+                sampled_ticks += round(sample_s * stacks.samples * _TICKS_PER_S)
         if self._run.target.function_clock == "cpu":
             self._unsampled_s += max(0, self._app_ticks - sampled_ticks) / _TICKS_PER_S
         self._spies = {}
@@ -220,6 +237,18 @@ def is_python(proc: Path, pid: int) -> bool:
         # It has ended meanwhile.
         pass
     return False
+
+
+def python_version(proc: Path, pid: int) -> tuple[int, int]:
+    """`(3, 10)`, by the name of the program or of the library; (0, 0) where neither says it, or may be seen."""
+    with suppress(OSError):
+        found = _VERSION.search(os.fsencode((proc / str(pid) / "exe").readlink().name))
+        if found is None:
+            with (proc / str(pid) / "maps").open("rb") as stream:
+                found = _VERSION.search(stream.read(_MAPS_LIMIT_BYTES))
+        if found:
+            return int(found[1]), int(found[2])
+    return 0, 0
 
 
 def why_not_ptrace(proc: Path, program: Path) -> str:

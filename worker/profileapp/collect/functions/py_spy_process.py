@@ -8,10 +8,12 @@ import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 from profileapp.collect.functions import process_view
 from profileapp.collect.process.stat import read_stat
 from profileapp.errors import AgentError
+from profileapp.model.target import FunctionClock
 from profileapp.record.files import open_regular
 
 STARTS_LIMIT = 4
@@ -20,14 +22,38 @@ END_TIMEOUT_S = 10.0
 
 _OUTPUT_LIMIT_BYTES = 4096
 _POLL_S = 0.02
+_FIRST_WITH_NUMBERS = (3, 11)
+
+
+Sight = Literal["all", "running", "viewed", "stopped", "lock"]
+"""Which threads py-spy samples, and how it learns which of them run.
+
+`all`: those that sleep or wait too. `running`: by the numbers that the threads have in /proc. `viewed`: the same, by
+the numbers that their container has for them. `stopped`: by their stacks, for which the process is stopped at each
+sample. `lock`: the one that has the interpreter's lock.
+"""
+
+
+def sight(version: tuple[int, int], is_elsewhere: bool, machine: str, clock: FunctionClock) -> Sight:
+    """How a process is best looked into, by its Python's version, whether it is in another PID namespace, and the CPU.
+
+    A Python before 3.11 does not keep the numbers of its threads; py-spy finds them by their stacks, on x86_64 alone.
+    """
+    if clock == "wall":
+        return "all"
+    if version >= _FIRST_WITH_NUMBERS:
+        return "viewed" if is_elsewhere else "running"
+    return "stopped" if machine == "x86_64" else "lock"
+
+
+_OPTIONS: dict[Sight, list[str]] = {"all": ["--idle"], "running": [], "viewed": [], "stopped": [], "lock": ["--gil"]}
 
 
 class PySpyProcess:
     """py-spy on the process `pid`, from now on. It writes into `scratch`, and what it says is kept there too.
 
-    `idle`: threads that sleep or wait are seen too. `native`: frames of C and C++ too, for which the process is stopped
-    at each look. `in_view`: the process counts its threads otherwise than we do; then it is never stopped, and there
-    are no native frames.
+    `native`: frames of C and C++ too, for which the process is stopped at each sample; not with the sights `viewed` and
+    `lock`.
     """
 
     def __init__(
@@ -38,9 +64,8 @@ class PySpyProcess:
         scratch: Path,
         proc: Path,
         *,
-        idle: bool,
+        sight: Sight,
         native: bool,
-        in_view: bool,
     ) -> None:
         self._proc = proc
         self.output = ""
@@ -48,9 +73,9 @@ class PySpyProcess:
         self._program = program
         self._pid = pid
         self._rate_hz = rate_hz
-        self._idle = idle
+        self.sight = sight
         self._native = native
-        self._view = scratch / f"view-{pid}" if in_view else None
+        self._view = scratch / f"view-{pid}" if sight == "viewed" else None
         self._first_ticks = self._last_ticks = 0
         self._output = scratch / f"py-spy-{pid}.folded"
         self._log = scratch / f"py-spy-{pid}.log"
@@ -118,14 +143,16 @@ class PySpyProcess:
         self._first_ticks = self._last_ticks = self._ticks()
         argv = [str(self._program), "record", "--pid", str(self._pid), "--rate", str(self._rate_hz)]
         argv += ["--format", "raw", "--output", str(self._output)]
-        argv += ["--idle"] if self._idle else []
+        argv += _OPTIONS[self.sight]
         if self._view:
             # py-spy stops threads by numbers that would be those of other processes here.
             self._view.mkdir(exist_ok=True)
             argv = [*process_view.command(self._pid, self._view), *argv, "--nonblocking"]
-        elif self._starts <= STARTS_LIMIT // 2:
-            # Where py-spy fails so, it is asked for less: Python's frames, with the process stopped at each look.
-            argv += ["--native" if self._native else "--nonblocking"]
+        elif self._native and self.sight != "lock" and self._starts <= STARTS_LIMIT // 2:
+            argv += ["--native"]
+        elif self.sight != "stopped" and self._starts <= STARTS_LIMIT // 2:
+            # Where py-spy fails so, it is asked for less: Python's frames, with the process stopped at each sample.
+            argv += ["--nonblocking"]
         self._process = None
         with suppress(OSError), self._log.open("wb") as log:
             self._process = subprocess.Popen(
