@@ -41,6 +41,7 @@ class FakeJenkins:
     runs_for_ever: bool = False
     has_stage_view: bool = True
     has_crumbs: bool = True
+    forbids_stop: bool = False
     has_resource_root: bool = False  # artifacts come from another site, without a policy
 
     url: str = ""
@@ -91,6 +92,8 @@ class FakeJenkins:
                 return 400, {"X-Error": f"A job already exists with the name {name}"}
             self.jobs[name] = body
             return 200, {}
+        if path == "queue/cancelItem" and self.forbids_stop:
+            return 403, {}
         if path == "queue/cancelItem":
             self.cancelled = True
             return 204, {}
@@ -101,6 +104,8 @@ class FakeJenkins:
             case "build":
                 self.polls = 0
                 return 201, {"Location": f"{self.url}queue/item/7/"}
+            case "1/stop" if self.forbids_stop:
+                return 403, {}
             case "1/stop":
                 self.stopped = True
                 return 302, {"Location": self.url}

@@ -62,9 +62,16 @@ class Remote:
             self._say(f"building {run.url}")
             result = self._wait_for_end(run, deadline)
         except BaseException:
-            run.stop() if run else queued.cancel()
+            self._stop(run, queued)
             raise
         return self._gather(run, result)
+
+    def _stop(self, run: Any, queued: Any) -> None:
+        """Why the build was given up is what counts: that it cannot be stopped hides nothing."""
+        try:
+            run.stop() if run else queued.cancel()
+        except REFUSALS as refused:
+            self._say(f"the build could not be stopped and goes on ({refused}); a user needs Job/Cancel for that")
 
     def console_tail(self, url: str, lines: int = 30) -> list[str]:
         run = self._jenkins._new_item("api4jenkins.build", {"_class": "WorkflowRun", "url": url})

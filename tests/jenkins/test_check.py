@@ -158,6 +158,18 @@ def test_a_build_that_is_given_up_is_stopped(jenkins: FakeJenkins) -> None:
     assert not jenkins.cancelled
 
 
+@pytest.mark.parametrize("state", ["runs_for_ever", "waits_for_ever"])
+def test_a_user_who_may_not_stop_a_build_still_learns_why_it_was_given_up(
+    jenkins: FakeJenkins, capsys: pytest.CaptureFixture[str], state: str
+) -> None:
+    jenkins.forbids_stop = True
+    setattr(jenkins, state, True)
+    assert run(jenkins, JENKINS_TIMEOUT_S="1") == 2
+    printed = capsys.readouterr()
+    assert "more time by JENKINS_TIMEOUT_S" in printed.err
+    assert "could not be stopped and goes on" in printed.out and "Job/Cancel" in printed.out
+
+
 def test_a_build_that_never_starts_leaves_the_queue(jenkins: FakeJenkins) -> None:
     jenkins.waits_for_ever = True
     assert run(jenkins, JENKINS_TIMEOUT_S="0.2") == 2
