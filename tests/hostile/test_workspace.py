@@ -166,6 +166,14 @@ def test_held_links_that_stay_inside(workspace: Path) -> None:
     assert json.loads(done.stdout)["files"] == ["sage.yaml", "data/**"]
 
 
+def test_refused_a_sage_yaml_without_a_name(workspace: Path) -> None:
+    """Refused: the name of the folder stands in for it, which is another one on each agent, and could be any app's."""
+    (workspace / "sage.yaml").write_text("profiling:\n  targets: [{}]\n")
+    done = plan(workspace)
+    assert (done.returncode, done.stdout) == (3, ""), done
+    assert "sage.yaml: has no name" in done.stderr
+
+
 def test_refused_links_out_of_the_sources_that_the_process_runtime_carries(workspace: Path, outside: Path) -> None:
     (workspace / "data").mkdir()
     sage(workspace, "data")

@@ -105,7 +105,13 @@ def command(
         files = {"CONFIG": config} | ({"--load": load} if load else {})
         folders = {key: path for key, path in {"--build": build, "the sources in": sources}.items() if path}
         check_carried(workspace, files, folders)
-    plan = load_plan(config, image, targets, saved_overlay(saved, db))
+    sage = load_config(config, saved_overlay(saved, db))
+    if workspace and not sage.document.data.get("name"):
+        raise ConfigError(
+            f"{config}: has no name, and the name of its folder, which stands in for it, differs between agents; "
+            "add one, such as `name: my-app`"
+        )
+    plan = select(make_plan(sage, image), targets)
     plan = msgspec.structs.replace(plan, groups=group_targets(plan.targets, agent, together=group_by_agent))
     if workspace and sources:
         # What the process runtime runs is among the app's sources.
