@@ -165,7 +165,7 @@ def test_headlines_put_cost_first_then_the_apps_own_frame_rate() -> None:
     )
     assert [(each.label, each.value) for each in headlines(measured)] == [
         ("device CPU", 50.0),
-        ("memory peak", 3.0),
+        ("memory peak (sampled)", 3.0),
         ("camera_fps", 25.0),
         ("accuracy", 90.0),
     ]

@@ -66,11 +66,11 @@ def test_a_case_for_the_run_each_metric_and_each_budget(samples: list[JudgedRun]
         "metric container": "passed",
         "metric custom": "passed",
         "budget fps.mean >= 10": "passed",
-        "budget container.memory.used.max <= 400 MiB": "passed",
+        "budget container.memory.peak.max <= 400 MiB": "passed",
         "budget system.temperature.max < 80 °C": "passed",
     }
     assert outcomes(over)["run"] == "passed"
-    assert outcomes(over)["budget container.memory.used.max <= 400 MiB"] == "failure"
+    assert outcomes(over)["budget container.memory.peak.max <= 400 MiB"] == "failure"
     assert outcomes(failed)["run"] == "failure"
     assert outcomes(failed)["budget fps.mean >= 10"] == "failure"
     assert outcomes(cut)["run"] == "error"

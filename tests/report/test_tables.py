@@ -27,7 +27,7 @@ def test_one_row_a_target_with_units_in_the_columns(samples: list[JudgedRun]) ->
     assert [row["exit_code"] for row in table] == ["0", "1", "2", "4"]
     assert table[2]["duration_s"] == "31.0"
     assert float(table[0]["container.cpu.util mean [%]"]) == pytest.approx(57.5, abs=1)
-    assert float(table[1]["container.memory.used max [bytes]"]) == pytest.approx(466 * 1024**2, rel=0.01)
+    assert float(table[1]["container.memory.peak max [bytes]"]) == pytest.approx(466 * 1024**2, rel=0.01)
     assert float(table[0]["fps mean [frames/s]"]) == pytest.approx(15.1, abs=0.1)
 
 

@@ -54,6 +54,8 @@ def v1_tree(step: int) -> dict[str, str]:
             "cache 1\nrss 2\ninactive_file 3\ntotal_cache 4194304\ntotal_rss 6291456\ntotal_inactive_file 3145728\n"
         ),
         f"{cgroup}/pids/{own}/pids.current": "5\n",
+        f"{cgroup}/blkio/{own}/cgroup.procs": "77\n",
+        "proc/77/io": f"rchar: 1\nread_bytes: {4096 * step}\nwrite_bytes: {8192 * step}\n",
         f"{cgroup}/blkio/{own}/blkio.throttle.io_service_bytes": (
             f"8:0 Read {4096 * step}\n8:0 Write {8192 * step}\n8:0 Total {12288 * step}\nTotal {12288 * step}\n"
         ),
@@ -167,7 +169,7 @@ def test_gives_the_same_series_of_every_layout(
         ("pids.current", {"container.processes"}),
         ("net/dev", {"container.network.received", "container.network.sent"}),
         ("memory.max_usage_in_bytes memory.peak", {"container.memory.peak"}),
-        ("blkio.throttle.io_service_bytes io.stat", {"container.io.read", "container.io.write"}),
+        ("blkio.throttle.io_service_bytes cgroup.procs io.stat", {"container.io.read", "container.io.write"}),
         ("cpuacct.usage", {"container.cpu.util", "container.cpu.user", "container.cpu.system"}),
     ],
 )
@@ -293,7 +295,8 @@ def test_agrees_with_docker_stats(
     usage = stats["memory_stats"]["usage"]
     assert taken.last["container.memory.used"] == pytest.approx(usage - inactive, abs=2**20)
     assert taken.last["container.memory.cache"] >= 20 * 2**20
-    assert taken.last["container.processes"] == stats["pids_stats"]["current"] == 1 + init
+    assert stats["pids_stats"]["current"] == 1 + init
+    assert taken.last["container.processes"] == 1, "Docker's init is none of the app's"
 
 
 @pytest.mark.docker
@@ -329,3 +332,35 @@ def test_the_network_of_a_real_container_is_its_own(
     collector.close()
     assert taken.last["container.processes"] == 1
     assert "container.network.received" not in taken.last
+
+
+def test_what_is_written_through_the_page_cache_is_never_said_to_be_0(
+    write_tree: Callable[[dict[str, str]], Path], run: Callable[..., RunContext], taken: Any, warnings: list[str]
+) -> None:
+    """cgroup v1 does not know it, and only root may ask the processes: then there is no number."""
+    tree = {name: text for name, text in v1_tree(1).items() if name != "proc/77/io"}
+    root = write_tree(tree)
+    collector = ContainerCgroup(root / "proc", root)
+    collector.open(run(), taken)
+    collector.attach(SUBJECT)
+    collector.sample(time.monotonic_ns())
+    collector.close()
+    assert "container.io.write" not in taken.last
+    assert "container.io.read" in taken.last
+    assert any("only root may read /proc/PID/io" in line for line in warnings)
+
+
+def test_the_last_sample_is_not_of_dockers_init_alone(
+    write_tree: Callable[[dict[str, str]], Path], run: Callable[..., RunContext], taken: Any
+) -> None:
+    tree = {**v1_tree(0), "proc/77/comm": "docker-init\n"}
+    root = write_tree(tree)
+    collector = ContainerCgroup(root / "proc", root)
+    collector.open(run(), taken)
+    collector.attach(SUBJECT)
+    assert taken.of("container.processes") == [4]
+    count = len(taken.samples)
+    write_tree({next(name for name in tree if name.endswith("pids.current")): "1\n"})
+    collector.sample(time.monotonic_ns())
+    assert len(taken.samples) == count
+    collector.close()

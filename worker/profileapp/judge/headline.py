@@ -25,7 +25,13 @@ class Headline(msgspec.Struct, frozen=True):
 # (label, series, statistic): the app's own cost first; the device's where the app's is unavailable.
 _COST = (
     (("CPU", "container.cpu.util", "mean"), ("device CPU", "system.cpu.util", "mean")),
-    (("memory peak", "container.memory.used", "max"), ("device memory peak", "system.memory.used", "max")),
+    (("CPU time", "container.cpu.time", "mean"),),
+    (
+        # The kernel's own, which misses nothing between two samples; else the most that a sample saw.
+        ("memory peak", "container.memory.peak", "max"),
+        ("memory peak (sampled)", "container.memory.used", "max"),
+        ("device memory peak (sampled)", "system.memory.used", "max"),
+    ),
 )
 
 # The same for GPUs. Of several it is the one with the highest number: an app that uses one leaves the others alone.

@@ -11,6 +11,7 @@ import msgspec
 from profileapp.errors import AgentError, ExitCode, worst
 from profileapp.judge.baseline import is_worse
 from profileapp.judge.budget import judge_budget
+from profileapp.judge.cpu import cpu_per_unit
 from profileapp.judge.derived import derived
 from profileapp.judge.energy import energy_per_unit
 from profileapp.judge.events import device_events
@@ -137,6 +138,7 @@ def _judge_recording(folder: Path, recording: Recording) -> JudgedRun:
     summary = (
         *summarise(series, recorded.repeats),
         *energy_per_unit(series, recorded.repeats),
+        *cpu_per_unit(series, recorded.repeats),
     )
     phases = Phases(series, recorded.repeats)
     headline = headlines(summary)

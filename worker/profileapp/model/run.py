@@ -100,6 +100,28 @@ class Build(msgspec.Struct, frozen=True):
     node: str = ""
 
 
+class Totals(msgspec.Struct, frozen=True):
+    """What the app and all that came from it used in one repeat, warm-up and end included, by the kernel's own count.
+
+    It was read once all had ended, and so is exact however short the repeat. `source` is who counted: `cgroup v1`,
+    `cgroup v2`, `wait4`. None is what nobody knows; `missing` says why, by `cpu`, `memory_peak`, `io`, `oom_kills`,
+    `pressure`, or `all`. `memory_peak_bytes` has file cache in it. `…_pressure_s`: how long some task waited (PSI).
+    """
+
+    source: str = ""
+    cpu_s: float | None = None
+    cpu_user_s: float | None = None
+    cpu_system_s: float | None = None
+    memory_peak_bytes: int | None = None
+    io_read_bytes: int | None = None
+    io_written_bytes: int | None = None
+    oom_kills: int | None = None
+    cpu_pressure_s: float | None = None
+    memory_pressure_s: float | None = None
+    io_pressure_s: float | None = None
+    missing: dict[str, str] = {}
+
+
 class Repeat(msgspec.Struct, frozen=True):
     """One start of the app. Times are UTC nanoseconds since 1970; `ended_ns` 0: no end was recorded.
 
@@ -107,6 +129,7 @@ class Repeat(msgspec.Struct, frozen=True):
     was `traced` (run under a tool that slows it down) do not. `signal` is the number of the signal that ended the app,
     0 for none; `killed`: it had to be killed because it ignored SIGTERM. `start_c` is the hottest temperature of the
     device (°C) before it was started, None where unknown; `cooled_s` how long the worker waited for it to cool.
+    `totals` is None where the app never ran.
     """
 
     index: int
@@ -121,6 +144,7 @@ class Repeat(msgspec.Struct, frozen=True):
     traced: bool = False
     start_c: float | None = None
     cooled_s: float = 0.0
+    totals: Totals | None = None
 
 
 class MetricStatus(msgspec.Struct, frozen=True):

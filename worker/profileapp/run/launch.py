@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from profileapp.collect.api import AppHandle, Argv, Mount
+from profileapp.model.run import Totals
 from profileapp.record.tree_size import Size
 
 RUN_ID_VARIABLE = "PROFILEAPP_RUN_ID"
@@ -77,11 +78,16 @@ class RunningApp(Protocol):
     def remove(self) -> str:
         """Leaves nothing of the app behind. Returns what could not be removed and why, "" where all is gone."""
 
+    @property
+    def totals(self) -> Totals | None:
+        """What it used in all, after `remove`; None where it never ran."""
+
 
 class NeverStarted:
     """An app that was refused before it ran."""
 
     subject: AppHandle | None = None
+    totals: Totals | None = None
 
     def __init__(self, reason: str) -> None:
         self.exit: Exit | None = Exit(refused=reason)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from profileapp.collect.api import Mount, RunContext
+from profileapp.collect.container.totals import emit_totals
 from profileapp.errors import ProfileappError
 from profileapp.model.run import Repeat
 from profileapp.record.writer import MetricsWriter
@@ -114,6 +115,7 @@ class RepeatRunner:
             cause = self._await_end(app, running_services, watch)
             # Samples of an app that is being ended tell nothing of it: measuring stops first.
             ended_ns = self._clock.wall_ns(time.monotonic_ns())
+            running_services.ended_at_ns = self._clock.monotonic_ns(ended_ns)
             self._sources.detach()
             running_services.detach()
             cause = self._end(app, cause)
@@ -124,7 +126,9 @@ class RepeatRunner:
             if left_behind:
                 self._context.warn(left_behind)
         exit_ = app.exit or Exit(lost="the app could not be ended")
-        return self._ended(msgspec.structs.replace(repeat, ended_ns=ended_ns), exit_, cause)
+        if app.totals and "container" in self._target.metrics:
+            emit_totals(app.totals, self._writer.emit, self._clock.monotonic_ns(ended_ns))
+        return self._ended(msgspec.structs.replace(repeat, ended_ns=ended_ns, totals=app.totals), exit_, cause)
 
     def _launch(self, running_services: RunningServices) -> Launch:
         secrets = self._session.secrets.env_of(self._target.secrets)

@@ -31,7 +31,7 @@ def find_cgroup(pid: int, proc: Path = Path("/proc"), root: Path = Path("/")) ->
     folders = {}
     for controller, inside in memberships.items():
         for mount in mounts:
-            path = _below(mount, inside) if controller in mount.controllers else None
+            path = folder_below(mount, inside) if controller in mount.controllers else None
             if path is not None and (root / path.relative_to("/")).is_dir():
                 folders[controller] = root / path.relative_to("/")
                 break
@@ -69,7 +69,7 @@ def parse_mounts(text: str) -> tuple[Mount, ...]:
     return tuple(mounts)
 
 
-def _below(mount: Mount, inside: str) -> PurePosixPath | None:
+def folder_below(mount: Mount, inside: str) -> PurePosixPath | None:
     """Where a path of the hierarchy is, of which `mount.root` and what is below are mounted; None where it is not.
 
     Seen from within a cgroup namespace, what lies outside of it begins with `/..` (cgroup_namespaces(7)).

@@ -18,6 +18,7 @@ from profileapp.collect.container.cgroup_files import (
     single_number,
 )
 from profileapp.collect.kernel_file import KernelFile, number_after, open_where_there
+from profileapp.collect.process.family import IoAccount, pids_in
 from profileapp.collect.process.stat import has_ended
 from profileapp.collect.rate import Rate
 from profileapp.errors import AppEnded, Unavailable
@@ -30,6 +31,8 @@ ReaderFactory = Callable[[list[KernelFile], Emit], Reader]
 
 # What a file answers once the cgroup or the process that it told of is gone.
 _GONE = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH})
+_INITS = frozenset({b"docker-init", b"tini", b"catatonit"})
+_IO_SHARE = 20
 _TICKS_PER_S = 100  # USER_HZ, in which cpuacct.stat counts whatever the kernel's own HZ is
 
 
@@ -46,11 +49,12 @@ class ContainerCgroup(BaseCollector):
         self._root = root
         self._readers: list[Reader] = []
         self._files: list[KernelFile] = []
+        self._warned = False
 
     def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         if not run.contained:
             raise Unavailable("the app is a process of the host, not a container")
-        self._emit = emit
+        self._emit, self._warn = emit, run.warn
         return LaunchRequirements()
 
     def attach(self, subject: AppHandle) -> None:
@@ -65,12 +69,44 @@ class ContainerCgroup(BaseCollector):
             if has_ended(self._proc, subject.pid):
                 raise AppEnded
             raise Unavailable("the container has no cgroup of its own that is mounted here")
+        init = 1 if _is_init(self._proc, subject.pid) else 0
+        pids = [(own[where], ("pids.current",), _processes(init)) for where in ("pids", V2) if where in own]
+        self._add_first(pids)
         for choices in _READERS:
             self._add_first([(own[where], files, make) for where, files, make in choices if where in own])
         if not self._readers:
             raise Unavailable("the container's cgroup has no files that can be read")
+        if "blkio" in own:
+            self._add_io_v1(own["blkio"])
         self._add_first([(self._proc / str(subject.pid) / "net", ("dev",), _network)])
         self.sample(time.monotonic_ns())
+
+    def _add_io_v1(self, folder: Path) -> None:
+        """cgroup v1 counts nothing that is written through the page cache: the processes themselves know of it."""
+        account = IoAccount(self._proc)
+        if account.total_bytes(pids_in(folder)) is None:
+            # What is read the controller knows all the same.
+            self._add_first([(folder, (name,), _read_v1) for name in _IO_FILES_V1])
+            if not self._warned:
+                self._warned = True
+                self._warn("container.io.write: cgroup v1 does not know it, and only root may read /proc/PID/io")
+            return
+        rates = Rate(), Rate()
+        next_ns = 0
+
+        def read_sample(now_ns: int) -> None:
+            nonlocal next_ns
+            if now_ns < next_ns:
+                return
+            began_ns = time.monotonic_ns()
+            totals = account.total_bytes(pids_in(folder))
+            # Of a thousand processes it takes its time, of which it is to have no more than a twentieth.
+            next_ns = now_ns + (time.monotonic_ns() - began_ns) * _IO_SHARE
+            if totals is not None:
+                _emit_rate(self._emit, names.IO_READ, rates[0], totals[0], now_ns)
+                _emit_rate(self._emit, names.IO_WRITE, rates[1], totals[1], now_ns)
+
+        self._readers.append(read_sample)
 
     def sample(self, now_ns: int) -> None:
         failure: OSError | None = None
@@ -120,18 +156,31 @@ def _number(series: Series) -> ReaderFactory:
     return make
 
 
-def _processes(files: list[KernelFile], emit: Emit) -> Reader:
-    (current,) = files
+def _is_init(proc: Path, pid: int) -> bool:
+    """Whether the container's first process is an init of the runtime's, which the app had no say in."""
+    try:
+        return (proc / str(pid) / "comm").read_bytes().strip() in _INITS
+    except OSError:
+        return False
 
-    def read_sample(now_ns: int) -> None:
-        tasks = single_number(current.read())
-        if tasks == 0:
-            # The app has ended: what its cgroup says until it is removed is about nobody.
-            raise ProcessLookupError(errno.ESRCH, "no process is left")
-        if tasks is not None:
-            emit(names.PROCESSES, tasks, now_ns)
 
-    return read_sample
+def _processes(init: int) -> ReaderFactory:
+    """Of processes, `init` of which are not the app's."""
+
+    def make(files: list[KernelFile], emit: Emit) -> Reader:
+        (current,) = files
+
+        def read_sample(now_ns: int) -> None:
+            tasks = single_number(current.read())
+            if tasks is not None and tasks <= init:
+                # The app has ended: what its cgroup says until it is removed is about nobody, or the init alone.
+                raise ProcessLookupError(errno.ESRCH, "no process is left")
+            if tasks is not None:
+                emit(names.PROCESSES, tasks - init, now_ns)
+
+        return read_sample
+
+    return make
 
 
 def _cpu_v2(files: list[KernelFile], emit: Emit) -> Reader:
@@ -255,11 +304,24 @@ def _emit_rate(emit: Emit, series: Series, rate: Rate, total: float, now_ns: int
 
 
 _network = _two_rates(network_bytes, names.NETWORK_RECEIVED, names.NETWORK_SENT, records=True)
-_io_v1 = _two_rates(io_bytes_v1, names.IO_READ, names.IO_WRITE)
+
+
+def _read_v1(files: list[KernelFile], emit: Emit) -> Reader:
+    (file,) = files
+    rate = Rate()
+
+    def read_sample(now_ns: int) -> None:
+        totals = io_bytes_v1(file.read())
+        if totals is not None:
+            _emit_rate(emit, names.IO_READ, rate, totals[0], now_ns)
+
+    return read_sample
+
+
+_IO_FILES_V1 = ("blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes")
 
 # What is looked at, in this order: of each, the controllers and files that have it; the first that is there is used.
 _READERS: tuple[tuple[tuple[str, tuple[str, ...], ReaderFactory], ...], ...] = (
-    (("pids", ("pids.current",), _processes), (V2, ("pids.current",), _processes)),
     # Beside v1 the unified hierarchy has CPU times too, and exact ones of user and system.
     ((V2, ("cpu.stat",), _cpu_v2), ("cpuacct", ("cpuacct.usage", "cpuacct.stat"), _cpu_v1)),
     (("cpu", ("cpu.stat",), _throttled_v1),),
@@ -271,11 +333,7 @@ _READERS: tuple[tuple[tuple[str, tuple[str, ...], ReaderFactory], ...], ...] = (
         ("memory", ("memory.max_usage_in_bytes",), _number(names.MEMORY_PEAK)),
         (V2, ("memory.peak",), _number(names.MEMORY_PEAK)),
     ),
-    (
-        ("blkio", ("blkio.throttle.io_service_bytes_recursive",), _io_v1),
-        ("blkio", ("blkio.throttle.io_service_bytes",), _io_v1),
-        (V2, ("io.stat",), _two_rates(io_bytes_v2, names.IO_READ, names.IO_WRITE)),
-    ),
+    ((V2, ("io.stat",), _two_rates(io_bytes_v2, names.IO_READ, names.IO_WRITE)),),
     ((V2, ("cpu.pressure",), _pressure(names.CPU_PRESSURE)),),
     ((V2, ("memory.pressure",), _pressure(names.MEMORY_PRESSURE)),),
     ((V2, ("io.pressure",), _pressure(names.IO_PRESSURE)),),

@@ -57,7 +57,7 @@ class ProcessTree(BaseCollector):
         if not alive:
             return
         self._rated(names.CPU, self._cpu.total_ticks(members) / _TICKS_PER_S * 100, now_ns)
-        moved = self._io.total_bytes(members)
+        moved = self._io.total_bytes(member.pid for member in members)
         if moved is not None:
             self._rated(names.IO_READ, moved[0], now_ns)
             self._rated(names.IO_WRITE, moved[1], now_ns)

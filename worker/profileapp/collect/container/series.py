@@ -24,6 +24,17 @@ IO_WRITE = series("container.io.write", "bytes/s", "container")
 NETWORK_RECEIVED = series("container.network.received", "bytes/s", "container")
 NETWORK_SENT = series("container.network.sent", "bytes/s", "container")
 """All interfaces of the container but `lo`."""
+CPU_TIME = series("container.cpu.time", "s", "container")
+CPU_TIME_USER = series("container.cpu.time.user", "s", "container")
+CPU_TIME_SYSTEM = series("container.cpu.time.system", "s", "container")
+"""CPU seconds of a whole repeat, its end and warm-up included, by the kernel's count; the two parts may be in ticks."""
+IO_READ_TOTAL = series("container.io.read.total", "bytes", "container")
+IO_WRITTEN_TOTAL = series("container.io.written.total", "bytes", "container")
+OOM_KILLS = series("container.memory.oom-kills", "", "container")
+CPU_PRESSURE_TOTAL = series("container.pressure.cpu.total", "s", "container")
+MEMORY_PRESSURE_TOTAL = series("container.pressure.memory.total", "s", "container")
+IO_PRESSURE_TOTAL = series("container.pressure.io.total", "s", "container")
+"""Of a whole repeat."""
 PROCESSES = series("container.processes", "", "container")
 """Processes and threads."""
 CPU_PRESSURE = series("container.pressure.cpu", "%", "container")

@@ -92,31 +92,33 @@ class CpuAccount:
 
 
 class IoAccount:
-    """Bytes read from and written to storage by a family; of a process that has ended, what was last seen of it."""
+    """Bytes read from and written to storage by processes, the ended ones included.
+
+    The kernel adds what an ended process moved to its parent when that waits for it, so the living ones' counts hold
+    all; between an end and the wait the sum is lower for a moment. What nobody waits for is lost.
+    """
 
     def __init__(self, proc: Path) -> None:
         self._proc = proc
-        self._seen: dict[tuple[int, int], tuple[int, int]] = {}
-        self._gone = (0, 0)
+        self._most = (0, 0)
 
-    def total_bytes(self, members: Iterable[ProcessStat]) -> tuple[int, int] | None:
-        """Read and written up to now; None where no member lets its own be read."""
-        seen = {}
-        for stat in members:
-            key = stat.pid, stat.started_ticks
-            found = _io_bytes(self._proc, stat.pid) or self._seen.get(key)
-            if found:
-                seen[key] = found
-        for key, (read, written) in self._seen.items():
-            if key not in seen:
-                self._gone = self._gone[0] + read, self._gone[1] + written
-        self._seen = seen
-        if not seen and self._gone == (0, 0):
+    def total_bytes(self, pids: Iterable[int]) -> tuple[int, int] | None:
+        """Read and written up to now, never less than the last time; None where no process lets its own be read."""
+        found = [moved for pid in pids if (moved := _io_bytes(self._proc, pid))]
+        if not found and self._most == (0, 0):
             return None
-        return (
-            self._gone[0] + sum(read for read, _ in seen.values()),
-            self._gone[1] + sum(written for _, written in seen.values()),
-        )
+        read, written = sum(each[0] for each in found), sum(each[1] for each in found)
+        self._most = max(self._most[0], read), max(self._most[1], written)
+        return self._most
+
+
+def pids_in(folder: Path) -> list[int]:
+    """The processes of a cgroup, as this process numbers them; none where it is gone."""
+    try:
+        words = (folder / "cgroup.procs").read_bytes().split()
+    except OSError:
+        return []
+    return [int(word) for word in words if word.isdigit()]
 
 
 def parse_io(content: bytes) -> tuple[int, int] | None:

@@ -1,4 +1,7 @@
-"""One container of a run, from its creation to its removal."""
+"""One container of a run, from its creation to its removal.
+
+`totals` are what it used, after `remove`; its cgroup is in `cgroup`, or in none of ours for the reason `no_cgroup`.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,11 @@ import docker
 from docker.errors import NotFound
 
 from profileapp.collect.api import AppHandle
+from profileapp.model.run import Totals
 from profileapp.record.tree_size import Size, tree_size
 from profileapp.run.docker.image import GONE, one_line, short
 from profileapp.run.launch import Exit
+from profileapp.run.run_cgroup import RunCgroup, unknown_totals
 
 OUTPUT_END_TIMEOUT_S = 10.0
 DAEMON_CHECKS = 8
@@ -34,7 +39,12 @@ class Container:
         container_id: str,
         output: Callable[[bytes], None],
         exited: Callable[[], None],
+        cgroup: RunCgroup | None = None,
+        no_cgroup: str = "",
     ) -> None:
+        self.totals: Totals | None = None
+        self._cgroup = cgroup
+        self._no_cgroup = no_cgroup
         self.subject: AppHandle | None = None
         self.exit: Exit | None = None
         self._api = api
@@ -85,6 +95,17 @@ class Container:
             self._api.kill(self._id, signal.SIGKILL)
 
     def remove(self) -> str:
+        problem = self._remove()
+        if self._cgroup is None:
+            if self._no_cgroup:
+                self.totals = unknown_totals(self._no_cgroup)
+            return problem
+        # Read once its processes are gone: what the last of them used at their end is in it.
+        self.totals = self.totals or self._cgroup.read()
+        left_behind = self._cgroup.remove()
+        return problem or (f"{left_behind}; the next run will" if left_behind else "")
+
+    def _remove(self) -> str:
         try:
             self._api.remove_container(self._id, force=True, v=True)
         except NotFound:

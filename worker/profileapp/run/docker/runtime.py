@@ -33,6 +33,7 @@ from profileapp.run.docker.service_images import ServiceImages
 from profileapp.run.docker.services import DockerServiceHost
 from profileapp.run.launch import RUN_ID_VARIABLE, Launch, Limits, NeverStarted, RunningApp
 from profileapp.run.progress import Progress
+from profileapp.run.run_cgroup import RunCgroup, run_cgroups
 from profileapp.run.runtime import Swept
 
 API_TIMEOUT_S = 60
@@ -58,6 +59,10 @@ class DockerRuntime:
         self._login = login
         self._marks = marks
         self._api, self._info = connect()
+        self._cgroups = run_cgroups(
+            str(self._info.get("CgroupDriver") or ""),
+            is_local=_daemon_is_here(os.environ) and not _is_rootless(self._info),
+        )
         self._service_images = ServiceImages(self._api, self._info.get("Architecture", ""), login)
 
     @property
@@ -87,16 +92,35 @@ class DockerRuntime:
         self.image = Image(self._source.name, self._image_id, digest, found.get("Architecture", ""))
 
     def start(self, launch: Launch, output: Callable[[bytes], None], exited: Callable[[], None]) -> RunningApp:
+        cgroup = self._cgroups.next(launch.run_id)
         try:
-            container_id = self._create(launch)
+            return self._start(launch, output, exited, cgroup, self._cgroups.reason)
+        except _CgroupRefused as error:
+            return self._start(launch, output, exited, None, str(error))
+
+    def _start(
+        self,
+        launch: Launch,
+        output: Callable[[bytes], None],
+        exited: Callable[[], None],
+        cgroup: RunCgroup | None,
+        no_cgroup: str,
+    ) -> RunningApp:
+        try:
+            container_id = self._create(launch, cgroup)
         except GONE as error:
+            if cgroup and "cgroup" in str(error).lower():
+                raise _CgroupRefused(f"the daemon refused a cgroup parent ({one_line(error)})") from error
             if is_the_images(error):
                 return NeverStarted(f"the app could not be started: {one_line(error)}")
             raise AgentError(f"the daemon cannot make a container ({what_to_do(error, self._marks.folder)})") from error
-        app = Container(self._api, container_id, output, exited)
+        app = Container(self._api, container_id, output, exited, cgroup, no_cgroup)
         try:
             app.start()
         except GONE as error:
+            if cgroup and "cgroup" in str(error).lower():
+                app.remove()
+                raise _CgroupRefused(f"the daemon refused a cgroup parent ({one_line(error)})") from error
             if is_the_images(error):
                 app.refuse(f"the app could not be started: {one_line(error)}")
                 return app
@@ -107,14 +131,16 @@ class DockerRuntime:
         return app
 
     def service_host(self, limits: Limits) -> DockerServiceHost:
-        return DockerServiceHost(self._api, self._marks, limits, self._service_images)
+        return DockerServiceHost(self._api, self._marks, limits, self._service_images, self._cgroups)
 
     def sweep(self, run_id: str) -> Swept:
         # The client of a build first, whom the daemon gives up with it.
         killed = kill_run_processes(run_id)
         found, problem = self._leftovers()
         removed, problems = remove(self._api, (each for each in found if each.run_id == run_id))
-        return Swept(killed + removed, (*problem, *problems))
+        # Not counted: nothing runs in it.
+        _, cgroup_problems = self._cgroups.sweep(run_id)
+        return Swept(killed + removed, (*problem, *problems, *cgroup_problems))
 
     def sweep_orphans(self) -> dict[str, Swept]:
         own = self._marks.worker
@@ -124,6 +150,8 @@ class DockerRuntime:
             if life_of(each.worker, own, is_own_machine=_daemon_is_here(os.environ)) == "dead":
                 dead.setdefault(each.run_id, []).append(each)
         swept = {run_id: Swept(*remove(self._api, prerequisites)) for run_id, prerequisites in dead.items()}
+        for run_id in dead:
+            self._cgroups.sweep(run_id)
         return swept | ({"": Swept(0, problem)} if problem else {})
 
     def empty_folder(self, folder: Path, run_id: str) -> None:
@@ -136,7 +164,7 @@ class DockerRuntime:
         except GONE as error:
             return (), (f"the daemon does not tell what is left ({one_line(error)})",)
 
-    def _create(self, launch: Launch) -> str:
+    def _create(self, launch: Launch, cgroup: RunCgroup | None) -> str:
         environment = {RUN_ID_VARIABLE: launch.run_id, **launch.env}
         host_config: dict[str, Any] = {
             "mounts": [
@@ -153,6 +181,8 @@ class DockerRuntime:
             # What the app prints goes to app.log within bounds, and nowhere else.
             "log_config": {"Type": "none", "Config": {}},
         }
+        if cgroup:
+            host_config["cgroup_parent"] = cgroup.parent
         if launch.network:
             host_config["network_mode"] = launch.network
             host_config["dns"] = name_servers(internet=launch.internet)
@@ -205,6 +235,14 @@ def daemon_version(info: dict[str, Any]) -> str:
     """`docker 24.0.5`, and the NVIDIA runtime where the daemon has it."""
     number = printable(str(info.get("ServerVersion") or ""), 40)
     return f"docker {number}".strip() + (", nvidia" if _has_nvidia(info) else "")
+
+
+def _is_rootless(info: dict[str, Any]) -> bool:
+    return any("rootless" in str(option) for option in info.get("SecurityOptions") or ())
+
+
+class _CgroupRefused(Exception):
+    """The container was refused its cgroup's parent."""
 
 
 def _has_nvidia(info: dict[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from docker.types import Mount as DockerMount
 
 from profileapp.collect.api import AppHandle
 from profileapp.errors import AgentError
-from profileapp.model.run import Network
+from profileapp.model.run import Network, Totals
 from profileapp.model.target import Ready, Service
 from profileapp.record.tree_size import Size
 from profileapp.run.docker.container import Container
@@ -28,6 +28,7 @@ from profileapp.run.docker.ready_probe import ReadyProbe
 from profileapp.run.docker.service_images import ServiceImages
 from profileapp.run.launch import RUN_ID_VARIABLE, Exit, Limits
 from profileapp.run.progress import Progress
+from profileapp.run.run_cgroup import RunCgroup, RunCgroups
 from profileapp.run.service_host import RunningService, ServiceLaunch
 
 # Entrypoints of official images chown their folders and become another user.
@@ -37,7 +38,10 @@ _CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "NET_BIN
 class DockerServiceHost:
     """Networks and services on one daemon."""
 
-    def __init__(self, api: docker.APIClient, marks: Marks, limits: Limits, images: ServiceImages) -> None:
+    def __init__(
+        self, api: docker.APIClient, marks: Marks, limits: Limits, images: ServiceImages, cgroups: RunCgroups
+    ) -> None:
+        self._cgroups = cgroups
         self._api = api
         self._marks = marks
         self._limits = limits
@@ -59,6 +63,22 @@ class DockerServiceHost:
     def start(
         self, launch: ServiceLaunch, output: Callable[[bytes], None], exited: Callable[[], None]
     ) -> RunningService:
+        cgroup = self._cgroups.next(launch.run_id)
+        try:
+            return self._start(launch, output, exited, cgroup, self._cgroups.reason)
+        except AgentError as error:
+            if cgroup is None or "cgroup" not in str(error).lower():
+                raise
+            return self._start(launch, output, exited, None, f"the daemon refused a cgroup parent ({error})")
+
+    def _start(
+        self,
+        launch: ServiceLaunch,
+        output: Callable[[bytes], None],
+        exited: Callable[[], None],
+        cgroup: RunCgroup | None,
+        no_cgroup: str,
+    ) -> RunningService:
         name = launch.service.name
         try:
             settings = self._settings(launch)
@@ -67,19 +87,20 @@ class DockerServiceHost:
                 **settings,
                 environment=environment,
                 labels=self._marks.labels(launch.run_id),
-                host_config=self._api.create_host_config(**self._host_config(launch)),
+                host_config=self._api.create_host_config(**self._host_config(launch, cgroup)),
                 **network_settings(launch.network, name),
             )
         except GONE as error:
             raise AgentError(f"service {name} cannot be made ({what_to_do(error, self._marks.folder)})") from error
         probe = ReadyProbe(self._api, name, launch.network, self._images.empty, self._marks.labels(launch.run_id))
-        container = DockerService(self._api, str(created["Id"]), output, exited, probe)
+        container = Container(self._api, str(created["Id"]), output, exited, cgroup, no_cgroup)
+        service = DockerService(self._api, str(created["Id"]), container, probe)
         try:
             container.start()
         except GONE as error:
-            container.remove()
+            service.remove()
             raise AgentError(f"service {name} cannot be started ({what_to_do(error, self._marks.folder)})") from error
-        return container
+        return service
 
     def _settings(self, launch: ServiceLaunch) -> dict[str, Any]:
         service = launch.service
@@ -87,13 +108,14 @@ class DockerServiceHost:
             return {"image": self._images.empty(), **playback_settings(service)}
         return {"image": self._images.id_of(service.image), "command": list(service.args) or None}
 
-    def _host_config(self, launch: ServiceLaunch) -> dict[str, Any]:
+    def _host_config(self, launch: ServiceLaunch, cgroup: RunCgroup | None) -> dict[str, Any]:
         is_own = not launch.service.image
         return {
             "mounts": [
                 DockerMount(mount.container_path, mount.host_path, type="bind", read_only=not mount.writable)
                 for mount in (*launch.mounts, *(python_mounts() if is_own else ()))
             ],
+            **({"cgroup_parent": cgroup.parent} if cgroup else {}),
             "network_mode": launch.network,
             "dns": name_servers(internet=launch.internet),
             "cap_drop": ["ALL"],
@@ -108,20 +130,13 @@ class DockerServiceHost:
 
 
 class DockerService:
-    """One started service."""
+    """One started service, in a container of its own."""
 
-    def __init__(
-        self,
-        api: docker.APIClient,
-        container_id: str,
-        output: Callable[[bytes], None],
-        exited: Callable[[], None],
-        probe: ReadyProbe,
-    ) -> None:
+    def __init__(self, api: docker.APIClient, container_id: str, container: Container, probe: ReadyProbe) -> None:
         self._api = api
         self._id = container_id
         self._probe = probe
-        self._container = Container(api, container_id, output, exited)
+        self._container = container
 
     @property
     def subject(self) -> AppHandle | None:
@@ -131,12 +146,12 @@ class DockerService:
         return self._container.written()
 
     @property
+    def totals(self) -> Totals | None:
+        return self._container.totals
+
+    @property
     def exit(self) -> Exit | None:
         return self._container.exit
-
-    def start(self) -> None:
-        """Raises what the daemon's client raises."""
-        self._container.start()
 
     def has_file(self, path: str) -> bool:
         try:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from profileapp.collect.api import AppHandle
 from profileapp.errors import AgentError
-from profileapp.model.run import Image
+from profileapp.model.run import Image, Totals
 from profileapp.record.tree_size import Size
 from profileapp.run.agent.run_processes import kill_run_processes
 from profileapp.run.agent.state import LiveRun
@@ -82,6 +82,25 @@ def inherited_environment(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def totals_of(used: Mapping[str, float]) -> Totals:
+    """What app_launcher.py says that all used together."""
+    if "user_s" not in used or "system_s" not in used:
+        return Totals(missing={"all": "the program that watches the app was ended before it"})
+    missing = dict.fromkeys(("memory_peak", "oom_kills", "pressure"), "a process has no cgroup of its own")
+    is_io_known = "read_bytes" in used and "written_bytes" in used
+    if not is_io_known:
+        missing["io"] = "this kernel counts no I/O of processes (/proc/PID/io)"
+    return Totals(
+        source="wait4",
+        cpu_s=used["user_s"] + used["system_s"],
+        cpu_user_s=used["user_s"],
+        cpu_system_s=used["system_s"],
+        io_read_bytes=int(used["read_bytes"]) if is_io_known else None,
+        io_written_bytes=int(used["written_bytes"]) if is_io_known else None,
+        missing=missing,
+    )
+
+
 class _Process:
     """One process with all that comes from it."""
 
@@ -94,6 +113,7 @@ class _Process:
     ) -> None:
         self.subject: AppHandle | None = AppHandle(launcher.app_pid)
         self.exit: Exit | None = None
+        self.totals: Totals | None = None
         self._launcher = launcher
         self._run_id = run_id
         self._output = output
@@ -116,6 +136,7 @@ class _Process:
 
     def remove(self) -> str:
         is_clean = self._launcher.close()
+        self.totals = totals_of(self._launcher.used)
         # The app may end whatever has its user: then its processes are looked for by their environment.
         kill_run_processes(self._run_id)
         self._reader.join(_OUTPUT_END_TIMEOUT_S)

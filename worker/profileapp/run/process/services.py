@@ -14,7 +14,7 @@ from pathlib import Path
 import profileapp
 from profileapp.collect.api import AppHandle
 from profileapp.errors import AgentError, ConfigError
-from profileapp.model.run import Network
+from profileapp.model.run import Network, Totals
 from profileapp.model.target import Ready, Service
 from profileapp.probe import answers, takes_connections
 from profileapp.record.tree_size import Size
@@ -79,6 +79,7 @@ class _Playback:
     ) -> None:
         self.subject: AppHandle | None = AppHandle(process.pid)
         self.exit: Exit | None = None
+        self.totals: Totals | None = None
         self._process = process
         self._exited = exited
         self._reader = threading.Thread(target=self._read, args=(output,), name="service-output", daemon=True)

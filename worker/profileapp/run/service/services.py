@@ -56,6 +56,8 @@ class RunningServices:
         self._failure = ""
         self._may_end: set[str] = set()
         self.players: list[RunningService] = []
+        self.ended_at_ns = 0
+        """When the app's measuring ended, on the monotonic clock; 0: it never began."""
 
     @property
     def failure(self) -> str:
@@ -146,6 +148,7 @@ class Services:
             running_services.detach()
             self._end_players(running_services.players)
             left = [running.remove() for running in reversed(running_services.running.values())]
+            self._sources.emit_totals(running_services.running, running_services.ended_at_ns)
             if network:
                 left.append(self._service_host.close_network(network))
             for line in filter(None, left):

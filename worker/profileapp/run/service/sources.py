@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from profileapp.collect.api import Collector, Emit, RunContext
+from profileapp.collect.container.totals import emit_totals
 from profileapp.model.series import Series
 from profileapp.run.service_host import RunningService
 from profileapp.run.sources import Find, MetricSource
@@ -38,6 +41,13 @@ class ServiceSources:
             for name in names
         }
         self._run = run
+        self._emits = {name: ServiceEmit(emit, name) for name in names}
+
+    def emit_totals(self, services: Mapping[str, RunningService], at_ns: int) -> None:
+        """What each service used in all in one repeat, once it is gone; `at_ns` 0: the app never ran beside it."""
+        for name, service in services.items():
+            if at_ns and service.totals and name in self._emits:
+                emit_totals(service.totals, self._emits[name], at_ns)
 
     def attach(self, services: dict[str, RunningService]) -> None:
         """The services run, and so does the app."""

@@ -1,0 +1,212 @@
+"""What a cgroup used in all, of each layout; and known loads in real containers and processes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from helpers.worker_process import Outcome, configure, run
+
+from profileapp.collect.container.totals import emit_totals, read_totals
+from profileapp.model.run import Totals
+from profileapp.model.series import Series
+from profileapp.run.run_cgroup import RunCgroups, run_cgroups
+
+pytestmark = pytest.mark.usefixtures("state")
+
+
+@pytest.fixture
+def state(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("s")
+    monkeypatch.setenv("PROFILEAPP_STATE", str(folder))
+    yield folder
+
+
+def tree(folder: Path, files: dict[str, str]) -> Path:
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_v2(tmp_path: Path) -> None:
+    own = tree(
+        tmp_path / "own",
+        {
+            "cpu.stat": "usage_usec 470000\nuser_usec 400000\nsystem_usec 70000\n",
+            "memory.peak": "206000000\n",
+            "memory.events": "low 0\noom 3\noom_kill 2\n",
+            "io.stat": "8:0 rbytes=4096 wbytes=67108864 rios=1 wios=1\n",
+            "cpu.pressure": "some avg10=0.00 avg60=0.00 avg300=0.00 total=1500000\nfull total=0\n",
+        },
+    )
+    totals = read_totals({"": own})
+    assert totals == Totals(
+        source="cgroup v2",
+        cpu_s=0.47,
+        cpu_user_s=0.4,
+        cpu_system_s=0.07,
+        memory_peak_bytes=206_000_000,
+        io_read_bytes=4096,
+        io_written_bytes=67_108_864,
+        oom_kills=2,
+        cpu_pressure_s=1.5,
+    )
+    taken: list[tuple[Series, float, int]] = []
+    emit_totals(totals, lambda *sample: taken.append(sample), 7)
+    assert {(series.name, value, at) for series, value, at in taken} >= {
+        ("container.cpu.time", 0.47, 7),
+        ("container.memory.peak", 206_000_000.0, 7),
+        ("container.memory.oom-kills", 2.0, 7),
+    }
+
+
+def test_v1_says_what_it_does_not_know(tmp_path: Path) -> None:
+    folders = {
+        "cpuacct": tree(tmp_path / "c", {"cpuacct.usage": "470000000\n", "cpuacct.stat": "user 40\nsystem 7\n"}),
+        "memory": tree(tmp_path / "m", {"memory.max_usage_in_bytes": "206\n", "memory.use_hierarchy": "1\n"}),
+        "blkio": tree(tmp_path / "b", {"blkio.throttle.io_service_bytes_recursive": "Total 0\n"}),
+    }
+    totals = read_totals(folders)
+    assert (totals.source, totals.cpu_s, totals.cpu_user_s) == ("cgroup v1", 0.47, 0.4)
+    assert totals.memory_peak_bytes == 206
+    assert totals.io_written_bytes is None and "page cache" in totals.missing["io"]
+    assert {"io", "oom_kills", "pressure"} == totals.missing.keys()
+    (folders["memory"] / "memory.use_hierarchy").write_text("0\n")
+    assert read_totals(folders).memory_peak_bytes is None
+
+
+def test_nothing_that_can_be_read_is_nothing_known(tmp_path: Path) -> None:
+    totals = read_totals({"": tree(tmp_path / "own", {"cpu.stat": "no numbers\n"})})
+    assert (totals.cpu_s, totals.memory_peak_bytes, totals.io_read_bytes) == (None, None, None)
+    assert totals.missing.keys() == {"cpu", "memory_peak", "io", "oom_kills", "pressure"}
+
+
+@pytest.mark.parametrize(
+    ("driver", "is_local", "mountinfo", "reason"),
+    [
+        ("cgroupfs", False, "", "not known to be on this machine"),
+        ("none", True, "", "not known (none)"),
+        ("cgroupfs", True, "", "part of the machine's cgroups"),
+        ("systemd", True, "36 30 0:31 /docker/1 /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", "part of the machine's"),
+        ("systemd", True, "36 30 0:31 / /nowhere rw - cgroup2 cgroup2 rw\n", "only root"),
+    ],
+)
+def test_where_there_can_be_none_the_reason_is_said(
+    driver: str, is_local: bool, mountinfo: str, reason: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mountinfo").write_text(mountinfo)
+    found = run_cgroups(driver, is_local=is_local, mountinfo=tmp_path / "mountinfo")
+    assert reason in found.reason
+    assert found.next("20260101T000000-abcd") is None
+
+
+def test_a_slice_is_part_of_no_other(tmp_path: Path) -> None:
+    (tmp_path / "mountinfo").write_text(f"36 30 0:31 / {tmp_path} rw - cgroup2 cgroup2 rw\n")
+    for driver, beginning, end in (
+        ("systemd", "profileapp_2026_ab_", ".slice"),
+        ("cgroupfs", "/profileapp_2026_ab_", ""),
+    ):
+        found = run_cgroups(driver, is_local=True, mountinfo=tmp_path / "mountinfo")
+        one, other = found.next("2026-ab"), found.next("2026-ab")
+        assert one and other and one.parent != other.parent
+        assert one.parent.startswith(beginning) and one.parent.endswith(end) and "-" not in one.parent
+
+
+def test_those_of_a_dead_run_are_swept(tmp_path: Path) -> None:
+    (tmp_path / "mountinfo").write_text(f"36 30 0:31 / {tmp_path} rw - cgroup2 cgroup2 rw\n")
+    for name in ("profileapp_2026_ab_1", "profileapp_2026_ab_2.slice", "profileapp_2026_abc_1", "other"):
+        (tmp_path / name).mkdir()
+    found: RunCgroups = run_cgroups("cgroupfs", is_local=True, mountinfo=tmp_path / "mountinfo")
+    assert found.sweep("2026-ab") == (2, ())
+    assert {path.name for path in tmp_path.iterdir()} == {"mountinfo", "profileapp_2026_abc_1", "other"}
+
+
+def totals_of(outcome: Outcome, target: str) -> dict[str, Any]:
+    return outcome.run(target)["repeats"][0]["totals"]
+
+
+def left() -> set[str]:
+    return {path.name for path in Path("/sys/fs/cgroup").glob("**/profileapp_*") if len(path.parts) < 7}
+
+
+@pytest.mark.docker
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may remove cgroups")
+def test_known_loads_in_containers(tmp_path: Path, docker_client: docker.DockerClient, busybox_image: str) -> None:
+    before = left()
+    spike = "sleep 0.3; dd if=/dev/zero of=/dev/null bs=200M count=1; sleep 1.2"
+    children = "i=0; while [ $i -lt 100 ]; do /bin/true; i=$((i+1)); done; times"
+    targets = [
+        {"name": "nothing", "args": ["true"]},
+        {"name": "spike", "args": ["sh", "-c", spike]},
+        {"name": "children", "args": ["sh", "-c", children]},
+    ]
+    beside = "dd if=/dev/zero of=/dev/null bs=50M count=1; sleep 60"
+    services = [{"name": "beside", "image": busybox_image, "args": ["sh", "-c", beside]}]
+    configure(tmp_path, targets, metrics=["container"], services=services)
+    outcome = run(tmp_path, "--image", busybox_image)
+    assert outcome.code == 0, outcome.err
+    # What starting a container takes, in which the app had no part.
+    start_s = totals_of(outcome, "nothing")["cpu_s"]
+    peak_bytes = totals_of(outcome, "spike")["memory_peak_bytes"]
+    assert 200 * 2**20 <= peak_bytes <= 230 * 2**20
+    numbers = {each["title"]: each["value"] for each in outcome.run("spike")["numbers"]}
+    assert numbers["container.memory.peak"] == peak_bytes, "the headline, though no sample saw it"
+    assert max(each["value"] for each in outcome.samples("spike") if each["name"] == "container.memory.used") < 100e6
+    minutes = outcome.log("children").decode().split()
+    said_s = sum(int(each.split("m")[0]) * 60 + float(each.split("m")[1].rstrip("s")) for each in minutes)
+    assert abs(totals_of(outcome, "children")["cpu_s"] - said_s) <= start_s * 2 + 0.02 * said_s + 0.02
+    summary = {(one["name"], one["labels"].get("service")): one for one in outcome.run("spike")["summary"]}
+    assert summary["container.cpu.time", None]["count"] == 1
+    assert summary["service.memory.peak", "beside"]["max"] >= 50 * 2**20
+    assert left() == before
+
+
+@pytest.mark.docker
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may read the I/O of another's processes")
+def test_what_is_written_through_the_page_cache_is_seen(tmp_path: Path, busybox_image: str) -> None:
+    script = "sleep 0.5; dd if=/dev/zero of=/blob bs=1M count=64 conv=fsync; sleep 0.7"
+    target = {"name": "a", "args": ["sh", "-c", script], "interval": "100ms"}
+    configure(tmp_path, [target], metrics=["container"])
+    outcome = run(tmp_path, "--image", busybox_image)
+    samples = [each for each in outcome.samples("a") if each["name"] == "container.io.write"]
+    assert sum(each["value"] for each in samples) * 0.1 >= 40 * 2**20, outcome.run("a")["warnings"]
+
+
+def test_known_loads_of_processes(tmp_path: Path) -> None:
+    code = (
+        "import os, time\n"
+        "for _ in range(5):\n"
+        "    if os.fork() == 0:\n"
+        "        while time.process_time() < 0.1: pass\n"
+        "        os._exit(0)\n"
+        "for _ in range(5): os.wait()\n"
+        "t = os.times(); print(t.user + t.system + t.children_user + t.children_system)\n"
+    )
+    configure(tmp_path, [{"name": "a", "args": [code]}], metrics=["container"])
+    outcome = run(tmp_path, "--runtime", "process", "--command", f"{sys.executable} -c")
+    totals = totals_of(outcome, "a")
+    assert totals["source"] == "wait4"
+    assert totals["cpu_s"] == pytest.approx(float(outcome.log("a")), abs=0.05)
+    assert totals["memory_peak_bytes"] is None and "no cgroup" in totals["missing"]["memory_peak"]
+    numbers = {each["title"]: each["value"] for each in outcome.run("a")["numbers"]}
+    assert numbers["container.cpu.time"] == pytest.approx(totals["cpu_s"])
+
+
+def test_cpu_time_for_each_unit(tmp_path: Path) -> None:
+    code = (
+        "from profileapp.client import counter\nimport time\n"
+        "while time.process_time() < 0.4: pass\n"
+        "counter('frames', 100)\n"
+    )
+    configure(tmp_path, [{"name": "a", "args": [code]}], metrics=["container"])
+    outcome = run(tmp_path, "--runtime", "process", "--command", f"{sys.executable} -c")
+    summary = {one["name"]: one for one in outcome.run("a")["summary"]}
+    assert summary["container.cpu.time.per.frames"]["mean"] == pytest.approx(
+        totals_of(outcome, "a")["cpu_s"] / 100, rel=1e-6
+    )

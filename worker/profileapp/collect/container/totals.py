@@ -1,0 +1,124 @@
+"""What a cgroup, and all that ever was below it, used in all: the kernel's own counts, read once the app has ended.
+
+Sources: Linux kernel documentation, "Control Group v2" and "cgroup-v1/memory"; cgroups(7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from profileapp.collect.api import Emit
+from profileapp.collect.container import series as names
+from profileapp.collect.container.cgroup import V2
+from profileapp.collect.container.cgroup_files import io_bytes_v2, pressure_us, single_number
+from profileapp.collect.kernel_file import number_after
+from profileapp.model.run import Totals
+from profileapp.model.series import Series
+
+_TICKS_PER_S: Final = 100  # USER_HZ, in which cpuacct.stat counts whatever the kernel's own HZ is
+_READ_LIMIT_BYTES: Final = 1024 * 1024
+
+
+def read_totals(folders: Mapping[str, Path]) -> Totals:
+    """Of the cgroup whose folders, by v1 controller and `V2`, are given; what is not known is None, with a reason."""
+    missing: dict[str, str] = {}
+    v2 = folders.get(V2)
+    cpu_s, user_s, system_s = _cpu(folders)
+    if cpu_s is None:
+        missing["cpu"] = "the kernel has no CPU time of a cgroup here"
+    peak_bytes = _peak_bytes(folders, missing)
+    moved = (
+        io_bytes_v2(_content(v2 / "io.stat")) if v2 and "blkio" not in folders and (v2 / "io.stat").exists() else None
+    )
+    if moved is None:
+        missing["io"] = (
+            "cgroup v1 does not count what is written through the page cache"
+            if "blkio" in folders
+            else "the kernel counts no I/O of a cgroup here"
+        )
+    oom_kills = number_after(_content(v2 / "memory.events"), b"oom_kill ") if v2 else None
+    if oom_kills is None:
+        missing["oom_kills"] = "cgroup v1 counts them in the container's own cgroup alone, which is gone"
+    waited_s = [_pressure_s(v2, name) for name in ("cpu", "memory", "io")]
+    if waited_s == [None, None, None]:
+        missing["pressure"] = "the kernel has no pressure of a cgroup here"
+    return Totals(
+        source="cgroup v1" if {"memory", "cpuacct"} & folders.keys() else "cgroup v2",
+        cpu_s=cpu_s,
+        cpu_user_s=user_s,
+        cpu_system_s=system_s,
+        memory_peak_bytes=peak_bytes,
+        io_read_bytes=moved[0] if moved else None,
+        io_written_bytes=moved[1] if moved else None,
+        oom_kills=None if oom_kills is None else int(oom_kills),
+        cpu_pressure_s=waited_s[0],
+        memory_pressure_s=waited_s[1],
+        io_pressure_s=waited_s[2],
+        missing=missing,
+    )
+
+
+def emit_totals(totals: Totals, emit: Emit, at_ns: int) -> None:
+    """Records them as samples; `at_ns`, of the monotonic clock, is when the app's measuring ended."""
+    found: tuple[tuple[Series, float | None], ...] = (
+        (names.CPU_TIME, totals.cpu_s),
+        (names.CPU_TIME_USER, totals.cpu_user_s),
+        (names.CPU_TIME_SYSTEM, totals.cpu_system_s),
+        (names.MEMORY_PEAK, totals.memory_peak_bytes),
+        (names.IO_READ_TOTAL, totals.io_read_bytes),
+        (names.IO_WRITTEN_TOTAL, totals.io_written_bytes),
+        (names.OOM_KILLS, totals.oom_kills),
+        (names.CPU_PRESSURE_TOTAL, totals.cpu_pressure_s),
+        (names.MEMORY_PRESSURE_TOTAL, totals.memory_pressure_s),
+        (names.IO_PRESSURE_TOTAL, totals.io_pressure_s),
+    )
+    for series, value in found:
+        if value is not None:
+            emit(series, float(value), at_ns)
+
+
+def _cpu(folders: Mapping[str, Path]) -> tuple[float | None, float | None, float | None]:
+    """CPU seconds in all, of the app's code, and of the kernel's. Beside v1 the unified hierarchy has exact parts."""
+    if V2 in folders:
+        content = _content(folders[V2] / "cpu.stat")
+        used_us = [number_after(content, key) for key in (b"usage_usec ", b"user_usec ", b"system_usec ")]
+        if used_us[0] is not None:
+            return tuple(None if each is None else each / 1e6 for each in used_us)  # type: ignore[return-value]
+    if "cpuacct" in folders:
+        used_ns = single_number(_content(folders["cpuacct"] / "cpuacct.usage"))
+        content = _content(folders["cpuacct"] / "cpuacct.stat")
+        ticks = [number_after(content, key) for key in (b"user ", b"system ")]
+        if used_ns is not None:
+            user_s, system_s = (None if each is None else each / _TICKS_PER_S for each in ticks)
+            return used_ns / 1e9, user_s, system_s
+    return None, None, None
+
+
+def _peak_bytes(folders: Mapping[str, Path], missing: dict[str, str]) -> int | None:
+    if "memory" in folders:
+        # Without it, as before Linux 5.11 where nobody asked for it, a cgroup does not count those below it.
+        if _content(folders["memory"] / "memory.use_hierarchy").strip() == b"1":
+            found = single_number(_content(folders["memory"] / "memory.max_usage_in_bytes"))
+            if found is not None:
+                return found
+        missing["memory_peak"] = "the memory controller keeps no hierarchy here"
+        return None
+    found = single_number(_content(folders[V2] / "memory.peak")) if V2 in folders else None
+    if found is None:
+        missing["memory_peak"] = "the kernel keeps no peak of a cgroup here (memory.peak: Linux 5.19)"
+    return found
+
+
+def _pressure_s(v2: Path | None, name: str) -> float | None:
+    waited_us = pressure_us(_content(v2 / f"{name}.pressure")) if v2 else None
+    return None if waited_us is None else waited_us / 1e6
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_READ_LIMIT_BYTES)
+    except OSError:
+        return b""
