@@ -10,7 +10,7 @@ from typing import Any
 
 import docker
 import pytest
-from helpers.worker_process import Outcome, configure, run
+from tests.helpers.worker_process import Outcome, configure, run
 
 from profileapp.collect.container.totals import emit_totals, read_totals
 from profileapp.model.run import Totals
