@@ -126,7 +126,7 @@ def test_of_an_old_python_only_time_with_the_lock_is_attributed(
     assert in_all_s == pytest.approx(used_s(container), rel=0.05)
     assert own_s(rows, "work", "<genexpr>", "work.<locals>.<genexpr>") > 0.5 * 30 * 0.06
     assert own_s(rows, "nap") < 0.1 * in_all_s, "sleep is no work"
-    assert own_s(rows, UNSAMPLED) > 0.5 * 20 * 0.06, "what runs without the lock"
+    assert own_s(rows, "digest") < 0.5 * 20 * 0.06, "what runs without the lock is nobody's"
     assert warnings == [
         "functions: of Python 3.8 on aarch64, py-spy cannot see which threads sleep; only time with the interpreter's "
         "lock is attributed to functions, the rest to [not sampled]"
