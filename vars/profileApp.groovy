@@ -1,3 +1,4 @@
+import org.profileapp.Inputs
 import org.profileapp.Outcome
 import org.profileapp.Plan
 import org.profileapp.Results
@@ -37,7 +38,7 @@ private Map profile(Map config, Map checkedOut) {
         if (problem) {
             error(problem)
         }
-        stashFor(config, plan)
+        new Inputs(this, config).stash(plan)
     }
     def targets = [:]
     def summary = [outcome: [result: 'FAILURE', message: 'there is no summary; its stage says why']]
@@ -60,20 +61,6 @@ private Map profile(Map config, Map checkedOut) {
     Outcome.apply(this, summary.outcome)
     return [targets: targets, exitCode: summary.outcome.exit_code, result: summary.outcome.result,
         summary: summary.summary, report: results.url('index.html'), folder: summary.folder]
-}
-
-/** Stashes what the targets' agents need; the plan has refused what would lead out of the workspace. */
-private stashFor(Map config, Map plan) {
-    dir(Plan.folderOf(config.config)) {
-        stash name: config.stash + 'in-files', includes: plan.files.join(',')
-    }
-    if (config.imageArchive) {
-        stash name: config.stash + 'in-image', includes: config.imageArchive
-    } else if (config.build) {
-        dir(config.build) {
-            stash name: config.stash + 'in-image', useDefaultExcludes: false
-        }
-    }
 }
 
 /** A closure that runs one group: here where this node will do, so that a single executor does not wait for itself. */
@@ -104,20 +91,13 @@ private locked(Map config, Closure body) {
     }
 }
 
-/** In folders of ours: what is unstashed is the app's, and nothing of it is archived, published or stored. */
+/** In a folder of ours, where what is the app's and what the worker leaves lie apart. */
 private runGroup(Worker worker, Results results, Map group, Map targets) {
     def folder = worker.unpack('targets/' + group.targets[0])
     def code = null
     def outcome = null
     dir(folder) {
-        dir('files') {
-            unstash worker.config.stash + 'in-files'
-        }
-        if (worker.config.imageArchive || worker.config.build) {
-            dir('image') {
-                unstash worker.config.stash + 'in-image'
-            }
-        }
+        new Inputs(this, worker.config).unstash()
         try {
             code = worker.run(folder, group, results.out)
         } finally {

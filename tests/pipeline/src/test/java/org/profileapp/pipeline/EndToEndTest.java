@@ -121,6 +121,20 @@ class EndToEndTest {
     }
 
     @Test
+    void theProcessRuntimeRunsTheAppsOwnSources() throws Exception {
+        jenkins.agent("controller", 1, "linux").agent("nano-1", 1, "nano");
+        Path repository = Files.createDirectories(folder.resolve("repository"));
+        Files.createDirectories(repository.resolve("lib"));
+        Files.writeString(repository.resolve("lib/words.py"), "HELLO = 'from the sources'\n");
+        Files.writeString(repository.resolve("app.py"), "import time\nfrom lib.words import HELLO\nprint(HELLO)\ntime.sleep(1)\n");
+        Files.writeString(repository.resolve("sage.yaml"), "name: app\nprofiling:\n  targets: [{name: one, agent: nano}]\n"
+                + "  metrics: [container]\n");
+        Build build = jenkins.build("profileApp(runtime: 'process', command: 'python3 app.py', wheels: '" + wheels + "')", repository);
+        assertEquals("SUCCESS", build.result, build.log());
+        assertEquals("from the sources\n", Files.readString(build.artifacts.resolve("profile/one/app.log")));
+    }
+
+    @Test
     void thisRepositorysOwnJenkinsfileProfilesItsExample() throws Exception {
         jenkins.agent("agent-1", 1, "docker");
         Path repository = folder.resolve("repository");

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.io.TempDir;
 class LibraryClassesTest {
     private static final int LINES_LIMIT = 150;
     private static final List<String> CLASSES = List.of(
-            "Credentials", "Keys", "Outcome", "Plan", "Results", "Revision", "Settings", "Worker");
+            "Credentials", "Inputs", "Keys", "Outcome", "Plan", "Results", "Revision", "Settings", "Worker");
 
     @TempDir
     Path folder;
@@ -121,6 +121,16 @@ class LibraryClassesTest {
                 + "  worker.unpack('plan')\n"
                 + "  dir(place) { assert !fileExists('old') }\n"
                 + "  dir('sub') { assert worker.unpack('plan') == place } }");
+    }
+
+    @Test
+    void inputsAreCarriedApart() throws Exception {
+        run("def config = Settings.of(config: 'sub/sage.yaml', imageArchive: 'image.tar')\n"
+                + "def inputs = new Inputs(this, config)\n"
+                + "node { writeFile(file: 'sub/sage.yaml', text: ''); writeFile(file: 'sub/data/a', text: ''); writeFile(file: 'image.tar', text: '')\n"
+                + "  inputs.stash([files: ['sage.yaml', 'data/**']])\n"
+                + "  dir('other') { inputs.unstash()\n"
+                + "    assert fileExists('files/sage.yaml') && fileExists('files/data/a') && fileExists('image/image.tar') } }");
     }
 
     @Test
