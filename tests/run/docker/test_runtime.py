@@ -268,7 +268,7 @@ def test_a_stopped_worker_ends_its_container_and_keeps_what_it_measured(
     worker.send_signal(number)
     assert worker.wait(60) == code
     text = (workspace / "profile/serve/run.json").read_text()
-    assert '"ending": "aborted"' in text and '"name": "container.cpu.util"' in text
+    assert '"exit_reason": "aborted"' in text and '"name": "container.cpu.util"' in text
 
 
 def test_a_second_ctrl_c_does_not_wait_for_the_grace_time(workspace: Path, busybox_image: str) -> None:
