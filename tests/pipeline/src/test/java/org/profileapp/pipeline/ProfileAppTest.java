@@ -217,15 +217,15 @@ class ProfileAppTest {
 
     @Test
     void aTimeoutKeepsWhatWasMeasured() throws Exception {
-        targets("slow:jetson:0", "quick:jetson:0");
+        targets("slow:jetson:0");
         jenkins.environment.put("FAKE_SLEEP", "slow");
         jenkins.environment.put("FAKE_STARTED", folder.resolve("slow-runs").toString());
-        Build build = build("timeout(time: 4) { profileApp(image: 'app:1') }");
+        jenkins.timeoutBegins = folder.resolve("slow-runs");
+        Build build = build("timeout(time: 1) { profileApp(image: 'app:1') }");
         assertEquals("ABORTED", build.result, build.log());
         assertTrue(build.log().contains("due to timeout"), build.log());
         assertEquals("aborted\n", Files.readString(build.artifacts.resolve("profile/slow/run.json")), build.log());
-        assertTrue(Files.exists(build.artifacts.resolve("profile/quick/run.json")), "the other target's, as ever");
-        assertTrue(Files.exists(build.artifacts.resolve("profile/index.html")), "and the report of both");
+        assertTrue(Files.exists(build.artifacts.resolve("profile/index.html")), "and the report of it");
     }
 
     @Test

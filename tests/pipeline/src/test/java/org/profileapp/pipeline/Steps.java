@@ -174,6 +174,9 @@ final class Steps {
     private Object timeout(Arguments args, Context context) throws Throwable {
         Thread timer = new Thread(() -> {
             try {
+                while (jenkins.timeoutBegins != null && !Files.exists(jenkins.timeoutBegins)) {
+                    Thread.sleep(50);
+                }
                 Thread.sleep(TimeUnit.valueOf(args.textOr("unit", "SECONDS")).toMillis(Integer.parseInt(args.text("time"))));
                 build.log("Cancelling nested steps due to timeout");
                 build.aborted = true;
