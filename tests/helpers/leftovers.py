@@ -26,6 +26,7 @@ def images_named(docker_client: docker.DockerClient, run_ids: set[str]) -> set[s
 def left_on_machine(state: Path, run_ids: set[str]) -> set[str]:
     """Files, folders and sockets in a state folder but for its lock, mounts below it, and processes of the runs."""
     files = {str(path) for path in state.rglob("*") if path.name != "profileapp.lock"}
-    mounts = {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if str(state) in line}
+    places = (line.split()[1] for line in Path("/proc/mounts").read_text().splitlines())
+    mounts = {place for place in places if place == str(state) or place.startswith(f"{state}/")}
     processes = {f"process {pid}" for run_id in run_ids for pid in find_run_processes(run_id) if pid != os.getpid()}
     return files | mounts | processes

@@ -25,6 +25,8 @@ from tests.helpers.leftovers import images_named, left_of, left_on_machine
 from tests.helpers.small_disk import NoSmallDisk, small_disk
 from tests.helpers.worker_process import WORKER, configure, is_measuring, run, start, wait_until
 
+from profileapp.collect.process.stat import has_ended
+
 FOR_EVER = "while :; do sleep 0.1; done"
 AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
 
@@ -275,6 +277,18 @@ def containers_below(folder: Path) -> list[int]:
     return found
 
 
+def end_containerd(folder: Path) -> None:
+    """A daemon that finds its predecessor's containerd, ended but not waited for, would wait for that one in vain."""
+    pid_file = folder / "exec/containerd/containerd.pid"
+    if not pid_file.exists():
+        return
+    pid = int(pid_file.read_text())
+    if str(folder) in Path(f"/proc/{pid}/cmdline").read_text():
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: has_ended(Path("/proc"), pid))
+    pid_file.unlink()
+
+
 def start_daemon(folder: Path, host: str) -> subprocess.Popen[bytes]:
     daemon = subprocess.Popen(
         [
@@ -312,6 +326,7 @@ def test_held_a_daemon_that_is_restarted_in_mid_run_keeps_nothing(
                 daemons[-1].send_signal(number)
                 daemons[-1].wait(60)
                 assert worker.wait(120) == 4
+                end_containerd(folder)
                 (folder / "pid").unlink(missing_ok=True)
                 daemons.append(start_daemon(folder, host))
                 other = tmp_path / f"next-{number}"
