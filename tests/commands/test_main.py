@@ -229,3 +229,26 @@ def test_help_version_and_completion(tmp_path: Path) -> None:
         cwd=tmp_path, _PROFILEAPP_COMPLETE="bash_complete", COMP_WORDS="profileapp re", COMP_CWORD="1"
     )
     assert "plain,report" in completed.stdout
+
+
+@pytest.mark.parametrize("words", [["plan", "sage.yaml", "--json"], ["plan", "sage.yaml"], ["plan", "nö.yaml"]])
+def test_a_locale_without_letters_changes_nothing(tmp_path: Path, words: list[str]) -> None:
+    """An agent's service is often started with LC_ALL=C; names and texts are UTF-8 all the same."""
+    (tmp_path / "données").mkdir()
+    (tmp_path / "sage.yaml").write_text(
+        "name: é\nprofiling: {targets: [{args: '☃ ü', dataset: données}]}\n", encoding="utf-8"
+    )
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+    said = [
+        subprocess.run(
+            [sys.executable, "-m", "profileapp", *words],
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
+            env=os.environ | environ,
+            timeout=60,
+        )
+        for environ in (plain, {"LC_ALL": "C.UTF-8"})
+    ]
+    assert (said[0].returncode, said[0].stdout, said[0].stderr) == (said[1].returncode, said[1].stdout, said[1].stderr)
+    assert said[0].returncode == (3 if words[1] == "nö.yaml" else 0)

@@ -162,7 +162,7 @@ def _used() -> dict[str, object]:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     found: dict[str, object] = {"user_s": used.ru_utime, "system_s": used.ru_stime}
     with suppress(OSError, ValueError, KeyError):
-        numbers = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+        numbers = dict(line.split(": ") for line in Path("/proc/self/io").read_text(encoding="utf-8").splitlines())
         found.update(read_bytes=int(numbers["read_bytes"]), written_bytes=int(numbers["write_bytes"]))
     return found
 

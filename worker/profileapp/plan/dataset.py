@@ -24,7 +24,7 @@ def check_dataset(folder: Path, dataset: str) -> str:
         return ", but what is got from elsewhere needs its checksum too: {url: …, sha256: …}"
     if not dataset.strip() or not dataset.isprintable():
         return ", but must be the path of a folder or file"
-    if path.is_absolute() or ".." in path.parts or path == PurePosixPath("."):
+    if path.is_absolute() or ".." in path.parts or path == PurePosixPath():
         return ", but must be a path below the folder of the sage.yaml"
     if _ANT_SPECIAL.search(dataset):
         return ", but must hold no space and none of * ? , \\ (Jenkins could not carry it to the agents)"

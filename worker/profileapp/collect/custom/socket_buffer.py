@@ -28,7 +28,7 @@ def socket_with_long_queue() -> tuple[socket.socket, int]:
         # A thread may leave its namespace alone; it ends at once, and with it what it changed.
         if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNET) == 0:
             try:
-                _QUEUE_FILE.write_text(str(QUEUE_DATAGRAMS))
+                _QUEUE_FILE.write_text(str(QUEUE_DATAGRAMS), encoding="utf-8")
                 made.append((socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), _queue_datagrams()))
             except OSError:
                 return
@@ -50,6 +50,6 @@ def queue_datagrams() -> int:
 def _queue_datagrams() -> int:
     """As many as a socket holds that is made by this thread now."""
     try:
-        return int(_QUEUE_FILE.read_text())
+        return int(_QUEUE_FILE.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return 10

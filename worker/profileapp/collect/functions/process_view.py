@@ -70,7 +70,7 @@ def main() -> int:
 
 def _enter(pid: int, folder: Path) -> Path:
     """Covers /proc; where the container's own is. Raises OSError, and ValueError where `pid` is gone."""
-    status = Path(f"/proc/{pid}/status").read_text(errors="replace")
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
     own_pid = int(status.partition("\nNSpid:")[2].split("\n", 1)[0].split()[-1])
     # A process of ours that is in the container for a moment must not be looked into from there.
     _LIBC.prctl(_SET_DUMPABLE, 0, 0, 0, 0)

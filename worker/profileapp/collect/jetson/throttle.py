@@ -100,6 +100,6 @@ def _number(file: KernelFile) -> int | None:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(errors="replace").lower()
+        return path.read_text(encoding="utf-8", errors="replace").lower()
     except OSError:
         return ""

@@ -43,7 +43,7 @@ class Worker(msgspec.Struct, frozen=True):
 def owner(machine_id: Path = Path("/etc/machine-id")) -> str:
     """This user of this machine; of the machine no more than a hash, as machine-id(5) asks."""
     try:
-        machine = machine_id.read_text().strip()
+        machine = machine_id.read_text(encoding="utf-8").strip()
     except OSError:
         machine = ""
     digest = hashlib.sha256(f"profileapp {machine or platform.node()}".encode()).hexdigest()

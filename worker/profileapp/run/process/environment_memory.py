@@ -20,7 +20,7 @@ def hide_environment() -> str:
     could not be done, "" where it was.
     """
     try:
-        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         start, end = int(fields[47]), int(fields[48])
         if not 0 < start < end:
             return "the kernel does not say where this process's environment is"
