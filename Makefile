@@ -31,7 +31,7 @@ bench: setup   ## what measuring itself costs
 	@$(BIN)/python -m tests.bench
 
 fuzz: setup    ## ten minutes of garbled input for every parser
-	@PROFILEAPP_FUZZ_S=600 $(BIN)/python -m pytest -q tests/collect/test_fuzz.py
+	@PROFILEAPP_FUZZ_S=600 $(BIN)/python -m pytest -q tests/hostile/test_fuzz.py
 
 hostile: setup ## every attack and fault, also those that take minutes
 	@PROFILEAPP_HOSTILE=1 $(BIN)/python -m pytest -q -s tests/hostile

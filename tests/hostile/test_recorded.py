@@ -158,3 +158,13 @@ def test_a_target_name_that_none_could_have_is_refused(tmp_path: Path, name: str
     judged = judge_folder(tmp_path / "forged")
     assert (judged.verdict, judged.run.target.name, judged.run.id) == ("incomplete", "forged", "")
     assert "not a run of profileapp (the name of its target" in judged.problems[0]
+
+
+@pytest.mark.parametrize("content", [b'{"id":"\xdd"}', b"\xff\xfe", b"[" * 100_000, b"{}", b"null", b"1" * 10_000])
+def test_a_run_that_is_garbage_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    """The first was found by fuzzing: bytes that are no UTF-8 within a text were an error of ours."""
+    record(tmp_path, a_run("f", target="forged"))
+    (tmp_path / "forged/run.json").write_bytes(content)
+    judged = judge_folder(tmp_path / "forged")
+    assert judged.judge_error == "" and "not a run of profileapp" in judged.problems[0]
+    assert "\n" not in judged.problems[0]

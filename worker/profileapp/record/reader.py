@@ -72,7 +72,7 @@ def read_run(folder: Path) -> Run:
                 "or read it with the profileapp that wrote it"
             )
         run = msgspec.json.decode(content, type=Run)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise AgentError(f"{path}: not a run of profileapp ({printable(str(error), 300)})") from error
     # It becomes part of paths, pages and test cases; a real run never has another name.
     if not re.fullmatch(NAME_PATTERN, run.target.name):

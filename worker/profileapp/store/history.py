@@ -191,6 +191,6 @@ def _conditions(connection: Connection, reference: str, of_app: ColumnElement[bo
 def _labels(text: str) -> dict[str, str]:
     try:
         return msgspec.json.decode(text, type=dict[str, str])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         # Labels longer than the database's limit.
         return {"": text}

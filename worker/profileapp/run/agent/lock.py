@@ -78,7 +78,7 @@ def _holder_text(descriptor: int) -> str:
     """Whoever may write the lock file may have written anything: it is checked and escaped."""
     try:
         return str(msgspec.json.decode(os.pread(descriptor, _HOLDER_LIMIT_BYTES, 0), type=Holder))
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "another run on this agent"
 
 

@@ -67,7 +67,7 @@ def _wait(process: subprocess.Popen[bytes], deadline: Deadline) -> None:
 def _raise_outcome(output: bytes, code: int) -> None:
     try:
         outcome = msgspec.json.decode(output, type=Outcome)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         raise DatasetError(f"makes the program that unpacks it end ({how})") from error
     if outcome.disk_error:

@@ -102,7 +102,7 @@ def read_archive(stream: BinaryIO, architecture: str, check: Check) -> tuple[Arc
             found = _layout_images(documents, architecture)
         else:
             raise BadArchive("it has no manifest.json and no index.json")
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadArchive(f"its description cannot be read ({error})") from error
     for image in found:
         for layer in image.layers:
