@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from profileapp.collect.api import RunContext
 from profileapp.collect.custom import pywaggle_log
 from profileapp.collect.custom.ingestor import Ingestor
+from profileapp.collect.custom.line import InvalidSample, parse_line
 from profileapp.collect.custom.pace import LINES_AT_ONCE, PAUSE_S, Pace
 from profileapp.collect.custom.pywaggle_log import LINE_LIMIT_BYTES, LogFollower
 from profileapp.collect.custom.source import Custom
@@ -178,3 +180,19 @@ def test_once_the_app_has_ended_there_is_no_pause() -> None:
     pace.is_hurried = True
     for _ in range(1000):
         pace.step()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"name":"a","value":1,"timestamp":"\xff"}',
+        b'{"name":"a","value":1,"timestamp":["\xff"]}',
+        b'{"name":"\xff","value":1}',
+        b'{"name":"a","value":1,"timestamp":' + b"[" * 50_000 + b"}",
+        b'{"name":"a","value":1e999}',
+    ],
+)
+def test_a_line_that_is_no_text_is_refused_or_held(line: bytes) -> None:
+    """The first was found by hand beside the fuzzer: an error of ours in the thread that listens."""
+    with suppress(InvalidSample):
+        assert parse_line(line).timestamp_fault

@@ -70,7 +70,7 @@ def parse_line(line: bytes) -> CustomSample:
     series = _series(parsed)
     try:
         timestamp = _decode_any(parsed.timestamp)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # Such as a list in a list in a list …
         timestamp = ()
     return sample_of(series, parsed.value, timestamp)
