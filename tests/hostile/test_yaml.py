@@ -105,16 +105,16 @@ DURATIONS: list[tuple[Any, str]] = [
 ARGS: list[tuple[Any, str]] = [
     ("; rm -rf /", HELD),
     (["--privileged", "-v", "/:/host", "$(id)"], HELD),
-    ("'unclosed", "could not split"),
+    ("'unclosed", "cannot split"),
     (["a\0b"], "NUL character"),
     (["x" * (ARGUMENT_LIMIT_BYTES + 1)], "no program can be given"),
 ]
 ENV: list[tuple[Any, str]] = [
     ({"LD_PRELOAD": "/dataset/evil.so"}, HELD),  # the app's own process, in its own container
     ({"PROFILEAPP_SOCKET": "/etc"}, "profileapp itself sets"),
-    ({"A=B": "c"}, "is no good name"),
+    ({"A=B": "c"}, "is not a valid name"),
     ({"A": "x\0y"}, "NUL character"),
-    ({"A\nB": "c"}, "is no good name"),
+    ({"A\nB": "c"}, "is not a valid name"),
     ({f"A{number}": "b" for number in range(201)}, "at most 200"),
 ]
 SECRETS: list[tuple[Any, str]] = [
@@ -153,7 +153,7 @@ BUDGETS: list[tuple[Any, str]] = [
     ({"fps.mean@" + "!" * 200: ">= 1"}, "must end in one of the statistics"),
     ({"fps.mean": "__import__('os')"}, "comparison and a number"),
     ({"fps.mean": ">= 1e999"}, "finite"),
-    ({"x" * 301 + ".mean": ">= 1"}, "is no good name"),
+    ({"x" * 301 + ".mean": ">= 1"}, "is not a valid name"),
 ]
 AGENTS: list[tuple[Any, str]] = [
     ("master || built-in", HELD),  # where a job may run is Jenkins' to say
@@ -163,8 +163,8 @@ AGENTS: list[tuple[Any, str]] = [
 ]
 SERVICES: list[tuple[Any, str]] = [
     ([{"name": "app", "image": "x"}], "name of the app itself"),
-    ([{"name": "a", "image": "x", "privileged": True}], "no known key"),
-    ([{"name": "a", "image": "x", "volumes": ["/:/host"]}], "no known key"),
+    ([{"name": "a", "image": "x", "privileged": True}], "not a known key"),
+    ([{"name": "a", "image": "x", "volumes": ["/:/host"]}], "not a known key"),
     ([{"name": "a", "image": "x"}] * 2, "names are unique"),
 ]
 SHARED: dict[str, list[tuple[Any, str]]] = {
@@ -180,7 +180,7 @@ SHARED: dict[str, list[tuple[Any, str]]] = {
     "cool-down": [
         ("9" * 10 + " °C", "must be from 1 to 120"),
         (0, "must be"),
-        ({"below": 45, "run": "id"}, "no known key"),
+        ({"below": 45, "run": "id"}, "not a known key"),
     ],
     "repeat": [(10**6, "from 1 to 1000"), (0, "from 1 to 1000"), ("2; id", "must be"), (1.5, "must be")],
     "interval": [*DURATIONS, ("0.000001s", "from 10ms to 10m"), (0, "from 10ms to 10m")],
@@ -193,11 +193,11 @@ CASES: dict[str, list[tuple[Any, str]]] = {
     "Profiling.targets": [
         ([], "must hold at least 1"),
         ([{}] * 501, "at most 500"),
-        ([{"docker-args": "--privileged"}], "no known key"),
+        ([{"docker-args": "--privileged"}], "not a known key"),
     ],
     "Profiling.metrics": METRICS,
     "Profiling.services": SERVICES,
-    "Profiling.defaults": [({"name": "x"}, "no known key"), ({"args": "x"}, "no known key"), ("x", "must be")],
+    "Profiling.defaults": [({"name": "x"}, "not a known key"), ({"args": "x"}, "not a known key"), ("x", "must be")],
     **{f"Defaults.{key}": cases for key, cases in SHARED.items()},
     **{f"TargetSection.{key}": cases for key, cases in SHARED.items()},
     "TargetSection.args": ARGS,
@@ -236,10 +236,10 @@ CASES: dict[str, list[tuple[Any, str]]] = {
     "ServiceSection.env": ENV,
     "ServiceSection.secrets": SECRETS,
     "ServiceSection.dataset": DATASETS,
-    "ServiceSection.ready": [({"tcp": 80, "log": "x"}, "one of"), ({}, "one of"), ({"exec": "id"}, "no known key")],
-    "ServiceSection.needs": [(["s"], "goes round in a circle"), (["../x"], "must be"), (["nobody"], "no service")],
+    "ServiceSection.ready": [({"tcp": 80, "log": "x"}, "one of"), ({}, "one of"), ({"exec": "id"}, "not a known key")],
+    "ServiceSection.needs": [(["s"], "goes round in a circle"), (["../x"], "must be"), (["nobody"], "not a service")],
     "ServiceSection.playback": [
-        ({"../x": "here"}, "is no good name"),
+        ({"../x": "here"}, "is not a valid name"),
         ({"cam": "../x"}, "below the folder"),
         ({f"c{number}": "here" for number in range(51)}, "at most 50"),
         ({}, "is empty"),
