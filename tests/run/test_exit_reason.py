@@ -1,0 +1,47 @@
+"""How an app's exit, and what we did to it, become an exit reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from profileapp.model.run import Repeat
+from profileapp.model.target import Target
+from profileapp.run.exit_reason import Cause, exit_reason_of, run_exit_reason, signal_name
+from profileapp.run.launch import Exit
+
+TARGET = Target("t", timeout_s=5, grace_s=2)
+
+
+STRICT = Target("t", timeout_s=5, on_timeout="fail")
+
+
+@pytest.mark.parametrize(
+    ("exit_", "cause", "target", "exit_reason", "reported"),
+    [
+        (Exit(0), Cause(), TARGET, "completed", "exit code 0"),
+        (Exit(7), Cause(), TARGET, "failed", "exit code 7"),
+        (Exit(139, 11), Cause(), TARGET, "signalled", "SIGSEGV"),
+        (Exit(137, 9, oom_killed=True), Cause(), TARGET, "oom-killed", "memory"),
+        (Exit(143, 15), Cause(timeout=True), TARGET, "timeout", "ran its 5 s"),
+        (Exit(137, 9), Cause(timeout=True, killed=True), TARGET, "timeout", "ignored SIGTERM for 2 s and was killed"),
+        (Exit(143, 15), Cause(timeout=True), STRICT, "timeout-failed", "not done"),
+        (Exit(143, 15), Cause(exceeded="the app wrote 5 GiB"), TARGET, "disk-limit", "wrote 5 GiB"),
+        (Exit(137, 9, oom_killed=True), Cause(timeout=True), TARGET, "oom-killed", "memory"),
+        (Exit(143, 15), Cause(stop_signal=2), TARGET, "aborted", "SIGINT"),
+        (Exit(), Cause(failure="disk full"), TARGET, "not-measured", "disk full"),
+        (Exit(lost="daemon gone"), Cause(), TARGET, "not-measured", "daemon gone"),
+        (Exit(127, refused="no such program"), Cause(), TARGET, "not-started", "no such program"),
+    ],
+)
+def test_endings(exit_: Exit, cause: Cause, target: Target, exit_reason: str, reported: str) -> None:
+    result, message = exit_reason_of(exit_, cause, target)
+    assert result == exit_reason and reported in message
+
+
+def test_a_run_ends_as_its_first_bad_repeat_did() -> None:
+    good, bad = Repeat(1, 0, 0, 1, "completed"), Repeat(2, 0, 0, 1, "failed", message="exit code 3")
+    assert run_exit_reason((good, bad)) == ("failed", "repeat 2: exit code 3")
+    assert run_exit_reason((bad,)) == ("failed", "exit code 3")
+    assert run_exit_reason((good,))[0] == "completed"
+    assert run_exit_reason(())[0] == "not-measured"
+    assert signal_name(64) in ("SIGRTMAX", "signal 64") and signal_name(200) == "signal 200"

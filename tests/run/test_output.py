@@ -1,0 +1,35 @@
+"""The app's log: its head and tail, and no link followed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from profileapp.run.output import AppLog
+
+
+class TestAppLog:
+    def test_keeps_head_and_tail_and_says_what_is_missing(self, tmp_path: Path) -> None:
+        log = AppLog(tmp_path / "app.log", head_limit=10, tail_limit=5)
+        for _ in range(100):
+            log.write(b"0123456789")
+        log.close()
+        log.close()
+        log.write(b"after the end")
+        content = (tmp_path / "app.log").read_bytes()
+        assert content.startswith(b"0123456789\n[profileapp: ") and content.endswith(b"56789")
+        left_out = int(content.split(b"[profileapp: ")[1].split()[0])
+        assert 10 + left_out + len(content.split(b"here]\n")[1]) == 1000
+
+    def test_short_output_is_whole(self, tmp_path: Path) -> None:
+        log = AppLog(tmp_path / "app.log", head_limit=4, tail_limit=50)
+        log.write(b"abc")
+        log.write(b"defgh")
+        log.close()
+        assert (tmp_path / "app.log").read_bytes() == b"abcdefgh"
+
+    def test_a_link_in_its_place_is_not_followed(self, tmp_path: Path) -> None:
+        (tmp_path / "app.log").symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(OSError):
+            AppLog(tmp_path / "app.log")
