@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.helpers.catalogue import is_known
 
 from profileapp.collect.api import RunContext
-from profileapp.model.catalogue import is_known
 from profileapp.model.clock import Clock
 from profileapp.model.series import Series
 from profileapp.model.target import Target

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+from tests.helpers.catalogue import is_known
+
 import profileapp
-from profileapp.model.catalogue import CATALOGUE, is_known
+from profileapp.model.catalogue import CATALOGUE
 from profileapp.model.series import METRICS, series
 
 COLLECT = Path(profileapp.__file__).parent / "collect"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from profileapp.collect import schedule
 from profileapp.collect.api import AppHandle, LaunchRequirements, Mount, RunContext
 from profileapp.errors import AppEnded, Unavailable
 from profileapp.model.clock import Clock
@@ -21,13 +22,14 @@ class FakeSource:
 
     metric = "system"
 
-    def __init__(self, source: str, fail_in: str = "", error: Exception | None = None, hang_s: float = 0) -> None:
+    def __init__(self, source: str, fail_in: str = "", error: Exception | None = None, hangs: bool = False) -> None:
         self.source = source
         self.part = ""
         self.min_interval_s = 0.0
         self.preference = 1
         self.calls: list[str] = []
-        self._fail_in, self._error, self._hang_s = fail_in, error or RuntimeError("broken"), hang_s
+        self._fail_in, self._error, self._hangs = fail_in, error or RuntimeError("broken"), hangs
+        self.sampling, self.hung_long_enough = threading.Event(), threading.Event()
 
     def _did(self, call: str) -> None:
         self.calls.append(call)
@@ -42,7 +44,9 @@ class FakeSource:
         self._did("attach")
 
     def sample(self, now_ns: int) -> None:
-        time.sleep(self._hang_s)
+        self.sampling.set()
+        if self._hangs:
+            self.hung_long_enough.wait(60)
         self._did("sample")
 
     def detach(self) -> None:
@@ -138,13 +142,17 @@ class TestSources:
         assert status.state == "failed" and status.reason == "broken: RuntimeError: broken"
         assert any("source broken of system failed" in line for line in warnings.lines())
 
-    def test_a_source_that_hangs_is_left_behind_and_told(self, tmp_path: Path) -> None:
-        sources, _ = self.sources(tmp_path, FakeSource("slow", hang_s=6))
+    def test_a_source_that_hangs_is_left_behind_and_reported(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(schedule, "JOIN_TIMEOUT_S", 0.05)
+        slow = FakeSource("slow", hangs=True)
+        sources, _ = self.sources(tmp_path, slow)
         sources.attach(AppHandle(1))
-        time.sleep(0.1)
-        began_s = time.monotonic()
+        assert slow.sampling.wait(20)
         sources.detach()
-        assert time.monotonic() - began_s < 5
+        assert "sample" not in slow.calls, "detach waited for it"
+        slow.hung_long_enough.set()
         assert sources.statuses(lambda metric: 0)[0].reason == "slow: hung in the middle of a sample"
 
     @pytest.mark.parametrize("call", ["attach", "detach", "close"])

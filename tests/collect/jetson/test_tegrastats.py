@@ -119,7 +119,23 @@ def test_no_program_and_no_rights_are_reasons(program: Callable[[str], Path], ru
     path.chmod(0o644)
     with pytest.raises(Unavailable, match="cannot be run"):
         Tegrastats(lambda: path).open(run, Taken())
-    assert find_tegrastats() is None or find_tegrastats().exists()  # type: ignore[union-attr]
+
+
+def test_the_program_on_the_path_comes_before_the_usual_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_path, usual, no_program = (tmp_path / name / "tegrastats" for name in ("path", "home", "text"))
+    for each in (on_path, usual, no_program):
+        each.parent.mkdir()
+        each.write_text("#!/bin/sh\n")
+    on_path.chmod(0o755)
+    usual.chmod(0o755)
+    monkeypatch.setattr(module, "USUAL_PLACES", (no_program, tmp_path / "missing", usual))
+    monkeypatch.setenv("PATH", str(on_path.parent))
+    assert find_tegrastats() == on_path
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    assert find_tegrastats() == usual
+    usual.chmod(0o644)
+    monkeypatch.setattr(module, "USUAL_PLACES", (tmp_path / "missing",))
+    assert find_tegrastats() is None
 
 
 def test_a_program_that_dies_is_started_again(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from profileapp.model.series import Kind, Series
+from profileapp.model.series import Kind
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -255,12 +255,3 @@ CATALOGUE: dict[str, tuple[Known, ...]] = {
     ),
 }
 """By metric, in the order of the docs. Series of `custom` are the app's own."""
-
-
-def is_known(series: Series) -> bool:
-    """Whether a series is as the catalogue says: its name, unit, kind, metric, and no other labels."""
-    return any(
-        (known.name, known.unit, known.kind) == (series.name, series.unit, series.kind)
-        and {label for label, _ in series.labels} <= set(known.labels)
-        for known in CATALOGUE.get(series.metric, ())
-    )

@@ -15,8 +15,6 @@ from profileapp.report.jenkins.junit import attachments_xml, junit_xml
 from profileapp.report.jenkins.trends import TREND_FOLDER, write_trends
 from profileapp.report.tables import series_csv, summary_csv
 
-INDEX_FILE = "index.html"
-
 
 def write_data(judged: JudgedRun) -> JudgedRun:
     """`series.csv` and `junit.xml`, which names it, into a target's folder. Needs no extra. Raises AgentError.

@@ -28,6 +28,7 @@ DAEMON_CHECKS = 8
 DAEMON_CHECK_EVERY_S = 0.25
 _TINI_COMPLAINT = b"[FATAL tini"
 _COMPLAINT_LIMIT_BYTES = 400
+_REMOVED = "the container was removed by somebody else while it ran"
 
 
 class Container:
@@ -131,7 +132,7 @@ class Container:
             status = int(self._api.wait(self._id, timeout=None)["StatusCode"])
             state = self._api.inspect_container(self._id)["State"]
         except NotFound:
-            self._end(Exit(lost="the container was removed by somebody else while it ran"))
+            self._end(Exit(lost=_REMOVED))
             return
         except GONE as error:
             self._end(Exit(lost=f"the Docker daemon went away while the app ran ({one_line(error)})"))
@@ -146,9 +147,17 @@ class Container:
             if self._daemon_goes_away():
                 self._end(Exit(exit_code=status, signal=number, lost="the Docker daemon was stopped while the app ran"))
                 return
-            # A busy daemon hears later that the memory was at its end than that the container was.
-            with suppress(*GONE):
+            # A busy daemon hears later that the memory was at its end than that the container was; and a removal by
+            # force kills before it removes.
+            try:
                 state = self._api.inspect_container(self._id)["State"]
+            except NotFound:
+                state = {"Status": "removing"}
+            except GONE:
+                pass
+            if state.get("Status") == "removing":
+                self._end(Exit(exit_code=status, signal=number, lost=_REMOVED))
+                return
         self._end(Exit(exit_code=status, signal=number, oom_killed=bool(state.get("OOMKilled"))))
 
     def _daemon_goes_away(self) -> bool:
