@@ -122,7 +122,7 @@ def test_a_file_cannot_take_another_images_name_held(
     archive(tmp_path / "app.tar", form([wanted, VICTIM, "profileapp/nothing:1"], form.__name__))
     configure(tmp_path, [{"name": "a", "args": ["sh", "-c", "read word < /word; echo $word"]}], metrics=[])
     before = names_on(docker_client)
-    outcome = run(tmp_path, "--load", "app.tar", "--image", wanted)
+    outcome = run(tmp_path, "--image-archive", "app.tar", "--image", wanted)
     assert outcome.code == 0, outcome.err
     assert outcome.log("a").decode() == f"{form.__name__}\n"
     assert outcome.run("a")["image"]["name"] == wanted
@@ -160,7 +160,7 @@ def test_an_image_that_is_here_already_keeps_its_names_held(
     subprocess.run(["docker", "save", "--output", str(tmp_path / "app.tar"), VICTIM], check=True)
     configure(tmp_path, [{"name": "a", "args": ["true"]}], metrics=[])
     names = docker_client.images.get(victim).tags
-    assert run(tmp_path, "--load", "app.tar").code == 0
+    assert run(tmp_path, "--image-archive", "app.tar").code == 0
     assert docker_client.images.get(victim).tags == names
 
 

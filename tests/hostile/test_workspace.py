@@ -98,9 +98,9 @@ def test_refused_a_folder_or_archive_that_is_a_link_out(workspace: Path, outside
     (workspace / "sub").symlink_to("..")
     for arguments in (
         ("--build", "keys"),
-        ("--load", "image.tar"),
+        ("--image-archive", "image.tar"),
         ("--build", "sub/home"),
-        ("--load", "sub/home/.ssh/id"),
+        ("--image-archive", "sub/home/.ssh/id"),
     ):
         done = plan(workspace, *arguments)
         assert (done.returncode, done.stdout) == (3, ""), done

@@ -54,7 +54,7 @@ class Worker implements Serializable {
             config.config = 'profileapp-merged.yaml'
         }
         def together = config.interleave ? '1' : '0'
-        def more = ['PROFILEAPP_TARGETS=' + config.targets.join('\n'), 'PROFILEAPP_LOAD=' + config.imageArchive,
+        def more = ['PROFILEAPP_TARGETS=' + config.targets.join('\n'), 'PROFILEAPP_IMAGE_ARCHIVE=' + config.imageArchive,
             'PROFILEAPP_BUILD=' + config.build, 'PROFILEAPP_WORKSPACE=' + script.env.WORKSPACE,
             'PROFILEAPP_PLAN_AGENT=' + config.agent, 'PROFILEAPP_PLAN_GROUP_BY_AGENT=' + together]
         within(folder, more) {
@@ -71,7 +71,7 @@ class Worker implements Serializable {
         def code = null
         def more = ['PROFILEAPP_CONFIG=files/' + Plan.fileOf(config.config), 'PROFILEAPP_OUT=' + out,
             'PROFILEAPP_TARGETS=' + group.targets.join('\n'),
-            'PROFILEAPP_LOAD=' + (config.imageArchive ? 'image/' + config.imageArchive : ''),
+            'PROFILEAPP_IMAGE_ARCHIVE=' + (config.imageArchive ? 'image/' + config.imageArchive : ''),
             'PROFILEAPP_BUILD=' + (config.build ? 'image' : '')]
         within(folder, more) {
             credentials.within(group.secrets) {

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profileapp.collect.container.cgroup import V2, Mount, _below, find_cgroup, parse_memberships, parse_mounts
+from profileapp.collect.container.cgroup import V2, Mount, find_cgroup, folder_below, parse_memberships, parse_mounts
 
 ID = "4ebf982db385896655a023ace265d7d41fdf2aed055b5da2f8097c6ce1c44a64"
 
@@ -108,7 +108,7 @@ PATHS = st.lists(st.sampled_from(["..", ".", "a", "docker", ID, ""]), max_size=6
 
 @given(PATHS, PATHS)
 def test_no_path_leads_out_of_the_mount(inside: str, mount_root: str) -> None:
-    found = _below(Mount(mount_root, "/sys/fs/cgroup", frozenset({V2})), inside)
+    found = folder_below(Mount(mount_root, "/sys/fs/cgroup", frozenset({V2})), inside)
     assert found is None or (found.is_relative_to("/sys/fs/cgroup") and ".." not in found.parts)
 
 

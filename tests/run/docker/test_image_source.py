@@ -158,9 +158,9 @@ def test_the_plan_knows_what_the_registry_has(registry: Registry, tmp_path: Path
     assert plan("--image", bad, "--runtime", "process").returncode == 0
     assert plan("--image", f"{registry.host}/nowhere:1").returncode == 0
     # Of an image that each agent makes, what a registry has under its name says nothing; of a service's it does.
-    for made_here in (("--build", "app"), ("--load", "app.tar")):
+    for made_here in (("--build", "app"), ("--image-archive", "app.tar")):
         assert plan("--image", bad, *made_here).returncode == 0
-    assert "exclude one another" in plan("--build", "app", "--load", "app.tar").stderr
+    assert "exclude one another" in plan("--build", "app", "--image-archive", "app.tar").stderr
     configure(tmp_path, say("hello"), services=[{"name": "helper", "image": bad}], metrics=[])
     assert plan("--image", good, "--build", "app").returncode == 3
     configure(tmp_path, [{"name": "a", "agent": "elsewhere"}], metrics=[])
@@ -201,24 +201,27 @@ def test_a_saved_image_is_loaded(
     docker_client.images.remove("profileapp-test/one:1")
     configure(tmp_path, [{"name": "a", "args": ["echo", "hello"]}], metrics=[])
     # The sage.yaml names none: the only one of the file.
-    assert (run(tmp_path, "--load", "one.tar").code, run(tmp_path, "--load", "one.tar").run("a")["image"]["name"]) == (
+    assert (
+        run(tmp_path, "--image-archive", "one.tar").code,
+        run(tmp_path, "--image-archive", "one.tar").run("a")["image"]["name"],
+    ) == (
         0,
         "profileapp-test/one:1",
     )
-    outcome = run(tmp_path, "--load", "both.tar", "--image", "docker.io/profileapp-test/two:1")
+    outcome = run(tmp_path, "--image-archive", "both.tar", "--image", "docker.io/profileapp-test/two:1")
     assert (outcome.code, outcome.run("a")["image"]["name"]) == (0, "profileapp-test/two:1")
     for options, message in (
-        (("--load", "both.tar"), "holds profileapp-test/one:1, profileapp-test/two:1, but not"),
-        (("--load", "one.tar", "--image", "other:1"), "but not 'other:1'"),
-        (("--load", "none.tar"), "there is no such file"),
-        (("--load", "sage.yaml"), "is no file of `docker save`"),
-        (("--load", "one.tar", "--build", "."), "exclude one another"),
+        (("--image-archive", "both.tar"), "holds profileapp-test/one:1, profileapp-test/two:1, but not"),
+        (("--image-archive", "one.tar", "--image", "other:1"), "but not 'other:1'"),
+        (("--image-archive", "none.tar"), "there is no such file"),
+        (("--image-archive", "sage.yaml"), "is no file of `docker save`"),
+        (("--image-archive", "one.tar", "--build", "."), "exclude one another"),
     ):
         outcome = run(tmp_path, *options)
         assert outcome.code == 3, outcome.err
         assert message in outcome.err.splitlines()[-1]
     (tmp_path / "link.tar").symlink_to(both)
-    assert "cannot be read" in run(tmp_path, "--load", "link.tar").err
+    assert "cannot be read" in run(tmp_path, "--image-archive", "link.tar").err
     assert one.exists()
 
 

@@ -56,8 +56,8 @@ from profileapp.plan.workspace import check_carried
     help="Of --check: what would run the app; a process needs no image.",
 )
 @click.option(
-    "--load",
-    envvar="PROFILEAPP_LOAD",
+    "--image-archive",
+    envvar="PROFILEAPP_IMAGE_ARCHIVE",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Of --check: as of `run`; the app's image is not looked for, as each agent loads it.",
@@ -91,7 +91,7 @@ def command(
     targets: tuple[str, ...],
     check: bool,
     runtime: str,
-    load: Path | None,
+    image_archive: Path | None,
     build: Path | None,
     workspace: Path | None,
     agent: str,
@@ -99,10 +99,10 @@ def command(
     as_json: bool,
 ) -> None:
     """Validate CONFIG, a sage.yaml with a profiling: section, and show the plan; runs nothing."""
-    refuse_both(load, build)
+    refuse_both(image_archive, build)
     sources = config.parent if runtime == "process" else None
     if workspace:
-        files = {"CONFIG": config} | ({"--load": load} if load else {})
+        files = {"CONFIG": config} | ({"--image-archive": image_archive} if image_archive else {})
         folders = {key: path for key, path in {"--build": build, "the sources in": sources}.items() if path}
         check_carried(workspace, files, folders)
     sage = load_config(config, saved_overlay(saved, db))
@@ -118,7 +118,7 @@ def command(
         plan = msgspec.structs.replace(plan, files=("**",))
     if check:
         here = _targets_here(plan, os.environ)
-        is_pulled = runtime == "docker" and not load and not build
+        is_pulled = runtime == "docker" and not image_archive and not build
         warnings = (*_image_warnings(plan, here, is_pulled), *_metric_warnings(here))
         plan = msgspec.structs.replace(plan, warnings=warnings)
         for warning in plan.warnings:
@@ -163,10 +163,10 @@ def _metric_warnings(here: list[Target]) -> tuple[str, ...]:
     )
 
 
-def refuse_both(load: Path | None, build: Path | None) -> None:
+def refuse_both(image_archive: Path | None, build: Path | None) -> None:
     """Raises ConfigError where an image is asked for from two places."""
-    if load and build:
-        raise ConfigError("--load and --build exclude one another")
+    if image_archive and build:
+        raise ConfigError("--image-archive and --build exclude one another")
 
 
 def load_plan(config: Path, image: str | None, targets: tuple[str, ...], overlay: Overlay | None = None) -> Plan:

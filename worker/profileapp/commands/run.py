@@ -66,8 +66,8 @@ Examples:
     "--image", envvar="PROFILEAPP_IMAGE", help="The app's image. Left out: NAMESPACE/NAME:VERSION of the sage.yaml."
 )
 @click.option(
-    "--load",
-    envvar="PROFILEAPP_LOAD",
+    "--image-archive",
+    envvar="PROFILEAPP_IMAGE_ARCHIVE",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Load the app's image from a file that `docker save` wrote.",
@@ -142,7 +142,7 @@ Examples:
 def command(
     config: Path,
     image: str | None,
-    load: Path | None,
+    image_archive: Path | None,
     build: Path | None,
     saved: str,
     db: str,
@@ -163,7 +163,19 @@ def command(
     OUT/outcome.json says what they mean for a build.
     """
     request = _Request(
-        config, image, load, build, saved, db, targets, out, runtime, line, memory_limit, pids_limit, disk_limit
+        config,
+        image,
+        image_archive,
+        build,
+        saved,
+        db,
+        targets,
+        out,
+        runtime,
+        line,
+        memory_limit,
+        pids_limit,
+        disk_limit,
     )
     outcome_file = OutcomeFile(out / OUTCOME_FILE, Policy(on_budget, on_app_failure))
     with outcome_file.records_failures():
@@ -175,7 +187,7 @@ class _Request(NamedTuple):
 
     config: Path
     image: str | None
-    load: Path | None
+    image_archive: Path | None
     build: Path | None
     saved: str
     db: str
@@ -189,8 +201,22 @@ class _Request(NamedTuple):
 
 
 def _run(request: _Request, outcome_file: OutcomeFile, no_report: bool, as_json: bool) -> int:
-    config, image, load, build, saved, db, targets, out, runtime, line, memory_limit, pids_limit, disk_limit = request
-    refuse_both(load, build)
+    (
+        config,
+        image,
+        image_archive,
+        build,
+        saved,
+        db,
+        targets,
+        out,
+        runtime,
+        line,
+        memory_limit,
+        pids_limit,
+        disk_limit,
+    ) = request
+    refuse_both(image_archive, build)
     plan = load_plan(config, image, targets, saved_overlay(saved, db))
     outcome_file.planned = [target.name for target in plan.targets]
     limits = Limits(_memory_bytes(memory_limit), pids_limit, _size_bytes("--disk-limit", disk_limit))
@@ -200,15 +226,17 @@ def _run(request: _Request, outcome_file: OutcomeFile, no_report: bool, as_json:
     stop = Stop(wake)
     login = take_login(os.environ)
     if runtime == "process":
-        if load or build:
-            raise ConfigError("--load and --build are of the docker runtime; the process runtime runs --command")
+        if image_archive or build:
+            raise ConfigError(
+                "--image-archive and --build are of the docker runtime; the process runtime runs --command"
+            )
         chosen = process_runtime(line, config.resolve().parent, progress.note)
     else:
         if line is not None:
             raise ConfigError(
                 "--command goes with --runtime process; the docker runtime runs the image's own entrypoint"
             )
-        source = image_source(plan.image or "", image is not None, load, build, out, login, stop)
+        source = image_source(plan.image or "", image is not None, image_archive, build, out, login, stop)
         chosen = docker_runtime(source, state, login)
     session = Session(
         app=plan.app,

@@ -44,7 +44,7 @@ def process_runtime(line: str | None, folder: Path, warn: Callable[[str], None])
 def image_source(
     name: str,
     is_asked_for: bool,
-    load: Path | None,
+    image_archive: Path | None,
     build: Path | None,
     out: Path,
     login: RegistryLogin | None,
@@ -55,12 +55,14 @@ def image_source(
     from profileapp.run.docker.image_build import BuiltImage  # noqa: PLC0415
     from profileapp.run.docker.image_source import NamedImage, SavedImage  # noqa: PLC0415
 
-    if load:
-        return SavedImage(load, name, stop, is_asked_for=is_asked_for)
+    if image_archive:
+        return SavedImage(image_archive, name, stop, is_asked_for=is_asked_for)
     if build:
         return BuiltImage(build, name, out / BUILD_LOG_FILE, stop, login)
     if not name:
-        raise ConfigError("no image: give --image, --load or --build, or namespace, name and version in the sage.yaml")
+        raise ConfigError(
+            "no image: give --image, --image-archive or --build, or namespace, name and version in the sage.yaml"
+        )
     return NamedImage(name, login)
 
 

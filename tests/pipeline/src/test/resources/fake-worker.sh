@@ -22,8 +22,8 @@ out=${PROFILEAPP_OUT:-}
 case $1 in
 --version) echo "profileapp $FAKE_VERSION (extras: ${FAKE_EXTRAS-report, store, postgres})" ;;
 plan)
-    [ "${PROFILEAPP_LOAD:-}${PROFILEAPP_BUILD:-}" = '' ] ||
-        echo "fake plan load=<$PROFILEAPP_LOAD> build=<$PROFILEAPP_BUILD> workspace=<$PROFILEAPP_WORKSPACE>" >&2
+    [ "${PROFILEAPP_IMAGE_ARCHIVE:-}${PROFILEAPP_BUILD:-}" = '' ] ||
+        echo "fake plan archive=<$PROFILEAPP_IMAGE_ARCHIVE> build=<$PROFILEAPP_BUILD> workspace=<$PROFILEAPP_WORKSPACE>" >&2
     if [ -n "${FAKE_PLAN_ERROR:-}" ]; then
         echo "profileapp: $FAKE_PLAN_ERROR" >&2
         exit 3
@@ -46,7 +46,7 @@ plan)
     printf '],"groups":[%s]}\n' "$groups"
     ;;
 run)
-    file=$PROFILEAPP_CONFIG names=$(echo "$PROFILEAPP_TARGETS" | tr '\n' ' ') from=$PROFILEAPP_LOAD$PROFILEAPP_BUILD
+    file=$PROFILEAPP_CONFIG names=$(echo "$PROFILEAPP_TARGETS" | tr '\n' ' ') from=$PROFILEAPP_IMAGE_ARCHIVE$PROFILEAPP_BUILD
     names=${names% }
     echo "fake commit=<${GIT_COMMIT:-}> branch=<${BRANCH_NAME:-} ${GIT_BRANCH:-}>"
     echo "fake run image=<$PROFILEAPP_IMAGE> wheels=<${PROFILEAPP_WHEELS:-}> file=<$file>"

@@ -395,11 +395,11 @@ class ProfileAppTest {
         assertEquals("SUCCESS", built.result, built.log());
         assertTrue(built.log().contains("fake image from <image> <./.dockerignore ./Dockerfile >"), built.log());
         assertTrue(Files.exists(built.artifacts.resolve("profile/build.log")));
-        assertTrue(built.log().contains("fake plan load=<> build=<docker> workspace=<"), built.log());
+        assertTrue(built.log().contains("fake plan archive=<> build=<docker> workspace=<"), built.log());
         Build loaded = build("profileApp(imageArchive: 'image.tar')");
         assertEquals("SUCCESS", loaded.result, loaded.log());
         assertTrue(loaded.log().contains("fake image from <image/image.tar>"), loaded.log());
-        assertTrue(loaded.log().contains("fake plan load=<image.tar> build=<>"), loaded.log());
+        assertTrue(loaded.log().contains("fake plan archive=<image.tar> build=<>"), loaded.log());
     }
 
     @Test
