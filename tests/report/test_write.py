@@ -15,7 +15,7 @@ import profileapp.report.write
 from profileapp.commands.report import command
 from profileapp.errors import AgentError
 from profileapp.judge.verdict import JudgedRun, judge_folder
-from profileapp.plan.names import RESERVED
+from profileapp.plan.names import BASELINE_OUTCOME_FILE, OUTCOME_FILE, RESERVED
 from profileapp.record import reader
 from profileapp.record.sample_reader import SampleReader
 from profileapp.record.series_data import Column
@@ -30,7 +30,9 @@ def test_every_file_has_its_place(own_samples: list[JudgedRun]) -> None:
     assert write_pages(out, own_samples) == out / "index.html"
     names = {path.name for path in out.iterdir()}
     # So no target can have the name of any of them.
-    assert names == (RESERVED - {"baseline.xml", "build.log"}) | {each.folder.name for each in own_samples}
+    assert names == (RESERVED - {"baseline.xml", "build.log", OUTCOME_FILE, BASELINE_OUTCOME_FILE}) | {
+        each.folder.name for each in own_samples
+    }
     for each in own_samples:
         assert {"junit.xml", "series.csv", "report", "run.json"} <= {path.name for path in each.folder.iterdir()}
 
@@ -70,10 +72,10 @@ def test_what_is_in_the_way_is_named_and_nothing_is_lost(
     message = rf"{Path(name).name}: cannot be written .*what was measured is kept"
     if name.startswith("../"):
         with pytest.raises(AgentError, match=message):
-            command.callback(folder.parent, "html", False)  # type: ignore[misc]
+            command.callback(folder.parent, "html", "unstable", "fail", False)  # type: ignore[misc]
     else:
         # It is one target's, and takes no report of the others.
-        assert command.callback(folder.parent, "html", False) == 4  # type: ignore[misc]
+        assert command.callback(folder.parent, "html", "unstable", "fail", False) == 4  # type: ignore[misc]
         assert re.search(message, capsys.readouterr().err)
         for other in own_samples[1:]:
             assert (other.folder / "report/index.html").is_file() and (other.folder / "junit.xml").is_file()
@@ -93,7 +95,7 @@ def test_a_full_disk_is_one_clear_line(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("profileapp.record.folder.write_artifact", full)
-    assert command.callback(folder.parent, "html", False) == 4  # type: ignore[misc]
+    assert command.callback(folder.parent, "html", "unstable", "fail", False) == 4  # type: ignore[misc]
     output = capsys.readouterr().err.splitlines()
     assert len(output) == len(own_samples) and all("No space left on device" in line for line in output)
     assert (folder / "run.json").read_bytes() == before
