@@ -143,7 +143,7 @@ def test_the_report_shows_it_and_its_exit_code_is_that_of_a_budget(builds: Path)
     done = subprocess.run(argv, cwd=builds, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 1 and "1 target: 1 worse" in done.stdout, done.stderr
     page = (builds / "profile/gpu/report/index.html").read_text()
-    assert "Against earlier runs" in page and "objcounter/main#11" in page
+    assert "Compared with earlier runs" in page and "objcounter/main#11" in page
     assert "baseline fps mean" in (builds / "profile/gpu/junit.xml").read_text()
 
 

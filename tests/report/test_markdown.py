@@ -45,7 +45,7 @@ def test_it_says_what_the_overview_says(samples: list[JudgedRun]) -> None:
         "<th>Verdict</th>",
         "<td>▲ over budget</td>",
         '<td style="text-align:right">467 MiB</td>',
-        '<td style="text-align:right">2 of 3 kept</td>',
+        '<td style="text-align:right">2 of 3 met</td>',
         "4 targets: 1 passed, 1 over budget, 1 app failed, 1 incomplete",
         "<code>467 MiB, limit &lt;= 400 MiB, missed by 66.7 MiB</code>",
         "no NVIDIA driver on this agent",

@@ -108,9 +108,9 @@ def test_a_person_sees_which_target_what_it_costs_and_whether_that_is_good(pages
         "✘ app failed",
         "467 MiB",
         "3.17 frames/s",
-        "2 of 3 kept",
+        "2 of 3 met",
         "container. memory. peak. max : 467 MiB, limit ≤ 400 MiB, missed by 66.7 MiB",
-        "The run did not come to its end",
+        "The run did not finish",
         "metrics.ndjson: 1 of 961 lines are no samples",
     ):
         assert words in pages[""].text

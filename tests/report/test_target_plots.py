@@ -1,4 +1,4 @@
-"""Targets beside each other."""
+"""Targets side by side."""
 
 from __future__ import annotations
 

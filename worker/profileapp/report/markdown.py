@@ -29,7 +29,7 @@ def markdown(judged: Sequence[JudgedRun]) -> str:
         parts.append(_table(judged))
     if len(judged) > TARGETS_LIMIT:
         parts.append(f"{len(judged) - TARGETS_LIMIT} more targets are in the report.")
-    parts += _list("Budgets that were not kept", _violated(judged), is_open=True)
+    parts += _list("Violated budgets", _violated(judged), is_open=True)
     parts += _list("Not measured", _skipped(judged))
     parts += _list(
         "Remarks",
@@ -71,7 +71,7 @@ def _table(judged: Sequence[JudgedRun]) -> str:
                 *([code_span(device_of(each.run), 80)] if several else []),
                 f"{SYMBOLS[each.verdict]} {plain(each.verdict)}",
                 *(plain(one_line(numbers.get(label, ABSENT), 40)) for label in labels),
-                f"{count_met(budgets)} of {len(budgets)} kept" if budgets else ABSENT,
+                f"{count_met(budgets)} of {len(budgets)} met" if budgets else ABSENT,
                 plain(duration(duration_s(each))),
             ]
         )

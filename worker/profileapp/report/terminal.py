@@ -36,7 +36,7 @@ def print_table(judged: Sequence[JudgedRun], console: Console | None = None) -> 
             Text(each.verdict, style=_STYLES.get(each.verdict, "red")),
             duration(duration_s(each)),
             *(Text(printable(numbers.get(label, ABSENT), 40)) for label in labels),
-            f"{count_met(budgets)}/{len(budgets)} kept" if budgets else ABSENT,
+            f"{count_met(budgets)}/{len(budgets)} met" if budgets else ABSENT,
             Text(printable(each.run.message or "; ".join(each.problems), 200)),
         )
     console.print(table)
