@@ -10,7 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profileapp.config.source import Position, read_document
+from profileapp.config.document import Position
+from profileapp.config.source import read_document
 from profileapp.errors import ConfigError
 
 KEYS = frozenset({"a", "profiling"})

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from profileapp.config.document import DataPath, Document
 from profileapp.errors import ConfigError
 from profileapp.model.text import printable
-
-if TYPE_CHECKING:
-    from profileapp.config.source import DataPath, Document
 
 ISSUE_LIMIT = 50
 """The most issues that are reported; any more are counted."""

@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
+from profileapp.config.document import DataPath, Document
 from profileapp.config.issue import ConfigIssue, raise_issues
 from profileapp.config.merge import merge_yaml
 from profileapp.config.schema import Profiling, overlay_schema, profiling_schema
-from profileapp.config.source import DataPath, Document, parse_document, read_text
+from profileapp.config.source import parse_document, read_text
 from profileapp.config.validate import show, validate
 from profileapp.errors import ConfigError
 from profileapp.model.text import printable

@@ -14,7 +14,16 @@ from msgspec import UNSET, Meta, UnsetType
 
 from profileapp.model.quantity import DURATION_PATTERN, TEMPERATURE_PATTERN
 from profileapp.model.series import METRICS
-from profileapp.model.target import ARCHIVE_SUFFIXES, NAME_PATTERN
+from profileapp.model.target import ARCHIVE_SUFFIXES, NAME_PATTERN, Target
+
+_TARGET = Target("")
+"""Of which each default is, so that it stands in one place: the plan's."""
+
+
+def _default(value: str | float | bool) -> dict[str, str | float | bool]:
+    """The default of a key, as JSON Schema has it; 10.0 as people write it."""
+    return {"default": int(value) if isinstance(value, float) and value.is_integer() else value}
+
 
 Metric = Literal["system", "container", "gpu-memory", "gpu-summary", "energy", "tau", "functions", "custom"]
 
@@ -297,14 +306,14 @@ Timeout = Annotated[
     Meta(
         description="How long the app runs, in seconds or as text; 0: until it exits by itself.",
         examples=[120, "2m"],
-        extra_json_schema={"default": 0},
+        extra_json_schema=_default(_TARGET.timeout_s),
     ),
 ]
 OnTimeout = Annotated[
     Literal["end", "fail"],
     Meta(
         description="Whether reaching the timeout is the normal end of the profile or a failure of the app.",
-        extra_json_schema={"default": "end"},
+        extra_json_schema=_default(_TARGET.on_timeout),
     ),
 ]
 Grace = Annotated[
@@ -312,14 +321,14 @@ Grace = Annotated[
     Meta(
         description="Time between the SIGTERM at the timeout and the SIGKILL.",
         examples=[10, "30s"],
-        extra_json_schema={"default": 10},
+        extra_json_schema=_default(_TARGET.grace_s),
     ),
 ]
 Warmup = Annotated[
     Duration,
     Meta(
         description="Time at the start of each repeat that is recorded but excluded from summary and budgets.",
-        extra_json_schema={"default": 0},
+        extra_json_schema=_default(_TARGET.warmup_s),
     ),
 ]
 Temperature = (
@@ -340,7 +349,7 @@ class CoolDown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             Duration,
             Meta(
                 description="How long to wait; after that, the repeat starts anyway, with a warning.",
-                extra_json_schema={"default": 600},
+                extra_json_schema=_default(_TARGET.cool_timeout_s),
             ),
         ]
         | UnsetType
@@ -362,7 +371,7 @@ RepeatCount = Annotated[
         le=1000,
         description="How many times to start and measure the app. The repeats of several targets are interleaved: "
         "the first of each, then the second of each.",
-        extra_json_schema={"default": 1},
+        extra_json_schema=_default(_TARGET.repeat),
     ),
 ]
 Interval = Annotated[
@@ -370,7 +379,7 @@ Interval = Annotated[
     Meta(
         description="Time between two samples, 10ms to 10m.",
         examples=[1, "100ms"],
-        extra_json_schema={"default": 1},
+        extra_json_schema=_default(_TARGET.interval_s),
     ),
 ]
 Metrics = Annotated[
@@ -382,7 +391,7 @@ FunctionClock = Annotated[
     Meta(
         description="For `functions`: whether a function's time is CPU time or wall-clock time, which includes waiting "
         "and sleeping.",
-        extra_json_schema={"default": "cpu"},
+        extra_json_schema=_default(_TARGET.function_clock),
     ),
 ]
 NativeFrames = Annotated[
@@ -390,7 +399,7 @@ NativeFrames = Annotated[
     Meta(
         description="For `functions`: also show the frames of C, C++ and Rust. py-spy then pauses the app for each "
         "sample, which slows it down by a few percent; otherwise it reads the memory of the running app.",
-        extra_json_schema={"default": False},
+        extra_json_schema=_default(_TARGET.native_frames),
     ),
 ]
 Budgets = Annotated[

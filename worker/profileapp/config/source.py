@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import yaml
 
+from profileapp.config.document import DataPath, Document, Position
 from profileapp.config.issue import ConfigIssue, raise_issues
 from profileapp.errors import AgentError, ConfigError
 from profileapp.record.files import open_regular
@@ -17,9 +17,6 @@ FILE_LIMIT_BYTES = 256 * 1024
 VALUE_LIMIT = 20_000
 """Values a file may hold once its aliases are followed (against "billion laughs")."""
 DEPTH_LIMIT = 40
-
-DataPath = tuple[str | int, ...]
-"""The path of a value in the data: keys and indices from the top."""
 
 _PLAIN_TAGS = frozenset(
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "seq", "map")
@@ -31,33 +28,6 @@ _PLAIN_NUMBER = re.compile(
 )
 """A number that reads the same to everybody; what else YAML 1.1 takes for one is text."""
 _SPACES = re.compile(r"\s+")
-
-
-class Position(msgspec.Struct, frozen=True):
-    """A place in a file; line and column count from 1."""
-
-    line: int
-    column: int
-
-
-class Document(msgspec.Struct, frozen=True):
-    """A part of a YAML file as plain data.
-
-    `positions` has the place of every value by its path, `key_positions` that of every key, `written` the text of
-    every scalar as it is written in the file (`on`, `0x10`, `1.10`).
-    """
-
-    data: Any
-    positions: dict[DataPath, Position]
-    key_positions: dict[DataPath, Position]
-    raw_scalars: dict[DataPath, str]
-
-    def position(self, path: DataPath, *, of_key: bool = False) -> Position:
-        """The place of a value, or of its key; of the nearest one around it where it has none itself."""
-        places = self.key_positions if of_key else self.positions
-        while path and path not in places:
-            path, places = path[:-1], self.positions
-        return places.get(path, Position(1, 1))
 
 
 def read_document(path: Path, keys: frozenset[str]) -> Document:

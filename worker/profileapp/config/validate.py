@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from profileapp.config.document import DataPath
 from profileapp.config.issue import ConfigIssue
 from profileapp.model.text import printable
-
-if TYPE_CHECKING:
-    from profileapp.config.source import DataPath
 
 Schema = Mapping[str, Any]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from profileapp.config.source import DataPath
+from profileapp.config.document import DataPath
 from profileapp.model.quantity import parse_duration_s
 
 LONGEST_S = 31_536_000.0

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from profileapp.config.document import DataPath
 from profileapp.config.issue import ConfigIssue, raise_issues
 from profileapp.config.load import SageYaml
 from profileapp.config.schema import Args, CoolDown, DatasetSection, Env, Secrets, TargetSection
-from profileapp.config.source import DataPath
 from profileapp.config.validate import did_you_mean, show
 from profileapp.errors import ConfigError
 from profileapp.model.budget import parse_budget

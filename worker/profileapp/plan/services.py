@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from msgspec import UNSET, UnsetType
 
+from profileapp.config.document import DataPath
 from profileapp.config.schema import Args, DatasetSection, Env, ReadySection, ServiceSection
 from profileapp.config.schema import Secrets as SecretsSection
-from profileapp.config.source import DataPath
 from profileapp.config.validate import did_you_mean
 from profileapp.model.target import Dataset, Ready, Secret, Service, Stream
 from profileapp.plan.duration import duration_s
