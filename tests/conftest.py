@@ -18,6 +18,8 @@ from docker.errors import DockerException
 from tests.helpers.private_postgres import PrivatePostgres
 
 ROOT = Path(__file__).parents[1]
+# What cannot be reached is tried again for minutes elsewhere; a test that means to reach nothing need not wait so long.
+os.environ.setdefault("PROFILEAPP_RETRY_TIMEOUT", "1")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -323,7 +323,7 @@ def test_a_server_slower_than_any_is_held_to_its_pace(
     tmp_path: Path, serving: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetch, "SLOWEST_FOR_S", 0.2)
-    monkeypatch.setattr(fetch, "ATTEMPTS", 2)
+    monkeypatch.setenv("PROFILEAPP_RETRY_TIMEOUT", "1")
     url = f"http://localhost:{serving(drip_content).port}/"
     with within(10):
         assert "sends less than 1024 bytes a second" in refused(tmp_path, url, "localhost", error=AgentError)
@@ -332,7 +332,7 @@ def test_a_server_slower_than_any_is_held_to_its_pace(
 def test_answers_of_continue_without_end_are_refused(
     tmp_path: Path, serving: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "ATTEMPTS", 1)
+    monkeypatch.setenv("PROFILEAPP_RETRY_TIMEOUT", "0")
     server = serving(lambda one, _: one.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 100_000))
     assert "the answer's head has no end" in refused(
         tmp_path, f"http://localhost:{server.port}/", "localhost", error=AgentError
@@ -383,7 +383,7 @@ def test_content_that_is_packed_for_the_way_is_refused(tmp_path: Path, serving: 
 def test_a_head_that_lies_is_held(
     tmp_path: Path, serving: Callable[..., Server], head: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "ATTEMPTS", 1)
+    monkeypatch.setenv("PROFILEAPP_RETRY_TIMEOUT", "0")
     server = serving(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n" + b"f" * 5000)
     with pytest.raises(ProfileappError) as caught:
         get(tmp_path, f"http://localhost:{server.port}/", "localhost")

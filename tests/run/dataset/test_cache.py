@@ -97,7 +97,10 @@ def test_what_came_once_is_not_got_again(tmp_path: Path, server: _Server) -> Non
     assert len(server.seen) == 1
 
 
-def test_a_download_goes_on_where_it_was_cut_off(tmp_path: Path, server: _Server) -> None:
+def test_a_download_goes_on_where_it_was_cut_off(
+    tmp_path: Path, server: _Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROFILEAPP_RETRY_TIMEOUT", "30")
     server.cut_after = [100_000, 70_000]
     assert get(a_cache(tmp_path), Dataset(url=server.url, sha256=SHA256)) == CONTENT
     assert server.seen == [None, "bytes=100000-", "bytes=170000-"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from profileapp.errors import StoreError
+from profileapp.retry import Patience, timeout_s_of
 
 if TYPE_CHECKING:
     from profileapp.config.load import Overlay
@@ -58,6 +60,11 @@ def open_store(db: str, *, write: bool) -> Database:
     """The database of `--db`. Raises StoreError without the store extra, and as `open_database` does."""
     if find_spec("sqlalchemy") is None or find_spec("alembic") is None:
         raise StoreError("the database needs the store extra: pip install 'profileapp[store]'")
-    from profileapp.store.database import open_database  # noqa: PLC0415
+    from profileapp.store.database import LostConnection, open_database  # noqa: PLC0415
 
-    return open_database(db, write=write)
+    patience = Patience(timeout_s_of(os.environ))
+    return patience.call(
+        lambda: open_database(db, write=write),
+        lambda text: click.echo(f"profileapp: {text}", err=True),
+        lambda error: isinstance(error, LostConnection),
+    )

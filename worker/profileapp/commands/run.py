@@ -237,7 +237,7 @@ def _run(request: _Request, outcome_file: OutcomeFile, no_report: bool, as_json:
                 "--command goes with --runtime process; the docker runtime runs the image's own entrypoint"
             )
         source = image_source(plan.image or "", image is not None, image_archive, build, out, login, stop)
-        chosen = docker_runtime(source, state, login)
+        chosen = docker_runtime(source, state, login, stop)
     session = Session(
         app=plan.app,
         runtime=chosen,

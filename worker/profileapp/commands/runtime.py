@@ -15,7 +15,7 @@ from profileapp.run.docker.registry_login import RegistryLogin
 from profileapp.run.process.environment_memory import hide_environment
 from profileapp.run.process.runtime import ProcessRuntime
 from profileapp.run.runtime import Runtime
-from profileapp.run.stop import Stop
+from profileapp.run.stop import Stop, patience_of
 
 if TYPE_CHECKING:
     from profileapp.run.docker.image_source import ImageSource
@@ -63,16 +63,16 @@ def image_source(
         raise ConfigError(
             "no image: give --image, --image-archive or --build, or namespace, name and version in the sage.yaml"
         )
-    return NamedImage(name, login)
+    return NamedImage(name, login, patience_of(stop, os.environ))
 
 
-def docker_runtime(source: ImageSource, state: State, login: RegistryLogin | None) -> Runtime:
+def docker_runtime(source: ImageSource, state: State, login: RegistryLogin | None, stop: Stop | None = None) -> Runtime:
     """Raises AgentError where no daemon answers."""
     from profileapp.run.docker.marks import Marks  # noqa: PLC0415
     from profileapp.run.docker.runtime import DockerRuntime  # noqa: PLC0415
 
     marks = Marks(owner(), state.folder, state.lock_path)
-    return DockerRuntime(source, marks, login)
+    return DockerRuntime(source, marks, login, patience_of(stop, os.environ) if stop else None)
 
 
 def runtime_to_sweep(name: str, state: State) -> Runtime:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from types import FrameType
+
+from profileapp.retry import Patience, timeout_s_of
+
+_POLL_S = 0.1
 
 
 class Wake:
@@ -44,6 +49,23 @@ class Stop:
 
 class StoppedError(Exception):
     """We were told to stop before anything was measured."""
+
+
+def patience_of(stop: Stop, environ: Mapping[str, str]) -> Patience:
+    """Patience of a run: who is told to stop waits no longer. It raises StoppedError then."""
+
+    def check() -> None:
+        if stop.signal:
+            raise StoppedError
+
+    def pause(seconds: float) -> None:
+        until_s = time.monotonic() + seconds
+        while time.monotonic() < until_s:
+            check()
+            time.sleep(min(_POLL_S, seconds))
+        check()
+
+    return Patience(timeout_s_of(environ), pause=pause, check=check)
 
 
 @contextmanager

@@ -17,13 +17,11 @@ from profileapp.errors import EmptyDatabaseError, StoreError
 from profileapp.model.text import printable
 from profileapp.store.migrate import HEAD, check_revision, revision_of, upgrade
 from profileapp.store.url import parse_url, shown
+from profileapp.transient import is_transient
 
 BUSY_TIMEOUT_S = 60.0
 """How long one waits for another that writes to the same SQLite file."""
 CONNECT_TIMEOUT_S = 10
-
-# Class 08: the connection; 40: a transaction that the server gave up (serialisation, deadlock); 57P: it shuts down.
-_PASSING_STATES = ("08", "40", "57P")
 
 
 class Database:
@@ -147,19 +145,16 @@ def _check_file(path: Path, name: str, *, write: bool) -> None:
 
 
 def _store_error(name: str, error: BaseException | None, *, broken: bool) -> StoreError:
-    kind = LostConnection if broken or _may_pass(error) else StoreError
+    kind = (
+        LostConnection
+        if broken or (error is not None and not isinstance(error, sqlite3.Error) and is_transient(error))
+        else StoreError
+    )
     return kind(f"{name}: {_reason(error)}")
 
 
 def _is_of_driver(error: BaseException) -> bool:
     return isinstance(error, sqlite3.Error) or type(error).__module__.startswith("psycopg")
-
-
-def _may_pass(error: BaseException | None) -> bool:
-    state = getattr(error, "sqlstate", None) or ""
-    # An OperationalError of psycopg's without a state is one of the connection itself.
-    is_lost = type(error).__module__.startswith("psycopg") and type(error).__name__ == "OperationalError" and not state
-    return is_lost or state.startswith(_PASSING_STATES)
 
 
 def _reason(error: BaseException | None) -> str:

@@ -19,6 +19,7 @@ from profileapp.model.series import Series
 from profileapp.model.table import FunctionRow, KernelRow
 from profileapp.model.text import printable
 from profileapp.record.reader import read_run
+from profileapp.retry import Patience
 from profileapp.store import schema
 from profileapp.store.database import Database, LostConnection
 from profileapp.store.remove import remove_run
@@ -59,24 +60,20 @@ def store_folder(
     can be stored, or its id is another run's, and StoreError where the database fails.
     """
     judged: JudgedRun | None = None
-    began, pause_s = time.monotonic(), 0.5
-    while True:
-        try:
-            if judged is None:
-                # Its samples need not be read to find that it is stored already.
-                known = _known_run(database, folder)
-                if known is not None:
-                    return known
-                judged = judge_folder(folder)
-                check_run(judged)
-            with database.transaction() as connection:
-                return _store(connection, judged)
-        except LostConnection as error:
-            if time.monotonic() - began + pause_s > patience_s:
-                raise
-            note(f"{error}; trying again in {pause_s:g} s")
-            sleep(pause_s)
-            pause_s = min(2 * pause_s, 8.0)
+
+    def store() -> Stored:
+        nonlocal judged
+        if judged is None:
+            # Its samples need not be read to find out that it is there.
+            known = _known_run(database, folder)
+            if known is not None:
+                return known
+            judged = judge_folder(folder)
+            check_run(judged)
+        with database.transaction() as connection:
+            return _store(connection, judged)
+
+    return Patience(patience_s, pause=sleep).call(store, note, lambda error: isinstance(error, LostConnection))
 
 
 def _known_run(database: Database, folder: Path) -> Stored | None:

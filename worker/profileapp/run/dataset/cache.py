@@ -22,6 +22,7 @@ from profileapp.errors import AgentError, DatasetError
 from profileapp.model.target import Dataset
 from profileapp.model.text import printable
 from profileapp.record.tree import remove_tree
+from profileapp.retry import timeout_s_of
 from profileapp.run.dataset.fetch import TIMEOUT_S, Terms, fetch, sha256_of, shown
 from profileapp.run.dataset.unpack import unpack
 from profileapp.run.net.reach import Reach
@@ -53,7 +54,7 @@ class DatasetCache:
     ) -> None:
         self._folder = folder
         self._limit_bytes = limit_bytes
-        self._terms = Terms(limit_bytes, reach or Reach(), timeout_s)
+        self._terms = Terms(limit_bytes, reach or Reach(), timeout_s, timeout_s_of(os.environ))
 
     @contextmanager
     def locked(self, dataset: Dataset, config_folder: Path, on_progress: OnProgress) -> Iterator[Path]:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from profileapp import retry
 from profileapp.errors import AgentError, DatasetError
 from profileapp.model.text import printable
 from profileapp.run.net.connection import IDLE_TIMEOUT_S
@@ -24,7 +25,8 @@ from profileapp.run.net.deadline import Deadline, TooLate, call
 from profileapp.run.net.http_get import Answer, InvalidSample, http_get
 from profileapp.run.net.reach import NotAllowed, Reach
 
-ATTEMPTS = 5
+PROGRESS_BYTES = 1024**2
+"""What came further by as much has all its time to be tried again."""
 CHUNK_BYTES = 64 * 1024
 LIBRARY_CHUNK_BYTES = 1024**2
 TIMEOUT_S = 3600.0
@@ -39,11 +41,15 @@ _Result = TypeVar("_Result")
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """On which terms datasets are got: from where, how much of each, and for how long."""
+    """On which terms datasets are got: from where, how much of each, and for how long.
+
+    `retry_timeout_s`: how long a server that breaks off is tried again.
+    """
 
     limit_bytes: int
     reach: Reach
     timeout_s: float = TIMEOUT_S
+    retry_timeout_s: float = retry.TIMEOUT_S
 
 
 class _Interrupted(Exception):
@@ -70,21 +76,36 @@ def fetch(url: str, path: Path, terms: Terms, on_progress: OnProgress) -> None:
     """
     progress = _Progress(path, on_progress)
     deadline = Deadline(terms.timeout_s, progress.tick)
-    for attempt in range(1, ATTEMPTS + 1):
+    attempts = retry.Patience(terms.retry_timeout_s, pause=deadline.pause).begin(
+        lambda _: None, lambda error: isinstance(error, _Interrupted)
+    )
+    was_done = progress.done
+    while True:
         try:
             _fetch_rest(url, path, terms, progress, deadline)
         except (NotAllowed, InvalidSample) as error:
             raise DatasetError(f"dataset {shown(url)} {error}") from error
         except TooLate as error:
-            raise AgentError(
-                f"dataset {shown(url)} was not here within {terms.timeout_s:g} s; what came is kept, and the next run "
-                f"goes on from there (or set {TIMEOUT_VARIABLE} on the agent)"
-            ) from error
+            raise _too_late(url, terms) from error
         except _Interrupted as error:
-            if attempt == ATTEMPTS:
+            if progress.done - was_done >= PROGRESS_BYTES:
+                was_done = progress.done
+                attempts.progressed()
+            try:
+                attempts.failed(error)
+            except TooLate as late:
+                raise _too_late(url, terms) from late
+            except _Interrupted:
                 raise AgentError(f"dataset {shown(url)} cannot be reached ({error})") from error
         else:
             return
+
+
+def _too_late(url: str, terms: Terms) -> AgentError:
+    return AgentError(
+        f"dataset {shown(url)} was not here within {terms.timeout_s:g} s; what came is kept, and the next run "
+        f"goes on from there (or set {TIMEOUT_VARIABLE} on the agent)"
+    )
 
 
 def sha256_of(path: Path, tick: Callable[[], None] = lambda: None) -> str:

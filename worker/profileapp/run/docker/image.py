@@ -13,9 +13,11 @@ from docker.utils import parse_repository_tag
 
 from profileapp.errors import AgentError, ImageError
 from profileapp.model.text import printable
+from profileapp.retry import Patience
 from profileapp.run.docker.registry_login import RegistryLogin
 from profileapp.run.mask import Mask
 from profileapp.run.progress import Progress
+from profileapp.transient import is_transient
 
 GONE = (DockerException, requests.exceptions.RequestException, OSError)
 """What the daemon's client raises where there is no daemon any more, or it refuses."""
@@ -24,16 +26,35 @@ GONE = (DockerException, requests.exceptions.RequestException, OSError)
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386", "ppc64le": "ppc64le"}
 
 
+class _NotPulled(Exception):
+    """What the daemon says in the middle of a pull, masked."""
+
+
 def get_image(
-    api: docker.APIClient, name: str, machine: str, progress: Progress, login: RegistryLogin | None = None
+    api: docker.APIClient,
+    name: str,
+    machine: str,
+    progress: Progress,
+    login: RegistryLogin | None = None,
+    patience: Patience | None = None,
 ) -> dict[str, Any]:
     """What the daemon tells of an image, which is pulled where it is not here. `machine` is what `uname -m` says.
 
-    Raises ImageError where it cannot be had or is made for another architecture, AgentError where the daemon fails.
+    What passes by itself is tried again with `patience`. Raises ImageError where the image cannot be had or is made for
+    another architecture, AgentError where the daemon fails, or the network did to the end.
     """
     shown = show_image(name)
+    patience = patience or Patience(0)
+    mask = Mask(login.secrets if login else ())
     try:
-        found = _find(api, name, shown) or _pull(api, name, shown, progress, login)
+        found = _find(api, name, shown)
+        if found is None:
+            found = _pull(api, name, progress, login, patience)
+    except (_NotPulled, APIError) as error:
+        text = f"image {shown} is not here and cannot be pulled ({one_line(error, mask)})"
+        if is_transient(error):
+            raise AgentError(f"{text}; its registry was tried again for {patience.timeout_s:g} s") from error
+        raise ImageError(f"{text}; build it on this agent, or name one that its registry has") from error
     except GONE as error:
         raise AgentError(f"image {shown}: the daemon cannot get it ({one_line(error)})") from error
     return checked(found, shown, machine)
@@ -116,28 +137,27 @@ def _auth(name: str, login: RegistryLogin | None) -> dict[str, str] | None:
 
 
 def _pull(
-    api: docker.APIClient, name: str, shown: str, progress: Progress, login: RegistryLogin | None
+    api: docker.APIClient, name: str, progress: Progress, login: RegistryLogin | None, patience: Patience
 ) -> dict[str, Any]:
+    """Raises _NotPulled, and as the daemon's client does."""
     repository, tag = parse_repository_tag(name)
-    layers: dict[str, tuple[int, int]] = {}
     mask = Mask(login.secrets if login else ())
-    try:
+
+    def pull() -> dict[str, Any]:
+        layers: dict[str, tuple[int, int]] = {}
         for event in cast(
             "Iterator[dict[str, Any]]",
             api.pull(repository, tag=tag or "latest", stream=True, decode=True, auth_config=_auth(name, login)),
         ):
+            patience.check()
             if "error" in event:
-                raise ImageError(
-                    f"image {shown} is not here and cannot be pulled: {short(mask.text(str(event['error'])))}"
-                )
+                raise _NotPulled(short(mask.text(str(event["error"]))))
             detail = event.get("progressDetail") or {}
             if event.get("id") and detail.get("total"):
                 layers[event["id"]] = int(detail.get("current", 0)), int(detail["total"])
                 done = sum(current for current, _ in layers.values())
                 progress.pulling(name, done, sum(total for _, total in layers.values()))
         return _inspect(api, name)
-    except APIError as error:
-        raise ImageError(
-            f"image {shown} is not here and cannot be pulled ({one_line(error, mask)}); "
-            "build it on this agent, or name one that its registry has"
-        ) from error
+
+    # What is here of the layers stays: the daemon goes on from there.
+    return patience.call(pull, lambda text: progress.note(f"image {show_image(name)}: {short(mask.text(text))}"))

@@ -13,6 +13,7 @@ from docker.errors import APIError
 from profileapp.errors import AgentError, ImageError
 from profileapp.model.text import printable
 from profileapp.record.files import open_regular
+from profileapp.retry import Patience
 from profileapp.run.agent.state import LiveRun
 from profileapp.run.docker.image import ARCHITECTURES, GONE, checked, get_image, one_line, short, show_image
 from profileapp.run.docker.image_archive import ArchivedImage, BadArchive, read_archive, rewritten
@@ -40,14 +41,15 @@ class ImageSource(Protocol):
 class NamedImage:
     """The one of that name that is here, or else its registry's."""
 
-    def __init__(self, name: str, login: RegistryLogin | None) -> None:
+    def __init__(self, name: str, login: RegistryLogin | None, patience: Patience | None = None) -> None:
         self.name = name
         self._login = login
+        self._patience = patience
 
     def get(
         self, api: docker.APIClient, machine: str, live: LiveRun, progress: Progress, own_name: str
     ) -> dict[str, Any]:
-        return get_image(api, self.name, machine, progress, self._login)
+        return get_image(api, self.name, machine, progress, self._login, self._patience)
 
 
 class SavedImage:

@@ -17,6 +17,7 @@ from docker.types import Ulimit
 from profileapp.errors import AgentError
 from profileapp.model.run import Image
 from profileapp.model.text import printable
+from profileapp.retry import Patience
 from profileapp.run.agent.ownership import life_of
 from profileapp.run.agent.run_processes import kill_run_processes
 from profileapp.run.agent.state import LiveRun
@@ -51,7 +52,13 @@ class DockerRuntime:
     contained = True
     command: tuple[str, ...] = ()
 
-    def __init__(self, source: ImageSource, marks: Marks, login: RegistryLogin | None = None) -> None:
+    def __init__(
+        self,
+        source: ImageSource,
+        marks: Marks,
+        login: RegistryLogin | None = None,
+        patience: Patience | None = None,
+    ) -> None:
         self.image: Image | None = None
         self._image_id = ""
         self._config: dict[str, Any] = {}
@@ -63,7 +70,7 @@ class DockerRuntime:
             str(self._info.get("CgroupDriver") or ""),
             is_local=_daemon_is_here(os.environ) and not _is_rootless(self._info),
         )
-        self._service_images = ServiceImages(self._api, self._info.get("Architecture", ""), login)
+        self._service_images = ServiceImages(self._api, self._info.get("Architecture", ""), login, patience)
 
     @property
     def version(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import docker
 
 from profileapp.errors import AgentError
+from profileapp.retry import Patience
 from profileapp.run.docker.image import GONE, get_image, one_line
 from profileapp.run.docker.registry_login import RegistryLogin
 from profileapp.run.docker.run_images import import_empty
@@ -16,10 +17,13 @@ from profileapp.run.progress import Progress
 class ServiceImages:
     """Ids by the names that a sage.yaml gives. `machine` is the architecture that the daemon names as its own."""
 
-    def __init__(self, api: docker.APIClient, machine: str, login: RegistryLogin | None) -> None:
+    def __init__(
+        self, api: docker.APIClient, machine: str, login: RegistryLogin | None, patience: Patience | None = None
+    ) -> None:
         self._api = api
         self._machine = machine
         self._login = login
+        self._patience = patience
         self._ids: dict[str, str] = {}
         self._labels: Mapping[str, str] = {}
         self._empty_id = ""
@@ -31,7 +35,8 @@ class ServiceImages:
     def get(self, name: str, progress: Progress) -> None:
         """Gets the image of a service to the daemon. Raises ImageError or AgentError."""
         if name not in self._ids:
-            self._ids[name] = str(get_image(self._api, name, self._machine, progress, self._login)["Id"])
+            found = get_image(self._api, name, self._machine, progress, self._login, self._patience)
+            self._ids[name] = str(found["Id"])
 
     def id_of(self, name: str) -> str:
         """The id of one that `get` got: whatever its name is given to meanwhile."""

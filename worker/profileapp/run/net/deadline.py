@@ -37,6 +37,14 @@ class Deadline:
             raise TooLate(self.timeout_s)
         return left_s
 
+    def pause(self, seconds: float) -> None:
+        """Waits. Raises TooLate, and whatever `tick` does, at once."""
+        until_s = time.monotonic() + seconds
+        self.check()
+        while (left_s := until_s - time.monotonic()) > 0:
+            time.sleep(min(POLL_S, left_s))
+            self.check()
+
     def within(self, timeout_s: float) -> Deadline:
         """A deadline of `timeout_s` from now, and no later than this one."""
         return Deadline(min(timeout_s, max(0.0, self._until_s - time.monotonic())), self._tick)
