@@ -32,7 +32,7 @@ plan)
     [ "$PROFILEAPP_RUNTIME" = docker ] || files='**'
     [ -z "${FAKE_DATASET:-}" ] || files="$files\",\"$FAKE_DATASET/**"
     printf '{"version":1,"app":{"name":"app"},"files":["%s"],"targets":[' "$files"
-    comma= groups=
+    comma='' groups=''
     for target in $FAKE_TARGETS; do
         name=${target%%:*} rest=${target#*:}
         printf '%s{"name":"%s"}' "$comma" "$name"
