@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -13,12 +14,12 @@ from msgspec import UNSET, UnsetType
 from profileapp.config.document import DataPath
 from profileapp.config.issue import ConfigIssue, raise_issues
 from profileapp.config.load import SageYaml
-from profileapp.config.schema import Args, CoolDown, DatasetSection, Env, Secrets, TargetSection
+from profileapp.config.schema import Args, CoolDown, DatasetSection, Defaults, Env, Secrets, TargetSection
 from profileapp.config.validate import did_you_mean, show
 from profileapp.errors import ConfigError
 from profileapp.model.budget import parse_budget
 from profileapp.model.quantity import parse_temperature_c
-from profileapp.model.target import SECRET_PREFIX, App, Dataset, Plan, Secret, Service, Target
+from profileapp.model.target import SECRET_PREFIX, App, Dataset, FunctionClock, OnTimeout, Plan, Secret, Service, Target
 from profileapp.plan.dataset import ant_patterns, check_dataset, check_url, is_archive
 from profileapp.plan.duration import duration_s
 from profileapp.plan.names import RESERVED, derived_name, first_free, slug, with_suffix
@@ -32,6 +33,34 @@ ARGUMENT_LIMIT_BYTES = 128 * 1024 - 1
 """What Linux takes as one argument, or as one variable with its name. Source: execve(2)."""
 
 _DEFAULT = Target("")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Key(Generic[T]):
+    """A key of a target that `defaults` may have too: its name, how it is read, and what it is where neither has it."""
+
+    name: str
+    of: Callable[[Defaults], T | UnsetType]
+    default: T
+
+
+_AGENT: _Key[str | list[str]] = _Key("agent", lambda scope: scope.agent, "")
+_DATASET: _Key[str | DatasetSection | None] = _Key("dataset", lambda scope: scope.dataset, None)
+_INTERNET: _Key[bool | None] = _Key("internet", lambda scope: scope.internet, _DEFAULT.internet)
+_TIMEOUT: _Key[float | str] = _Key("timeout", lambda scope: scope.timeout, _DEFAULT.timeout_s)
+_ON_TIMEOUT: _Key[OnTimeout] = _Key("on-timeout", lambda scope: scope.on_timeout, _DEFAULT.on_timeout)
+_GRACE: _Key[float | str] = _Key("grace", lambda scope: scope.grace, _DEFAULT.grace_s)
+_WARMUP: _Key[float | str] = _Key("warmup", lambda scope: scope.warmup, _DEFAULT.warmup_s)
+_COOL_DOWN: _Key[str | float | CoolDown | None] = _Key("cool-down", lambda scope: scope.cool_down, None)
+_REPEAT: _Key[int] = _Key("repeat", lambda scope: scope.repeat, _DEFAULT.repeat)
+_INTERVAL: _Key[float | str] = _Key("interval", lambda scope: scope.interval, _DEFAULT.interval_s)
+_METRICS: _Key[Sequence[str] | None] = _Key("metrics", lambda scope: scope.metrics, None)
+_FUNCTION_CLOCK: _Key[FunctionClock] = _Key(
+    "function-clock", lambda scope: scope.function_clock, _DEFAULT.function_clock
+)
+_NATIVE_FRAMES: _Key[bool] = _Key("native-frames", lambda scope: scope.native_frames, _DEFAULT.native_frames)
 
 
 def make_plan(sage: SageYaml, image: str | None) -> Plan:
@@ -95,7 +124,7 @@ class _Expansion:
 
     def _expand(self, index: int, section: TargetSection) -> list[Target]:
         args = self._args(("targets", index, "args"), section.args)
-        where, agents = self._given(index, section, "agent", "")
+        where, agents = self._given(index, section, _AGENT)
         labels = [agents] if isinstance(agents, str) else agents
         if not labels:
             self._report_issue(where, "is an empty list; leave it out to run on any agent")
@@ -113,17 +142,18 @@ class _Expansion:
         return targets
 
     def _target(self, index: int, section: TargetSection, name: str, args: tuple[str, ...], agent: str) -> Target:
-        metrics_at, metrics = self._given(index, section, "metrics", UNSET)
-        if metrics is UNSET:
+        metrics_at, metrics = self._given(index, section, _METRICS)
+        if metrics is None:
             metrics_at = ("metrics",)
-            metrics = self._profiling.metrics if self._profiling.metrics is not UNSET else ["system", "container"]
+            shared = self._profiling.metrics
+            metrics = ["system", "container"] if isinstance(shared, UnsetType) else shared
         if len(set(metrics)) < len(metrics):
             self._report_issue(metrics_at, "names a metric twice")
-        timeout_s = self._duration(index, section, "timeout", _DEFAULT.timeout_s)
-        warmup_s = self._duration(index, section, "warmup", _DEFAULT.warmup_s)
+        timeout_s = self._duration(index, section, _TIMEOUT)
+        warmup_s = self._duration(index, section, _WARMUP)
         if timeout_s and warmup_s >= timeout_s:
             self._report_issue(
-                self._given(index, section, "warmup", 0)[0],
+                self._given(index, section, _WARMUP)[0],
                 f"lasts {warmup_s:g} s, so nothing is left to measure of the timeout's {timeout_s:g} s",
             )
         cool_below_c, cool_timeout_s = self._cool_down(index, section)
@@ -135,23 +165,23 @@ class _Expansion:
             secrets=self._secrets(index, section),
             dataset=self._dataset(index, section),
             services=self._services(index, section),
-            internet=self._given(index, section, "internet", _DEFAULT.internet)[1],
+            internet=self._given(index, section, _INTERNET)[1],
             timeout_s=timeout_s,
-            on_timeout=self._given(index, section, "on_timeout", _DEFAULT.on_timeout)[1],
-            grace_s=self._duration(index, section, "grace", _DEFAULT.grace_s),
+            on_timeout=self._given(index, section, _ON_TIMEOUT)[1],
+            grace_s=self._duration(index, section, _GRACE),
             warmup_s=warmup_s,
             cool_below_c=cool_below_c,
             cool_timeout_s=cool_timeout_s,
-            repeat=self._given(index, section, "repeat", _DEFAULT.repeat)[1],
+            repeat=self._given(index, section, _REPEAT)[1],
             interval_s=self._interval(index, section),
             metrics=tuple(dict.fromkeys(metrics)),
-            function_clock=self._given(index, section, "function_clock", _DEFAULT.function_clock)[1],
-            native_frames=self._given(index, section, "native_frames", _DEFAULT.native_frames)[1],
+            function_clock=self._given(index, section, _FUNCTION_CLOCK)[1],
+            native_frames=self._given(index, section, _NATIVE_FRAMES)[1],
             budgets=self._budgets(index, section),
         )
 
     def _cool_down(self, index: int, section: TargetSection) -> tuple[float | None, float]:
-        where, given = self._given(index, section, "cool_down", None)
+        where, given = self._given(index, section, _COOL_DOWN)
         if given is None:
             return None, _DEFAULT.cool_timeout_s
         if not isinstance(given, CoolDown):
@@ -235,7 +265,7 @@ class _Expansion:
         return expand_services([(where, given) for where, given in lists if not isinstance(given, UnsetType)], parts)
 
     def _dataset(self, index: int, section: TargetSection) -> str | Dataset | None:
-        where, given = self._given(index, section, "dataset", None)
+        where, given = self._given(index, section, _DATASET)
         return self._one_dataset(where, given) if given is not None else None
 
     def _one_dataset(self, where: DataPath, given: str | DatasetSection) -> str | Dataset:
@@ -267,26 +297,27 @@ class _Expansion:
         return budgets
 
     def _interval(self, index: int, section: TargetSection) -> float:
-        interval_s = self._duration(index, section, "interval", _DEFAULT.interval_s)
+        interval_s = self._duration(index, section, _INTERVAL)
         if not INTERVAL_MIN_S <= interval_s <= INTERVAL_MAX_S:
-            where = self._given(index, section, "interval", 0)[0]
+            where = self._given(index, section, _INTERVAL)[0]
             self._report_issue(where, f"is {interval_s:g} s, but must be from 10ms to 10m")
         return interval_s
 
-    def _duration(self, index: int, section: TargetSection, key: str, default: float) -> float:
-        where, value = self._given(index, section, key, default)
+    def _duration(self, index: int, section: TargetSection, key: _Key[float | str]) -> float:
+        where, value = self._given(index, section, key)
         return duration_s(where, value, self._report_issue)
 
-    def _defaults_scope(self) -> tuple[DataPath, Any]:
+    def _defaults_scope(self) -> tuple[DataPath, Defaults | None]:
         defaults = self._profiling.defaults
         return ("defaults",), None if isinstance(defaults, UnsetType) else defaults
 
-    def _given(self, index: int, section: TargetSection, key: str, default: Any) -> tuple[DataPath, Any]:
-        """The path and value of a key: from the target, else from the defaults, else `default`."""
+    def _given(self, index: int, section: TargetSection, key: _Key[T]) -> tuple[DataPath, T]:
+        """The path and value of a key: from the target, else from the defaults, else its default."""
         for where, scope in ((("targets", index), section), self._defaults_scope()):
-            if scope is not None and getattr(scope, key) is not UNSET:
-                return (*where, key.replace("_", "-")), getattr(scope, key)
-        return ("targets", index), default
+            value = UNSET if scope is None else key.of(scope)
+            if not isinstance(value, UnsetType):
+                return (*where, key.name), value
+        return ("targets", index), key.default
 
     def _report_issue(self, path: DataPath, text: str, *, of_key: bool = False) -> None:
         issue = ConfigIssue(("profiling", *path), text, of_key)
