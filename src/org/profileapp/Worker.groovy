@@ -54,8 +54,8 @@ class Worker implements Serializable {
             config.config = 'profileapp-merged.yaml'
         }
         def together = config.interleave ? '1' : '0'
-        def more = ['PROFILEAPP_TARGETS=' + config.targets.join('\n'), 'PROFILEAPP_IMAGE_ARCHIVE=' + config.imageArchive,
-            'PROFILEAPP_BUILD=' + config.build, 'PROFILEAPP_WORKSPACE=' + script.env.WORKSPACE,
+        def more = ['PROFILEAPP_TARGETS=' + config.targets.join('\n'),
+            'PROFILEAPP_IMAGE_ARCHIVE=' + config.imageArchive, 'PROFILEAPP_BUILD=' + config.build, 'PROFILEAPP_WORKSPACE=' + script.env.WORKSPACE,
             'PROFILEAPP_PLAN_AGENT=' + config.agent, 'PROFILEAPP_PLAN_GROUP_BY_AGENT=' + together]
         within(folder, more) {
             credentials.within([]) {
