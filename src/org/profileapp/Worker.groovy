@@ -53,10 +53,10 @@ class Worker implements Serializable {
             // All agents go by this file: they need no database.
             config.config = 'profileapp-merged.yaml'
         }
-        def together = config.interleave ? '1' : '0'
         def more = ['PROFILEAPP_TARGETS=' + config.targets.join('\n'),
-            'PROFILEAPP_IMAGE_ARCHIVE=' + config.imageArchive, 'PROFILEAPP_BUILD=' + config.build, 'PROFILEAPP_WORKSPACE=' + script.env.WORKSPACE,
-            'PROFILEAPP_PLAN_AGENT=' + config.agent, 'PROFILEAPP_PLAN_GROUP_BY_AGENT=' + together]
+            'PROFILEAPP_IMAGE_ARCHIVE=' + config.imageArchive, 'PROFILEAPP_BUILD=' + config.build,
+            'PROFILEAPP_WORKSPACE=' + script.env.WORKSPACE, 'PROFILEAPP_PLAN_AGENT=' + config.agent,
+            'PROFILEAPP_PLAN_GROUP_BY_AGENT=' + (config.interleave ? '1' : '0')]
         within(folder, more) {
             credentials.within([]) {
                 plan = Plan.parse(script.sh(label: 'profileapp plan', encoding: 'UTF-8', returnStdout: true,
