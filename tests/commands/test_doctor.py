@@ -30,7 +30,7 @@ def test_every_metric_is_looked_for(tmp_path: Path) -> None:
     done = profileapp("doctor", cwd=tmp_path, **NOWHERE)
     assert done.returncode == 4, "without a daemon no container can be run"
     assert not done.stderr
-    for word in ("docker", "system", "psutil", "gpu-summary kernels", "PROFILEAPP_NSYS", "not to be had here: "):
+    for word in ("docker", "system", "psutil", "gpu-summary kernels", "PROFILEAPP_NSYS", "unavailable here: "):
         assert word in done.stdout
     assert max(map(len, done.stdout.splitlines())) > 80, "lines are not folded where nobody looks at a terminal"
 
@@ -39,10 +39,10 @@ def test_every_metric_is_looked_for(tmp_path: Path) -> None:
 def test_where_a_container_can_be_run(tmp_path: Path, docker_client: object) -> None:
     done = profileapp("doctor", "--metric", "system", cwd=tmp_path)
     assert done.returncode == 0
-    assert "every metric can be had here" in done.stdout
+    assert "every metric is available here" in done.stdout
     missing = profileapp("doctor", "--metric", "tau", cwd=tmp_path, PATH="/usr/bin:/bin")
     assert missing.returncode == 4
-    assert "not to be had here: tau" in missing.stdout
+    assert "unavailable here: tau" in missing.stdout
 
 
 def test_for_machines(tmp_path: Path) -> None:

@@ -42,13 +42,13 @@ Examples:
   profileapp baseline profile/ --branch main
   profileapp baseline profile/ --branch main --db postgresql://ann@db.example/profiles
   profileapp baseline profile/ --against builds/
-  profileapp baseline profile/ --branch main --since 2026-11-24    # since a change that was meant
+  profileapp baseline profile/ --branch main --since 2026-11-24    # since an intended change
 
 \b
 Exit codes: 0 nothing is worse, 1 something is worse.
 """
 JUDGED = (*GOOD, "worse")
-"""Verdicts of runs whose numbers are held against earlier ones: those that came to their end."""
+"""Verdicts of runs whose numbers are compared with earlier ones: those that ran to completion."""
 _STYLES = {"worse": "red", "better": "green", "changed": "yellow", "not enough data": "dim"}
 
 Find = Callable[[Run], Sequence[Run]]
@@ -66,7 +66,10 @@ class BaselineReport(msgspec.Struct, frozen=True):
 @click.command("baseline", epilog=_EPILOG)
 @click.argument("folder", metavar="DIR", type=WrittenFolder(file_okay=True))
 @click.option(
-    "--branch", envvar="PROFILEAPP_BASELINE", default="", help="Earlier runs of this branch; left out, of all."
+    "--branch",
+    envvar="PROFILEAPP_BASELINE",
+    default="",
+    help="Compare with runs of this branch. Default: of all branches.",
 )
 @click.option(
     "--against",
@@ -75,18 +78,18 @@ class BaselineReport(msgspec.Struct, frozen=True):
     cls=LinesOption,
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Earlier runs in this folder, such as the archived artifacts of builds, in place of the database's.",
+    help="Compare with the runs in this folder, such as archived build artifacts, instead of the database.",
 )
 @click.option(
     "--since",
     envvar="PROFILEAPP_SINCE",
     default="",
     metavar="WHEN",
-    help="Earlier runs from then on alone, after a change that was meant: 2026-11-24, 30d.",
+    help="Compare only with runs since then, after an intended change: 2026-11-24, 30d.",
 )
 @on_budget_option
 @db_option
-@click.option("--json", "as_json", is_flag=True, help="A line of JSON instead of a table.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON instead of a table.")
 def command(
     folder: Path, branch: str, against: tuple[Path, ...], since: str, on_budget: Effect, db: str, as_json: bool
 ) -> int:

@@ -35,15 +35,15 @@ _BAR_FULL = 0.5
 @click.command("compare", epilog=_EPILOG)
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
-@click.option("--metric", default="", help="A series, with a statistic or the mean; left out, the headline numbers.")
+@click.option("--metric", default="", help="A series, with a statistic (default: mean). Default: the headline numbers.")
 @click.option("--app", default="", help="Only runs of this app.")
-@click.option("--html", type=WrittenFolder(), metavar="DIR", help="Make a page in DIR.")
+@click.option("--html", type=WrittenFolder(), metavar="DIR", help="Write a page into DIR.")
 @db_option
-@click.option("--json", "as_json", is_flag=True, help="A line of JSON instead of text.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON instead of text.")
 def command(first: str, second: str, metric: str, app: str, html: Path | None, db: str, as_json: bool) -> None:
     """Compare A with B. Each is a folder of runs, or in the database a run's id, JOB#NUMBER, a commit or a branch.
 
-    Of several runs of a target on one kind of device the mean stands, with their standard deviation.
+    For several runs of a target on one kind of device, shows the mean and the standard deviation.
     """
     found = compare(_measured(first, app, db), _measured(second, app, db), metric)
     if not found:

@@ -36,11 +36,11 @@ Examples:
 
 @click.group("config", epilog=_EPILOG)
 def command() -> None:
-    """Keep configurations in the database: a profiling: section, in whole or in part, to lay over a sage.yaml."""
+    """Keep configurations in the database: a profiling: section, complete or partial, to merge into a sage.yaml."""
 
 
 def _json_option(function: Command) -> Command:
-    return click.option("--json", "as_json", is_flag=True, help="A line of JSON instead of text.")(function)
+    return click.option("--json", "as_json", is_flag=True, help="Print one line of JSON instead of text.")(function)
 
 
 @command.command("save")
@@ -79,7 +79,7 @@ def _list(prefix: str, db: str, as_json: bool) -> None:
 
 @command.command("show")
 @click.argument("name", metavar="OWNER/APP/NAME")
-@click.option("--version", type=click.IntRange(1), help="Left out: the last one.")
+@click.option("--version", type=click.IntRange(1), help="Default: the latest.")
 @click.option("--versions", "all_versions", is_flag=True, help="List all versions, with who saved them and when.")
 @db_option
 @_json_option
@@ -100,8 +100,8 @@ def _show(name: str, version: int | None, all_versions: bool, db: str, as_json: 
 
 @command.command("diff")
 @click.argument("name", metavar="OWNER/APP/NAME")
-@click.option("--from", "first", type=click.IntRange(1), help="A version. Left out: the one before the last.")
-@click.option("--to", "second", type=click.IntRange(1), help="A version. Left out: the last one.")
+@click.option("--from", "first", type=click.IntRange(1), help="A version. Default: the one before the latest.")
+@click.option("--to", "second", type=click.IntRange(1), help="A version. Default: the latest.")
 @db_option
 @_json_option
 def _diff(name: str, first: int | None, second: int | None, db: str, as_json: bool) -> None:

@@ -40,7 +40,7 @@ def saved_option(command: Command) -> Command:
         "saved",
         default="",
         metavar="OWNER/APP/NAME",
-        help="Lay this saved configuration of the database over the file.",
+        help="Merge this saved configuration from the database into the file.",
     )(command)
 
 

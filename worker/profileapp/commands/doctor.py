@@ -31,8 +31,8 @@ _SIGNS = {"used": ("✔", "green"), "in reserve": ("·", "dim"), "not to be had"
     "doctor",
     epilog="\b\nExamples:\n  profileapp doctor\n  profileapp doctor --metric system --metric energy\n"
     "  profileapp doctor --json\n\n\b\n"
-    "Exit codes: 0 all that was asked for can be had, 4 a container cannot be run, or a metric\n"
-    "that was named cannot be measured.",
+    "Exit codes: 0 everything requested is available, 4 no container can run, or a requested metric\n"
+    "is unavailable.",
 )
 @click.option(
     "--metric",
@@ -40,11 +40,11 @@ _SIGNS = {"used": ("✔", "green"), "in reserve": ("·", "dim"), "not to be had"
     multiple=True,
     cls=LinesOption,
     type=click.Choice(list(METRICS)),
-    help="Only this metric; may be given again. Left out: every metric.",
+    help="Only this metric; repeatable. Default: every metric.",
 )
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(metrics: tuple[str, ...], as_json: bool) -> int:
-    """Say which metrics this agent can give, from which source and how fast, and what is missing for the others."""
+    """Report which metrics this agent supports, from which source and how fast, and what is missing for the others."""
     with make_progress(sys.stderr) as progress:
         looking = progress.waiting if sys.stderr.isatty() else _ignore
         found = check_metrics(metrics or tuple(METRICS), sources, looking)
@@ -107,7 +107,7 @@ def _show(checkup: Checkup) -> None:
         console.print(f"{before}  {escape(printable(text, 400))}".rstrip())
     missing = [each.title for each in checkup.metrics if not each.available]
     console.print()
-    console.print(f"not to be had here: {', '.join(missing)}" if missing else "every metric can be had here")
+    console.print(f"unavailable here: {', '.join(missing)}" if missing else "every metric is available here")
 
 
 def _rows(metric: MetricCheck) -> list[tuple[str, str, str, str]]:

@@ -9,7 +9,7 @@ import click
 
 
 class LinesOption(click.Option):
-    """An option that may be given again; in its variable each line is a value, whatever is in it."""
+    """A repeatable option; each line of its variable is a value."""
 
     def value_from_envvar(self, ctx: click.Context) -> Any:
         text = self.resolve_envvar_value(ctx)
@@ -19,7 +19,7 @@ class LinesOption(click.Option):
 def name_variables(command: click.Command, prefix: str) -> click.Command:
     """Gives every option and argument of a command, and of its subcommands, the variable `prefix_NAME`.
 
-    It comes before a variable that several commands share. Arguments that may be given again have none.
+    It comes before a variable that several commands share. Repeatable arguments have none.
     """
     if isinstance(command, click.Group):
         for name, one in command.commands.items():
@@ -31,9 +31,9 @@ def name_variables(command: click.Command, prefix: str) -> click.Command:
         shared = [param.envvar] if isinstance(param.envvar, str) else list(param.envvar or ())
         param.envvar = [own, *(each for each in shared if each != own)]
     example = next((param for param in named if isinstance(param, click.Option) and not param.is_flag), named[-1])
-    text = f"Options by variables too: {_title_of(example)} is {_own_variable(example)}"
+    text = f"Options from the environment: {_title_of(example)} is {_own_variable(example)}"
     if any(isinstance(param, LinesOption) for param in named):
-        text += ", with a line for each value of those that may be given again"
+        text += "; the variable of a repeatable option holds one value per line"
     command.epilog = f"{command.epilog or ''}\n\n{text}."
     return command
 

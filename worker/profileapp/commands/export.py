@@ -28,13 +28,17 @@ _FORMATS: dict[str, Format] = {".csv": "csv", ".ndjson": "sage", ".json": "sage"
 @click.command("export", epilog=_EPILOG)
 @db_option
 @selection_options
-@click.option("--series", default="", metavar="NAME", help="Only this series; NAME. means all that begin so.")
-@click.option("--format", "form", type=click.Choice(["csv", "sage", "parquet"]), help="Left out: by the file's name.")
+@click.option(
+    "--series", default="", metavar="NAME", help="Only this series; NAME. (with a dot) selects all that start with it."
+)
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "sage", "parquet"]), help="Default: from the file's extension."
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="The file. Left out: standard output.",
+    help="The file. Default: standard output.",
 )
 @click.option("--json", "as_json", is_flag=True, help="End with a line of JSON instead of text; needs --out.")
 def command(

@@ -30,11 +30,13 @@ Examples:
 @click.option("--target", default="", help="Only this target.")
 @click.option("--branch", default="", help="Only runs of this branch.")
 @click.option("--since", default="", metavar="WHEN", help="Only runs since then: 30d, 12h, 2026-11-01.")
-@click.option("--last", type=click.IntRange(1, 20_000), default=20_000, show_default=True, help="At most so many runs.")
-@click.option("--no-changes", is_flag=True, help="Do not look for changes of level.")
-@click.option("--html", type=WrittenFolder(), metavar="DIR", help="Make a page in DIR.")
+@click.option(
+    "--last", type=click.IntRange(1, 20_000), default=20_000, show_default=True, help="At most this many runs."
+)
+@click.option("--no-changes", is_flag=True, help="Do not detect level shifts.")
+@click.option("--html", type=WrittenFolder(), metavar="DIR", help="Write a page into DIR.")
 @db_option
-@click.option("--json", "as_json", is_flag=True, help="A line of JSON instead of text.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON instead of text.")
 def command(
     app: str,
     metric: str,
@@ -47,7 +49,7 @@ def command(
     db: str,
     as_json: bool,
 ) -> None:
-    """Show how the numbers of APP went over its runs: a line for each target, kind of device and metric."""
+    """Show how the numbers of APP developed over its runs: one line per target, kind of device and metric."""
     database = open_store(db, write=False)
     from profileapp.store.history import trends  # noqa: PLC0415
 

@@ -18,17 +18,17 @@ from profileapp.errors import ExitCode, ProfileappError
 _COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("profileapp.commands.plan", "Show what a sage.yaml would run; runs nothing."),
     "run": ("profileapp.commands.run", "Run and measure the targets of a sage.yaml."),
-    "report": ("profileapp.commands.report", "Make the report of what was measured."),
-    "store": ("profileapp.commands.store", "Store what was measured in a database."),
-    "history": ("profileapp.commands.history", "Show numbers of an app over its runs, and where they changed."),
+    "report": ("profileapp.commands.report", "Generate the report from recorded runs."),
+    "store": ("profileapp.commands.store", "Store runs in a database."),
+    "history": ("profileapp.commands.history", "Show how an app's numbers developed, and where they changed."),
     "compare": ("profileapp.commands.compare", "Compare two runs, folders, builds or commits."),
-    "baseline": ("profileapp.commands.baseline", "Hold runs against earlier ones: worse, or only noise?"),
-    "export": ("profileapp.commands.export", "Write samples of the database as CSV, JSON lines or Parquet."),
-    "prune": ("profileapp.commands.prune", "Thin or remove what is old in the database."),
-    "config": ("profileapp.commands.config", "Keep configurations in the database."),
-    "doctor": ("profileapp.commands.doctor", "Say what this agent can measure, and what is missing."),
+    "baseline": ("profileapp.commands.baseline", "Compare runs with earlier ones: a regression, or noise?"),
+    "export": ("profileapp.commands.export", "Export samples from the database as CSV, JSON lines or Parquet."),
+    "prune": ("profileapp.commands.prune", "Thin or remove old runs in the database."),
+    "config": ("profileapp.commands.config", "Manage saved configurations in the database."),
+    "doctor": ("profileapp.commands.doctor", "Report what this agent can measure, and what is missing."),
     "schema": ("profileapp.commands.schema", "Print a JSON Schema: of the configuration, run.json or a sample."),
-    "completion": ("profileapp.commands.completion", "Print the script that completes commands in a shell."),
+    "completion": ("profileapp.commands.completion", "Print the script for shell completion."),
 }
 
 _EXAMPLES = """\b
@@ -39,7 +39,7 @@ Examples:
   profileapp report profile/
 
 \b
-Exit codes: 0 measured and within budget, 1 a budget is broken, 2 the app failed,
+Exit codes: 0 measured, budgets met, 1 a budget is violated, 2 the app failed,
 3 the configuration is wrong, 4 the agent could not measure, 130/143 aborted.
 """
 
@@ -83,9 +83,14 @@ class _Commands(click.Group):
     callback=lambda context, _, asked: _print_version(context) if asked else None,
     help="Show the version, and which extras are installed.",
 )
-@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error; anywhere in the line.")
+@click.option(
+    "--debug",
+    is_flag=True,
+    expose_value=False,
+    help="Show the traceback of an error; allowed anywhere on the command line.",
+)
 def commands() -> None:
-    """Measure what each way of running an app's container costs, and how well it does."""
+    """Measure what a containerized app costs on this device, and judge it by budgets and earlier runs."""
 
 
 def _print_version(context: click.Context) -> None:

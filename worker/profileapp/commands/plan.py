@@ -29,7 +29,7 @@ from profileapp.plan.workspace import check_carried
 )
 @click.argument("config", envvar="PROFILEAPP_CONFIG", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
-    "--image", envvar="PROFILEAPP_IMAGE", help="The app's image. Left out: NAMESPACE/NAME:VERSION of the sage.yaml."
+    "--image", envvar="PROFILEAPP_IMAGE", help="The app's image. Default: NAMESPACE/NAME:VERSION of the sage.yaml."
 )
 @saved_option
 @db_option
@@ -40,12 +40,12 @@ from profileapp.plan.workspace import check_carried
     multiple=True,
     cls=LinesOption,
     metavar="NAME",
-    help="Only this target; may be given again.",
+    help="Only this target; repeatable.",
 )
 @click.option(
     "--check",
     is_flag=True,
-    help="Look whether this agent can run the images of the targets that it would run, and give their metrics.",
+    help="Check that this agent can run its targets' images and supports their metrics.",
 )
 @click.option(
     "--runtime",
@@ -53,28 +53,28 @@ from profileapp.plan.workspace import check_carried
     type=click.Choice(["docker", "process"]),
     default="docker",
     show_default=True,
-    help="Of --check: what would run the app; a process needs no image.",
+    help="For --check: the runtime; a process needs no image.",
 )
 @click.option(
     "--image-archive",
     envvar="PROFILEAPP_IMAGE_ARCHIVE",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Of --check: as of `run`; the app's image is not looked for, as each agent loads it.",
+    help="For --check: as for `run`; skips the app's image, which each agent loads.",
 )
 @click.option(
     "--build",
     envvar="PROFILEAPP_BUILD",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Of --check: as of `run`; the app's image is not looked for, as each agent builds it.",
+    help="For --check: as for `run`; skips the app's image, which each agent builds.",
 )
 @click.option(
     "--workspace",
     envvar="PROFILEAPP_WORKSPACE",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="A Jenkins workspace: refuse what would carry files from outside of it to other agents.",
+    help="A Jenkins workspace: reject paths that would send files from outside it to other agents.",
 )
 @click.option("--agent", default="", metavar="LABEL", help="Label of the agent for targets that name none.")
 @click.option(
@@ -82,7 +82,7 @@ from profileapp.plan.workspace import check_carried
     is_flag=True,
     help="In the JSON's groups: targets of one label share an agent; else each target has one of its own.",
 )
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     config: Path,
     image: str | None,

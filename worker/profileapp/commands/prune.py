@@ -22,12 +22,15 @@ Examples:
 @selection_options
 @click.option("--thin-after", default="", metavar="AGE", help="Thin the samples of runs older than this, such as 7d.")
 @click.option(
-    "--spacing", default="10s", show_default=True, help="To the first, least, greatest and last in so much time."
+    "--spacing",
+    default="10s",
+    show_default=True,
+    help="Keep the first, minimum, maximum and last sample in each such span.",
 )
 @click.option("--drop-samples-after", default="", metavar="AGE", help="Remove the samples of runs older than this.")
 @click.option("--remove-after", default="", metavar="AGE", help="Remove runs older than this, with their statistics.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
-@click.option("--json", "as_json", is_flag=True, help="A line of JSON instead of text.")
+@click.option("--dry-run", is_flag=True, help="Only report what would be removed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON instead of text.")
 def command(
     db: str,
     app: str,

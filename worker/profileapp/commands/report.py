@@ -40,7 +40,7 @@ Examples:
     help="Pages and files in FOLDER; or, on standard output, a comment for a pull request, or all numbers.",
 )
 @outcome_options
-@click.option("--json", "as_json", is_flag=True, help="End with a line of JSON instead of a table.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON at the end instead of a table.")
 def command(folder: Path, form: str, on_budget: Effect, on_app_failure: Effect, as_json: bool) -> int:
     """Make pages, junit.xml and CSV of all targets in FOLDER, the --out of one or many runs.
 

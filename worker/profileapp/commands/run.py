@@ -63,21 +63,21 @@ Examples:
 @click.command("run", epilog=_EPILOG)
 @click.argument("config", envvar="PROFILEAPP_CONFIG", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
-    "--image", envvar="PROFILEAPP_IMAGE", help="The app's image. Left out: NAMESPACE/NAME:VERSION of the sage.yaml."
+    "--image", envvar="PROFILEAPP_IMAGE", help="The app's image. Default: NAMESPACE/NAME:VERSION of the sage.yaml."
 )
 @click.option(
     "--image-archive",
     envvar="PROFILEAPP_IMAGE_ARCHIVE",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Load the app's image from a file that `docker save` wrote.",
+    help="Load the app's image from a file written by `docker save`.",
 )
 @click.option(
     "--build",
     envvar="PROFILEAPP_BUILD",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Build the app's image from a folder with a Dockerfile; what that prints goes to OUT/build.log.",
+    help="Build the app's image from a folder with a Dockerfile; the output goes to OUT/build.log.",
 )
 @saved_option
 @db_option
@@ -88,14 +88,14 @@ Examples:
     multiple=True,
     cls=LinesOption,
     metavar="NAME",
-    help="Only this target; may be given again.",
+    help="Only this target; repeatable.",
 )
 @click.option(
     "--out",
     envvar="PROFILEAPP_OUT",
     type=WrittenFolder(),
     default=Path("profile"),
-    help="Where artifacts go.",
+    help="The folder for artifacts.",
     show_default=True,
 )
 @click.option(
@@ -104,16 +104,19 @@ Examples:
     type=click.Choice(["docker", "process"]),
     default="docker",
     show_default=True,
-    help="A container, or a process of this machine (no sandbox).",
+    help="A container, or a process on this machine (no sandbox).",
 )
 @click.option(
-    "--command", "line", envvar="PROFILEAPP_COMMAND", help="What the process runtime runs; split as a shell would."
+    "--command",
+    "line",
+    envvar="PROFILEAPP_COMMAND",
+    help="The command for the process runtime, split as a shell would split it.",
 )
 @click.option(
     "--memory-limit",
     envvar="PROFILEAPP_MEMORY_LIMIT",
     metavar="SIZE",
-    help="What the app may use at most, such as 2GiB. Left out: nearly all that the agent has.",
+    help="The app's memory limit, such as 2GiB. Default: nearly all of the agent's memory.",
 )
 @click.option(
     "--pids-limit",
@@ -121,7 +124,7 @@ Examples:
     type=click.IntRange(1, 4_000_000),
     default=1024,
     show_default=True,
-    help="How many processes and threads the app may have.",
+    help="The app's limit of processes and threads.",
 )
 @outcome_options
 @click.option(
@@ -136,9 +139,9 @@ Examples:
     "--no-report",
     envvar="PROFILEAPP_NO_REPORT",
     is_flag=True,
-    help="Only measure; make the pages later with `profileapp report`.",
+    help="Only measure; generate the pages later with `profileapp report`.",
 )
-@click.option("--json", "as_json", is_flag=True, help="End with a line of JSON instead of a table.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON at the end instead of a table.")
 def command(
     config: Path,
     image: str | None,

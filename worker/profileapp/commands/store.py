@@ -54,7 +54,7 @@ class StoreOutcome(msgspec.Struct, frozen=True):
     is_flag=True,
     help="With --own-app: the app's stored runs may be of other jobs that profile it too.",
 )
-@click.option("--json", "as_json", is_flag=True, help="End with a line of JSON instead of text.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON at the end instead of text.")
 def command(folders: tuple[Path, ...], db: str, own_app: str | None, claim_app: bool, as_json: bool) -> int:
     """Store the runs in each DIR, the --out of runs or the folder of one target.
 
