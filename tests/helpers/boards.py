@@ -224,7 +224,7 @@ def _answers(gpu: Gpu) -> dict[str, Any]:
 
 
 def _no_nvml() -> Any:
-    raise Unavailable("no NVML on this agent: libnvidia-ml.so.1, which comes with the NVIDIA driver, is not found")
+    raise Unavailable("no NVML on this agent: libnvidia-ml.so.1, which is part of the NVIDIA driver, was not found")
 
 
 def _hwmon_rails(rails: dict[str, int]) -> dict[str, str]:

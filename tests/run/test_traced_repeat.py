@@ -124,7 +124,7 @@ def test_where_there_are_no_tools_nothing_is_run_twice(tmp_path: Path) -> None:
         (
             lambda folder: fake_tools.script(folder / "tau/x86_64/bin/tau_exec", 'shift 3; exec "$@"'),
             "tau",
-            "TAU left no profile",
+            "TAU wrote no profile",
         ),
     ],
 )
@@ -198,4 +198,4 @@ def test_which_of_taus_libraries_are_taken(tmp_path: Path, bindings: tuple[str, 
         assert (state, reason) == ("measured", "")
     else:
         assert state == "skipped"
-        assert "built for MPI or Python alone" in reason
+        assert "built only for MPI or Python" in reason

@@ -128,8 +128,8 @@ def test_of_an_old_python_only_time_with_the_lock_is_attributed(
     assert own_s(rows, "nap") < 0.1 * in_all_s, "sleep is no work"
     assert own_s(rows, "digest") < 0.5 * 20 * 0.06, "what runs without the lock is nobody's"
     assert warnings == [
-        "functions: of Python 3.8 on aarch64, py-spy cannot see which threads sleep; only time with the interpreter's "
-        "lock is attributed to functions, the rest to [not sampled]"
+        "functions: for Python 3.8 on aarch64, py-spy cannot see which threads are idle; only time with the "
+        "interpreter's lock is attributed to functions, the rest to [not sampled]"
     ]
 
 

@@ -177,7 +177,7 @@ def test_a_cut_or_garbled_line_loses_itself_only(bad: str, tmp_path: Path) -> No
     (tmp_path / "profile.0.0.0").write_text("\n".join([*lines[:3], bad, *lines[3:]]))
     found = read_tau_profiles(tmp_path)
     assert len(found.metrics[0].timers) == 5 and len(found.metrics[0].events) == 2
-    assert found.problems == ("TAU TIME: 1 lines are cut or garbled and were left out",)
+    assert found.problems == ("TAU TIME: 1 lines are truncated or garbled and were skipped",)
 
 
 def test_a_file_that_ends_early_says_how_much_is_gone(tmp_path: Path) -> None:
@@ -185,8 +185,8 @@ def test_a_file_that_ends_early_says_how_much_is_gone(tmp_path: Path) -> None:
     found = read_tau_profiles(tmp_path)
     assert len(found.metrics[0].timers) == 3
     assert found.problems == (
-        "TAU TIME: 1 lines are cut or garbled and were left out",
-        "TAU TIME: 2 functions are announced and not there",
+        "TAU TIME: 1 lines are truncated or garbled and were skipped",
+        "TAU TIME: 2 functions are announced but missing",
     )
 
 
@@ -233,9 +233,9 @@ def test_what_is_read_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     found = read_tau_profiles(tmp_path)
     assert len(found.metrics[0].timers) == 4
     assert found.problems == (
-        f"profile.0.0.1: {len(FLAT) * 10} bytes are too many, so it is not read",
+        f"profile.0.0.1 was not read: its {len(FLAT) * 10} bytes exceed the limit",
         f"{tmp_path.name}: only the first 2 of 3 profiles were read",
-        "TAU TIME: 3 rows beyond the first 4 were left out",
+        "TAU TIME: 3 rows beyond the first 4 were omitted",
     )
 
 

@@ -181,13 +181,13 @@ def test_each_gpu_has_its_series(
 @pytest.mark.parametrize(
     ("state", "content", "reason"),
     [
-        ("no-device", "", r"CUDA does not start \(cuInit failed: no CUDA-capable device is detected\)"),
-        ("count", "0", r"CUDA does not start \(CUDA finds no GPU\)"),
-        ("exclusive", "", "takes no second process beside .* busy or unavailable"),
+        ("no-device", "", r"CUDA cannot be initialised \(cuInit failed: no CUDA-capable device is detected\)"),
+        ("count", "0", r"CUDA cannot be initialised \(CUDA found no GPU\)"),
+        ("exclusive", "", "accepts no second process besides .* busy or unavailable"),
         ("crash", "", "has ended by signal 11"),
-        ("garbage", "", "answers nonsense"),
-        ("flood", "", "answers nonsense"),
-        ("unwell", "", r"CUDA fails \(cuMemGetInfo failed: unknown error\)"),
+        ("garbage", "", "gave an invalid answer"),
+        ("flood", "", "gave an invalid answer"),
+        ("unwell", "", r"CUDA failed \(cuMemGetInfo failed: unknown error\)"),
     ],
 )
 def test_why_there_is_nothing_to_measure(
@@ -260,9 +260,9 @@ def test_a_command_that_is_not_there_is_a_reason() -> None:
     ("state", "reason"),
     [
         ("crash", "has ended by signal 11"),
-        ("garbage", "answers nonsense"),
-        ("flood", "answers nonsense"),
-        ("unwell", r"CUDA fails \(cuMemGetInfo failed: unknown error\)"),
+        ("garbage", "gave an invalid answer"),
+        ("flood", "gave an invalid answer"),
+        ("unwell", r"CUDA failed \(cuMemGetInfo failed: unknown error\)"),
     ],
 )
 def test_a_helper_that_fails_in_mid_run_fails_the_samples_and_is_gone(

@@ -95,7 +95,7 @@ def test_where_cuda_does_not_allocate_through_it_another_source_is_asked(
 
 
 def test_where_there_is_none(tmp_path: Path, run: Callable[..., RunContext], taken: Taken) -> None:
-    with pytest.raises(Unavailable, match="no Jetson"):
+    with pytest.raises(Unavailable, match="not a Jetson"):
         GpuMemoryNvmap(tmp_path).open(run(), taken)
 
 
@@ -106,5 +106,5 @@ def test_who_is_not_root(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("profileapp.collect.gpu.memory_nvmap.KernelFile", refuse)
-    with pytest.raises(Unavailable, match="root only"):
+    with pytest.raises(Unavailable, match="only root can read"):
         GpuMemoryNvmap(tmp_path).open(run(), taken)

@@ -126,7 +126,7 @@ def test_a_part_that_fails_from_the_start_takes_nothing_along(
     opened(GpuSummaryNvml(lambda: nvml)).attach(APP)
     assert taken.last["gpu.util[0]"] == 97
     assert "gpu.power[0]" not in taken.last
-    assert warnings == ["gpu-summary: a part is left out, NVML fails at it (NVML error 999)"]
+    assert warnings == ["gpu-summary: a part is omitted, since NVML fails to read it (NVML error 999)"]
 
 
 @pytest.mark.parametrize("error", [GPU_IS_LOST, 999])
@@ -141,7 +141,7 @@ def test_a_gpu_that_is_lost_ends_its_own_series_only(
         source.sample(tick * SECOND)
     assert len(taken.of("gpu.util[0]")) == 1
     assert len(taken.of("gpu.util[1]")) == 1 + 2 * FAILURES_IN_A_ROW
-    assert warnings == [f"gpu-summary: GPU 0 is given up, its series end here (NVML error {error})"]
+    assert warnings == [f"gpu-summary: GPU 0 is no longer measured, its series end here (NVML error {error})"]
 
 
 def test_the_last_gpu_that_is_lost_fails_the_sample(opened: Callable[[NvmlSource], NvmlSource]) -> None:
@@ -259,7 +259,7 @@ def test_a_list_of_processes_without_the_devices_memory_is_left_to_the_next_sour
         "nvmlDeviceGetComputeRunningProcesses": [],
         "nvmlDeviceGetUtilizationRates": BUSY,
     }
-    with pytest.raises(Unavailable, match="NVML gives nothing of gpu-memory on this GPU"):
+    with pytest.raises(Unavailable, match="NVML provides no gpu-memory on this GPU"):
         GpuMemoryNvml(lambda: FakeNvml(jetson)).open(run(), taken)
 
 
@@ -286,7 +286,7 @@ def test_processes_that_cannot_be_seen_leave_the_device(
     source = opened(GpuMemoryNvml(lambda: FakeNvml(BUSY), proc))
     source.attach(AppHandle(12, "1a2b"))
     assert taken.last == {"gpu.memory.used[0]": 5 * GIB, "gpu.memory.total[0]": 80 * GIB}
-    assert warnings == ["gpu-memory: of the device only; the container's processes cannot be seen from here"]
+    assert warnings == ["gpu-memory: measured for the device only; the container's processes cannot be seen from here"]
     with pytest.raises(AppEnded):
         source.attach(AppHandle(4242, "1a2b"))
 
@@ -319,10 +319,10 @@ def test_energy_by_the_gpus_counter_or_else_by_its_power(
     [
         (FakeNvml(init_error=NVMLError(LIBRARY_NOT_FOUND)), "no NVML on this agent: libnvidia-ml.so.1"),
         (FakeNvml(init_error=NVMLError(DRIVER_NOT_LOADED)), "the NVIDIA driver is installed, but not loaded"),
-        (FakeNvml(init_error=NVMLError(18)), "NVML does not start: NVML error 18"),
-        (FakeNvml(), "NVML finds no GPU"),
-        (FakeNvml({"unusable": 1}), r"NVML finds no GPU that can be used \(GPU 0: NVML error 15\)"),
-        (FakeNvml({}), "NVML gives nothing of"),
+        (FakeNvml(init_error=NVMLError(18)), "NVML cannot be initialised: NVML error 18"),
+        (FakeNvml(), "NVML found no GPU"),
+        (FakeNvml({"unusable": 1}), r"NVML found no GPU that can be used \(GPU 0: NVML error 15\)"),
+        (FakeNvml({}), "NVML provides no"),
     ],
 )
 @pytest.mark.parametrize("kind", [GpuMemoryNvml, GpuSummaryNvml, EnergyNvml])
@@ -344,7 +344,7 @@ def test_without_the_library_nobody_is_told_to_install_the_package(
 
     monkeypatch.setattr(nvml_session, "CDLL", no_library)
     monkeypatch.setitem(sys.modules, "pynvml", None)
-    with pytest.raises(Unavailable, match=r"no NVML on this agent: .* comes with the NVIDIA driver"):
+    with pytest.raises(Unavailable, match=r"no NVML on this agent: .* is part of the NVIDIA driver"):
         GpuSummaryNvml().open(run(), taken)
 
 

@@ -157,12 +157,12 @@ def test_without_its_discrete_gpu_there_is_no_total_of_the_device(
     assert len(taken.of("energy.total")) == len(taken.of("energy.total[0]")) == 1
     assert len(taken.of("energy.total[1]")) == len(taken.of("energy.board")) == 11
     assert warnings == [
-        "energy: GPU 0 is given up, and with it the total of the device (NVML error 15)",
+        "energy: GPU 0 and the device's total are no longer measured (NVML error 15)",
     ]
 
 
 def test_where_there_are_no_rails(tmp_path: Path, run: Callable[..., RunContext], taken: Taken) -> None:
-    with pytest.raises(Unavailable, match="no Jetson"):
+    with pytest.raises(Unavailable, match="not a Jetson"):
         EnergyJetson(tmp_path).open(run(), taken)
     board = nano(tmp_path / "root")
     for channel in range(3):

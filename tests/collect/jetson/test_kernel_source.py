@@ -135,7 +135,7 @@ def test_open_leaves_nothing_open(board: Callable[[Path], FakeJetson], tmp_path:
 
 def test_elsewhere_it_is_unavailable(tmp_path: Path, context: RunContext, taken: Taken) -> None:
     for source in (JetsonSystem(tmp_path), PartialJetsonSystem(tmp_path), JetsonGpuSummary(tmp_path)):
-        with pytest.raises(Unavailable, match="no Jetson"):
+        with pytest.raises(Unavailable, match="not a Jetson"):
             source.open(context, taken)
         source.close()
 

@@ -1,12 +1,12 @@
-"""The public API of collectors: what a source of samples is given, and what it must do.
+"""The public API of collectors: what a source of samples receives and what it must implement.
 
 A new source is one class, a subclass of `BaseCollector`, and one line: an entry point of the group
-`profileapp.collectors`, called `METRIC.SOURCE`, in this package or in any other that is installed beside it. Its life:
+`profileapp.collectors`, named `METRIC.SOURCE`, in this package or any other installed one. The life of a collector:
 `open` (before the app starts) · for each repeat `attach` (the app runs), `sample` at each tick, `detach` · `close`.
-Each source is called from one thread of its own while a repeat runs, so a slow one delays only itself.
+While a repeat runs, each source is called from a separate thread, so a slow one delays only itself.
 
-`API_VERSION` goes up when a source that was written for an earlier one may no longer work. A source of another package
-says for which it was written (`api_version = 1`); one that was written for another version is not used, and that is
+`API_VERSION` is incremented when sources written for an earlier version may no longer work. A third-party source
+declares the version it was written for (`api_version = 1`). A source for another version is not used, and this is
 reported.
 """
 
@@ -45,11 +45,11 @@ Argv = tuple[str, ...]
 
 
 class Trace(msgspec.Struct, frozen=True):
-    """How the app is run under a tool that traces it, and what is done when it has ended.
+    """How to run the app under a tool that traces it, and what to do after it has ended.
 
-    Tracing costs the app time, so it has a repeat of its own behind those that are measured. `wrap` makes, of the words
-    the app is started with, those that start the tool with the app; it raises Unavailable where the tool is none for
-    such an app. `gather` reads what the tool left, and raises Unavailable where that is nothing.
+    Tracing slows the app down, so it gets a separate repeat after the measured ones. `wrap` turns the app's argv into
+    the argv that starts the app under the tool. It raises Unavailable if the tool does not suit the app.
+    `collect_results` reads the tool's output and raises Unavailable if there is none.
     """
 
     wrap: Callable[[Argv], Argv]
@@ -57,7 +57,7 @@ class Trace(msgspec.Struct, frozen=True):
 
 
 class LaunchRequirements(msgspec.Struct, frozen=True):
-    """What a source wants the app to be started with; with a `trace`, in the traced repeat only."""
+    """What a source needs at the app's launch; with a `trace`, in the traced repeat only."""
 
     env: dict[str, str] = {}
     mounts: tuple[Mount, ...] = ()
@@ -65,11 +65,11 @@ class LaunchRequirements(msgspec.Struct, frozen=True):
 
 
 class RunContext(msgspec.Struct, frozen=True):
-    """What a source may know of the run.
+    """What a source may know about the run.
 
-    `scratch` is a private folder of the run (mode 0700, short path, gone after the run); `artifacts` the target's
-    artifact folder. `contained` is False under the process runtime: the app then sees host paths. `warn` puts one
-    line into the report. `mask` takes the app's secrets out of what it says; None where it has none.
+    `scratch` is a private folder of the run (mode 0700, short path, deleted after the run); `artifacts` the target's
+    artifact folder. `contained` is False under the process runtime: the app then sees host paths. `warn` adds one
+    line to the report. `mask` removes the app's secrets from its output; None if it has none.
     """
 
     run_id: str
@@ -83,48 +83,48 @@ class RunContext(msgspec.Struct, frozen=True):
 
 
 class AppHandle(msgspec.Struct, frozen=True):
-    """The app while it runs: its first process as the host sees it, and its container's id ("" for a process)."""
+    """The running app: the PID of its first process on the host, and its container's id ("" for a process)."""
 
     pid: int
     container_id: str = ""
 
 
 class Collector(Protocol):
-    """One source of one metric; `BaseCollector` has all of it but `metric`, `source` and `sample`."""
+    """One source of one metric; `BaseCollector` provides everything except `metric`, `source` and `sample`."""
 
     api_version: int
-    """The `API_VERSION` for which it was written."""
+    """The `API_VERSION` it was written for."""
     metric: str
-    """The word of `profileapp.model.series.METRICS` it serves."""
+    """The metric it serves, one of `profileapp.model.series.METRICS`."""
     source: str
-    """Where the samples are from, for run.json and the docs: `cgroup`, `psutil`."""
+    """Where the samples come from, for run.json and the docs: `cgroup`, `psutil`."""
     part: str
-    """What of the metric it gives, where others give other parts: `kernels`; "" for the metric itself."""
+    """The part of the metric it provides, if others provide other parts: `kernels`; "" for the whole metric."""
     preference: int
-    """Of several sources of a part the highest preference that opens and attaches is used."""
+    """Of several sources of a part, the one with the highest preference that opens and attaches is used."""
     min_interval_s: float
-    """The shortest interval at which asking it makes sense: below, it says the same again, or costs too much."""
+    """The shortest useful sampling interval, in s: below it, values repeat or sampling costs too much."""
 
     def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
-        """Makes ready, before the app starts. Raises `Unavailable` where this agent cannot give the metric."""
+        """Prepares, before the app starts. Raises `Unavailable` if the metric cannot be measured on this agent."""
 
     def attach(self, subject: AppHandle) -> None:
-        """The app runs now. Raises `Unavailable` where it cannot be measured."""
+        """Starts measuring; the app runs now. Raises `Unavailable` if it cannot be measured."""
 
     def sample(self, now_ns: int) -> None:
         """Emits one sample of each series; `now_ns` is the monotonic clock. Called once an interval."""
 
     def detach(self) -> None:
-        """The app has ended, or will be ended next; lets go of it. Raises Unavailable where nothing was to be had."""
+        """Stops measuring; the app has ended or is about to be stopped. Raises Unavailable if there was no data."""
 
     def close(self) -> None:
-        """Lets go of everything. Called once, whatever happened before."""
+        """Releases all resources. Called once, whatever happened before."""
 
 
 class BaseCollector(ABC):
-    """A source with what most of them have in common. A subclass says `metric` and `source`, and how it samples.
+    """Defaults that suit most sources. A subclass sets `metric` and `source`, and implements `sample`.
 
-    Of `open`, `attach`, `detach` and `close` it overrides those in which it has something to do.
+    It overrides `open`, `attach`, `detach` and `close` as needed.
     """
 
     api_version: ClassVar[int] = API_VERSION
@@ -132,27 +132,27 @@ class BaseCollector(ABC):
     source: str = ""
     part: str = ""
     preference: int = 50
-    """Before all sources that profileapp itself has."""
+    """Higher than that of profileapp's built-in sources."""
     min_interval_s: float = 0.1
 
     _run: RunContext
     _emit: Emit
 
     def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
-        """Keeps both for later. Raises `Unavailable` where this agent cannot give the metric."""
+        """Stores both for later. Raises `Unavailable` if the metric cannot be measured on this agent."""
         self._run, self._emit = run, emit
         return LaunchRequirements()
 
     def attach(self, subject: AppHandle) -> None:
-        """Takes a first sample at once, so that an app that ends soon has some."""
+        """Takes a first sample at once, so that even a short-lived app has one."""
         self.sample(time.monotonic_ns())
 
     @abstractmethod
     def sample(self, now_ns: int) -> None:
-        """Emits one sample of each series, by `self._emit(series, value, now_ns)`."""
+        """Emits one sample of each series with `self._emit(series, value, now_ns)`."""
 
-    def detach(self) -> None:  # noqa: B027  (most sources hold nothing for one repeat alone)
-        """The app has ended, or will be ended next. Raises `Unavailable` where there was nothing to measure."""
+    def detach(self) -> None:  # noqa: B027  (most sources have no resources for a single repeat)
+        """Stops measuring; the app has ended or is about to be stopped. Raises `Unavailable` if there was no data."""
 
-    def close(self) -> None:  # noqa: B027  (a source may hold nothing at all)
-        """Lets go of everything. Called once, whatever happened before."""
+    def close(self) -> None:  # noqa: B027  (a source may have no resources at all)
+        """Releases all resources. Called once, whatever happened before."""

@@ -1,4 +1,4 @@
-"""How hot the device is now: the hottest of what the kernel's thermal zones and NVML tell.
+"""The device's current temperature: the highest reading of the kernel's thermal zones and NVML.
 
 Sources: the kernel's documentation of `thermal/sysfs-api`; "NVIDIA Management Library (NVML) API Reference".
 """
@@ -15,19 +15,19 @@ from profileapp.errors import Unavailable
 
 _DIE = 0
 _PLAUSIBLE_C = (-50.0, 200.0)
-# The power management chip of a TX1 or TX2 tells one of two limits, 50 or 100 °C, and nothing between.
+# The power management chip of a TX1 or TX2 reports one of two limits, 50 or 100 °C, and nothing in between.
 _NO_TEMPERATURES = ("pmic", "thermal-fan-est")
 
 
 def hottest_c(root: Path = Path("/"), load: Callable[[], Any] = load_pynvml) -> float | None:
-    """In °C; None where no sensor can be read. Asked once a second at most: sensors are slow."""
+    """The highest temperature in °C; None if no sensor can be read. Call it at most once a second: sensors are slow."""
     return max((*_zones_c(root), *_gpus_c(load)), default=None)
 
 
 def _zones_c(root: Path) -> list[float]:
     found = []
     for zone in (root / "sys/class/thermal").glob("thermal_zone*"):
-        # A sensor that sleeps cannot be read.
+        # The sensor of a sleeping part cannot be read.
         with suppress(OSError, ValueError):
             if not (zone / "type").read_text().strip().lower().startswith(_NO_TEMPERATURES):
                 found.append(int((zone / "temp").read_text()) / 1000)
@@ -39,7 +39,7 @@ def _gpus_c(load: Callable[[], Any]) -> list[float]:
     found = []
     try:
         for gpu in nvml.open():
-            # A GPU that was lost does not keep the others from being asked.
+            # A lost GPU must not prevent reading the others.
             with suppress(Exception):
                 answer = nvml.ask(gpu, ("nvmlDeviceGetTemperature", "nvmlDeviceGetTemperatureV"), _DIE)
                 if answer is not None:

@@ -1,4 +1,4 @@
-"""Which chip of NVIDIA's a board has, as its device tree says.
+"""Which NVIDIA chip a board has, from its device tree.
 
 Source: the device tree specification, `compatible`; arch/arm64/boot/dts/nvidia of the kernel.
 """
@@ -16,7 +16,7 @@ def is_jetson(root: Path) -> bool:
 
 
 def tegra_chips(root: Path) -> tuple[str, ...]:
-    """The chips that the board is compatible with, such as `nvidia,tegra234`; empty where it is none of NVIDIA's."""
+    """The chips that the board is compatible with, such as `nvidia,tegra234`; empty for other vendors' boards."""
     try:
         with (root / "proc/device-tree/compatible").open("rb") as stream:
             names = stream.read(_READ_BYTES).decode("ascii", errors="replace").split("\0")

@@ -36,7 +36,7 @@ class KernelFile:
         return content
 
     def close(self) -> None:
-        """Lets go of the file. May be called twice."""
+        """Closes the file. May be called twice."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -1,4 +1,4 @@
-"""Finds the sources of a metric: entry points of the group `profileapp.collectors`, ours and other packages'."""
+"""Finds the sources of a metric: entry points of the group `profileapp.collectors`, built-in and third-party."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def sources(
     warn: Callable[[str], None],
     registered: Iterable[EntryPoint] | None = None,
 ) -> list[Collector]:
-    """New collectors of a metric, the preferred first.
+    """New collectors of a metric, the most preferred first.
 
-    A source is registered as `METRIC.SOURCE`. One that cannot be loaded or made is told to `warn` and left out.
+    A source is registered as `METRIC.SOURCE`. If it cannot be loaded or instantiated, it is skipped with a warning.
     """
     found: dict[str, Collector] = {}
     for entry_point in entry_points(group=GROUP) if registered is None else registered:
@@ -40,17 +40,17 @@ def _made(entry_point: EntryPoint, metric: str) -> Collector:
     kind = entry_point.load()
     version = getattr(kind, "api_version", None)
     if version != API_VERSION:
-        raise TypeError(f"it is written for version {version} of the collectors' API; here is version {API_VERSION}")
+        raise TypeError(f"it is written for version {version} of the collector API; this is version {API_VERSION}")
     collector = kind()
     lacking = [name for name in _METHODS if not callable(getattr(collector, name, None))]
     if lacking:
-        raise TypeError(f"it has no method {', '.join(lacking)}")
+        raise TypeError(f"it lacks the method {', '.join(lacking)}")
     if collector.metric != metric:
         raise ValueError(f"it serves the metric {collector.metric!r}")
     if not isinstance(collector.preference, int) or not isinstance(collector.source, str):
-        raise TypeError("its preference must be a whole number and its source a text")
+        raise TypeError("its `preference` must be an integer and its `source` a string")
     if not isinstance(getattr(collector, "part", None), str):
-        raise TypeError("it does not say which part of the metric it gives (part)")
+        raise TypeError("its `part` must be a string: the part of the metric it provides")
     if not isinstance(getattr(collector, "min_interval_s", None), int | float):
-        raise TypeError("it does not say how fast it may be asked (min_interval_s)")
+        raise TypeError("its `min_interval_s` must be a number: the shortest sampling interval in seconds")
     return cast(Collector, collector)

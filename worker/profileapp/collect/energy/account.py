@@ -6,7 +6,7 @@ import math
 
 
 class CountedEnergy:
-    """Joules since the first reading of a counter that runs for ever."""
+    """Joules since the first reading of a free-running counter."""
 
     __slots__ = ("_before_j", "_total_j")
 
@@ -15,7 +15,7 @@ class CountedEnergy:
         self._total_j = 0.0
 
     def update(self, counter_j: float, at_ns: int) -> float:
-        """Joules up to now, never decreasing: a counter that is reset (driver reloaded) continues from there."""
+        """Joules up to now, never decreasing: after a counter reset (driver reloaded) the total continues to grow."""
         if self._before_j is not None and counter_j > self._before_j:
             self._total_j += counter_j - self._before_j
         self._before_j = counter_j
@@ -23,11 +23,11 @@ class CountedEnergy:
 
 
 class IntegratedEnergy:
-    """Joules since the first reading of power: the trapezoids between readings, on the times at which they were taken.
+    """Joules since the first power reading, integrated by the trapezoidal rule over the times of the readings.
 
-    A reading that is missing leaves a longer trapezoid between its neighbours. One below zero is a reading: a monitor
-    is a little off zero while a rail draws nothing. It is integrated with its sign, so that errors cancel out; the
-    total that is given waits until the sum is above it again.
+    A missing reading leaves a longer trapezoid between its neighbours. A reading below zero is valid: a monitor
+    has a small offset while a rail draws nothing. It is integrated with its sign, so that errors cancel out; the
+    reported total stays constant until the sum exceeds it again.
     """
 
     __slots__ = ("_at_ns", "_power_w", "_sum_j", "_total_j")
@@ -41,7 +41,7 @@ class IntegratedEnergy:
     def update(self, power_w: float, at_ns: int) -> float:
         """Joules up to now, never less than before.
 
-        A reading that is not finite, or not later than the one before, is as one that is missing.
+        A reading that is not finite, or not later than the previous one, counts as missing.
         """
         if not math.isfinite(power_w) or (self._power_w is not None and at_ns <= self._at_ns):
             return self._total_j
@@ -53,7 +53,7 @@ class IntegratedEnergy:
 
 
 class EnergyMeter:
-    """Joules since the first reading, and how many of them exceed what the idle device uses."""
+    """Joules since the first reading, and the part of them above what the idle device uses."""
 
     __slots__ = ("_account", "_began_ns", "_idle_w")
 
@@ -63,7 +63,7 @@ class EnergyMeter:
         self._began_ns: int | None = None
 
     def update(self, reading: float, at_ns: int) -> tuple[float, float | None]:
-        """All joules up to now, and those above idle; the latter may fall, and is None where idle power is unknown.
+        """All joules up to now, and those above idle; the latter may decrease, and is None if idle power is unknown.
 
         `reading` is in the unit of the account: W, or J of a counter.
         """
@@ -76,7 +76,7 @@ class EnergyMeter:
 
 
 class IdlePower:
-    """Mean power before an app starts, of readings taken meanwhile."""
+    """Mean power of readings taken before the app starts."""
 
     __slots__ = ("_account", "_began_ns", "_ended_ns", "_total_j")
 
@@ -94,7 +94,7 @@ class IdlePower:
 
     @property
     def watts(self) -> float | None:
-        """None where there were not two readings at two times."""
+        """Mean power; None without two readings at different times."""
         if self._began_ns is None or self._ended_ns <= self._began_ns:
             return None
         return self._total_j / ((self._ended_ns - self._began_ns) / 1e9)

@@ -1,7 +1,7 @@
-"""Which rails together are what a board draws. Pure.
+"""Which rails add up to a board's total power. Pure.
 
 Sources: Jetson Linux Developer Guide, "Power Management", tables of the INA3221 channels by module; rail names of
-recorded tegrastats lines. Several monitors sit behind the board's input and measure again a part of what it measures.
+recorded tegrastats lines. Several monitors are downstream of the board's input and measure part of its power again.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 _INPUTS = ("vin", "vdd_in", "pom_5v_in", "5v_in", "vdd_mux")
 """Rails that carry all of the module's (or board's) power, the widest first."""
-# What else such a board measures, as AGX Orin's VDDQ_VDD2_1V8AO, is fed by one of these.
+# Any other rail of such a board, such as AGX Orin's VDDQ_VDD2_1V8AO, is fed by one of these.
 _WHOLE_MODULES = (
     frozenset({"vdd_gpu_soc", "vdd_cpu_cv", "vin_sys_5v0"}),  # AGX Orin
     frozenset({"gpu", "cpu", "soc", "cv", "vddrq", "sys5v"}),  # AGX Xavier

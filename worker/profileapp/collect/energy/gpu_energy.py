@@ -1,4 +1,4 @@
-"""Energy of NVIDIA GPUs by NVML: their own counter where they have one (Volta and newer), else power over time."""
+"""Energy of NVIDIA GPUs by NVML: the hardware counter if there is one (Volta and newer), else integrated power."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _POWER = ("nvmlDeviceGetPowerUsage",)  # mW
 
 
 class Energy(msgspec.Struct, frozen=True):
-    """Since the app's start. What is above idle, and the idle power, are None where that was not measured."""
+    """Energy since the app's start. `above_idle_j` and `idle_w` are None if idle power was not measured."""
 
     total_j: float
     above_idle_j: float | None
@@ -24,7 +24,7 @@ class Energy(msgspec.Struct, frozen=True):
 
 
 class GpuEnergy:
-    """One GPU: first while it idles, then from zero at each `begin`."""
+    """The energy of one GPU: first while it idles, then from zero at each `begin`."""
 
     def __init__(self, nvml: Nvml, gpu: Gpu) -> None:
         self._nvml = nvml
@@ -42,7 +42,7 @@ class GpuEnergy:
         return self._gpu.label
 
     def rest(self, at_ns: int) -> bool:
-        """The app does not run yet. Whether the GPU tells anything. Raises pynvml.NVMLError."""
+        """Reads idle power, before the app starts. False if the GPU reports nothing. Raises pynvml.NVMLError."""
         thousandths = self._nvml.ask(self._gpu, self._functions)
         if thousandths is None:
             return False
@@ -50,11 +50,11 @@ class GpuEnergy:
         return True
 
     def begin(self) -> None:
-        """The app starts."""
+        """Resets the energy to zero: the app starts."""
         self._meter = None
 
     def run(self, at_ns: int) -> Energy | None:
-        """The app runs. None where the GPU tells nothing now. Raises pynvml.NVMLError."""
+        """Reads the energy while the app runs. None if the GPU reports nothing now. Raises pynvml.NVMLError."""
         thousandths = self._nvml.ask(self._gpu, self._functions)
         if thousandths is None:
             return None
@@ -64,7 +64,7 @@ class GpuEnergy:
 
 
 class DiscreteGpuEnergy:
-    """Those GPUs that a board's own power monitors do not see: cards with a supply of their own."""
+    """The energy of GPUs that a board's power monitors do not cover: cards with a separate supply."""
 
     def __init__(self, load: Callable[[], Any]) -> None:
         self._nvml = Nvml(load)
@@ -73,27 +73,27 @@ class DiscreteGpuEnergy:
         self._warn: Callable[[str], None] = lambda _: None
 
     def open(self, warn: Callable[[str], None]) -> None:
-        """Finds them; there may be none. `warn` is told of each that is lost later. Raises nothing."""
+        """Finds the GPUs; there may be none. Each one lost later is reported to `warn`. Raises nothing."""
         self._warn = warn
         self._gpus = [GpuEnergy(self._nvml, gpu) for gpu in discrete_gpus(self._nvml)]
 
     def __len__(self) -> int:
-        """How many there were at first."""
+        """The number of GPUs found by `open`."""
         return len(self._gpus)
 
     def rest(self, at_ns: int) -> None:
-        """The device idles."""
+        """Reads idle power, before the app starts."""
         for gpu in self._gpus:
             with suppress(Exception):
                 gpu.rest(at_ns)
 
     def begin(self) -> None:
-        """The app starts."""
+        """Resets the energy of each GPU to zero: the app starts."""
         for gpu in self._gpus:
             gpu.begin()
 
     def run(self, at_ns: int) -> dict[str, Energy]:
-        """By the number of the GPU; one that tells nothing now is missing. Raises nothing."""
+        """Energy by GPU number; a GPU that reports nothing now is missing. Raises nothing."""
         found = {gpu.label: self._ask(gpu, at_ns) for gpu in self._gpus}
         return {label: energy for label, energy in found.items() if energy is not None}
 
@@ -106,7 +106,7 @@ class DiscreteGpuEnergy:
             lost = self._nvml.is_lost(error)
             self._failures[gpu.label] = FAILURES_IN_A_ROW if lost else self._failures.get(gpu.label, 0) + 1
             if self._failures[gpu.label] >= FAILURES_IN_A_ROW:
-                self._warn(f"energy: GPU {gpu.label} is given up, and with it the total of the device ({error})")
+                self._warn(f"energy: GPU {gpu.label} and the device's total are no longer measured ({error})")
             return None
         self._failures[gpu.label] = 0
         return energy

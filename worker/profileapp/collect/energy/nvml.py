@@ -31,7 +31,7 @@ class EnergyNvml(NvmlSource):
         while time.monotonic() < until_s:
             time.sleep(min(names.IDLE_EVERY_S, self._idle_s))
             for read_sample in (read_sample for looks in self._readers.values() for read_sample in looks):
-                # A GPU that fails now fails when the app runs, and is given up then.
+                # A GPU that fails now also fails while the app runs, and is dropped then.
                 with suppress(Exception):
                     read_sample(time.monotonic_ns())
         self._running = True

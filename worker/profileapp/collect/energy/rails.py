@@ -1,4 +1,4 @@
-"""Energy of a board from the power of its rails, and of the discrete GPUs in it, which have a supply of their own."""
+"""Energy of a board from the power of its rails, and of its discrete GPUs, which have a separate supply."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from profileapp.collect.energy.gpu_energy import DiscreteGpuEnergy, Energy
 
 
 class RailEnergy:
-    """Takes the power of all rails at one time, again and again; first while the device idles, then while the app runs.
+    """Integrates readings of all rails' power; first while the device idles, then while the app runs.
 
-    Of a board whose rails are not known to be all it draws, there is the energy of each rail and no total. The total of
-    a board with discrete GPUs is the sum of both, and is given only while all of them tell theirs.
+    If no known set of rails covers all of a board's power, there is energy per rail but no total. The total of a board
+    with discrete GPUs is the sum of both, and is emitted only while every GPU reports its energy.
     """
 
     def __init__(self, gpus: DiscreteGpuEnergy | None = None) -> None:
@@ -26,11 +26,11 @@ class RailEnergy:
 
     @property
     def idle_w(self) -> float | None:
-        """Power of the idle board without its discrete GPUs; None where it is not known."""
+        """Power of the idle board without its discrete GPUs; None if unknown."""
         return self._idle.watts
 
     def rest(self, powers_w: Mapping[str, float], at_ns: int) -> None:
-        """The device idles."""
+        """Adds a reading while the device idles."""
         total_w = _total_w(powers_w)
         if total_w is not None:
             self._idle.update(total_w, at_ns)
@@ -38,14 +38,14 @@ class RailEnergy:
             self._gpus.rest(at_ns)
 
     def begin(self) -> None:
-        """The app starts: energy is counted from zero."""
+        """Resets the energy to zero: the app starts."""
         self._meter = EnergyMeter(IntegratedEnergy(), self.idle_w)
         self._rails = {}
         if self._gpus:
             self._gpus.begin()
 
     def run(self, powers_w: Mapping[str, float], emit: Emit, at_ns: int) -> None:
-        """The app runs."""
+        """Adds a reading and emits the energy while the app runs."""
         for rail, power_w in powers_w.items():
             account = self._rails.get(rail)
             if account is None:

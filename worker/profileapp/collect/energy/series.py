@@ -1,7 +1,7 @@
 """The series of the metric `energy`, from any source.
 
-Without a label they are of the whole device: the board and its discrete GPUs; the label `gpu` is the number of one of
-these.
+A series without labels covers the whole device: the board and its discrete GPUs. The label `gpu` is the number of one
+of these GPUs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from profileapp.collect.energy.gpu_energy import Energy
 from profileapp.model.series import Series, series
 
 IDLE_S = 2.0
-"""For how long, before the app starts, power is measured as that of the idle device."""
+"""Duration of the idle power measurement before the app starts."""
 IDLE_EVERY_S = 0.1
 
 
@@ -20,17 +20,17 @@ def total(**labels: str) -> Series:
 
 
 def above_idle(**labels: str) -> Series:
-    """The same, less what the idle device would have used in that time."""
+    """Energy used since the app's start, less what the idle device would have used in that time."""
     return series("energy.above-idle", "J", "energy", kind="counter", **labels)
 
 
 def idle_power(**labels: str) -> Series:
-    """Power before the app's start."""
+    """Mean power of the idle device, measured before the app's start."""
     return series("energy.idle.power", "W", "energy", kind="gauge", **labels)
 
 
 def board() -> Series:
-    """Energy measured by the board's own monitors, where it has discrete GPUs."""
+    """Energy measured by the board's own power monitors, without its discrete GPUs."""
     return series("energy.board", "J", "energy", kind="counter")
 
 

@@ -1,21 +1,21 @@
-"""Runs a program that sees the threads of a container's process under the numbers that the container has for them.
+"""Runs a program that sees the threads of a container's process under their IDs inside the container.
 
-`python -I -m profileapp.collect.functions.process_view PID FOLDER PROGRAM WORD…`, as root (CAP_SYS_ADMIN). FOLDER is an
-empty one; nothing is left in it.
+`python -I -m profileapp.collect.functions.process_view PID FOLDER PROGRAM ARG…`, as root (CAP_SYS_ADMIN). FOLDER must
+be empty, and stays empty.
 
-Python keeps each thread's number as its own PID namespace counts it (`PyThreadState.native_thread_id`, from 3.11 on).
-py-spy looks that number up in /proc to tell a thread that sleeps from one that works: on the host it finds nobody, or
-somebody else, and takes every sleep for work.
+Python stores each thread's ID as seen in its PID namespace (`PyThreadState.native_thread_id`, from 3.11 on).
+py-spy looks that ID up in /proc to distinguish idle threads from running ones. On the host it finds no thread or
+another process's thread, and counts idle threads as running.
 
-The program stays in the PID namespace of the host, so that it outlives the app and its numbers of processes are the
-host's. Only its /proc is another one, in a mount namespace of its own:
+The program stays in the host's PID namespace, so that it outlives the app and uses the host's PIDs. Only its /proc is
+replaced, in a private mount namespace:
 
-    /proc/PID         the process as the host numbers it: its memory maps, its program, its root folder
-    /proc/PID/task    its threads as the container numbers them
+    /proc/PID         the process under its host PID: its memory maps, its program, its root folder
+    /proc/PID/task    its threads under their IDs in the container
     /proc/TID         a link for each of these threads
     /proc/self        the program itself
 
-Never to be used with a program that stops threads by their numbers: those are the host's for ptrace(2).
+Never use this for a program that stops threads by ID: ptrace(2) interprets IDs in the host's namespace.
 
 Sources: pid_namespaces(7), mount_namespaces(7), proc(5), mount(2); the calls that py-spy 0.4 makes, by strace.
 """
@@ -32,7 +32,7 @@ from contextlib import suppress
 from pathlib import Path
 
 REFRESH_S = 0.02
-"""A thread that began since the last look is taken for one that works."""
+"""Refresh interval of the links; a thread that started since the last refresh counts as running."""
 LINKS_LIMIT = 10_000
 
 _NEW_MOUNTS, _NEW_PIDS = 0x00020000, 0x20000000
@@ -44,18 +44,18 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def is_in_another_namespace(pid: int, proc: Path) -> bool:
-    """Whether a process counts processes otherwise than we do. Raises OSError where it is gone."""
+    """Whether a process is in another PID namespace than this one. Raises OSError if it is gone."""
     return (proc / str(pid) / "ns/pid").readlink() != (proc / "self/ns/pid").readlink()
 
 
 def command(pid: int, folder: Path) -> list[str]:
-    """The words that give a program such a view of `pid`; its own words follow."""
+    """The argv prefix that gives a program this view of `pid`; the program's argv follows."""
     return [sys.executable, "-I", "-m", "profileapp.collect.functions.process_view", str(pid), str(folder)]
 
 
 def main() -> int:
-    """Becomes the program. Returns 1, with a line on stderr, where that cannot be."""
-    # Who asks for an end asks the program, once it listens.
+    """Execs the program. Returns 1, with a line on stderr, if that fails."""
+    # SIGINT is meant for the program, once it handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     pid, folder, words = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
     try:
@@ -64,15 +64,15 @@ def main() -> int:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execv(words[0], words)  # noqa: S606  (no shell is wanted)
     except (OSError, ValueError, IndexError) as error:
-        sys.stderr.write(f"the threads of process {pid} cannot be seen as its container numbers them: {error}\n")
+        sys.stderr.write(f"the threads of process {pid} cannot be shown under their IDs in the container: {error}\n")
     return 1
 
 
 def _enter(pid: int, folder: Path) -> Path:
-    """Covers /proc; where the container's own is. Raises OSError, and ValueError where `pid` is gone."""
+    """Mounts over /proc. Returns the path of the container's /proc. Raises OSError, and ValueError if `pid` is gone."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
     own_pid = int(status.partition("\nNSpid:")[2].split("\n", 1)[0].split()[-1])
-    # A process of ours that is in the container for a moment must not be looked into from there.
+    # The container must not be able to inspect the process of ours that briefly enters it.
     _LIBC.prctl(_SET_DUMPABLE, 0, 0, 0, 0)
     namespace = os.open(f"/proc/{pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     _check(_LIBC.unshare(_NEW_MOUNTS), "unshare")
@@ -92,7 +92,7 @@ def _enter(pid: int, folder: Path) -> Path:
 
 
 def _in_namespace(namespace: int, act: Callable[[], None]) -> None:
-    """Does something as a process of that PID namespace: only a child that is forked behind setns(2) is one."""
+    """Runs `act` in that PID namespace: only a child forked after setns(2) is in it."""
     outer = os.fork()
     if outer == 0:
         code = 1
@@ -107,17 +107,17 @@ def _in_namespace(namespace: int, act: Callable[[], None]) -> None:
             code = os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1])
         os._exit(1 if code else 0)
     if os.waitpid(outer, 0)[1]:
-        raise OSError("no /proc of its PID namespace can be mounted")
+        raise OSError("cannot mount /proc of its PID namespace")
 
 
 def _keep_links(threads: Path, container: Path) -> None:
-    """Makes a link for each thread, now and, by a process of its own, for as long as the program runs."""
+    """Creates a link for each thread, now and, in a separate process, for as long as the program runs."""
     known: set[str] = set()
     _link(threads, container, known)
     parent = os.getpid()
     if os.fork():
         return
-    # This one ends with the program.
+    # The child ends with the program.
     _LIBC.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     with suppress(BaseException):
         while os.getppid() == parent and threads.exists():

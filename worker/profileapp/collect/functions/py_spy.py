@@ -1,10 +1,10 @@
-"""The hot Python functions of the app by py-spy, which looks into its processes from outside: the app is not changed.
+"""The app's hot Python functions from py-spy, which inspects its processes from outside: the app is not changed.
 
-A sample says that a thread was running or wanted to run; how much CPU time it then had, the kernel counts. So the
-samples of a process share the CPU time that the process used meanwhile: on a device that is short of CPU, or under a
-quota, they would else tell of more than there was.
+A sample shows that a thread was running or runnable; only the kernel knows how much CPU time it got. So the CPU time
+that a process used is divided among its samples: on a busy device, or under a quota, the samples alone would add up
+to more CPU time than was used.
 
-Source: py-spy's documentation, `py-spy record --format raw`: a line a stack, `frame;frame;frame COUNT`.
+Source: py-spy's documentation, `py-spy record --format raw`: one line per stack, `frame;frame;frame COUNT`.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from profileapp.record.table_files import merge_functions
 RATE_HZ = 100
 STACKS_LIMIT_BYTES = 64 * 1024**2
 PROCESSES_LIMIT = 16
-"""How many of the app's processes are looked into at a time."""
+"""The most processes of the app that are profiled at the same time."""
 FIRST_SCAN_INTERVAL_S = 0.02
 SCAN_INTERVAL_S = 0.25
-"""How often it is looked for further processes that run Python: while there is none, and after."""
+"""Intervals of the search for further Python processes: while there is none, and afterwards."""
 CPU_EVERY_S = 0.05
-"""How often CPU time is noted: so much of a process may be missed where it ends by itself."""
+"""Interval at which CPU time is read: up to this much is missed of a process that exits."""
 EAGER_S = 5.0
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -52,16 +52,16 @@ _WORD_LIMIT_BYTES = 4096
 
 
 def find_py_spy() -> Path | None:
-    """Beside the worker's own Python, or on PATH."""
+    """The program next to the worker's Python, or on PATH."""
     beside = Path(sys.executable).parent / "py-spy"
     found = str(beside) if os.access(beside, os.X_OK) else shutil.which("py-spy")
     return Path(found) if found else None
 
 
 class PySpy(BaseCollector):
-    """Rows of functions.csv with the metric `functions`, and stacks.folded, from which the flame graph is drawn.
+    """Rows of functions.csv with the metric `functions`, and stacks.folded, the input of the flame graph.
 
-    One py-spy for each process of the app that runs Python: py-spy's own way of following children misses the first
+    Runs one py-spy for each Python process of the app, because py-spy's option to follow children misses their first
     second.
     """
 
@@ -113,18 +113,18 @@ class PySpy(BaseCollector):
         self._thread.start()
 
     def sample(self, now_ns: int) -> None:
-        """py-spy samples by itself."""
+        """Does nothing: py-spy takes the samples."""
 
     def detach(self) -> None:
         self._end()
         rows = timed_function_rows(self._parts, self._unsampled_s)
         if not rows:
-            raise Unavailable(f"no Python function of the app was seen ({self._output or 'py-spy output nothing'})")
+            raise Unavailable(f"no Python function of the app was sampled ({self._output or 'py-spy printed nothing'})")
         unread = sum(part.stacks.unread_lines for part in self._parts)
         left_out = sum(part.stacks.left_out for part in self._parts)
         if unread or left_out:
             self._run.warn(
-                f"functions: {unread} lines of py-spy were not understood, {left_out} samples are beyond what is kept"
+                f"functions: {unread} lines of py-spy were not recognised, {left_out} samples exceed the limit"
             )
         write_artifact(self._run.artifacts, STACKS_FILE, bytes(self._stacks))
         merge_functions(self._run.artifacts, self.metric, rows)
@@ -133,7 +133,7 @@ class PySpy(BaseCollector):
         self._end()
 
     def _watch(self, family: Family) -> None:
-        """Looks into every process of the app that runs Python, as soon as it does, and notes their CPU time."""
+        """Starts py-spy on every process of the app as soon as it runs Python, and reads their CPU time."""
         eager_until_s = time.monotonic() + EAGER_S
         account = CpuAccount()
         look_at_s = 0.0
@@ -159,13 +159,13 @@ class PySpy(BaseCollector):
 
     def _inspect(self, pid: int) -> None:
         if sum(spy.is_running for spy in self._spies.values()) >= PROCESSES_LIMIT:
-            self._run.warn(f"functions: of the app's Python processes only {PROCESSES_LIMIT} at a time are looked into")
+            self._run.warn(f"functions: only {PROCESSES_LIMIT} of the app's Python processes are profiled at a time")
             return
         target = self._run.target
         try:
             is_elsewhere = process_view.is_in_another_namespace(pid, self._proc)
         except PermissionError:
-            # A user who may not know: then a container's processes are elsewhere, and others are not.
+            # This user may not read the namespace: assume that only a container's processes are in another one.
             is_elsewhere = self._run.contained
         except OSError:
             # It has ended meanwhile.
@@ -174,12 +174,12 @@ class PySpy(BaseCollector):
         how = sight(version, is_elsewhere, self._machine, target.function_clock)
         if how == "viewed" and target.native_frames:
             self._run.warn(
-                "functions: no native frames, since with them py-spy cannot see which threads of a container sleep"
+                "functions: no native frames, since with them py-spy cannot see which threads of a container are idle"
             )
         if how == "lock":
             self._run.warn(
-                f"functions: of Python {version[0]}.{version[1]} on {self._machine}, py-spy cannot see which threads "
-                "sleep; only time with the interpreter's lock is attributed to functions, the rest to [not sampled]"
+                f"functions: for Python {version[0]}.{version[1]} on {self._machine}, py-spy cannot see which threads "
+                "are idle; only time with the interpreter's lock is attributed to functions, the rest to [not sampled]"
             )
         self._spies[pid] = PySpyProcess(
             self._program,
@@ -192,7 +192,7 @@ class PySpy(BaseCollector):
         )
 
     def _end(self) -> None:
-        """Ends every py-spy, and adds what each saw to what earlier repeats gave."""
+        """Ends every py-spy, and adds its samples to those of earlier repeats."""
         if self._thread is None:
             return
         self._ending.set()
@@ -210,7 +210,7 @@ class PySpy(BaseCollector):
                 self._parts.append(TimedStacks(stacks, 1 / RATE_HZ))
             elif stacks.samples and spy.cpu_ticks:
                 sample_s = spy.cpu_ticks / _TICKS_PER_S / stacks.samples
-                # Who has the lock is all that is known then: the CPU time of the others is none of its functions'.
+                # Only the lock's owner is sampled then: other threads' CPU time must not count for its functions.
                 sample_s = min(sample_s, 1 / RATE_HZ) if spy.sight == "lock" else sample_s
                 self._parts.append(TimedStacks(stacks, sample_s))
                 sampled_ticks += round(sample_s * stacks.samples * _TICKS_PER_S)
@@ -220,9 +220,9 @@ class PySpy(BaseCollector):
 
 
 def is_python(proc: Path, pid: int) -> bool:
-    """Whether a process runs a Python interpreter, by its program's name or a library of Python's in it.
+    """Whether a process runs a Python interpreter, by its program's name or a loaded Python library.
 
-    Of another user's process neither can be seen; then by the name that it was started with, which anybody sees.
+    For another user's process neither is visible; then by the name in its argv, which is visible to all users.
     """
     try:
         if (proc / str(pid) / "exe").readlink().name.startswith("python"):
@@ -240,7 +240,7 @@ def is_python(proc: Path, pid: int) -> bool:
 
 
 def python_version(proc: Path, pid: int) -> tuple[int, int]:
-    """`(3, 10)`, by the name of the program or of the library; (0, 0) where neither says it, or may be seen."""
+    """The version, such as `(3, 10)`, from the name of the program or library; (0, 0) if neither shows it."""
     with suppress(OSError):
         found = _VERSION.search(os.fsencode((proc / str(pid) / "exe").readlink().name))
         if found is None:
@@ -252,17 +252,17 @@ def python_version(proc: Path, pid: int) -> tuple[int, int]:
 
 
 def why_not_ptrace(proc: Path, program: Path) -> str:
-    """Why py-spy may not look into other processes; "" where it may (root, CAP_SYS_PTRACE of the worker or its own)."""
+    """Why py-spy may not inspect other processes; "" if it may (root, or the worker or py-spy has CAP_SYS_PTRACE)."""
     if os.geteuid() == 0 or _has_capability(proc, _CAP_SYS_PTRACE) or _file_has_ptrace(program):
         return ""
-    return f"py-spy may not look into the app's processes: run the worker as root, or give {program} CAP_SYS_PTRACE"
+    return f"py-spy may not inspect the app's processes: run the worker as root, or give {program} CAP_SYS_PTRACE"
 
 
 def _file_has_ptrace(program: Path) -> bool:
-    """Whether a program is given CAP_SYS_PTRACE when it is started, by capabilities of its file.
+    """Whether a program's file capabilities give it CAP_SYS_PTRACE.
 
     Source: capabilities(7); `struct vfs_cap_data` of linux/capability.h: the version with the flag "effective" in the
-    lowest bit, then what is permitted, the lower 32 bits first.
+    lowest bit, then the permitted set, the lower 32 bits first.
     """
     try:
         data = os.getxattr(program, "security.capability")
@@ -275,11 +275,11 @@ def _file_has_ptrace(program: Path) -> bool:
 
 
 def why_no_view(proc: Path) -> str:
-    """Why, of a container's threads, it cannot be known which sleep; "" where it can (root, or CAP_SYS_ADMIN)."""
+    """Why idle threads of a container cannot be recognised; "" if they can (root, or CAP_SYS_ADMIN)."""
     if os.geteuid() == 0 or _has_capability(proc, _CAP_SYS_ADMIN):
         return ""
     return (
-        "in a container it takes CAP_SYS_ADMIN too to tell sleep from work: run the worker as root, or ask for "
+        "recognising idle threads in a container also requires CAP_SYS_ADMIN: run the worker as root, or use "
         "`function-clock: wall`"
     )
 

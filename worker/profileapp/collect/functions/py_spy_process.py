@@ -1,4 +1,4 @@
-"""One py-spy that looks into one process: started, looked after, and asked for what it saw."""
+"""One py-spy on one process: starts it, supervises it, and reads its samples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from profileapp.model.target import FunctionClock
 from profileapp.record.files import open_regular
 
 STARTS_LIMIT = 4
-"""How often it is started where it ends by itself while the process goes on."""
+"""The most starts of a py-spy that exits while the process still runs."""
 END_TIMEOUT_S = 10.0
 
 _OUTPUT_LIMIT_BYTES = 4096
@@ -26,18 +26,18 @@ _FIRST_WITH_NUMBERS = (3, 11)
 
 
 Sight = Literal["all", "running", "viewed", "stopped", "lock"]
-"""Which threads py-spy samples, and how it learns which of them run.
+"""Which threads py-spy samples, and how it detects the running ones.
 
-`all`: those that sleep or wait too. `running`: by the numbers that the threads have in /proc. `viewed`: the same, by
-the numbers that their container has for them. `stopped`: by their stacks, for which the process is stopped at each
-sample. `lock`: the one that has the interpreter's lock.
+`all`: idle threads too. `running`: by the threads' IDs in /proc. `viewed`: the same, by the threads' IDs inside their
+container. `stopped`: by their stacks, which requires stopping the process at each sample. `lock`: only the thread that
+holds the interpreter's lock.
 """
 
 
 def sight(version: tuple[int, int], is_elsewhere: bool, machine: str, clock: FunctionClock) -> Sight:
-    """How a process is best looked into, by its Python's version, whether it is in another PID namespace, and the CPU.
+    """The best mode for a process, by its Python version, its PID namespace and the CPU architecture.
 
-    A Python before 3.11 does not keep the numbers of its threads; py-spy finds them by their stacks, on x86_64 alone.
+    Python before 3.11 does not store the IDs of its threads; py-spy finds them by their stacks, on x86_64 only.
     """
     if clock == "wall":
         return "all"
@@ -50,9 +50,9 @@ _OPTIONS: dict[Sight, list[str]] = {"all": ["--idle"], "running": [], "viewed": 
 
 
 class PySpyProcess:
-    """py-spy on the process `pid`, from now on. It writes into `scratch`, and what it says is kept there too.
+    """py-spy on the process `pid`, from now on. Its samples and its output are stored in `scratch`.
 
-    `native`: frames of C and C++ too, for which the process is stopped at each sample; not with the sights `viewed` and
+    `native`: C and C++ frames too, which requires stopping the process at each sample; not with the modes `viewed` and
     `lock`.
     """
 
@@ -69,7 +69,7 @@ class PySpyProcess:
     ) -> None:
         self._proc = proc
         self.output = ""
-        """What it said last; of use where it saw nothing."""
+        """The last line of its output, which explains why it has no samples."""
         self._program = program
         self._pid = pid
         self._rate_hz = rate_hz
@@ -85,11 +85,11 @@ class PySpyProcess:
 
     @property
     def cpu_ticks(self) -> int:
-        """CPU time, in clock ticks, that the process has used since py-spy was started, as far as it was noted."""
+        """CPU time, in clock ticks, that the process used from py-spy's start to the last `note_cpu`."""
         return max(0, self._last_ticks - self._first_ticks)
 
     def note_cpu(self) -> None:
-        """Looks how much CPU time it has used; kept where it has ended since."""
+        """Reads the process's CPU time; after its end the last value remains."""
         self._last_ticks = max(self._last_ticks, self._ticks())
 
     def _ticks(self) -> int:
@@ -98,18 +98,18 @@ class PySpyProcess:
 
     @property
     def is_running(self) -> bool:
-        """Whether py-spy runs."""
+        """Whether py-spy is running."""
         return self._process is not None and self._process.poll() is None
 
     def supervise(self) -> None:
-        """Starts it again where it ended without having seen anything, though the process goes on."""
+        """Restarts py-spy if it exited without samples while the process still runs."""
         if self.is_running or self._output.exists() or self._starts >= STARTS_LIMIT:
             return
         if (self._proc / str(self._pid)).exists():
             self._start()
 
     def interrupt(self) -> None:
-        """Asks it to write down what it saw."""
+        """Makes py-spy write its samples and exit."""
         if self._process is None:
             return
         self._await_interruptible(self._process)
@@ -117,7 +117,7 @@ class PySpyProcess:
             os.killpg(self._process.pid, signal.SIGINT)
 
     def end(self, limit_bytes: int) -> bytes:
-        """What it wrote, at most so much of it; it has ended then, and its files are gone."""
+        """Ends py-spy and deletes its files. Returns its samples, at most `limit_bytes`."""
         process, self._process = self._process, None
         if process is not None:
             for number in (signal.SIGTERM, signal.SIGKILL):
@@ -145,13 +145,13 @@ class PySpyProcess:
         argv += ["--format", "raw", "--output", str(self._output)]
         argv += _OPTIONS[self.sight]
         if self._view:
-            # py-spy stops threads by numbers that would be those of other processes here.
+            # py-spy would stop threads by IDs that belong to other processes here.
             self._view.mkdir(exist_ok=True)
             argv = [*process_view.command(self._pid, self._view), *argv, "--nonblocking"]
         elif self._native and self.sight != "lock" and self._starts <= STARTS_LIMIT // 2:
             argv += ["--native"]
         elif self.sight != "stopped" and self._starts <= STARTS_LIMIT // 2:
-            # Where py-spy fails so, it is asked for less: Python's frames, with the process stopped at each sample.
+            # After such a failure py-spy gets a simpler mode: Python frames, stopping the process at each sample.
             argv += ["--nonblocking"]
         self._process = None
         with suppress(OSError), self._log.open("wb") as log:
@@ -165,13 +165,13 @@ class PySpyProcess:
             )
 
     def _await_interruptible(self, process: subprocess.Popen[bytes]) -> None:
-        """One that has just been started does not listen to SIGINT yet, and would end without a word."""
+        """Waits until py-spy handles SIGINT: right after its start it would exit without output."""
         deadline_s = time.monotonic() + END_TIMEOUT_S
         folder = self._proc / str(process.pid)
         with suppress(OSError, ValueError, IndexError):
             while process.poll() is None and time.monotonic() < deadline_s:
                 caught = (folder / "status").read_text().partition("\nSigCgt:")[2].split()[0]
-                # What makes its view listens too, before it becomes py-spy.
+                # process_view handles SIGINT too, before it execs py-spy.
                 is_py_spy = not self._view or (folder / "exe").readlink() == self._program.resolve()
                 if is_py_spy and int(caught, 16) >> (signal.SIGINT - 1) & 1:
                     return

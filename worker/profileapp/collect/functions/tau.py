@@ -1,4 +1,4 @@
-"""TAU's profile of the app: which functions, called how often, took how long. Runs the app once more, under tau_exec.
+"""TAU's profile of the app: time and number of calls by function. Runs the app once more, under tau_exec.
 
 Source: TAU User Guide, "tau_exec", "tau_python" and its environment variables.
 """
@@ -20,10 +20,10 @@ from profileapp.record.table_files import merge_functions
 FOLDER_VARIABLE = "PROFILEAPP_TAU"
 _PYTHON = re.compile(r"python(3(\.\d+)?)?")
 _PREFIX = "shared"
-# `disable` is what is linked where TAU is to do nothing.
+# `disable` is the library that is linked to switch TAU off.
 _OTHER_TAGS = frozenset({"mpi", "disable"})
-# At a timeout TAU in the app writes its profile. Its scripts, which wait for the app, must not end before: they ignore
-# the signal, which goes to all of them (Docker's init, tini, is told so), and TAU sets a handler of its own for it.
+# At a timeout TAU writes its profile from within the app. Its scripts, which wait for the app, must not end earlier, so
+# they ignore the signal, which goes to all of them (Docker's init, tini, forwards it), and TAU installs a handler.
 _IN_A_SHELL = ("/bin/sh", "-c", 'trap "" TERM; exec "$@"', "sh")
 _ENVIRONMENT = {
     "TAU_PROFILE": "1",
@@ -49,12 +49,12 @@ class Tau(BaseCollector):
         self._run = run
         program = find_program("tau_exec", self._environ.get(FOLDER_VARIABLE, ""), self._environ)
         if program is None:
-            raise Unavailable(f"TAU is not installed on this agent, or {FOLDER_VARIABLE} does not name its folder")
-        # PREFIX/ARCHITECTURE/bin/tau_exec; its scripts look for things beside the folder of the architecture too.
+            raise Unavailable(f"TAU is not installed on this agent, or {FOLDER_VARIABLE} is not set to its folder")
+        # PREFIX/ARCHITECTURE/bin/tau_exec; its scripts also use files next to the architecture's folder.
         self._program = program
         self._bindings = sorted(path.name for path in (program.parent.parent / "lib").glob(f"{_PREFIX}*"))
         if not self._bindings:
-            raise Unavailable(f"{program} has no shared libraries beside it: TAU must be built with them")
+            raise Unavailable(f"no shared libraries next to {program}: build TAU with shared libraries")
         mounts = (tool_mount(program.parent.parent.parent),) if run.contained else ()
         self._output, seen, output = output_folder(run, "tau")
         return LaunchRequirements(
@@ -62,27 +62,27 @@ class Tau(BaseCollector):
         )
 
     def attach(self, subject: AppHandle) -> None:
-        """TAU is in the app already."""
+        """Does nothing: TAU is already loaded into the app."""
 
     def sample(self, now_ns: int) -> None:
-        """TAU tells at the end."""
+        """Does nothing: TAU writes its profile at the end."""
 
     def close(self) -> None:
-        """The folder goes with the run."""
+        """Does nothing: the folder is deleted with the run."""
 
     def _wrap(self, argv: Argv) -> Argv:
         if not argv:
-            raise Unavailable("the image has neither entrypoint nor command")
+            raise Unavailable("the image has no entrypoint and no command")
         python = _PYTHON.fullmatch(Path(argv[0]).name)
         if python and (tags := self._tags("python")):
             return (*_IN_A_SHELL, str(self._program.with_name("tau_python")), "-T", tags, *argv[1:])
         tags = self._tags("")
         if not tags:
-            raise Unavailable("this TAU is built for MPI or Python alone, and the app is neither")
+            raise Unavailable("this TAU is built only for MPI or Python, and the app uses neither")
         return (*_IN_A_SHELL, str(self._program), "-T", tags, "-ebs", *argv)
 
     def _tags(self, wanted: str) -> str:
-        """What tau_exec is to be told of the libraries it is to take; "" where there are none of that kind."""
+        """The `-T` argument that selects tau_exec's libraries; "" if there are none of that kind."""
         for binding in self._bindings:
             tags = [tag for tag in binding.split("-")[1:] if tag]
             if not _OTHER_TAGS & set(tags) and ("python" in tags) == (wanted == "python"):
@@ -96,7 +96,6 @@ class Tau(BaseCollector):
         rows = tau_functions(profiles.metrics)
         if not rows:
             raise Unavailable(
-                "TAU left no profile: it writes one when the app ends, or is told to by SIGTERM; what TAU said is in "
-                "app.log"
+                "TAU wrote no profile: it does so when the app ends or receives SIGTERM; TAU's output is in app.log"
             )
         merge_functions(self._run.artifacts, self.metric, rows)

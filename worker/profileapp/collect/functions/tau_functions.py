@@ -1,4 +1,4 @@
-"""The table of functions out of TAU's profiles."""
+"""The table of functions from TAU's profiles."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from profileapp.model.table import FunctionRow
 
 _SAMPLE = "[SAMPLE] "
 _SUMMARY = "[SUMMARY] "
-# What event-based sampling adds up for each caller: the samples themselves have rows of their own.
+# Sums of event-based sampling for each caller: the samples themselves have separate rows.
 _OF_CALLERS = ("[CONTEXT]", "[UNWIND]", "[INTERMEDIATE]", "[CALLSITE]")
 # `{main.cpp} {31,0}`, `{main.f90} {1,1}-{83,11}`, `{capi.cc} {10}`, `{app.py}{3}`, `{capi.cc}`
 _PLACE = re.compile(r"\{([^{}]*)\}\s*(?:\{(\d{1,9})[^{}]*\}.*)?")
 
 
 def tau_functions(metrics: Sequence[TauProfile]) -> tuple[FunctionRow, ...]:
-    """Functions by their own time, the largest first; none where no metric of `metrics` is a time.
+    """Functions by exclusive time, the largest first; empty if no metric of `metrics` is a time.
 
-    Of several clocks the wall clock counts (TIME), else the first by name. Callpaths and values of parameters are parts
-    of functions that have a row themselves, so they have none. Sampled functions stand beside the instrumented ones:
-    their time is within the exclusive time of the function that was on record when the sample was taken.
+    Of several clocks the wall clock (TIME) is used, else the first by name. Callpaths and values of parameters are
+    parts of functions that have a row, so they are omitted. Sampled functions are listed next to the instrumented ones:
+    their time is part of the exclusive time of the instrumented function that was active when the sample was taken.
     """
     clocks = sorted((each for each in metrics if each.is_time), key=lambda each: (each.metric != "TIME", each.metric))
     if not clocks:
@@ -33,7 +33,7 @@ def tau_functions(metrics: Sequence[TauProfile]) -> tuple[FunctionRow, ...]:
         if not timer.is_callpath and not timer.is_parameter and not timer.name.startswith(_OF_CALLERS)
     ]
     samples = [timer for timer in timers if timer.name.startswith(_SAMPLE)]
-    # Summaries are the sums of samples over the lines of a function, and may be there alone.
+    # Summaries are the sums of samples over a function's lines, and may exist without the samples.
     samples = samples or [timer for timer in timers if timer.name.startswith(_SUMMARY)]
     rows = [_row(timer, profile.total) for timer in timers if not timer.name.startswith((_SAMPLE, _SUMMARY))]
     rows += _sampled_rows(samples, profile.total)
@@ -57,7 +57,7 @@ def _row(timer: TauTimer, total: float) -> FunctionRow:
 
 
 def _sampled_rows(timers: Sequence[TauTimer], total: float) -> list[FunctionRow]:
-    """A row a function; its line is that with the most time in it."""
+    """One row per function, with the line that has the most time."""
     functions: dict[tuple[str, str], list[tuple[TauTimer, int]]] = {}
     for timer in timers:
         name, file, line = _named(timer.name.removeprefix(_SAMPLE).removeprefix(_SUMMARY))
@@ -82,16 +82,16 @@ def _sampled_rows(timers: Sequence[TauTimer], total: float) -> list[FunctionRow]
 
 
 def _named(text: str) -> tuple[str, str, int]:
-    """Name, file and line of `main [{/src/main.cpp} {31,0}] [THROTTLED]`; the file is "", the line 0, where not said.
+    """Name, file and line of `main [{/src/main.cpp} {31,0}] [THROTTLED]`; "" and 0 for an unknown file and line.
 
-    What stands behind the place is kept behind the name: a throttled function's time is that of its first calls only.
+    Text after the location is appended to the name: a throttled function's time covers only its first calls.
     """
     front, bracket, rest = text.rpartition("[{")
     inside, closing, behind = rest.partition("]")
     place = _PLACE.fullmatch("{" + inside)
     if not bracket or not closing or not place:
         return text, "", 0
-    # The instrumentor marks functions of C with their language.
+    # The instrumentor appends the language to the names of C functions.
     name = front.strip()
     name = name.removesuffix(" C") if name.endswith(") C") else name
     return " ".join(filter(None, (name, behind.strip()))), place[1], int(place[2] or 0)

@@ -1,18 +1,18 @@
-"""Profiles that TAU leaves behind: `profile.NODE.CONTEXT.THREAD`, one file a thread, a `MULTI__METRIC` folder a metric.
+"""TAU's profiles: `profile.NODE.CONTEXT.THREAD`, one file per thread, one `MULTI__METRIC` folder per metric.
 
 Source: TAU Reference Guide, "TAU profile format", and files of TAU 2.18 to 2.32:
 
     12 templated_functions_MULTI_TIME
     # Name Calls Subrs Excl Incl ProfileCalls # <metadata>…</metadata>
     "main [{/src/main.cpp} {31,0}]" 1 136 102017 335849041 0 GROUP="TAU_DEFAULT"
-    "main => MPI_Init()" 1 0 120952 120952 0 GROUP="TAU_CALLPATH|MPI"       a callpath: the part of MPI_Init in main
+    "main => MPI_Init()" 1 0 120952 120952 0 GROUP="TAU_CALLPATH|MPI"       a callpath: MPI_Init called from main
     "[SAMPLE] f [{/src/f.c} {12}]" 3 0 30000 30000 0 GROUP="TAU_SAMPLE"     from event-based sampling
     0 aggregates
     2 userevents
     # eventname numevents max min mean sumsqr
     "Message size for broadcast" 1 4 4 4 16
 
-Values of TIME and of other clocks are microseconds; those of hardware counters are counts.
+Values of TIME and other clocks are in microseconds; those of hardware counters are counts.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ FILE_LIMIT_BYTES = 64 * 1024**2
 TOTAL_LIMIT_BYTES = 256 * 1024**2
 LINE_LIMIT_BYTES = 64 * 1024
 NAMES_LIMIT = 20_000
-"""Timers, callpaths and events of one metric, together; what is beyond them is counted."""
+"""The most timers, callpaths and events of one metric; any more are counted."""
 
 _HEADER = re.compile(r"(\d{1,9}) templated_functions(?:_MULTI_(.{1,80}))?")
 _SECTION = re.compile(r"(\d{1,9}) (aggregates|userevents)")
 _METRIC_NAME = re.compile(rb"<name>Metric Name</name><value>([^<]{1,80})</value>")
 _FILE_NAME = re.compile(r"profile\.(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 _FOLDER_PREFIX = "MULTI__"
-# Thirty thousand years in microseconds: a garbled number, and sums of what is below it are finite.
+# Thirty thousand years in microseconds: a garbled number; sums of smaller values stay finite.
 _VALUE_LIMIT = 1e18
 
 
 class TauTimer(msgspec.Struct, frozen=True):
-    """A function, a part of it (`parameter`, callpath) or what was sampled in it, summed over threads.
+    """A function, a part of it (`parameter`, callpath) or samples in it, summed over threads.
 
-    `exclusive` and `inclusive` are in the unit of the metric; `threads` is the number of those it ran in.
+    `exclusive` and `inclusive` are in the unit of the metric; `threads` is the number of threads it ran in.
     """
 
     name: str
@@ -60,7 +60,7 @@ class TauTimer(msgspec.Struct, frozen=True):
 
     @property
     def is_callpath(self) -> bool:
-        """Whether it is the part of a function that one chain of callers is behind: `A => B`."""
+        """Whether it is the part of a function with one chain of callers: `A => B`."""
         return " => " in self.name
 
     @property
@@ -83,8 +83,8 @@ class TauEvent(msgspec.Struct, frozen=True):
 class TauProfile(msgspec.Struct, frozen=True):
     """One metric over all threads.
 
-    `total` is what all threads spent, the sum of each one's largest inclusive value. `unread_lines` counts lines that
-    are cut or garbled, `missing_rows` those that files announce and do not hold, `left_out` those over a limit.
+    `total` is the sum of each thread's largest inclusive value. `unread_lines` counts truncated and garbled lines,
+    `missing_rows` rows that files announce but do not contain, `left_out` rows over a limit.
     """
 
     metric: str
@@ -98,19 +98,19 @@ class TauProfile(msgspec.Struct, frozen=True):
 
     @property
     def is_time(self) -> bool:
-        """Whether its values are microseconds: of a clock, not of a hardware counter."""
+        """Whether its values are microseconds from a clock, not counts of a hardware counter."""
         return "TIME" in self.metric.upper()
 
 
 class TauProfiles(msgspec.Struct, frozen=True):
-    """Every metric found in a folder, by name. `problems` says, a line each, what could not be read and why."""
+    """Every metric found in a folder, by name. `problems` has one line for each thing that could not be read."""
 
     metrics: tuple[TauProfile, ...]
     problems: tuple[str, ...]
 
 
 def read_tau_profiles(folder: Path) -> TauProfiles:
-    """All profiles of a folder and of the `MULTI__METRIC` folders in it. No link is followed. Never raises."""
+    """All profiles of a folder and its `MULTI__METRIC` folders. Follows no links. Never raises."""
     problems: list[str] = []
     folds: dict[str, _Fold] = {}
     bytes_left = TOTAL_LIMIT_BYTES
@@ -120,7 +120,7 @@ def read_tau_profiles(folder: Path) -> TauProfiles:
             with open_regular(path) as stream:
                 size = os.fstat(stream.fileno()).st_size
                 if size > min(FILE_LIMIT_BYTES, bytes_left):
-                    problems.append(f"{path.name}: {size} bytes are too many, so it is not read")
+                    problems.append(f"{path.name} was not read: its {size} bytes exceed the limit")
                     continue
                 bytes_left -= size
                 file = parse_tau_file(stream, _metric_of_folder(path.parent))
@@ -137,7 +137,7 @@ def read_tau_profiles(folder: Path) -> TauProfiles:
 
 
 class TauFile(msgspec.Struct, frozen=True):
-    """One thread's profile, as its file has it."""
+    """One thread's profile, from one file."""
 
     metric: str
     timers: tuple[TauTimer, ...]
@@ -148,9 +148,9 @@ class TauFile(msgspec.Struct, frozen=True):
 
 
 def parse_tau_file(stream: BinaryIO, metric: str = "") -> TauFile:
-    """One `profile.N.C.T`; `metric` is used where the file itself does not say which. Raises OSError only.
+    """Parses one `profile.N.C.T`; `metric` is used if the file names none. Raises only OSError.
 
-    A line that is cut or garbled loses itself only.
+    A truncated or garbled line is skipped; the others are parsed.
     """
     timers: list[TauTimer] = []
     events: list[TauEvent] = []
@@ -171,12 +171,12 @@ def parse_tau_file(stream: BinaryIO, metric: str = "") -> TauFile:
             section, lines_of_section = change[2], int(change[1])
             continue
         if section == "aggregates" and lines_of_section > 0:
-            # The same timers, added up in groups.
+            # Group totals of the same timers.
             lines_of_section -= 1
             continue
         timer = _timer(line) if whole else None
         event = _event(line) if whole and timer is None and section == "userevents" else None
-        # What stands behind the rows that were announced is of an earlier, longer file.
+        # Rows after the announced ones are remains of an earlier, longer file.
         is_beyond = section == "functions" and timer is not None and 0 < announced <= len(timers) + left_out
         if is_beyond or (timer is None and event is None):
             unread += 1
@@ -191,7 +191,7 @@ def parse_tau_file(stream: BinaryIO, metric: str = "") -> TauFile:
 
 
 class _Fold:
-    """Adds up the threads of one metric."""
+    """Sums the threads of one metric."""
 
     def __init__(self, metric: str) -> None:
         self._metric = metric
@@ -236,7 +236,7 @@ class _Fold:
 
 
 def _timer(line: str) -> TauTimer | None:
-    """`"NAME" calls subrs exclusive inclusive profilecalls GROUP="A | B"`; the name may hold quotes."""
+    """Parses `"NAME" calls subrs exclusive inclusive profilecalls GROUP="A | B"`; the name may contain quotes."""
     front, group_mark, group = line.rpartition(' GROUP="')
     words = front.rsplit(None, 5)
     name = _quoted(words[0]) if len(words) == 6 else ""
@@ -253,7 +253,7 @@ def _timer(line: str) -> TauTimer | None:
 
 
 def _event(line: str) -> TauEvent | None:
-    """`"NAME" count max min mean sumsqr`."""
+    """Parses `"NAME" count max min mean sumsqr`."""
     words = line.rsplit(None, 5)
     name = _quoted(words[0]) if len(words) == 6 else ""
     if not name:
@@ -268,7 +268,7 @@ def _event(line: str) -> TauEvent | None:
 
 
 def _quoted(text: str) -> str:
-    """What stands between the first and the last quote; "" where there is nothing, or no quotes."""
+    """The text between the first and the last quote; "" if it is empty or not quoted."""
     text = text.strip()
     return text[1:-1].strip() if len(text) > 2 and text[0] == text[-1] == '"' else ""
 
@@ -293,18 +293,18 @@ def _sum_of_events(a: TauEvent, b: TauEvent) -> TauEvent:
 
 
 def _stddev(mean_square: float, mean: float) -> float:
-    # Below zero where a constant's square was rounded; not finite where a garbled number was huge.
+    # Rounding can make a constant's variance negative; huge garbled numbers make it infinite.
     variance = mean_square - _squared(mean)
     return math.sqrt(variance) if 0 < variance < math.inf else 0.0
 
 
 def _squared(value: float) -> float:
-    # Not `**`, which raises where a product is infinite.
+    # Not `**`, which raises OverflowError.
     return value * value
 
 
 def _lines(stream: BinaryIO) -> Iterator[tuple[bytes, bool]]:
-    """Each line that holds something, and whether it is whole: of a longer one, its beginning only."""
+    """Each line that is not empty, and whether it is complete: long lines are truncated."""
     while line := stream.readline(LINE_LIMIT_BYTES):
         whole = len(line) < LINE_LIMIT_BYTES or line.endswith(b"\n")
         rest = line
@@ -315,7 +315,7 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[bytes, bool]]:
 
 
 def _profile_paths(folder: Path, problems: list[str]) -> Iterator[Path]:
-    """Profiles by node, context and thread; first of the folder itself, then of each metric's."""
+    """Profiles by node, context and thread; first those of the folder itself, then of each metric's folder."""
     for place in (folder, *_metric_folders(folder, problems)):
         found = sorted((place / name for name in _entries(place, problems)), key=_thread_of)
         yield from (path for path in found if _FILE_NAME.fullmatch(path.name))
@@ -346,8 +346,8 @@ def _metric_of_folder(folder: Path) -> str:
 
 def _problems_of(profile: TauProfile) -> Iterator[str]:
     if profile.unread_lines:
-        yield f"TAU {profile.metric}: {profile.unread_lines} lines are cut or garbled and were left out"
+        yield f"TAU {profile.metric}: {profile.unread_lines} lines are truncated or garbled and were skipped"
     if profile.missing_rows:
-        yield f"TAU {profile.metric}: {profile.missing_rows} functions are announced and not there"
+        yield f"TAU {profile.metric}: {profile.missing_rows} functions are announced but missing"
     if profile.left_out:
-        yield f"TAU {profile.metric}: {profile.left_out} rows beyond the first {NAMES_LIMIT} were left out"
+        yield f"TAU {profile.metric}: {profile.left_out} rows beyond the first {NAMES_LIMIT} were omitted"

@@ -1,4 +1,4 @@
-"""The other side of `cuda_probe`: starts it, asks it, waits no longer than it says, and ends it."""
+"""The client of `cuda_probe`: starts the helper process, queries it with a deadline, and ends it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from profileapp.errors import Unavailable
 COMMAND = (sys.executable, "-I", "-m", "profileapp.collect.gpu.cuda_probe")
 START_TIMEOUT_S = 30.0
 ANSWER_TIMEOUT_S = 1.5
-"""Less than a sampler waits for the last sample, so that a driver that hangs is told of as that."""
+"""Less than a sampler waits for the last sample, so that a hanging driver is reported as such."""
 _END_TIMEOUT_S = 1.0
 _LINE_LIMIT_BYTES = 1024
 
 
 class DeviceMemory(msgspec.Struct, frozen=True):
-    """Of one GPU, as CUDA tells it."""
+    """Memory of one GPU, as CUDA reports it."""
 
     free_bytes: int
     total_bytes: int
@@ -36,7 +36,7 @@ class DeviceMemory(msgspec.Struct, frozen=True):
 
 
 class ProbeError(Exception):
-    """The helper process does not answer as it should."""
+    """The helper process gives no valid answer."""
 
 
 class CudaHelper:
@@ -52,7 +52,7 @@ class CudaHelper:
         self._poll = select.poll()
 
     def start(self) -> None:
-        """Comes back when it has its contexts. Raises Unavailable with the reason where it gets none."""
+        """Returns when the helper has its CUDA contexts. Raises Unavailable with the reason if it gets none."""
         try:
             self._process = subprocess.Popen(
                 self._command,
@@ -60,8 +60,8 @@ class CudaHelper:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
-                # All GPUs in the order in which NVML counts them, though some be hidden from who started the worker;
-                # and a Ctrl-C is for the worker, which wants the last samples.
+                # All GPUs in NVML's order, even if some are hidden from the worker's own process. A new session,
+                # since Ctrl-C must reach only the worker, which still takes the last samples.
                 env={
                     **{name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"},
                     "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
@@ -77,12 +77,14 @@ class CudaHelper:
         word, _, reason = line.partition(" ")
         if word != "ready":
             self.end()
-            raise Unavailable(reason if word == "unavailable" and reason else "the helper process answers nonsense")
+            raise Unavailable(
+                reason if word == "unavailable" and reason else "the helper process gave an invalid answer"
+            )
 
     def ask(self) -> tuple[DeviceMemory, ...]:
-        """Memory of each GPU now.
+        """Current memory of each GPU.
 
-        Raises ProbeError where the helper is gone, answers nonsense (it is then ended), or takes too long (it may
+        Raises ProbeError if the helper is gone, gives an invalid answer (it is then ended), or takes too long (it may
         answer the next time).
         """
         if self._process is None or self._process.stdin is None:
@@ -90,14 +92,14 @@ class CudaHelper:
         self._asked += 1
         deadline_s = time.monotonic() + self._answer_timeout_s
         try:
-            # Too few bytes are ever on their way for the pipe to be full.
+            # The few bytes in flight never fill the pipe.
             self._process.stdin.write(b"%d\n" % self._asked)
             while True:
                 number, memory = parse_answer(self._line(deadline_s))
                 if number == self._asked:
                     return memory
                 if number > self._asked:
-                    raise ProbeError("the helper process answers what it was not asked")
+                    raise ProbeError("the helper process answered a question that was not asked")
         except BrokenPipeError:
             raise self._ended_error() from None
         except _TooLateError:
@@ -107,7 +109,7 @@ class CudaHelper:
             raise
 
     def end(self) -> None:
-        """Ends the helper, whatever state it is in. May be called twice."""
+        """Ends the helper, whatever its state. May be called twice."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -119,7 +121,7 @@ class CudaHelper:
             process.wait(_END_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
-            # One that hangs in the driver cannot even be killed, until the driver lets go of it.
+            # A process that hangs in the driver cannot be killed until the driver call returns.
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_END_TIMEOUT_S)
 
@@ -136,7 +138,7 @@ class CudaHelper:
                 raise self._ended_error()
             lines, too_long = self._cutter.feed(content)
             if too_long:
-                raise ProbeError("the helper process answers nonsense")
+                raise ProbeError("the helper process gave an invalid answer")
             self._lines.extend(lines)
         return self._lines.popleft()
 
@@ -149,19 +151,19 @@ class CudaHelper:
 
 
 class _TooLateError(ProbeError):
-    """It may answer yet."""
+    """The helper may still answer."""
 
 
 def parse_answer(line: bytes) -> tuple[int, tuple[DeviceMemory, ...]]:
-    """`N FREE TOTAL [FREE TOTAL …]`. Raises ProbeError where it is `failed REASON`, or something else."""
+    """Parses `N FREE TOTAL [FREE TOTAL …]`. Raises ProbeError for `failed REASON` and anything else."""
     word, _, reason = line.partition(b" ")
     if word == b"failed":
-        raise ProbeError(f"CUDA fails ({reason.decode('utf-8', 'replace')})")
+        raise ProbeError(f"CUDA failed ({reason.decode('utf-8', 'replace')})")
     words = line.split()
     if len(words) < 3 or len(words) % 2 == 0 or not all(word.isdigit() and len(word) <= 18 for word in words):
-        raise ProbeError("the helper process answers nonsense")
+        raise ProbeError("the helper process gave an invalid answer")
     number, *values = map(int, words)
     memory = tuple(DeviceMemory(free, total) for free, total in zip(values[::2], values[1::2], strict=True))
     if any(each.free_bytes > each.total_bytes for each in memory):
-        raise ProbeError("the helper process tells of more free memory than there is")
+        raise ProbeError("the helper process reported more free memory than total memory")
     return number, memory

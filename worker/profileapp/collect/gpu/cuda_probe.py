@@ -1,8 +1,8 @@
-"""Asks CUDA for its free memory, as a program of its own: `python -I -m profileapp.collect.gpu.cuda_probe`.
+"""Reports CUDA's free memory, as a separate program: `python -I -m profileapp.collect.gpu.cuda_probe`.
 
-Its first line is `ready`, or `unavailable REASON` and its end. From then on it answers each line `N` of its input with
-`N FREE TOTAL`, and a further `FREE TOTAL` for each further GPU: bytes, in the order of the PCI bus; or with
-`failed REASON`, and ends. It ends with its input, too. It holds a context on each GPU, without which CUDA tells
+Its first line is `ready`, or `unavailable REASON`, after which it ends. Then it answers each line `N` of its input with
+`N FREE TOTAL`, plus another `FREE TOTAL` for each further GPU: bytes, in PCI bus order; or with
+`failed REASON`, and ends. It also ends when its input ends. It keeps a context on each GPU, without which CUDA reports
 nothing.
 """
 
@@ -15,8 +15,8 @@ from typing import Any
 
 
 def main() -> int:
-    """Runs until the input ends. Returns 1 where CUDA cannot be asked."""
-    # What a library or the driver prints must not stand among the answers.
+    """Runs until the input ends. Returns 1 if CUDA cannot be queried."""
+    # Output of a library or the driver must not be mixed with the answers.
     with os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8", errors="replace") as answers:
         os.dup2(2, 1)
         try:
@@ -42,7 +42,7 @@ def _contexts(driver: Any) -> list[Any]:
         contexts.append(driver.Device(index).make_context())
         driver.Context.pop()
     if not contexts:
-        raise RuntimeError("CUDA finds no GPU")
+        raise RuntimeError("CUDA found no GPU")
     return contexts
 
 
@@ -63,7 +63,7 @@ def _reason(error: Exception) -> str:
     text = _one_line(error)
     if isinstance(error, ImportError):
         return f"pycuda cannot be loaded ({text})"
-    return f"CUDA does not start ({text})"
+    return f"CUDA cannot be initialised ({text})"
 
 
 def _one_line(error: Exception) -> str:

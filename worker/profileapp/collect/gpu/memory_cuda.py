@@ -1,4 +1,4 @@
-"""GPU memory as CUDA tells it, on a Jetson too: asked in a helper process, whose own share is taken off."""
+"""GPU memory from CUDA, on a Jetson too: queried in a helper process, whose own usage is subtracted."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from profileapp.collect.gpu.cuda_helper import CudaHelper, DeviceMemory, ProbeEr
 from profileapp.errors import Unavailable
 
 SETTLE_TIMEOUT_S = 2.0
-"""How long the driver may take to have back the memory of a process that has ended."""
+"""Time the driver gets to free the memory of a process that has ended."""
 
 
 class GpuMemoryCuda(BaseCollector):
-    """Series `gpu.memory.*` of each GPU. The app's share is the rise since before its start, whoever caused it."""
+    """Series `gpu.memory.*` of each GPU. The app's usage is the increase since before its start, whoever caused it."""
 
     metric = "gpu-memory"
     source = "pycuda"
-    # NVML, where it knows a GPU's memory, knows the app's from others', and costs none.
+    # NVML, if it reports a GPU's memory, separates the app's from others' and uses none itself.
     preference = 10
     min_interval_s = 0.05
 
@@ -48,7 +48,7 @@ class GpuMemoryCuda(BaseCollector):
             return
         answer = self._helper.ask()
         if len(answer) != len(self._series):
-            raise ProbeError(f"the helper process tells of {len(answer)} GPUs instead of {len(self._series)}")
+            raise ProbeError(f"the helper process reported {len(answer)} GPUs instead of {len(self._series)}")
         for (used, total, allocated), memory, before, own_bytes in zip(
             self._series, answer, self._baseline, self._own_bytes, strict=True
         ):
@@ -62,29 +62,29 @@ class GpuMemoryCuda(BaseCollector):
             self._helper = None
 
     def _cost_bytes(self, helper: CudaHelper, alone: tuple[DeviceMemory, ...]) -> tuple[int, ...]:
-        """What a helper costs on each GPU: how much less is free while there is a second one.
+        """Memory a helper uses on each GPU: the decrease of free memory while a second helper runs.
 
-        Where the GPU takes no second process (compute mode "exclusive process"), it is the app that would be refused.
+        If the GPU accepts no second process (compute mode "exclusive process"), the helper would lock out the app.
         """
         twin = self._new_helper()
         try:
             twin.start()
             beside = helper.ask()
         except Unavailable as reason:
-            raise Unavailable(f"the GPU takes no second process beside the one that asks it ({reason})") from reason
+            raise Unavailable(f"the GPU accepts no second process besides the helper process ({reason})") from reason
         finally:
             twin.end()
         if len(beside) != len(alone):
-            raise ProbeError("the helper process does not tell of the same GPUs twice")
+            raise ProbeError("the helper process reported a different number of GPUs")
         return tuple(max(0, one.free_bytes - two.free_bytes) for one, two in zip(alone, beside, strict=True))
 
     def _settled(self, helper: CudaHelper, alone: tuple[DeviceMemory, ...]) -> tuple[DeviceMemory, ...]:
-        """Memory before the app starts, when the driver has back what the second helper held."""
+        """Memory before the app starts, once the driver has freed the second helper's memory."""
         deadline_s = time.monotonic() + SETTLE_TIMEOUT_S
         while True:
             now = helper.ask()
             if len(now) != len(alone):
-                raise ProbeError("the helper process does not tell of the same GPUs twice")
+                raise ProbeError("the helper process reported a different number of GPUs")
             risen = (after.used_bytes - before.used_bytes for before, after in zip(alone, now, strict=True))
             if time.monotonic() >= deadline_s or all(
                 rise <= own // 8 for rise, own in zip(risen, self._own_bytes, strict=True)

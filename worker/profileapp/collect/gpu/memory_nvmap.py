@@ -1,7 +1,7 @@
-"""GPU memory of a Jetson by process, as its memory manager nvmap lists it: for root only.
+"""GPU memory of a Jetson by process, from its memory manager nvmap; root only.
 
 Source: drivers/video/tegra/nvmap of NVIDIA's kernel, `debugfs` file `iovmm/clients`. Up to Orin, CUDA allocates through
-nvmap; from Thor on (JetPack 7, drivers as on servers) it does not, though the file may be there for the cameras' sake.
+nvmap; from Thor on (JetPack 7, drivers as on servers) it does not, though the file may exist for the cameras.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _UNITS = {b"K": 1024, b"M": 1024**2, b"G": 1024**3}
 
 
 class GpuMemoryNvmap(BaseCollector):
-    """Series `gpu.memory.*`: what the app's processes have allocated through the GPU's driver, and what all have."""
+    """Series `gpu.memory.*`: memory allocated through the GPU's driver by the app's processes, and by all."""
 
     metric = "gpu-memory"
     source = "nvmap"
-    # It knows the app's memory from others', which CUDA's free memory does not.
+    # It separates the app's memory from others', which CUDA's free memory cannot.
     preference = 15
     min_interval_s = 0.02
 
@@ -41,9 +41,9 @@ class GpuMemoryNvmap(BaseCollector):
             self._clients = KernelFile(self._root / CLIENTS)
             total_kib = number_after((self._root / "proc/meminfo").read_bytes(), b"MemTotal:")
         except PermissionError as error:
-            raise Unavailable(f"/{CLIENTS} is for root only; run the worker as root") from error
+            raise Unavailable(f"only root can read /{CLIENTS}; run the worker as root") from error
         except OSError as error:
-            raise Unavailable(f"there is no /{CLIENTS}: no Jetson, or a kernel without it") from error
+            raise Unavailable(f"/{CLIENTS} does not exist: not a Jetson, or a kernel without it") from error
         if self._cuda_allocates_elsewhere():
             raise Unavailable("CUDA does not allocate through nvmap on this board")
         self._total_bytes = (total_kib or 0) * 1024
@@ -64,7 +64,7 @@ class GpuMemoryNvmap(BaseCollector):
             self._emit(names.memory_total("0"), self._total_bytes, now_ns)
 
     def _cuda_allocates_elsewhere(self) -> bool:
-        """By the chip; of one that is not known, by whether anybody holds anything."""
+        """Decides by the chip; for an unknown chip, by whether any process has memory in nvmap."""
         board = tegra_chips(self._root)
         if board:
             return _CUDA_BY_NVMAP.isdisjoint(board)
@@ -80,9 +80,9 @@ class GpuMemoryNvmap(BaseCollector):
 
 
 def parse_clients(content: bytes) -> tuple[dict[int, int], int]:
-    """Bytes of each process, and of all: of lines `user  python3  4711  63808K` and `total  111376K`.
+    """Bytes of each process, and the total, from lines `user  python3  4711  63808K` and `total  111376K`.
 
-    A name may hold spaces. A process may have several lines; a line that is none of these is passed over.
+    A name may contain spaces. A process may have several lines; any other line is ignored.
     """
     by_pid: dict[int, int] = {}
     total_bytes = 0

@@ -1,4 +1,4 @@
-"""NVML, through nvidia-ml-py: imported late, and what a GPU does not have is no error.
+"""NVML, through nvidia-ml-py: imported late; a feature that a GPU lacks is not an error.
 
 Sources: "NVIDIA Management Library (NVML) API Reference"; NVIDIA, "CUDA for Tegra" and the DGX Spark user guide, for
 GPUs that share the memory of the CPU.
@@ -21,18 +21,18 @@ from profileapp.model.series import Series
 # nvmlReturn_t: not supported, no permission, function not found, no data, argument version mismatch, deprecated.
 _UNAVAILABLE = frozenset({3, 4, 13, 21, 25, 26})
 _LIBRARY = "libnvidia-ml.so.1"
-_NO_LIBRARY = f"no NVML on this agent: {_LIBRARY}, which comes with the NVIDIA driver, is not found"
+_NO_LIBRARY = f"no NVML on this agent: {_LIBRARY}, which is part of the NVIDIA driver, was not found"
 _DRIVER_NOT_LOADED = 9
 _LIBRARY_NOT_FOUND = 12
 _GPU_IS_LOST = 15
 FAILURES_IN_A_ROW = 5
-"""After as many failed samples in a row a GPU is given up, alone."""
-# What NVML calls the GPU of a Jetson: `Orin (nvgpu)`, until JetPack 7, and `NVIDIA Thor`.
+"""After this many failed samples in a row a GPU is dropped; the others continue."""
+# NVML's names for the GPU of a Jetson: `Orin (nvgpu)`, until JetPack 7, and `NVIDIA Thor`.
 _INTEGRATED_NAMES = ("(nvgpu)", "thor")
 
 
 class DeviceMemory(msgspec.Struct, frozen=True):
-    """Memory of a GPU's own. `used_bytes` is without what the driver reserves, where NVML tells the two apart."""
+    """A GPU's own memory. `used_bytes` excludes what the driver reserves, if NVML separates the two."""
 
     used_bytes: int
     total_bytes: int
@@ -46,13 +46,13 @@ class Gpu(msgspec.Struct, frozen=True):
 
 
 Reader = Callable[[int], Sequence[tuple[Series, float]]]
-"""Asks one GPU for one thing at a moment (monotonic clock, ns); nothing where the GPU does not have it."""
+"""Reads one quantity of one GPU at a time (monotonic clock, ns); empty if the GPU does not provide it."""
 
 
 def load_pynvml() -> Any:
-    """The module. Raises Unavailable where it is not installed, or has nothing to talk to."""
+    """The module. Raises Unavailable if it is not installed, or there is no driver."""
     try:
-        # First, as nobody should be told to install a package that would then find no driver.
+        # Checked first: no error may suggest to install a package that would then find no driver.
         CDLL(_LIBRARY)
     except OSError as error:
         raise Unavailable(_NO_LIBRARY) from error
@@ -63,14 +63,14 @@ def load_pynvml() -> Any:
 
 
 class Nvml:
-    """NVML from `open` to `close`. Several may be open at a time: the library counts."""
+    """NVML from `open` to `close`. Several may be open at the same time: the library counts its users."""
 
     def __init__(self, load: Callable[[], Any] = load_pynvml) -> None:
         self._load = load
         self._module: Any = None
 
     def open(self) -> tuple[Gpu, ...]:
-        """The GPUs. Raises Unavailable with the reason where there is none."""
+        """The GPUs. Raises Unavailable with the reason if there are none."""
         module = self._load()
         try:
             module.nvmlInit()
@@ -85,13 +85,13 @@ class Nvml:
             except module.NVMLError as error:
                 refusal = f" that can be used (GPU {index}: {error})"
         if not found:
-            raise Unavailable(f"NVML finds no GPU{refusal}")
+            raise Unavailable(f"NVML found no GPU{refusal}")
         return tuple(found)
 
     def ask(self, gpu: Gpu, functions: Sequence[str], *arguments: int) -> Any | None:
-        """What the first of `functions` answers that this library and GPU have; None where they have none.
+        """The result of the first of `functions` that this library and GPU support; None if they support none.
 
-        Raises pynvml.NVMLError where something is wrong, such as a GPU that was lost.
+        Raises pynvml.NVMLError for real failures, such as a lost GPU.
         """
         for name in functions:
             function = getattr(self._module, name, None)
@@ -103,14 +103,14 @@ class Nvml:
                 if error.value not in _UNAVAILABLE:
                     raise
             except getattr(self._module, "NVMLLibraryMismatchError", ()):
-                # What the package makes of a function that is newer than the driver.
+                # The package raises this for a function that is newer than the driver.
                 continue
         return None
 
     def memory(self, gpu: Gpu) -> DeviceMemory | None:
-        """Of the GPU itself; None where it shares that of the CPU.
+        """The GPU's own memory; None if it shares the CPU's.
 
-        Version 2 of the call (driver 510 on) has what the driver reserves in a field of its own, version 1 in `used`.
+        Version 2 of the call (driver 510 on) reports the driver's reserved memory separately, version 1 within `used`.
         """
         function = ("nvmlDeviceGetMemoryInfo",)
         version = getattr(self._module, "nvmlMemory_v2", None)
@@ -120,17 +120,17 @@ class Nvml:
         return None if memory is None else DeviceMemory(memory.used, memory.total)
 
     def name(self, gpu: Gpu) -> str:
-        """`NVIDIA RTX A6000`, `Orin (nvgpu)`; "" where it is not told."""
+        """The product name, such as `NVIDIA RTX A6000` or `Orin (nvgpu)`; "" if unknown."""
         name = self.ask(gpu, ("nvmlDeviceGetName",))
         return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name or "")
 
     def is_discrete(self, gpu: Gpu) -> bool:
-        """Whether it has memory of its own, and so a card and a power supply of its own."""
+        """Whether it has dedicated memory, and therefore a separate card and power supply."""
         name = self.name(gpu).lower()
         return not any(word in name for word in _INTEGRATED_NAMES) and self.memory(gpu) is not None
 
     def is_lost(self, error: Exception) -> bool:
-        """Whether an error says that a GPU has fallen off the bus: it comes back with the next boot only."""
+        """Whether an error means that a GPU has fallen off the bus: only a reboot brings it back."""
         return getattr(error, "value", None) == _GPU_IS_LOST
 
     def close(self) -> None:
@@ -141,12 +141,12 @@ class Nvml:
 
 
 def discrete_gpus(nvml: Nvml) -> tuple[Gpu, ...]:
-    """Those that stand beside a board's own GPU, if any; opens `nvml`, and leaves it open only where there are some."""
+    """The GPUs besides a board's integrated one, if any. Opens `nvml`, and leaves it open only if there are some."""
     found: tuple[Gpu, ...] = ()
     try:
         found = tuple(gpu for gpu in nvml.open() if nvml.is_discrete(gpu))
     except Exception:
-        # A board whose NVML does not work has no discrete GPU that anybody could use.
+        # A board without a working NVML has no usable discrete GPU.
         found = ()
     if not found:
         nvml.close()
@@ -154,7 +154,7 @@ def discrete_gpus(nvml: Nvml) -> tuple[Gpu, ...]:
 
 
 def leave_to_nvml(load: Callable[[], Any]) -> None:
-    """Raises Unavailable on a board with a discrete GPU: apps run on that, and NVML measures it."""
+    """Raises Unavailable on a board with a discrete GPU: apps run on it, and NVML measures it."""
     nvml = Nvml(load)
     if discrete_gpus(nvml):
         nvml.close()
@@ -162,7 +162,7 @@ def leave_to_nvml(load: Callable[[], Any]) -> None:
 
 
 class NvmlSource(BaseCollector):
-    """What the sources have in common: each gives its metric and what it looks at."""
+    """Base class of the NVML sources: each defines its metric and its readers."""
 
     metric = ""
     source = "nvml"
@@ -175,7 +175,7 @@ class NvmlSource(BaseCollector):
         self._failures: dict[str, int] = {}
 
     def readers_of(self, gpu: Gpu) -> Iterable[Reader]:
-        """What there is to look at on a GPU; what gives nothing at first is not asked again."""
+        """The readers of a GPU; one that returns nothing at first is not used again."""
         raise NotImplementedError
 
     def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
@@ -186,7 +186,7 @@ class NvmlSource(BaseCollector):
             if looks:
                 self._readers[gpu.label] = looks
         if not self._readers:
-            raise Unavailable(f"NVML gives nothing of {self.metric} on this GPU")
+            raise Unavailable(f"NVML provides no {self.metric} on this GPU")
         return LaunchRequirements()
 
     def sample(self, now_ns: int) -> None:
@@ -197,16 +197,16 @@ class NvmlSource(BaseCollector):
             if failed is None:
                 continue
             failure = failed
-            # What the other GPUs say is worth having: this one is given up alone, the last one by who asks for samples.
+            # Only this GPU is dropped, since the others' data is still useful; the sampler drops the last one.
             is_given_up = self._nvml.is_lost(failed) or self._failures[gpu] >= FAILURES_IN_A_ROW
             if is_given_up and len(self._readers) > 1:
                 del self._readers[gpu]
-                self._run.warn(f"{self.metric}: GPU {gpu} is given up, its series end here ({failed})")
+                self._run.warn(f"{self.metric}: GPU {gpu} is no longer measured, its series end here ({failed})")
         if failure and not any(self._failures.get(gpu) == 0 for gpu in self._readers):
             raise failure
 
     def _sample_one(self, looks: Sequence[Reader], now_ns: int) -> Exception | None:
-        """Samples of one GPU; the last error, if any."""
+        """Emits samples of one GPU. Returns the last error, if any."""
         failure: Exception | None = None
         for read_sample in looks:
             try:
@@ -221,12 +221,12 @@ class NvmlSource(BaseCollector):
         self._nvml.close()
 
     def gives(self, read_sample: Reader) -> bool:
-        """Whether there is anything to look at, before the app starts."""
+        """Whether a reader returns anything, before the app starts."""
         try:
             return bool(read_sample(time.monotonic_ns()))
         except Exception as error:
-            # One thing that cannot be asked for must not take the rest along.
-            self._run.warn(f"{self.metric}: a part is left out, NVML fails at it ({error})")
+            # One failing reader must not disable the others.
+            self._run.warn(f"{self.metric}: a part is omitted, since NVML fails to read it ({error})")
             return False
 
 
@@ -235,4 +235,4 @@ def _why_not(error: Any) -> str:
         return _NO_LIBRARY
     if error.value == _DRIVER_NOT_LOADED:
         return "the NVIDIA driver is installed, but not loaded"
-    return f"NVML does not start: {error}"
+    return f"NVML cannot be initialised: {error}"

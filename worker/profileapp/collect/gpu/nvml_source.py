@@ -1,4 +1,4 @@
-"""GPU memory and load of each NVIDIA GPU that NVML knows: discrete ones, and in part those of newer Jetsons."""
+"""GPU memory and load of each NVIDIA GPU in NVML: discrete ones and, partially, those of newer Jetsons."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CLOCK_SM, _CLOCK_MEMORY, _DIE = 1, 2, 0
 # nvmlClocksEventReasons: software power cap and power brake; software and hardware thermal slowdown; hardware slowdown.
 _REASONS = ((names.POWER, 0x04 | 0x80), (names.HEAT, 0x20 | 0x40), (names.HARDWARE, 0x08))
 
-# The newest first; a package's own choice fails on a driver that is older than it.
+# The newest first; the package's default fails on an older driver.
 _COMPUTE_PROCESSES = tuple(f"nvmlDeviceGetComputeRunningProcesses{version}" for version in ("_v3", "_v2", ""))
 _GRAPHICS_PROCESSES = tuple(f"nvmlDeviceGetGraphicsRunningProcesses{version}" for version in ("_v3", "_v2", ""))
 
@@ -42,8 +42,8 @@ class GpuMemoryNvml(NvmlSource):
         device = self._device(gpu)
         if self.gives(device):
             return device, self._memory_of_processes(gpu)
-        # A GPU that shares the CPU's memory has none to tell of. Thor and DGX Spark list what each process holds; the
-        # NVML of an Orin (`nvgpu`) lists no process ever: nvmap or CUDA is then to be asked instead.
+        # A GPU that shares the CPU's memory has none of its own. Thor and DGX Spark list the memory of each process;
+        # the NVML of an Orin (`nvgpu`) never lists processes: nvmap or CUDA is used instead.
         name = self._nvml.name(gpu)
         if not name or "nvgpu" in name.lower():
             return ()
@@ -56,7 +56,7 @@ class GpuMemoryNvml(NvmlSource):
             raise
         except Unavailable as reason:
             self._app_is_hidden = True
-            self._run.warn(f"gpu-memory: of the device only; {reason}")
+            self._run.warn(f"gpu-memory: measured for the device only; {reason}")
         super().attach(subject)
 
     def detach(self) -> None:
@@ -72,7 +72,7 @@ class GpuMemoryNvml(NvmlSource):
         return read_sample
 
     def _all_held(self, gpu: Gpu) -> Reader:
-        """What all processes hold of the memory that CPU and GPU share; nothing where one of them does not tell."""
+        """Memory of all processes where CPU and GPU share it; empty if one process's memory is unknown."""
         used, total = names.memory_used(gpu.label), names.memory_total(gpu.label)
         total_bytes = self._shared_memory_bytes()
 
@@ -92,16 +92,16 @@ class GpuMemoryNvml(NvmlSource):
             return 0
 
     def _processes(self, gpu: Gpu) -> dict[int, int | None] | None:
-        """Bytes by process, None for one that is not told; None where the GPU lists none."""
+        """Bytes by process, None for an unknown value; None if the GPU lists no processes."""
         compute = self._nvml.ask(gpu, _COMPUTE_PROCESSES)
         if compute is None:
             return None
-        # A process that does both is in both lists, with all of its memory in each.
+        # A process that uses both compute and graphics is in both lists, each time with all of its memory.
         graphics = self._nvml.ask(gpu, _GRAPHICS_PROCESSES) or ()
         return {process.pid: process.usedGpuMemory for process in (*graphics, *compute)}
 
     def _memory_of_processes(self, gpu: Gpu) -> Reader:
-        """What the app's processes hold; nothing where one of them does not tell, or they are out of sight."""
+        """Memory of the app's processes; empty if one process's memory is unknown, or the processes cannot be seen."""
         allocated = names.memory_allocated(gpu.label)
 
         def read_sample(now_ns: int) -> _Pairs:
@@ -152,7 +152,7 @@ class GpuSummaryNvml(NvmlSource):
         return read_sample
 
     def _throttled(self, gpu: Gpu) -> Reader:
-        # Newer drivers and libraries say "event" where older ones say "throttle".
+        # Newer drivers and libraries use "event" in place of "throttle".
         functions = ("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons")
         flags = tuple((names.throttled(gpu.label, reason), mask) for reason, mask in _REASONS)
 

@@ -1,6 +1,6 @@
-"""The series of the metrics `gpu-memory` and `gpu-summary`, whichever source they come from.
+"""The series of the metrics `gpu-memory` and `gpu-summary`, from any source.
 
-Each function takes the number of the GPU, which stands in the label `gpu`.
+Each function takes the number of the GPU, which becomes the label `gpu`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from profileapp.model.series import Series, series
 HEAT = "heat"
 POWER = "power"
 HARDWARE = "hardware"
-"""Why a GPU is slowed down: it is too hot, it would draw too much, or its hardware does not say which."""
+"""Why a GPU is throttled: it is too hot, it would draw too much power, or the hardware does not report which."""
 
 
 def memory_used(gpu: str) -> Series:
-    """Memory of the device in use by anybody."""
+    """Memory of the device in use by all processes."""
     return series("gpu.memory.used", "bytes", "gpu-memory", gpu=gpu)
 
 
@@ -24,17 +24,17 @@ def memory_total(gpu: str) -> Series:
 
 
 def memory_allocated(gpu: str) -> Series:
-    """Memory that the app holds on the device, what CUDA itself takes for the app included."""
+    """Memory allocated by the app on the device, including CUDA's own overhead for the app."""
     return series("gpu.memory.allocated", "bytes", "gpu-memory", gpu=gpu)
 
 
 def util(gpu: str) -> Series:
-    """Share of time in which something ran on the GPU; says nothing of how much of the GPU it took."""
+    """Fraction of time in which any kernel ran on the GPU, however little of the GPU it used."""
     return series("gpu.util", "%", "gpu-summary", gpu=gpu)
 
 
 def memory_util(gpu: str) -> Series:
-    """Share of time in which memory of the GPU was read or written."""
+    """Fraction of time in which GPU memory was read or written."""
     return series("gpu.memory.util", "%", "gpu-summary", gpu=gpu)
 
 
@@ -49,7 +49,7 @@ def clock_memory(gpu: str) -> Series:
 
 
 def power(gpu: str) -> Series:
-    """Power the GPU and its memory draw."""
+    """Power drawn by the GPU and its memory."""
     return series("gpu.power", "W", "gpu-summary", gpu=gpu)
 
 
@@ -59,5 +59,5 @@ def temperature(gpu: str) -> Series:
 
 
 def throttled(gpu: str, reason: str) -> Series:
-    """1 while the GPU is slowed down for `reason` (HEAT, POWER, HARDWARE), else 0: its mean is a share of time."""
+    """1 while the GPU is throttled for `reason` (HEAT, POWER, HARDWARE), else 0: the mean is a fraction of time."""
     return series("gpu.throttled", "", "gpu-summary", gpu=gpu, reason=reason)

@@ -1,5 +1,5 @@
-"""Energy of a Jetson: the power of its rails, as the kernel tells it, by trapezoids over the times of the samples; and
-that of a discrete GPU beside it, as NVML tells it.
+"""Energy of a Jetson: the power of its rails from the kernel, integrated by the trapezoidal rule over the times of the
+samples; and that of a discrete GPU from NVML.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class EnergyJetson(BaseCollector):
 
     metric = "energy"
     source = "jetson-kernel"
-    # A Jetson's NVML, where it knows of energy, knows that of the GPU alone.
+    # On a Jetson, NVML measures at most the energy of the GPU.
     preference = 30
     min_interval_s = 0.01
 
@@ -66,7 +66,7 @@ class EnergyJetson(BaseCollector):
         self._gpus.close()
 
     def _powers(self) -> dict[str, float]:
-        """W of each rail that tells it now."""
+        """Power in W of each rail that can be read now."""
         powers: dict[str, float] = {}
         for gauge in self._gauges:
             value = gauge.read()

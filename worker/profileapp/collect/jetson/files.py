@@ -1,8 +1,8 @@
-"""Finds what the kernel of a Jetson tells in files: temperatures, clocks, load of the GPU, power rails, the fan.
+"""Finds the files in which a Jetson's kernel reports temperatures, clocks, GPU load, power rails and the fan.
 
 Sources: Jetson Linux Developer Guide, "Power Management" and "Thermal Management"; the kernel's own documentation of
-`thermal/sysfs-api`, `ABI/testing/sysfs-class-devfreq`, `hwmon/sysfs-interface` and `hwmon/ina3221`. Where a file is
-differs by board and release, so it is looked for by what it is, not by its address on the bus.
+`thermal/sysfs-api`, `ABI/testing/sysfs-class-devfreq`, `hwmon/sysfs-interface` and `hwmon/ina3221`. The location of a
+file differs by board and release, so it is found by its type, not by its address on the bus.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from profileapp.collect.kernel_file import KernelFile
 from profileapp.model.series import Series, series
 
 SENSOR_OFF_C = -200.0
-"""A temperature below it is no temperature: sensors that are off read -256."""
+"""Lower values are not temperatures: sensors that are off read -256."""
 
 _TEXT_BYTES = 256
-# The GPU's name in the device tree: all boards of one family say `gpu`, or the name of the chip's design.
+# The GPU's name in the device tree: depending on the board's family it is `gpu` or the name of the chip's design.
 _GPU_NAMES = frozenset({"gpu", "gm20b", "gp10b", "gv11b", "ga10b", "gb10b"})
-# Thor's driver has clock domains where the others have a device: of the GPU's clusters, and of its video engines.
+# Instead of one device, Thor's driver has a clock domain for each of the GPU's clusters and its video engines.
 _GPU_CLUSTER = "gpu-gpc-0"
 _VIDEO_DOMAIN = re.compile(r"gpu-(nvd)-[0-9]+")
-# Thor's name for what sets the clock of the memory controller ("bandwidth manager").
+# Thor's name for the device that sets the memory controller's clock ("bandwidth manager").
 _BANDWIDTH_MANAGER = "bwmgr"
 _ENDINGS_OF_SENSORS = ("-therm", "-thermal", "_thermal")
 _EMC_CLOCKS = (
@@ -38,7 +38,7 @@ _FULL_PWM = 255
 
 
 class Gauge:
-    """One series that is read from one file, or from two whose numbers are multiplied (voltage and current)."""
+    """One series, read from one file or from the product of two (voltage and current)."""
 
     __slots__ = ("_by", "_file", "_scale", "series")
 
@@ -48,12 +48,12 @@ class Gauge:
         self._by = by
         self._scale = scale
 
-    def named(self, series: Series) -> Gauge:
-        """The same numbers as another series; of the two only one may be closed."""
+    def as_series(self, series: Series) -> Gauge:
+        """The same readings under another series; only one of the two may be closed."""
         return Gauge(series, self._file, self._scale, self._by)
 
     def read(self) -> float | None:
-        """The value in the series' unit; None while the kernel has none to tell (a part that sleeps)."""
+        """The value in the series' unit; None while the kernel provides none (a sleeping part)."""
         try:
             number = self._file.read_number()
             return number * self._scale if self._by is None else number * self._by.read_number() * self._scale
@@ -61,46 +61,46 @@ class Gauge:
             return None
 
     def close(self) -> None:
-        """Lets go of the files. May be called twice."""
+        """Closes the files. May be called twice."""
         self._file.close()
         if self._by:
             self._by.close()
 
 
 def temperatures(root: Path) -> list[Gauge]:
-    """`system.temperature` of every thermal zone, in °C; the files tell thousandths."""
+    """`system.temperature` of every thermal zone, in °C; the files are in thousandths."""
     found = []
     for zone in _folders(root / "sys/class/thermal", "thermal_zone*"):
         name = _text(zone / "type").lower()
         for suffix in _ENDINGS_OF_SENSORS:
             name = name.removesuffix(suffix)
-        # An estimate that the fan is ruled by, of several sensors together.
+        # An estimate from several sensors, which controls the fan.
         if name and not name.startswith("thermal-fan-est"):
             found += _gauge(series("system.temperature", "°C", "system", sensor=name), zone / "temp", 1e-3)
     return found
 
 
-def gpu_load(root: Path, named: Callable[[str], Series]) -> list[Gauge]:
-    """How busy each GPU is, in %; the files tell thousandths. `named` makes the series of the GPU's number.
+def gpu_load(root: Path, new_series: Callable[[str], Series]) -> list[Gauge]:
+    """Load of each GPU, in %; the files are in thousandths. `new_series` returns the series for a GPU's number.
 
-    Thor's kernel has no such file: NVML tells the load of its GPU.
+    Thor's kernel has no such file: NVML provides the load of its GPU.
     """
     files = [folder / "device/load" for folder in gpus(root)]
-    return _numbered(files, named, 0.1)
+    return _numbered(files, new_series, 0.1)
 
 
 def has_gpu_load(root: Path) -> bool:
-    """Whether the kernel tells how busy a GPU is, though perhaps not to this user."""
+    """Whether the kernel has a file with a GPU's load; this user may not be allowed to read it."""
     return any((folder / "device/load").exists() for folder in gpus(root))
 
 
-def gpu_clocks(root: Path, named: Callable[[str], Series]) -> list[Gauge]:
+def gpu_clocks(root: Path, new_series: Callable[[str], Series]) -> list[Gauge]:
     """Clock of each GPU, in Hz."""
-    return _numbered([folder / "cur_freq" for folder in gpus(root)], named, 1.0)
+    return _numbered([folder / "cur_freq" for folder in gpus(root)], new_series, 1.0)
 
 
 def engine_clocks(root: Path) -> list[Gauge]:
-    """Clocks of what else scales its clock, in Hz: video engines, and the memory controller."""
+    """Clocks of other parts that scale, in Hz: video engines and the memory controller."""
     found = []
     for folder in _folders(root / "sys/class/devfreq", "*"):
         name = _device_name(folder)
@@ -116,7 +116,7 @@ def engine_clocks(root: Path) -> list[Gauge]:
 
 
 def cpu_clocks(root: Path) -> list[Gauge]:
-    """`system.cpu.frequency` of each core, in Hz; the files tell kHz."""
+    """`system.cpu.frequency` of each core, in Hz; the files are in kHz."""
     found = []
     for folder in _folders(root / "sys/devices/system/cpu", "cpu[0-9]*"):
         clock = series("system.cpu.frequency", "Hz", "system", core=folder.name.removeprefix("cpu"))
@@ -124,24 +124,24 @@ def cpu_clocks(root: Path) -> list[Gauge]:
     return found
 
 
-def rails(root: Path, named: Callable[[str], Series]) -> list[Gauge]:
-    """Power of every rail, in W, as INA3221 and INA238 monitors tell it. `named` makes the series of a rail's name."""
+def rails(root: Path, new_series: Callable[[str], Series]) -> list[Gauge]:
+    """Power of every rail, in W, from INA3221 and INA238 monitors. `new_series` returns the series of a rail's name."""
     found: list[Gauge] = []
     taken: set[str] = set()
     for name, files, scale in chain(_hwmon_rails(root), _iio_rails(root)):
         label = name.strip().lower()
-        # Channels that lead nowhere are called NC, some of them several times.
+        # Unconnected channels are called NC; there may be several.
         if not label or label == "nc" or label in taken:
             continue
         with suppress(OSError):
             opened = [KernelFile(path) for path in files]
             taken.add(label)
-            found.append(Gauge(named(label), opened[0], scale, *opened[1:]))
+            found.append(Gauge(new_series(label), opened[0], scale, *opened[1:]))
     return found
 
 
 def fans(root: Path) -> list[Gauge]:
-    """How fast the fan is told to run, in % of its full speed, and how fast it does, in turns a minute."""
+    """The fan's drive, in % of full speed, and its measured speed, in revolutions a minute."""
     drives: list[Gauge] = []
     speeds: list[Gauge] = []
     speed = series("system.fan.speed", "rpm", "system")
@@ -151,7 +151,7 @@ def fans(root: Path) -> list[Gauge]:
             drives += _gauge(drive, folder / "pwm1", 100 / _FULL_PWM)
         for file in ("fan1_input", "rpm"):
             speeds += _gauge(speed, folder / file, 1.0)
-    # Until JetPack 4 the drive is a file of its own, whether there is a tachometer (TX2, Xavier) or none (Nano).
+    # Until JetPack 4 the drive is a separate file, with a tachometer (TX2, Xavier) or without (Nano).
     return (drives or _gauge(drive, root / _OLD_FAN, 100 / _FULL_PWM)) + speeds
 
 
@@ -169,7 +169,7 @@ def _hwmon_rails(root: Path) -> Iterator[tuple[str, tuple[Path, ...], float]]:
 
 
 def _iio_rails(root: Path) -> Iterator[tuple[str, tuple[Path, ...], float]]:
-    """Of the driver of JetPack 3 and 4, which tells mW."""
+    """The same, from the driver of JetPack 3 and 4, which reports mW."""
     for device in _folders(root / "sys/bus/i2c/drivers/ina3221x", "*-*"):
         for folder in _folders(device, "iio:device*") or _folders(device, "iio_device"):
             for channel in (0, 1, 2):
@@ -177,23 +177,23 @@ def _iio_rails(root: Path) -> Iterator[tuple[str, tuple[Path, ...], float]]:
 
 
 def gpus(root: Path) -> list[Path]:
-    """The devfreq folder of each integrated GPU: its clock and the bounds of that."""
+    """The devfreq folder of each integrated GPU, with its clock and the clock's limits."""
     folders = {folder: _device_name(folder) for folder in _folders(root / "sys/class/devfreq", "*")}
     devices = [folder for folder, name in folders.items() if name in _GPU_NAMES]
     return devices or [folder for folder, name in folders.items() if name == _GPU_CLUSTER]
 
 
 def _device_name(devfreq: Path) -> str:
-    """The name that the device tree has for a device, else what follows its address on the bus."""
+    """A device's name in the device tree; without one, the part after its address on the bus."""
     return _text(devfreq / "device/of_node/name") or devfreq.name.rpartition(".")[2]
 
 
-def _numbered(files: list[Path], named: Callable[[str], Series], scale: float) -> list[Gauge]:
-    return [gauge for number, path in enumerate(files) for gauge in _gauge(named(str(number)), path, scale)]
+def _numbered(files: list[Path], new_series: Callable[[str], Series], scale: float) -> list[Gauge]:
+    return [gauge for number, path in enumerate(files) for gauge in _gauge(new_series(str(number)), path, scale)]
 
 
 def _gauge(series: Series, path: Path, scale: float) -> list[Gauge]:
-    """None, where there is no such file or it is not for us to read."""
+    """One gauge; an empty list if the file does not exist or cannot be read."""
     try:
         return [Gauge(series, KernelFile(path), scale)]
     except OSError:
@@ -201,7 +201,7 @@ def _gauge(series: Series, path: Path, scale: float) -> list[Gauge]:
 
 
 def _folders(parent: Path, pattern: str) -> list[Path]:
-    """In the order of the numbers in their names."""
+    """Matching folders, in the order of the numbers in their names."""
     with suppress(OSError):
         return sorted(parent.glob(pattern), key=lambda path: (len(path.name), path.name))
     return []

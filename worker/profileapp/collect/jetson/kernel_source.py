@@ -1,4 +1,4 @@
-"""A Jetson as its kernel's own files tell it: no program is started, and 100 samples a second cost little."""
+"""A Jetson measured from its kernel's files: no program is started, and 100 samples a second cost little."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from profileapp.collect.system.proc_load import ProcLoad
 from profileapp.errors import Unavailable
 from profileapp.model.series import Series, series
 
-NOT_A_JETSON = "this is no Jetson"
+NOT_A_JETSON = "this is not a Jetson"
 _TEMPERATURE = "system.temperature"
 _LOAD = "load of the GPU"
 
@@ -29,7 +29,7 @@ def rail_power(rail: str) -> Series:
 
 
 class JetsonSystem(BaseCollector):
-    """Series `system.*` of a Jetson, where its kernel tells of the GPU, of heat and of power; else tegrastats may."""
+    """Series `system.*` of a Jetson whose kernel reports GPU load, temperatures and power; else tegrastats is used."""
 
     metric = "system"
     source = "jetson-kernel"
@@ -94,7 +94,7 @@ class JetsonSystem(BaseCollector):
 
 
 class PartialJetsonSystem(JetsonSystem):
-    """The same, of what this user can read: for a Jetson without tegrastats."""
+    """The subset of `system.*` that this user can read: for a Jetson without tegrastats."""
 
     source = "jetson-kernel (in part)"
     preference = 15
@@ -106,7 +106,7 @@ class JetsonGpuSummary(BaseCollector):
 
     metric = "gpu-summary"
     source = "jetson-kernel"
-    # NVML, where it gives anything on a Jetson, does not know the load of its GPU.
+    # NVML, if it works on a Jetson at all, does not provide its GPU's load.
     preference = 30
     min_interval_s = 0.01
 
@@ -137,16 +137,16 @@ class JetsonGpuSummary(BaseCollector):
         self._gauges = []
 
     def _temperatures(self) -> list[Gauge]:
-        """Of the zone that is called `gpu`; the others are closed again."""
+        """The gauge of the zone named `gpu`; the others are closed."""
         zones = jetson_files.temperatures(self._root)
         own = [zone for zone in zones if dict(zone.series.labels)["sensor"] == "gpu"]
         _close([zone for zone in zones if zone not in own])
-        return [zone.named(gpu_series.temperature("0")) for zone in own]
+        return [zone.as_series(gpu_series.temperature("0")) for zone in own]
 
 
 def _why_not(root: Path, missing: Sequence[str]) -> str:
     if list(missing) == [_LOAD] and not jetson_files.has_gpu_load(root):
-        return f"the kernel of this board does not tell the {_LOAD}; NVML may"
+        return f"the kernel of this board does not report the {_LOAD}; NVML may"
     return f"this user cannot read from /sys: {', '.join(missing)}; run the worker as root"
 
 
@@ -159,7 +159,7 @@ def _gpu_clock(number: str) -> Series:
 
 
 def _of_gpu(name: str, unit: str, number: str) -> Series:
-    """As tegrastats has them: a label for the second GPU on, counted from 1."""
+    """Labelled as in tegrastats' series: only from the second GPU on, counted from 1."""
     return series(name, unit, "system") if number == "0" else series(name, unit, "system", gpu=str(int(number) + 1))
 
 

@@ -1,6 +1,6 @@
-"""The whole device of a Jetson, as tegrastats tells it: a program of NVIDIA's that writes a line once an interval.
+"""The whole device of a Jetson, from tegrastats: an NVIDIA program that writes one line per interval.
 
-The program is watched: where it dies it is started again, later and later; where it hangs it is ended.
+The program is supervised: if it dies, it is restarted with increasing delays; if it hangs, it is killed.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from profileapp.errors import Unavailable
 
 USUAL_PLACES = (Path("/usr/bin/tegrastats"), Path("/home/nvidia/tegrastats"), Path("/home/ubuntu/tegrastats"))
 FIRST_LINE_S = 3.0
-"""How long the first line may take, beyond the interval."""
+"""Deadline for the first line, in addition to the interval."""
 FIRST_LINES = 3
-"""In one of as many lines the metric's main series must be."""
+"""One of this many lines must contain the metric's main series."""
 SILENCE_S = 5.0
-"""How long it may say nothing, beyond two intervals, before it is ended and started again."""
+"""Longest silence, in addition to two intervals, before the program is killed and restarted."""
 FIRST_RESTART_S = 0.5
 LAST_RESTART_S = 30.0
 END_S = 2.0
@@ -37,7 +37,7 @@ _READ_BYTES = 64 * 1024
 
 
 def find_tegrastats() -> Path | None:
-    """The program on PATH, or where older releases have it."""
+    """The program on PATH, or where older releases install it."""
     found = shutil.which("tegrastats")
     if found:
         return Path(found)
@@ -72,7 +72,7 @@ class Tegrastats(BaseCollector):
     def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         program = self._find()
         if program is None:
-            raise Unavailable("there is no tegrastats: not a Jetson")
+            raise Unavailable("tegrastats was not found: this is not a Jetson")
         self._run, self._emit = run, emit
         self._interval_s = run.target.interval_s
         self._words = [str(program), "--interval", str(max(1, round(self._interval_s * 1000)))]
@@ -84,10 +84,10 @@ class Tegrastats(BaseCollector):
         self._thread.start()
         if not self._heard.wait(FIRST_LINES * self._interval_s + FIRST_LINE_S):
             self.close()
-            raise Unavailable(f"{program} says nothing that is a line of tegrastats")
+            raise Unavailable(f"{program} printed no line of tegrastats")
         if not self._has_main_series:
             self.close()
-            raise Unavailable(f"{program} tells of no {self.main}, on this board or to this user")
+            raise Unavailable(f"{program} does not report {self.main} on this board, or not to this user")
         self._throttles = ThrottleWatch(self._root)
         return LaunchRequirements()
 
@@ -97,7 +97,7 @@ class Tegrastats(BaseCollector):
         self._emitting = True
 
     def sample(self, now_ns: int) -> None:
-        """Samples come with the lines; here it is looked whether they come, and for throttling. Raises RuntimeError."""
+        """Checks that lines arrive, which carry the samples, and samples throttling. Raises RuntimeError."""
         self._check_for_lines()
         if self._throttles:
             self._throttles.sample(self._emit, now_ns)
@@ -107,7 +107,7 @@ class Tegrastats(BaseCollector):
         if silent_s > SILENCE_S + 2 * self._interval_s:
             self._line_at_s = time.monotonic()
             self._end_process()
-            raise RuntimeError(f"tegrastats said nothing for {silent_s:.0f} s; it is started again")
+            raise RuntimeError(f"tegrastats printed nothing for {silent_s:.0f} s; it is being restarted")
 
     def detach(self) -> None:
         self._emitting = False
@@ -122,11 +122,11 @@ class Tegrastats(BaseCollector):
         if self._throttles:
             self._throttles.close()
         if self._restarts:
-            self._run.warn(f"system: tegrastats ended {self._restarts} times by itself and was started again")
+            self._run.warn(f"system: tegrastats exited unexpectedly {self._restarts} times and was restarted")
         if self._unknown:
             (token, _), *_ = self._unknown.most_common(1)
             total = self._unknown.total()
-            self._run.warn(f"system: {total} words of tegrastats were not understood, such as {token!r}")
+            self._run.warn(f"system: {total} tokens of tegrastats were not recognised, such as {token!r}")
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._line_at_s = time.monotonic()
@@ -140,7 +140,7 @@ class Tegrastats(BaseCollector):
         )
 
     def _watch(self) -> None:
-        """Reads lines until `close`; starts the program again where it ends before."""
+        """Reads lines until `close`; restarts the program if it ends earlier."""
         pause_s = FIRST_RESTART_S
         while not self._stopping.is_set():
             process = self._process
@@ -186,17 +186,17 @@ class Tegrastats(BaseCollector):
         self._heard_line(readings, now_ns)
 
     def _is_main(self, readings: Sequence[Reading]) -> bool:
-        """Whether a line holds what the metric is about; without it another source may serve better."""
+        """Whether a line contains the metric's main series; without it another source may be better."""
         return bool(readings)
 
     def _heard_line(self, readings: Sequence[Reading], now_ns: int) -> None:
-        """What a line says: emitted while the app runs."""
+        """Handles the readings of a line: emits them while the app runs."""
         if self._emitting:
             for series, value in readings:
                 self._emit(series, value, now_ns)
 
     def _end_process(self) -> None:
-        """SIGTERM, then SIGKILL, to the program and whatever it started."""
+        """Sends SIGTERM, then SIGKILL, to the program and everything it started."""
         process = self._process
         if process is None:
             return

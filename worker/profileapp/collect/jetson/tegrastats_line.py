@@ -1,17 +1,17 @@
-"""A line of tegrastats, of any board and release, as readings.
+"""Parses a line of tegrastats, of any board and release, into readings.
 
-Source: NVIDIA Jetson Linux Developer Guide, "tegrastats Utility", and lines recorded on TX1 to Thor. Words are mostly a
-name and a value, and the value's form tells what it is:
+Source: NVIDIA Jetson Linux Developer Guide, "tegrastats Utility", and lines recorded on TX1 to Thor. Most tokens are
+name and value pairs, and the value's format identifies its type:
 
-    RAM 7035/62841MB (lfb 2x4MB)             memory in MiB, though it writes MB; the largest free blocks
+    RAM 7035/62841MB (lfb 2x4MB)             memory in MiB, though labelled MB; the largest free blocks
     SWAP 86/31420MB (cached 0MB)
     IRAM 0/252kB(lfb 252kB)                  memory of the video engines
-    CPU [32%@883,off] · cpu [17%,13%]@408    load and clock of each core; a core that is off gives nothing
+    CPU [32%@883,off] · cpu [17%,13%]@408    load and clock of each core; a core that is off has no reading
     GR3D_FREQ 0%@[305,305] · EMC_FREQ @3199  load and clocks (MHz) of an engine, either may be missing
-    NVENC off · APE 174 · VDE 0 · PVA0_FREQ 115   an engine that is off; an engine of which only the clock is told
+    NVENC off · APE 174 · VDE 0 · PVA0_FREQ 115   an engine that is off; engines with only a clock
     GR3D2_FREQ 99%@1274                      the second of Orin's graphics clusters (GPC), not a second GPU
     EDP limit 1734                           the highest clock (MHz) that the power supply allows the cores (TX1)
-    MTS fg 1% bg 9%                          CPU's own translation of instructions, foreground and background
+    MTS fg 1% bg 9%                          the CPU's binary translation (Denver), foreground and background
     gpu@43.375C · cpu@34.3C/34.8C            temperature, from JetPack 7 on with its peak; -256C: the sensor is off
     VDD_IN 4199/4027 · VDD_IN 2763mW/2846mW  power of a rail in mW: now, mean since tegrastats began (and peak)
 """
@@ -27,10 +27,10 @@ _Rail = tuple[Series, Series, Series]
 
 MIB = 1024 * 1024
 SENSOR_OFF_C = -200.0
-"""A temperature below it is no temperature: sensors that are off read -256."""
+"""Lower values are not temperatures: sensors that are off read -256."""
 LINE_LIMIT = 16 * 1024
 NUMBER_LIMIT = 1e12
-"""A load, a clock in MHz, a power in mW beyond it is garbled; so is `nan`."""
+"""A load, a clock in MHz or a power in mW beyond it is garbled; so is `nan`."""
 
 _MEMORY_USED = series("system.memory.used", "bytes", "system")
 _MEMORY_TOTAL = series("system.memory.total", "bytes", "system")
@@ -52,18 +52,18 @@ _AMOUNTS = {
 _BYTES = {"B": 1, "kB": 1024, "MB": MIB, "GB": 1024 * MIB}
 _AMOUNT = re.compile(r"([0-9]{1,9})/([0-9]{1,9})(kB|MB|GB)(?:\(lfb)?")
 _SIZE = re.compile(r"(?:([0-9]{1,6})x)?([0-9]{1,9})(B|kB|MB|GB)\)")
-# Of a word that is not understood: is it a name, with a number behind it?
+# Decides whether an unrecognised token is a name followed by a number.
 _WORD = re.compile(r"[A-Z][A-Z0-9_]{1,39}")
 _NUMBER = re.compile(r"(-?[0-9]{1,12}(?:\.[0-9]{1,6})?)[A-Za-z]{0,4}")
-# Engines of which old releases tell the clock as a bare number.
+# Engines whose clock old releases print as a bare number.
 _CLOCK_ALONE = ("ape", "vic", "nvdec", "nvenc", "nvjpg", "msenc", "ofa", "pva", "vde")
 _CLUSTERS_OF_GPU = {"gr3d": "", "gr3d2": "2"}
-# Boards call several rails that lead nowhere alike (`NC 0mW/0mW … NC 0mW/0mW`).
+# Boards give several unconnected rails the same name (`NC 0mW/0mW … NC 0mW/0mW`).
 _NO_RAIL = "NC"
 
 
 class _Core:
-    """What is known of one core: each load, and each clock, as it is written."""
+    """Cached readings of one core: by the text of each load and each clock."""
 
     __slots__ = ("_frequency", "_util", "frequencies", "utils")
 
@@ -93,7 +93,7 @@ class _Core:
 
 
 class _Watts(dict[str, float]):
-    """W by mW as they are written; the same numbers come again and again."""
+    """Cache of W by the text of mW; the same numbers recur often."""
 
     TEXTS_LIMIT = 10_000
 
@@ -108,10 +108,10 @@ class _Watts(dict[str, float]):
 
 
 class TegrastatsParser:
-    """Turns lines into readings. Series are made once and kept: they are few, whatever the lines hold.
+    """Turns lines into readings. Each series is created once and cached: there are few, whatever the lines contain.
 
-    Most words of a line stood in an earlier one, letter by letter: what they mean is looked up. `SERIES_LIMIT` and
-    `CACHE_LIMIT` bound what a garbled stream could make of that.
+    Most tokens of a line are identical to earlier ones, so their meaning is cached. `SERIES_LIMIT` and `CACHE_LIMIT`
+    bound the memory that a garbled stream can use.
     """
 
     SERIES_LIMIT = 500
@@ -127,14 +127,14 @@ class TegrastatsParser:
         self._forget()
 
     def parse(self, line: str) -> tuple[list[Reading], list[str]]:
-        """The readings of a line, and the words that were not understood. Never raises.
+        """The readings of a line, and the tokens that were not recognised. Never raises.
 
-        A line that is cut or garbled gives what of it makes sense.
+        A truncated or garbled line yields its valid readings.
         """
         words = line[:LINE_LIMIT].split()
         if line[:1].isdigit():
             del words[: _words_of_time(words)]
-        # From the last to the first, so that each is popped; "" is what stands behind the last.
+        # Reversed, so that each token is popped; "" is the value after the last token.
         words.append("")
         words.reverse()
         readings: list[Reading] = []
@@ -157,7 +157,7 @@ class TegrastatsParser:
                     try:
                         readings += (rail[0], watts[now]), (rail[1], watts[mean])
                     except ValueError:
-                        # There is no mean, or a peak too; or it is no rail in this place.
+                        # It has no mean, or a peak too; or it is not a rail here.
                         pass
                     else:
                         continue
@@ -169,11 +169,11 @@ class TegrastatsParser:
                     continue
             if self._meet(name, value, readings, raw, unknown) == 1 or not value:
                 words.append(value)
-        # A line of which nothing at all is understood is none of tegrastats'.
+        # A line without a single recognised token is not from tegrastats.
         return readings + raw if readings else [], unknown
 
     def _meet(self, name: str, value: str, readings: list[Reading], raw: list[Reading], unknown: list[str]) -> int:
-        """A word that is met for the first time, or is not known at all; how many words it has, its value included."""
+        """Parses a token that is not cached, recognised or not. Returns its length in tokens, value included."""
         try:
             return self._take(name, value, readings)
         except ValueError:
@@ -188,7 +188,7 @@ class TegrastatsParser:
         return 2
 
     def _take(self, name: str, value: str, readings: list[Reading]) -> int:
-        """Takes what is met for the first time; how many words it has. Raises ValueError where it is not known."""
+        """Parses and caches a new token. Returns its length in tokens. Raises ValueError if it is not recognised."""
         if value.startswith("[") and name in ("CPU", "cpu"):
             self._cores_of(value, readings)
             return 2
@@ -232,7 +232,7 @@ class TegrastatsParser:
             self._forget()
 
     def _forget(self) -> None:
-        """Empties what is remembered in place: `parse` may be in the midst of a line."""
+        """Empties the caches in place: `parse` may be in the middle of a line."""
         if not self._remembered:
             self._pairs: dict[str, dict[str, list[Reading]]] = {}
             self._alone: dict[str, list[Reading]] = {}
@@ -241,7 +241,7 @@ class TegrastatsParser:
         self._remembered = 0
 
     def _temperature(self, word: str) -> list[Reading] | None:
-        """`gpu@43.375C`, `cpu@34.3C/34.8C`; None where it is none of these."""
+        """Parses `gpu@43.375C` or `cpu@34.3C/34.8C`; None for anything else."""
         sensor, _, value = word.partition("@")
         found: list[Reading] = []
         try:
@@ -288,7 +288,7 @@ class TegrastatsParser:
             readings.append(util)
             total += util[1]
             on += 1
-            # A clock that all cores share stands behind them.
+            # A clock that all cores share follows the list of cores.
             clock = clock or shared
             if clock:
                 readings.append(core.frequencies.get(clock) or core.remember_frequency(clock))
@@ -319,7 +319,7 @@ class TegrastatsParser:
         return 2
 
     def _power(self, rail: _Rail, value: str, readings: list[Reading]) -> bool:
-        """`4199/4027`, `2763mW/2846mW`, `7953mW/8332mW/8710mW` or `1497mW`; False where it is none of these."""
+        """Parses `4199/4027`, `2763mW/2846mW`, `7953mW/8332mW/8710mW` or `1497mW`; False for anything else."""
         watts = self._watts
         now, slash, mean = value.partition("/")
         try:
@@ -335,9 +335,9 @@ class TegrastatsParser:
         return True
 
     def _engine(self, name: str, value: str) -> list[Reading]:
-        """`N%`, `N%@MHZ`, `N%@[MHZ,MHZ]`, `@MHZ`, `@[…]`, or the clock alone."""
+        """Parses `N%`, `N%@MHZ`, `N%@[MHZ,MHZ]`, `@MHZ`, `@[…]`, or the clock alone."""
         if name in ("fg", "bg"):
-            # Of an `MTS` that was cut.
+            # Part of a truncated `MTS`.
             raise ValueError(name)
         engine = name.lower().removesuffix("_freq").removesuffix("_load")
         load, percent, rest = value.partition("%")
@@ -352,7 +352,7 @@ class TegrastatsParser:
         if load:
             self._engine_reading(engine, "util", _number(load), "%", found)
         if clocks:
-            # Clocks of the parts of a GPU; those that sleep tell 0.
+            # Clocks of a GPU's parts; sleeping parts report 0.
             self._engine_reading(engine, "clock", max(clocks), "Hz", found)
         return found
 
@@ -394,7 +394,7 @@ def _largest_blocks(value: str) -> list[Reading]:
 
 
 def _size(word: str) -> tuple[int | None, int]:
-    """`2x4MB)`: a count, None where there is none, and bytes."""
+    """Parses `2x4MB)`: the count, or None without one, and bytes."""
     size = _SIZE.fullmatch(word)
     if size is None:
         raise ValueError(word)
@@ -409,7 +409,7 @@ def _number(text: str) -> float:
 
 
 def _words_of_time(words: list[str]) -> int:
-    """How many words at the start tell when the line was written: `07-09-2024 13:31:31`, or the latter alone."""
+    """The number of leading tokens that are a timestamp: `07-09-2024 13:31:31`, or only the time."""
     return next((number for number, word in enumerate(words[:2]) if not _is_time(word)), min(2, len(words)))
 
 

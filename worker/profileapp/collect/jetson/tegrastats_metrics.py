@@ -1,4 +1,4 @@
-"""What else the lines of tegrastats tell: the GPU's load, and energy. Each is a tegrastats of its own."""
+"""Further metrics from tegrastats: GPU load and energy. Each runs a separate tegrastats process."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class TegrastatsGpuSummary(Tegrastats):
         return super().open(run, emit)
 
     def _is_main(self, readings: Sequence[Reading]) -> bool:
-        # Thor's lines have the clocks of its GPU at most, and never its load.
+        # Thor's lines contain at most the clocks of its GPU, never its load.
         return any(series.name == "system.gpu.util" for series, _ in readings)
 
     def _heard_line(self, readings: Sequence[Reading], now_ns: int) -> None:
@@ -49,18 +49,18 @@ class TegrastatsGpuSummary(Tegrastats):
         for series, value in readings:
             of_gpu = _of_gpu(series)
             if of_gpu:
-                # An Orin with two graphics clusters has a word for each; one of them may sleep.
+                # An Orin with two graphics clusters prints one token for each; one of them may be asleep.
                 found[of_gpu] = max(value, found.get(of_gpu, value))
         for of_gpu, value in found.items():
             self._emit(of_gpu, value, now_ns)
 
     def sample(self, now_ns: int) -> None:
-        """Throttling is the metric `system`'s to tell."""
+        """Only checks that lines arrive: throttling belongs to the metric `system`."""
         self._check_for_lines()
 
 
 class TegrastatsEnergy(Tegrastats):
-    """Series `energy.*` of the board, of the power of its rails at the time of each line."""
+    """Series `energy.*` of the board, from the power of its rails at the time of each line."""
 
     metric = "energy"
     main = "power"
@@ -79,7 +79,7 @@ class TegrastatsEnergy(Tegrastats):
     def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         self._gpus.open(run.warn)
         requirements = super().open(run, emit)
-        # The first line may come at once, the second an interval later: two make an idle power.
+        # The first line may arrive at once, the second an interval later: idle power needs two.
         time.sleep(max(IDLE_S, 2 * self._interval_s))
         return requirements
 
@@ -95,7 +95,7 @@ class TegrastatsEnergy(Tegrastats):
         super().attach(subject)
 
     def sample(self, now_ns: int) -> None:
-        """Throttling is the metric `system`'s to tell."""
+        """Only checks that lines arrive: throttling belongs to the metric `system`."""
         self._check_for_lines()
 
     def _heard_line(self, readings: Sequence[Reading], now_ns: int) -> None:
@@ -109,7 +109,7 @@ class TegrastatsEnergy(Tegrastats):
 
 
 def _of_gpu(series: Series) -> Series | None:
-    """The series of `gpu-summary` that a series of `system` is the same as, or of which it is a part."""
+    """The series of `gpu-summary` that a series of `system` equals or is part of."""
     if series.name == "system.gpu.util":
         return gpu_series.util("0")
     if series.name == "system.gpu.clock":

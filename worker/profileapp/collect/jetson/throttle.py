@@ -1,4 +1,4 @@
-"""What slows a Jetson down while it is measured: heat, too much current, another power mode.
+"""What slows a Jetson down during a measurement: heat, overcurrent, another power mode.
 
 Sources: Jetson Linux Developer Guide, "Thermal Management" (cooling devices, throttle alerts) and "Power Management"
 (over-current events, nvpmodel); the cooling devices that NVIDIA's and the mainline kernel register
@@ -16,21 +16,21 @@ from profileapp.model.series import series
 
 THROTTLED_FOR_HEAT = series("system.throttled", "", "system", reason=HEAT)
 THROTTLED_FOR_POWER = series("system.throttled", "", "system", reason=POWER)
-"""1 while the device is slowed down for this reason, else 0: its mean is a share of time."""
+"""1 while the device is throttled for this reason, else 0: the mean is a fraction of time."""
 POWER_MODE = series("system.power-mode", "", "system")
-"""Number of the power mode that nvpmodel has set."""
+"""Number of the power mode set by nvpmodel."""
 
 POLL_INTERVAL_NS = 1_000_000_000
-# Cooling devices that lower clocks because of heat: `cpu-balanced`, `gpu-throttle-alert`, `cpu-heavy`; the kernel's
+# Cooling devices that reduce clocks because of heat: `cpu-balanced`, `gpu-throttle-alert`, `cpu-heavy`; the kernel's
 # own are called `thermal-cpufreq-0` and `thermal-devfreq-0`, from Linux 5.12 on `cpufreq-cpu0`, `devfreq-17000000.gpu`.
-# All others do something else, most of them all the time: fans; `hot-surface-alert`, which warns; `CORE-floor`,
+# All others have another purpose, and most are always active: fans; `hot-surface-alert`, which warns; `CORE-floor`,
 # `DFLL-floor` and `vdd-gpu-vts`, which *raise* a voltage while the chip is cool; `tegra-eqos`, which tunes the network.
 _THROTTLE_ENDINGS = ("-balanced", "-throttle-alert", "heavy")
 _THROTTLE_BEGINNINGS = ("thermal-cpufreq", "thermal-devfreq", "cpufreq-", "devfreq-")
 
 
 class ThrottleWatch:
-    """Looks once a second at most: these files are slow to change."""
+    """Samples throttling at most once a second: these files change slowly."""
 
     def __init__(self, root: Path) -> None:
         self._coolers = [
@@ -47,12 +47,12 @@ class ThrottleWatch:
         self._look_at_ns = 0
 
     def begin(self) -> None:
-        """A repeat begins: what came before it does not count."""
+        """Begins a repeat: earlier over-current events do not count."""
         self._events_before = [_number(file) for file in self._overcurrents]
         self._look_at_ns = 0
 
     def sample(self, emit: Emit, now_ns: int) -> None:
-        """Emits what is so now, at most once a second."""
+        """Emits the current state, at most once a second."""
         if now_ns < self._look_at_ns:
             return
         self._look_at_ns = now_ns + POLL_INTERVAL_NS
@@ -73,7 +73,7 @@ class ThrottleWatch:
 
 
 def slows_down(cooling_device: str) -> bool:
-    """Whether a cooling device of this type, at work, lowers a clock: `gpu-balanced` does, `pwm-fan` does not."""
+    """Whether an active cooling device of this type reduces a clock: `gpu-balanced` does, `pwm-fan` does not."""
     name = cooling_device.strip().lower()
     return name.endswith(_THROTTLE_ENDINGS) or name.startswith(_THROTTLE_BEGINNINGS)
 

@@ -90,7 +90,7 @@ class _KernelTrace(BaseCollector):
             raise Unavailable(str(error)) from error
         report = fold.report()
         if unread_lines:
-            self._run.warn(f"gpu-summary kernels: {unread_lines} lines of {self.source} were not understood")
+            self._run.warn(f"gpu-summary kernels: {unread_lines} lines of {self.source} were not recognised")
         if left_out + report.left_out:
             self._run.warn(f"gpu-summary kernels: {left_out + report.left_out} rows beyond the limit were dropped")
         if not report.rows:
