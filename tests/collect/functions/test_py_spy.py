@@ -24,7 +24,7 @@ from profileapp.collect.functions.py_spy import (
     python_version,
     why_not_ptrace,
 )
-from profileapp.collect.functions.py_spy_process import sight
+from profileapp.collect.functions.py_spy_process import sampling_mode
 from profileapp.errors import AppEnded, Unavailable
 from profileapp.model.target import FunctionClock
 from profileapp.record.artifacts import STACKS_FILE
@@ -254,7 +254,7 @@ def test_python_of_another_user_is_known_by_its_name(tmp_path: Path, monkeypatch
     ("version", "is_elsewhere", "machine", "clock", "expected"),
     [
         ((3, 11), False, "aarch64", "cpu", "running"),
-        ((3, 13), True, "aarch64", "cpu", "viewed"),
+        ((3, 13), True, "aarch64", "cpu", "remapped"),
         ((3, 10), True, "x86_64", "cpu", "stopped"),
         ((3, 8), True, "aarch64", "cpu", "lock"),
         ((0, 0), False, "aarch64", "cpu", "lock"),
@@ -265,7 +265,7 @@ def test_python_of_another_user_is_known_by_its_name(tmp_path: Path, monkeypatch
 def test_how_a_process_is_looked_into(
     version: tuple[int, int], is_elsewhere: bool, machine: str, clock: FunctionClock, expected: str
 ) -> None:
-    assert sight(version, is_elsewhere, machine, clock) == expected
+    assert sampling_mode(version, is_elsewhere, machine, clock) == expected
 
 
 @pytest.mark.parametrize(

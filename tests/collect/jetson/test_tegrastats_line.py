@@ -132,7 +132,7 @@ def test_memory_is_bounded_whatever_is_said() -> None:
     parser = TegrastatsParser()
     for number in range(30_000):
         parser.parse(f"RAIL{number} {number}mW/1mW s{number}@{number % 90}.5C")
-    assert len(parser._made) <= parser.SERIES_LIMIT and parser._remembered <= parser.CACHE_LIMIT
+    assert len(parser._series_by_key) <= parser.SERIES_LIMIT and parser._cached <= parser.CACHE_LIMIT
 
 
 @pytest.mark.skipif(not TEGRASTATS.is_dir(), reason="no recorded output beside the checkout")

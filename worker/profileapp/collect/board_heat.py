@@ -25,27 +25,27 @@ def hottest_c(root: Path = Path("/"), load: Callable[[], Any] = load_pynvml) -> 
 
 
 def _zones_c(root: Path) -> list[float]:
-    found = []
+    readings_c = []
     for zone in (root / "sys/class/thermal").glob("thermal_zone*"):
         # The sensor of a sleeping part cannot be read.
         with suppress(OSError, ValueError):
             if not (zone / "type").read_text().strip().lower().startswith(_NO_TEMPERATURES):
-                found.append(int((zone / "temp").read_text()) / 1000)
-    return [each for each in found if _PLAUSIBLE_C[0] < each < _PLAUSIBLE_C[1]]
+                readings_c.append(int((zone / "temp").read_text()) / 1000)
+    return [each for each in readings_c if _PLAUSIBLE_C[0] < each < _PLAUSIBLE_C[1]]
 
 
 def _gpus_c(load: Callable[[], Any]) -> list[float]:
     nvml = Nvml(load)
-    found = []
+    readings_c = []
     try:
         for gpu in nvml.open():
             # A lost GPU must not prevent reading the others.
             with suppress(Exception):
                 answer = nvml.ask(gpu, ("nvmlDeviceGetTemperature", "nvmlDeviceGetTemperatureV"), _DIE)
                 if answer is not None:
-                    found.append(float(answer))
+                    readings_c.append(float(answer))
     except Unavailable:
         return []
     finally:
         nvml.close()
-    return found
+    return readings_c

@@ -27,7 +27,7 @@ def sources(
         if entry_point.name.partition(".")[0] != metric:
             continue
         try:
-            found[entry_point.value] = _made(entry_point, metric)
+            found[entry_point.value] = _instance(entry_point, metric)
         except (Exception, SystemExit) as error:
             reason = " ".join(str(error).split())[:200]
             warn(
@@ -36,15 +36,15 @@ def sources(
     return sorted(found.values(), key=lambda collector: (-collector.preference, collector.source))
 
 
-def _made(entry_point: EntryPoint, metric: str) -> Collector:
+def _instance(entry_point: EntryPoint, metric: str) -> Collector:
     kind = entry_point.load()
     version = getattr(kind, "api_version", None)
     if version != API_VERSION:
         raise TypeError(f"it is written for version {version} of the collector API; this is version {API_VERSION}")
     collector = kind()
-    lacking = [name for name in _METHODS if not callable(getattr(collector, name, None))]
-    if lacking:
-        raise TypeError(f"it lacks the method {', '.join(lacking)}")
+    missing = [name for name in _METHODS if not callable(getattr(collector, name, None))]
+    if missing:
+        raise TypeError(f"it lacks the method {', '.join(missing)}")
     if collector.metric != metric:
         raise ValueError(f"it serves the metric {collector.metric!r}")
     if not isinstance(collector.preference, int) or not isinstance(collector.source, str):

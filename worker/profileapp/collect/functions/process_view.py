@@ -60,7 +60,7 @@ def main() -> int:
     pid, folder, words = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
     try:
         container = _enter(pid, folder)
-        _keep_links(Path("/proc") / str(pid) / "task", container)
+        _maintain_links(Path("/proc") / str(pid) / "task", container)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execv(words[0], words)  # noqa: S606  (no shell is wanted)
     except (OSError, ValueError, IndexError) as error:
@@ -110,7 +110,7 @@ def _in_namespace(namespace: int, act: Callable[[], None]) -> None:
         raise OSError("cannot mount /proc of its PID namespace")
 
 
-def _keep_links(threads: Path, container: Path) -> None:
+def _maintain_links(threads: Path, container: Path) -> None:
     """Creates a link for each thread, now and, in a separate process, for as long as the program runs."""
     known: set[str] = set()
     _link(threads, container, known)

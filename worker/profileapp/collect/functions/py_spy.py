@@ -24,7 +24,7 @@ from pathlib import Path
 
 from profileapp.collect.api import AppHandle, BaseCollector, Emit, LaunchRequirements, RunContext
 from profileapp.collect.functions import process_view
-from profileapp.collect.functions.py_spy_process import PySpyProcess, sight
+from profileapp.collect.functions.py_spy_process import PySpyProcess, sampling_mode
 from profileapp.collect.process.family import CpuAccount, Family
 from profileapp.collect.process.stat import read_stat
 from profileapp.errors import AppEnded, Unavailable
@@ -53,8 +53,8 @@ _WORD_LIMIT_BYTES = 4096
 
 def find_py_spy() -> Path | None:
     """The program next to the worker's Python, or on PATH."""
-    beside = Path(sys.executable).parent / "py-spy"
-    found = str(beside) if os.access(beside, os.X_OK) else shutil.which("py-spy")
+    alongside = Path(sys.executable).parent / "py-spy"
+    found = str(alongside) if os.access(alongside, os.X_OK) else shutil.which("py-spy")
     return Path(found) if found else None
 
 
@@ -171,12 +171,12 @@ class PySpy(BaseCollector):
             # It has ended meanwhile.
             return
         version = python_version(self._proc, pid)
-        how = sight(version, is_elsewhere, self._machine, target.function_clock)
-        if how == "viewed" and target.native_frames:
+        mode = sampling_mode(version, is_elsewhere, self._machine, target.function_clock)
+        if mode == "remapped" and target.native_frames:
             self._run.warn(
                 "functions: no native frames, since with them py-spy cannot see which threads of a container are idle"
             )
-        if how == "lock":
+        if mode == "lock":
             self._run.warn(
                 f"functions: for Python {version[0]}.{version[1]} on {self._machine}, py-spy cannot see which threads "
                 "are idle; only time with the interpreter's lock is attributed to functions, the rest to [not sampled]"
@@ -187,7 +187,7 @@ class PySpy(BaseCollector):
             RATE_HZ,
             self._run.scratch,
             self._proc,
-            sight=how,
+            mode=mode,
             native=target.native_frames,
         )
 
@@ -211,7 +211,7 @@ class PySpy(BaseCollector):
             elif stacks.samples and spy.cpu_ticks:
                 sample_s = spy.cpu_ticks / _TICKS_PER_S / stacks.samples
                 # Only the lock's owner is sampled then: other threads' CPU time must not count for its functions.
-                sample_s = min(sample_s, 1 / RATE_HZ) if spy.sight == "lock" else sample_s
+                sample_s = min(sample_s, 1 / RATE_HZ) if spy.mode == "lock" else sample_s
                 self._parts.append(TimedStacks(stacks, sample_s))
                 sampled_ticks += round(sample_s * stacks.samples * _TICKS_PER_S)
         if self._run.target.function_clock == "cpu":

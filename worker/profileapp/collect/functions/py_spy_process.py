@@ -25,16 +25,16 @@ _POLL_S = 0.02
 _FIRST_WITH_NUMBERS = (3, 11)
 
 
-Sight = Literal["all", "running", "viewed", "stopped", "lock"]
+SamplingMode = Literal["all", "running", "remapped", "stopped", "lock"]
 """Which threads py-spy samples, and how it detects the running ones.
 
-`all`: idle threads too. `running`: by the threads' IDs in /proc. `viewed`: the same, by the threads' IDs inside their
+`all`: idle threads too. `running`: by the threads' IDs in /proc. `remapped`: the same, by the threads' IDs inside their
 container. `stopped`: by their stacks, which requires stopping the process at each sample. `lock`: only the thread that
 holds the interpreter's lock.
 """
 
 
-def sight(version: tuple[int, int], is_elsewhere: bool, machine: str, clock: FunctionClock) -> Sight:
+def sampling_mode(version: tuple[int, int], is_elsewhere: bool, machine: str, clock: FunctionClock) -> SamplingMode:
     """The best mode for a process, by its Python version, its PID namespace and the CPU architecture.
 
     Python before 3.11 does not store the IDs of its threads; py-spy finds them by their stacks, on x86_64 only.
@@ -42,18 +42,24 @@ def sight(version: tuple[int, int], is_elsewhere: bool, machine: str, clock: Fun
     if clock == "wall":
         return "all"
     if version >= _FIRST_WITH_NUMBERS:
-        return "viewed" if is_elsewhere else "running"
+        return "remapped" if is_elsewhere else "running"
     return "stopped" if machine == "x86_64" else "lock"
 
 
-_OPTIONS: dict[Sight, list[str]] = {"all": ["--idle"], "running": [], "viewed": [], "stopped": [], "lock": ["--gil"]}
+_OPTIONS: dict[SamplingMode, list[str]] = {
+    "all": ["--idle"],
+    "running": [],
+    "remapped": [],
+    "stopped": [],
+    "lock": ["--gil"],
+}
 
 
 class PySpyProcess:
     """py-spy on the process `pid`, from now on. Its samples and its output are stored in `scratch`.
 
-    `native`: C and C++ frames too, which requires stopping the process at each sample; not with the modes `viewed` and
-    `lock`.
+    `native`: C and C++ frames too, which requires stopping the process at each sample; not with the modes `remapped`
+    and `lock`.
     """
 
     def __init__(
@@ -64,7 +70,7 @@ class PySpyProcess:
         scratch: Path,
         proc: Path,
         *,
-        sight: Sight,
+        mode: SamplingMode,
         native: bool,
     ) -> None:
         self._proc = proc
@@ -73,9 +79,9 @@ class PySpyProcess:
         self._program = program
         self._pid = pid
         self._rate_hz = rate_hz
-        self.sight = sight
+        self.mode = mode
         self._native = native
-        self._view = scratch / f"view-{pid}" if sight == "viewed" else None
+        self._view = scratch / f"view-{pid}" if mode == "remapped" else None
         self._first_ticks = self._last_ticks = 0
         self._output = scratch / f"py-spy-{pid}.folded"
         self._log = scratch / f"py-spy-{pid}.log"
@@ -143,14 +149,14 @@ class PySpyProcess:
         self._first_ticks = self._last_ticks = self._ticks()
         argv = [str(self._program), "record", "--pid", str(self._pid), "--rate", str(self._rate_hz)]
         argv += ["--format", "raw", "--output", str(self._output)]
-        argv += _OPTIONS[self.sight]
+        argv += _OPTIONS[self.mode]
         if self._view:
             # py-spy would stop threads by IDs that belong to other processes here.
             self._view.mkdir(exist_ok=True)
             argv = [*process_view.command(self._pid, self._view), *argv, "--nonblocking"]
-        elif self._native and self.sight != "lock" and self._starts <= STARTS_LIMIT // 2:
+        elif self._native and self.mode != "lock" and self._starts <= STARTS_LIMIT // 2:
             argv += ["--native"]
-        elif self.sight != "stopped" and self._starts <= STARTS_LIMIT // 2:
+        elif self.mode != "stopped" and self._starts <= STARTS_LIMIT // 2:
             # After such a failure py-spy gets a simpler mode: Python frames, stopping the process at each sample.
             argv += ["--nonblocking"]
         self._process = None

@@ -41,7 +41,7 @@ def tau_functions(metrics: Sequence[TauProfile]) -> tuple[FunctionRow, ...]:
 
 
 def _row(timer: TauTimer, total: float) -> FunctionRow:
-    name, file, line = _named(timer.name)
+    name, file, line = _split_name(timer.name)
     return FunctionRow(
         metric="tau",
         name=name,
@@ -60,7 +60,7 @@ def _sampled_rows(timers: Sequence[TauTimer], total: float) -> list[FunctionRow]
     """One row per function, with the line that has the most time."""
     functions: dict[tuple[str, str], list[tuple[TauTimer, int]]] = {}
     for timer in timers:
-        name, file, line = _named(timer.name.removeprefix(_SAMPLE).removeprefix(_SUMMARY))
+        name, file, line = _split_name(timer.name.removeprefix(_SAMPLE).removeprefix(_SUMMARY))
         functions.setdefault((name, file), []).append((timer, line))
     rows = []
     for (name, file), parts in functions.items():
@@ -81,7 +81,7 @@ def _sampled_rows(timers: Sequence[TauTimer], total: float) -> list[FunctionRow]
     return rows
 
 
-def _named(text: str) -> tuple[str, str, int]:
+def _split_name(text: str) -> tuple[str, str, int]:
     """Name, file and line of `main [{/src/main.cpp} {31,0}] [THROTTLED]`; "" and 0 for an unknown file and line.
 
     Text after the location is appended to the name: a throttled function's time covers only its first calls.

@@ -207,14 +207,14 @@ class _Fold:
         self._left_out += file.left_out
         self._total += max((timer.inclusive for timer in file.timers), default=0.0)
         for timer in file.timers:
-            if known := self._timers.get(timer.name):
-                self._timers[timer.name] = _sum_of_timers(known, timer)
-            elif self._has_room():
+            if existing := self._timers.get(timer.name):
+                self._timers[timer.name] = _sum_of_timers(existing, timer)
+            elif self._below_limit():
                 self._timers[timer.name] = timer
         for event in file.events:
-            if met := self._events.get(event.name):
-                self._events[event.name] = _sum_of_events(met, event)
-            elif self._has_room():
+            if existing_event := self._events.get(event.name):
+                self._events[event.name] = _sum_of_events(existing_event, event)
+            elif self._below_limit():
                 self._events[event.name] = event
 
     def profile(self) -> TauProfile:
@@ -229,10 +229,10 @@ class _Fold:
             left_out=self._left_out,
         )
 
-    def _has_room(self) -> bool:
-        room = len(self._timers) + len(self._events) < NAMES_LIMIT
-        self._left_out += not room
-        return room
+    def _below_limit(self) -> bool:
+        below = len(self._timers) + len(self._events) < NAMES_LIMIT
+        self._left_out += not below
+        return below
 
 
 def _timer(line: str) -> TauTimer | None:

@@ -46,7 +46,7 @@ class CudaHelper:
         self._command = command
         self._answer_timeout_s = answer_timeout_s
         self._process: subprocess.Popen[bytes] | None = None
-        self._cutter = LineSplitter(_LINE_LIMIT_BYTES)
+        self._splitter = LineSplitter(_LINE_LIMIT_BYTES)
         self._lines: deque[bytes] = deque()
         self._asked = 0
         self._poll = select.poll()
@@ -136,7 +136,7 @@ class CudaHelper:
             content = os.read(process.stdout.fileno(), 4096)
             if not content:
                 raise self._ended_error()
-            lines, too_long = self._cutter.feed(content)
+            lines, too_long = self._splitter.feed(content)
             if too_long:
                 raise ProbeError("the helper process gave an invalid answer")
             self._lines.extend(lines)

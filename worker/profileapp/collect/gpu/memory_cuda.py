@@ -69,14 +69,14 @@ class GpuMemoryCuda(BaseCollector):
         twin = self._new_helper()
         try:
             twin.start()
-            beside = helper.ask()
+            with_twin = helper.ask()
         except Unavailable as reason:
             raise Unavailable(f"the GPU accepts no second process besides the helper process ({reason})") from reason
         finally:
             twin.end()
-        if len(beside) != len(alone):
+        if len(with_twin) != len(alone):
             raise ProbeError("the helper process reported a different number of GPUs")
-        return tuple(max(0, one.free_bytes - two.free_bytes) for one, two in zip(alone, beside, strict=True))
+        return tuple(max(0, one.free_bytes - two.free_bytes) for one, two in zip(alone, with_twin, strict=True))
 
     def _settled(self, helper: CudaHelper, alone: tuple[DeviceMemory, ...]) -> tuple[DeviceMemory, ...]:
         """Memory before the app starts, once the driver has freed the second helper's memory."""

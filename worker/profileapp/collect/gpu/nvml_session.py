@@ -182,17 +182,17 @@ class NvmlSource(BaseCollector):
         self._run, self._emit = run, emit
         self._failures = {}
         for gpu in self._nvml.open():
-            looks = [read_sample for read_sample in self.readers_of(gpu) if self.gives(read_sample)]
-            if looks:
-                self._readers[gpu.label] = looks
+            readers = [read_sample for read_sample in self.readers_of(gpu) if self.has_data(read_sample)]
+            if readers:
+                self._readers[gpu.label] = readers
         if not self._readers:
             raise Unavailable(f"NVML provides no {self.metric} on this GPU")
         return LaunchRequirements()
 
     def sample(self, now_ns: int) -> None:
         failure: Exception | None = None
-        for gpu, looks in list(self._readers.items()):
-            failed = self._sample_one(looks, now_ns)
+        for gpu, readers in list(self._readers.items()):
+            failed = self._sample_one(readers, now_ns)
             self._failures[gpu] = self._failures.get(gpu, 0) + 1 if failed else 0
             if failed is None:
                 continue
@@ -205,10 +205,10 @@ class NvmlSource(BaseCollector):
         if failure and not any(self._failures.get(gpu) == 0 for gpu in self._readers):
             raise failure
 
-    def _sample_one(self, looks: Sequence[Reader], now_ns: int) -> Exception | None:
+    def _sample_one(self, readers: Sequence[Reader], now_ns: int) -> Exception | None:
         """Emits samples of one GPU. Returns the last error, if any."""
         failure: Exception | None = None
-        for read_sample in looks:
+        for read_sample in readers:
             try:
                 for series, value in read_sample(now_ns):
                     self._emit(series, value, now_ns)
@@ -220,7 +220,7 @@ class NvmlSource(BaseCollector):
         self._readers = {}
         self._nvml.close()
 
-    def gives(self, read_sample: Reader) -> bool:
+    def has_data(self, read_sample: Reader) -> bool:
         """Whether a reader returns anything, before the app starts."""
         try:
             return bool(read_sample(time.monotonic_ns()))

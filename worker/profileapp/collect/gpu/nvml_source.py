@@ -40,14 +40,14 @@ class GpuMemoryNvml(NvmlSource):
 
     def readers_of(self, gpu: Gpu) -> Iterable[Reader]:
         device = self._device(gpu)
-        if self.gives(device):
+        if self.has_data(device):
             return device, self._memory_of_processes(gpu)
         # A GPU that shares the CPU's memory has none of its own. Thor and DGX Spark list the memory of each process;
         # the NVML of an Orin (`nvgpu`) never lists processes: nvmap or CUDA is used instead.
         name = self._nvml.name(gpu)
         if not name or "nvgpu" in name.lower():
             return ()
-        return self._all_held(gpu), self._memory_of_processes(gpu)
+        return self._all_allocated(gpu), self._memory_of_processes(gpu)
 
     def attach(self, subject: AppHandle) -> None:
         try:
@@ -71,7 +71,7 @@ class GpuMemoryNvml(NvmlSource):
 
         return read_sample
 
-    def _all_held(self, gpu: Gpu) -> Reader:
+    def _all_allocated(self, gpu: Gpu) -> Reader:
         """Memory of all processes where CPU and GPU share it; empty if one process's memory is unknown."""
         used, total = names.memory_used(gpu.label), names.memory_total(gpu.label)
         total_bytes = self._shared_memory_bytes()

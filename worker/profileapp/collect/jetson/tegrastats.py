@@ -60,7 +60,7 @@ class Tegrastats(BaseCollector):
         self._parser = TegrastatsParser()
         self._unknown: Counter[str] = Counter()
         self._stopping = threading.Event()
-        self._heard = threading.Event()
+        self._line_received = threading.Event()
         self._lines = 0
         self._has_main_series = False
         self._emitting = False
@@ -82,7 +82,7 @@ class Tegrastats(BaseCollector):
             raise Unavailable(f"{program} cannot be run ({error.strerror})") from error
         self._thread = threading.Thread(target=self._watch, name="tegrastats", daemon=True)
         self._thread.start()
-        if not self._heard.wait(FIRST_LINES * self._interval_s + FIRST_LINE_S):
+        if not self._line_received.wait(FIRST_LINES * self._interval_s + FIRST_LINE_S):
             self.close()
             raise Unavailable(f"{program} printed no line of tegrastats")
         if not self._has_main_series:
@@ -98,11 +98,11 @@ class Tegrastats(BaseCollector):
 
     def sample(self, now_ns: int) -> None:
         """Checks that lines arrive, which carry the samples, and samples throttling. Raises RuntimeError."""
-        self._check_for_lines()
+        self._require_lines()
         if self._throttles:
             self._throttles.sample(self._emit, now_ns)
 
-    def _check_for_lines(self) -> None:
+    def _require_lines(self) -> None:
         silent_s = time.monotonic() - self._line_at_s
         if silent_s > SILENCE_S + 2 * self._interval_s:
             self._line_at_s = time.monotonic()
@@ -182,14 +182,14 @@ class Tegrastats(BaseCollector):
         self._lines += 1
         self._has_main_series = self._has_main_series or self._is_main(readings)
         if self._has_main_series or self._lines >= FIRST_LINES:
-            self._heard.set()
-        self._heard_line(readings, now_ns)
+            self._line_received.set()
+        self._on_line(readings, now_ns)
 
     def _is_main(self, readings: Sequence[Reading]) -> bool:
         """Whether a line contains the metric's main series; without it another source may be better."""
         return bool(readings)
 
-    def _heard_line(self, readings: Sequence[Reading], now_ns: int) -> None:
+    def _on_line(self, readings: Sequence[Reading], now_ns: int) -> None:
         """Handles the readings of a line: emits them while the app runs."""
         if self._emitting:
             for series, value in readings:

@@ -75,17 +75,17 @@ class _Core:
         self.utils: dict[str, Reading] = {}
         self.frequencies: dict[str, Reading] = {}
 
-    def remember_util(self, text: str) -> Reading:
+    def cache_util(self, text: str) -> Reading:
         """Of `32`."""
-        return self._remember(self.utils, text, (self._util, _number(text)))
+        return self._cache(self.utils, text, (self._util, _number(text)))
 
-    def remember_frequency(self, text: str) -> Reading:
+    def cache_frequency(self, text: str) -> Reading:
         """Of `@883`."""
         if not text.startswith("@"):
             raise ValueError(text)
-        return self._remember(self.frequencies, text, (self._frequency, _number(text[1:]) * 1e6))
+        return self._cache(self.frequencies, text, (self._frequency, _number(text[1:]) * 1e6))
 
-    def _remember(self, known: dict[str, Reading], text: str, reading: Reading) -> Reading:
+    def _cache(self, known: dict[str, Reading], text: str, reading: Reading) -> Reading:
         if len(known) >= self.TEXTS_LIMIT:
             known.clear()
         known[text] = reading
@@ -118,29 +118,29 @@ class TegrastatsParser:
     CACHE_LIMIT = 20_000
 
     def __init__(self) -> None:
-        self._made: dict[tuple[str, str], Series] = {}
+        self._series_by_key: dict[tuple[str, str], Series] = {}
         self._rails: dict[str, _Rail] = {}
         self._watts = _Watts()
         self._sensors: dict[str, tuple[Series, Series]] = {}
         self._cores: list[_Core] = []
-        self._remembered = 0
-        self._forget()
+        self._cached = 0
+        self._clear_caches()
 
     def parse(self, line: str) -> tuple[list[Reading], list[str]]:
         """The readings of a line, and the tokens that were not recognised. Never raises.
 
         A truncated or garbled line yields its valid readings.
         """
-        words = line[:LINE_LIMIT].split()
+        tokens = line[:LINE_LIMIT].split()
         if line[:1].isdigit():
-            del words[: _words_of_time(words)]
+            del tokens[: _timestamp_tokens(tokens)]
         # Reversed, so that each token is popped; "" is the value after the last token.
-        words.append("")
-        words.reverse()
+        tokens.append("")
+        tokens.reverse()
         readings: list[Reading] = []
         raw: list[Reading] = []
         unknown: list[str] = []
-        pairs, alone, rails, watts, pop = self._pairs, self._alone, self._rails, self._watts, words.pop
+        pairs, alone, rails, watts, pop = self._pairs, self._alone, self._rails, self._watts, tokens.pop
         while name := pop():
             values = pairs.get(name)
             if values is None:
@@ -167,82 +167,82 @@ class TegrastatsParser:
                 if found is not None:
                     readings += found
                     continue
-            if self._meet(name, value, readings, raw, unknown) == 1 or not value:
-                words.append(value)
+            if self._parse_new(name, value, readings, raw, unknown) == 1 or not value:
+                tokens.append(value)
         # A line without a single recognised token is not from tegrastats.
         return readings + raw if readings else [], unknown
 
-    def _meet(self, name: str, value: str, readings: list[Reading], raw: list[Reading], unknown: list[str]) -> int:
+    def _parse_new(self, name: str, value: str, readings: list[Reading], raw: list[Reading], unknown: list[str]) -> int:
         """Parses a token that is not cached, recognised or not. Returns its length in tokens, value included."""
         try:
-            return self._take(name, value, readings)
+            return self._dispatch(name, value, readings)
         except ValueError:
             unknown.append(name)
         number = _NUMBER.fullmatch(value)
         if number is None or not _WORD.fullmatch(name):
             return 1
         try:
-            self._add(raw, "system.raw", name.lower(), _number(number[1]), "", "word")
+            self._add(raw, "system.raw", name.lower(), _number(number[1]), "", "token")
         except ValueError:
             return 1
         return 2
 
-    def _take(self, name: str, value: str, readings: list[Reading]) -> int:
+    def _dispatch(self, name: str, value: str, readings: list[Reading]) -> int:
         """Parses and caches a new token. Returns its length in tokens. Raises ValueError if it is not recognised."""
         if value.startswith("[") and name in ("CPU", "cpu"):
             self._cores_of(value, readings)
             return 2
         if (name, value) in (("MTS", "fg"), ("EDP", "limit")):
-            return self._remember_alone(name, [], readings)
+            return self._cache_alone(name, [], readings)
         if name == "limit":
-            return self._remember(name, value, [(_CPU_LIMIT, _number(value) * 1e6)], readings)
+            return self._cache(name, value, [(_CPU_LIMIT, _number(value) * 1e6)], readings)
         if name.endswith("B)"):
-            return self._remember_alone(name, [(_IRAM_LARGEST_BLOCK, _size(name)[1])], readings)
+            return self._cache_alone(name, [(_IRAM_LARGEST_BLOCK, _size(name)[1])], readings)
         if name in _AMOUNTS:
-            return self._remember(name, value, _amounts(name, value), readings)
+            return self._cache(name, value, _amounts(name, value), readings)
         if name == "(lfb":
-            return self._remember(name, value, _largest_blocks(value), readings)
+            return self._cache(name, value, _largest_blocks(value), readings)
         if name == "(cached":
-            return self._remember(name, value, [(_SWAP_CACHED, _size(value)[1])], readings)
+            return self._cache(name, value, [(_SWAP_CACHED, _size(value)[1])], readings)
         if value in ("off", "OFF"):
-            return self._remember(name, value, [], readings)
+            return self._cache(name, value, [], readings)
         if value.endswith("%") and name in ("fg", "bg"):
             found: list[Reading] = []
             self._add(found, "system.mts.util", name, _number(value[:-1]), "%", "ground")
-            return self._remember(name, value, found, readings)
+            return self._cache(name, value, found, readings)
         if "/" in value or value.endswith("mW"):
             return self._rail(name, value, readings)
-        return self._remember(name, value, self._engine(name, value), readings)
+        return self._cache(name, value, self._engine(name, value), readings)
 
-    def _remember(self, name: str, value: str, found: list[Reading], readings: list[Reading]) -> int:
+    def _cache(self, name: str, value: str, found: list[Reading], readings: list[Reading]) -> int:
         self._count()
         self._pairs.setdefault(name, {})[value] = found
         readings += found
         return 2
 
-    def _remember_alone(self, word: str, found: list[Reading], readings: list[Reading]) -> int:
+    def _cache_alone(self, token: str, found: list[Reading], readings: list[Reading]) -> int:
         self._count()
-        self._alone[word] = found
+        self._alone[token] = found
         readings += found
         return 1
 
     def _count(self) -> None:
-        self._remembered += 1
-        if self._remembered > self.CACHE_LIMIT:
-            self._forget()
+        self._cached += 1
+        if self._cached > self.CACHE_LIMIT:
+            self._clear_caches()
 
-    def _forget(self) -> None:
+    def _clear_caches(self) -> None:
         """Empties the caches in place: `parse` may be in the middle of a line."""
-        if not self._remembered:
+        if not self._cached:
             self._pairs: dict[str, dict[str, list[Reading]]] = {}
             self._alone: dict[str, list[Reading]] = {}
         self._pairs.clear()
         self._alone.clear()
-        self._remembered = 0
+        self._cached = 0
 
-    def _temperature(self, word: str) -> list[Reading] | None:
+    def _temperature(self, token: str) -> list[Reading] | None:
         """Parses `gpu@43.375C` or `cpu@34.3C/34.8C`; None for anything else."""
-        sensor, _, value = word.partition("@")
+        sensor, _, value = token.partition("@")
         found: list[Reading] = []
         try:
             known = self._sensors.get(sensor) or self._new_sensor(sensor)
@@ -258,7 +258,7 @@ class TegrastatsParser:
             return None
         self._sensors[sensor] = known
         self._count()
-        self._alone[word] = found
+        self._alone[token] = found
         return found
 
     def _new_sensor(self, sensor: str) -> tuple[Series, Series]:
@@ -274,28 +274,28 @@ class TegrastatsParser:
         inside, closing, shared = value[1:].partition("]")
         if not closing:
             raise ValueError(value)
-        words = inside.split(",")
-        if len(self._cores) < len(words):
-            self._make_room_for(len(words))
+        tokens = inside.split(",")
+        if len(self._cores) < len(tokens):
+            self._extend_cores(len(tokens))
         total, on = 0.0, 0
-        for core, word in zip(self._cores, words, strict=False):
-            load, _, clock = word.partition("%")
+        for core, token in zip(self._cores, tokens, strict=False):
+            load, _, clock = token.partition("%")
             util = core.utils.get(load)
             if util is None:
                 if load in ("off", "OFF"):
                     continue
-                util = core.remember_util(load)
+                util = core.cache_util(load)
             readings.append(util)
             total += util[1]
             on += 1
             # A clock that all cores share follows the list of cores.
             clock = clock or shared
             if clock:
-                readings.append(core.frequencies.get(clock) or core.remember_frequency(clock))
+                readings.append(core.frequencies.get(clock) or core.cache_frequency(clock))
         if on:
             readings.append((_CPU, total / on))
 
-    def _make_room_for(self, cores: int) -> None:
+    def _extend_cores(self, cores: int) -> None:
         for core in range(len(self._cores), cores):
             label = str(core)
             util = self._series(_CPU.name, label, "%", "core")
@@ -368,12 +368,12 @@ class TegrastatsParser:
         found.append((self._series(name, label, unit, key), value))
 
     def _series(self, name: str, label: str, unit: str, key: str) -> Series:
-        made = self._made.get((name, label))
+        made = self._series_by_key.get((name, label))
         if made is None:
-            if len(self._made) >= self.SERIES_LIMIT:
+            if len(self._series_by_key) >= self.SERIES_LIMIT:
                 raise ValueError("too many series")
             made = Series(name, unit, "system", ((key, label),) if label else ())
-            self._made[name, label] = made
+            self._series_by_key[name, label] = made
         return made
 
 
@@ -393,11 +393,11 @@ def _largest_blocks(value: str) -> list[Reading]:
     return [(_LARGEST_BLOCKS, count), (_LARGEST_BLOCK, size_bytes)]
 
 
-def _size(word: str) -> tuple[int | None, int]:
+def _size(token: str) -> tuple[int | None, int]:
     """Parses `2x4MB)`: the count, or None without one, and bytes."""
-    size = _SIZE.fullmatch(word)
+    size = _SIZE.fullmatch(token)
     if size is None:
-        raise ValueError(word)
+        raise ValueError(token)
     return int(size[1]) if size[1] else None, int(size[2]) * _BYTES[size[3]]
 
 
@@ -408,10 +408,10 @@ def _number(text: str) -> float:
     return value
 
 
-def _words_of_time(words: list[str]) -> int:
+def _timestamp_tokens(tokens: list[str]) -> int:
     """The number of leading tokens that are a timestamp: `07-09-2024 13:31:31`, or only the time."""
-    return next((number for number, word in enumerate(words[:2]) if not _is_time(word)), min(2, len(words)))
+    return next((number for number, token in enumerate(tokens[:2]) if not _is_time(token)), min(2, len(tokens)))
 
 
-def _is_time(word: str) -> bool:
-    return len(word) in (8, 10) and word[2:3] in ("-", ":") and word[5:6] == word[2:3] and word[:2].isdigit()
+def _is_time(token: str) -> bool:
+    return len(token) in (8, 10) and token[2:3] in ("-", ":") and token[5:6] == token[2:3] and token[:2].isdigit()

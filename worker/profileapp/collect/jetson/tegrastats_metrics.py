@@ -42,7 +42,7 @@ class TegrastatsGpuSummary(Tegrastats):
         # Thor's lines contain at most the clocks of its GPU, never its load.
         return any(series.name == "system.gpu.util" for series, _ in readings)
 
-    def _heard_line(self, readings: Sequence[Reading], now_ns: int) -> None:
+    def _on_line(self, readings: Sequence[Reading], now_ns: int) -> None:
         if not self._emitting:
             return
         found: dict[Series, float] = {}
@@ -56,7 +56,7 @@ class TegrastatsGpuSummary(Tegrastats):
 
     def sample(self, now_ns: int) -> None:
         """Only checks that lines arrive: throttling belongs to the metric `system`."""
-        self._check_for_lines()
+        self._require_lines()
 
 
 class TegrastatsEnergy(Tegrastats):
@@ -96,9 +96,9 @@ class TegrastatsEnergy(Tegrastats):
 
     def sample(self, now_ns: int) -> None:
         """Only checks that lines arrive: throttling belongs to the metric `system`."""
-        self._check_for_lines()
+        self._require_lines()
 
-    def _heard_line(self, readings: Sequence[Reading], now_ns: int) -> None:
+    def _on_line(self, readings: Sequence[Reading], now_ns: int) -> None:
         powers = {series.labels[0][1]: value for series, value in readings if series.name == "system.power"}
         if not powers:
             return

@@ -25,8 +25,8 @@ POLL_INTERVAL_NS = 1_000_000_000
 # own are called `thermal-cpufreq-0` and `thermal-devfreq-0`, from Linux 5.12 on `cpufreq-cpu0`, `devfreq-17000000.gpu`.
 # All others have another purpose, and most are always active: fans; `hot-surface-alert`, which warns; `CORE-floor`,
 # `DFLL-floor` and `vdd-gpu-vts`, which *raise* a voltage while the chip is cool; `tegra-eqos`, which tunes the network.
-_THROTTLE_ENDINGS = ("-balanced", "-throttle-alert", "heavy")
-_THROTTLE_BEGINNINGS = ("thermal-cpufreq", "thermal-devfreq", "cpufreq-", "devfreq-")
+_THROTTLE_SUFFIXES = ("-balanced", "-throttle-alert", "heavy")
+_THROTTLE_PREFIXES = ("thermal-cpufreq", "thermal-devfreq", "cpufreq-", "devfreq-")
 
 
 class ThrottleWatch:
@@ -37,25 +37,27 @@ class ThrottleWatch:
             file
             for folder in sorted((root / "sys/class/thermal").glob("cooling_device*"))
             if slows_down(_text(folder / "type"))
-            for file in _opened(folder / "cur_state")
+            for file in _open_if_readable(folder / "cur_state")
         ]
         self._overcurrents = [
-            file for path in sorted((root / "sys/class/hwmon").glob("hwmon*/oc*_event_cnt")) for file in _opened(path)
+            file
+            for path in sorted((root / "sys/class/hwmon").glob("hwmon*/oc*_event_cnt"))
+            for file in _open_if_readable(path)
         ]
-        self._mode = _opened(root / "var/lib/nvpmodel/status")
+        self._mode = _open_if_readable(root / "var/lib/nvpmodel/status")
         self._events_before: list[int | None] = []
-        self._look_at_ns = 0
+        self._next_poll_ns = 0
 
     def begin(self) -> None:
         """Begins a repeat: earlier over-current events do not count."""
         self._events_before = [_number(file) for file in self._overcurrents]
-        self._look_at_ns = 0
+        self._next_poll_ns = 0
 
     def sample(self, emit: Emit, now_ns: int) -> None:
         """Emits the current state, at most once a second."""
-        if now_ns < self._look_at_ns:
+        if now_ns < self._next_poll_ns:
             return
-        self._look_at_ns = now_ns + POLL_INTERVAL_NS
+        self._next_poll_ns = now_ns + POLL_INTERVAL_NS
         if self._coolers:
             emit(THROTTLED_FOR_HEAT, float(any(_number(file) for file in self._coolers)), now_ns)
         if self._overcurrents:
@@ -75,7 +77,7 @@ class ThrottleWatch:
 def slows_down(cooling_device: str) -> bool:
     """Whether an active cooling device of this type reduces a clock: `gpu-balanced` does, `pwm-fan` does not."""
     name = cooling_device.strip().lower()
-    return name.endswith(_THROTTLE_ENDINGS) or name.startswith(_THROTTLE_BEGINNINGS)
+    return name.endswith(_THROTTLE_SUFFIXES) or name.startswith(_THROTTLE_PREFIXES)
 
 
 def power_mode_number(content: bytes) -> int | None:
@@ -84,7 +86,7 @@ def power_mode_number(content: bytes) -> int | None:
     return int(digits[0]) if digits and digits[0].isdigit() else None
 
 
-def _opened(path: Path) -> list[KernelFile]:
+def _open_if_readable(path: Path) -> list[KernelFile]:
     try:
         return [KernelFile(path)]
     except OSError:
