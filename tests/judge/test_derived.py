@@ -24,8 +24,8 @@ def test_a_counter_has_a_rate_by_the_interval() -> None:
     made = derived({FRAMES: message}, (Repeat(1, 100 * S, 100 * S, 104 * S + S // 2),), 0.1)
     [(rate, rates)] = made.items()
     assert (rate.name, rate.unit, rate.labels, rate.kind) == ("frames.rate", "frames/s", FRAMES.labels, "gauge")
-    assert list(rates.times_ns) == [101 * S, 102 * S, 103 * S, 104 * S]
-    assert list(rates.values) == [10, 10, 10, 10]
+    assert list(rates.times_ns) == [101 * S, 102 * S, 103 * S, 104 * S, 104 * S + S // 2]
+    assert list(rates.values) == [10, 10, 10, 10, 0]
 
 
 def test_a_rate_begins_with_the_first_count_of_each_repeat() -> None:

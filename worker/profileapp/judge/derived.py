@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 
 from profileapp.judge.summary import percentile
+from profileapp.judge.weights import in_order
 from profileapp.model.run import Repeat
 from profileapp.model.series import Series
 from profileapp.model.vector import ranked
@@ -25,8 +26,9 @@ def derived(
 ) -> dict[Series, SeriesData]:
     """`frames.rate`, in counts a second, of each of the app's counters; `inference.percentile`, of each of its timers.
 
-    One value each interval of a repeat, at the interval's end, from the first sample of the repeat on. An interval in
-    without a value of the timer has no percentile.
+    One value each interval of a repeat, at the interval's end, from the first sample of the repeat on, to its end: a
+    rest shorter than half an interval is part of the one before. An interval without a value of the timer has no
+    percentile.
     """
     names = {one.name for one in series}
     found: dict[Series, SeriesData] = {}
@@ -42,7 +44,7 @@ def derived(
 
 
 def _rates(data: SeriesData, repeats: Sequence[Repeat], interval_s: float) -> SeriesData:
-    times, totals = _in_order(data)
+    times, totals = in_order(data)
     ends_ns, rates = array("q"), array("d")
     for from_ns, to_ns, first, last in _intervals(times, repeats, interval_s):
         # The total runs on from one repeat to the next; before its first sample it is 0.
@@ -56,16 +58,16 @@ def _rates(data: SeriesData, repeats: Sequence[Repeat], interval_s: float) -> Se
 def _percentiles(
     one: Series, data: SeriesData, repeats: Sequence[Repeat], interval_s: float
 ) -> dict[Series, SeriesData]:
-    times, values = _in_order(data)
+    times, values = in_order(data)
     ends_ns = array("q")
     made = {percent: array("d") for percent in PERCENTILES}
     for _, to_ns, first, last in _intervals(times, repeats, interval_s):
         if first == last:
             continue
-        in_order = ranked(values[first:last])
+        ascending = ranked(values[first:last])
         ends_ns.append(to_ns)
         for percent, percentiles in made.items():
-            percentiles.append(percentile(in_order, percent))
+            percentiles.append(percentile(ascending, percent))
     return {_percentile_of(one, percent): SeriesData(ends_ns, percentiles) for percent, percentiles in made.items()}
 
 
@@ -74,18 +76,10 @@ def _percentile_of(one: Series, percent: int) -> Series:
     return Series(f"{one.name}.percentile", one.unit, one.metric, labels, "timer")
 
 
-def _in_order(data: SeriesData) -> tuple[Sequence[int], Sequence[float]]:
-    times_ns, values = data.times_ns[:], data.values[:]
-    if not data.is_in_order:
-        order = sorted(range(len(times_ns)), key=times_ns.__getitem__)
-        times_ns, values = array("q", map(times_ns.__getitem__, order)), array("d", map(values.__getitem__, order))
-    return times_ns, values
-
-
 def _intervals(
     times: Sequence[int], repeats: Sequence[Repeat], interval_s: float
 ) -> Iterator[tuple[int, int, int, int]]:
-    """From and to (UTC ns) of each whole interval, and which samples lie in it (first, and behind the last)."""
+    """From and to (UTC ns) of each interval, and which samples lie in it (first, and behind the last)."""
     for repeat in repeats:
         if repeat.traced or not times:
             continue
@@ -96,7 +90,11 @@ def _intervals(
             continue
         from_ns = started_ns + (times[first] - started_ns) // length_ns * length_ns
         first = bisect_left(times, from_ns)
-        while from_ns + length_ns <= ended_ns:
-            last = bisect_right(times, from_ns + length_ns)
-            yield from_ns, from_ns + length_ns, first, last
-            from_ns, first = from_ns + length_ns, last
+        while from_ns < ended_ns:
+            to_ns = from_ns + length_ns
+            # What is left at the end belongs to a repeat as well, and its rate must not hang on a moment.
+            if ended_ns - to_ns < length_ns / 2:
+                to_ns = ended_ns
+            last = bisect_right(times, to_ns)
+            yield from_ns, to_ns, first, last
+            from_ns, first = to_ns, last

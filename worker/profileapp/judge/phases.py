@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
-from profileapp.judge.summary import Span, measured_spans, summarise_in
+from profileapp.judge.summary import measured_spans, summarise_in
+from profileapp.judge.weights import Span
 from profileapp.model.run import Mark, Phase, Repeat, SeriesSummary
 from profileapp.model.series import Series
 from profileapp.record.series_data import SeriesData

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
+import operator
 import sys
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
+from profileapp.judge.weights import Span, Weighted, standing_of, weighted_in
 from profileapp.model.run import Repeat, SeriesSummary
 from profileapp.model.series import MARKS, Series
-from profileapp.model.vector import ranked
+from profileapp.model.vector import extremes, ranked, ranked_with
 from profileapp.record.series_data import SeriesData
 
-LARGE = 1e150
-"""Numbers beyond it have no finite square."""
-FEW_SPANS = 8
+LARGE = 1e140
+"""Numbers beyond it have no finite square, times nanoseconds."""
 
-Span = tuple[int, int | None]
-"""From and to in UTC nanoseconds since 1970, both included; None: without an end."""
+SLIVER = 0.1
 
 
 def measured_spans(repeats: Sequence[Repeat]) -> list[Span]:
@@ -42,58 +43,90 @@ def summarise_in(series: Mapping[Series, SeriesData], spans: Sequence[Span]) -> 
     summaries = []
     measuring = [one for one in series if one.kind not in MARKS]
     for one in sorted(measuring, key=lambda each: (each.name, each.labels)):
-        values = values_in(series[one], spans)
-        if len(values):
-            summaries.append(summary_of(one, values))
+        weighted = weighted_in(one, series[one], spans)
+        if len(weighted.values):
+            summaries.append(weighted_summary(one, weighted))
     return tuple(summaries)
 
 
-def values_in(data: SeriesData, spans: Sequence[Span]) -> array[float]:
-    """The values whose times lie in one of `spans`, which are in order, in file order."""
-    # Many spans are searched in memory, a few in the file that may contain the samples.
-    is_short = len(spans) < FEW_SPANS
-    times, values = (data.times_ns, data.values) if is_short else (data.times_ns[:], data.values[:])
-    kept: array[float] = array("d")
-    if data.is_in_order:
-        for from_ns, to_ns in spans:
-            end = len(times) if to_ns is None else bisect_right(times, to_ns)
-            kept.extend(values[bisect_left(times, from_ns) : end])
-        return kept
-    starts = [from_ns for from_ns, _ in spans]
-    for at_ns, value in zip(times, values, strict=True):
-        place = bisect_right(starts, at_ns) - 1
-        if place >= 0 and ((to_ns := spans[place][1]) is None or at_ns <= to_ns):
-            kept.append(value)
-    return kept
-
-
 def summary_of(series: Series, values: array[float]) -> SeriesSummary:
-    """Statistics of at least one finite value."""
-    in_order = ranked(values)
-    count = len(in_order)
+    """Statistics of at least one finite value, each of which counts the same."""
+    return weighted_summary(series, Weighted(values))
+
+
+def weighted_summary(series: Series, weighted: Weighted) -> SeriesSummary:
+    """Statistics of at least one finite value, each of which counts for the time it stands for."""
+    values, weights = weighted.values, weighted.weights
+    sums: Sequence[int] = ()
+    if weights is None:
+        in_order, effective = ranked(values), float(len(values))
+    else:
+        (in_order, sums), effective = ranked_with(values, weights), _effective_count(weights)
     # An app may send numbers whose sum or square no float holds; they are then worked on as parts of the largest.
     largest = max(-in_order[0], in_order[-1])
     scale = largest if largest > LARGE else 1.0
-    scaled = [value / scale for value in in_order] if scale != 1.0 else in_order
-    mean = math.fsum(scaled) / count
-    stddev = math.hypot(*[value - mean for value in scaled]) / math.sqrt(count - 1) if count > 1 else 0.0
+    mean, stddev = _moments([value / scale for value in values] if scale != 1.0 else values, weights, effective)
+    low, high = _extremes(series, weighted)
+    scaled = [value / scale for value in in_order] if weights is not None and scale != 1.0 else in_order
+    percentiles = [
+        percentile(in_order, percent)
+        if weights is None
+        else weighted_percentile(scaled, sums, effective, percent) * scale
+        for percent in (50, 90, 95, 99)
+    ]
+    # What lies on a boundary of rounding must not fall from one to the next.
+    p50, p90, p95, p99 = accumulate((min(high, max(low, each)) for each in percentiles), max)
     return SeriesSummary(
         name=series.name,
         unit=series.unit,
         metric=series.metric,
         labels=dict(series.labels),
         kind=series.kind,
-        count=count,
-        mean=mean * scale,
+        count=len(in_order),
+        mean=min(in_order[-1], max(in_order[0], mean * scale)),
         stddev=min(stddev * scale, sys.float_info.max),
-        min=in_order[0],
-        p50=percentile(in_order, 50),
-        p90=percentile(in_order, 90),
-        p95=percentile(in_order, 95),
-        p99=percentile(in_order, 99),
-        max=in_order[-1],
+        min=low,
+        p50=p50,
+        p90=p90,
+        p95=p95,
+        p99=p99,
+        max=high,
         last=values[-1],
     )
+
+
+def _moments(values: Sequence[float], weights: Sequence[int] | None, effective: float) -> tuple[float, float]:
+    """Mean and standard deviation of a sample of as many values as count the same."""
+    count = len(values)
+    if weights is None:
+        mean = math.fsum(values) / count
+        stddev = math.hypot(*[value - mean for value in values]) / math.sqrt(count - 1) if count > 1 else 0.0
+        return mean, stddev
+    total = sum(weights)
+    mean = math.fsum(map(operator.mul, values, weights)) / total
+    freedom = 1 - 1 / effective
+    squares = math.fsum([weight * (value - mean) ** 2 for value, weight in zip(values, weights, strict=True)])
+    return mean, math.sqrt(squares / total / freedom) if freedom > 0 else 0.0
+
+
+def _extremes(series: Series, weighted: Weighted) -> tuple[float, float]:
+    """Of a rate that we work out ourselves, only those over at least SLIVER of the usual time.
+
+    Over a moment at the end of a repeat, a rate is whatever happened to fall into it.
+    """
+    values, weights = weighted.values, weighted.weights
+    if weights is not None and series.metric != "custom" and standing_of(series) == "since last":
+        least_ns = weighted.typical_ns * SLIVER
+        whole = [value for value, weight in zip(values, weights, strict=True) if weight >= least_ns]
+        if whole:
+            return extremes(whole)
+    return extremes(values)
+
+
+def _effective_count(weights: Sequence[int]) -> float:
+    """How many values of equal weight tell as much (Kish, "Survey Sampling", 1965)."""
+    total, squares = sum(weights), sum(weight * weight for weight in weights)
+    return total * total / squares
 
 
 def percentile(in_order: Sequence[float], percent: float) -> float:
@@ -109,3 +142,25 @@ def percentile(in_order: Sequence[float], percent: float) -> float:
         return low
     share = position - below
     return low + (high - low) * share if high - low < math.inf else low * (1 - share) + high * share
+
+
+def weighted_percentile(in_order: Sequence[float], sums: Sequence[int], effective: float, percent: float) -> float:
+    """Percentile of ascending values of which each counts as much as its step in `sums`.
+
+    Type 7 as above, where all count the same: the mean of the values over a window as wide as one of the `effective`
+    many. Source: Akinshin, "Weighted quantile estimators" (2023).
+    """
+    total = sums[-1]
+    width = total / effective
+    at = (total - width) * percent / 100
+    end = at + width
+    index = min(bisect_right(sums, at), len(sums) - 1)
+    # Of values that are the same, the mean is that value and not one next to it.
+    lowest = in_order[index]
+    above = []
+    while index < len(sums) and at < end:
+        until = min(end, sums[index])
+        above.append((until - at) / width * (in_order[index] - lowest))
+        at = until
+        index += 1
+    return lowest + math.fsum(above)

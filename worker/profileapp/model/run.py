@@ -172,8 +172,9 @@ class MetricStatus(msgspec.Struct, frozen=True):
 class SeriesSummary(msgspec.Struct, frozen=True):
     """Statistics of one series over all repeats without their warm-up. All in the series' unit but `count`.
 
-    Percentiles interpolate linearly between the closest ranks (type 7 of Hyndman and Fan, 1996); `stddev` is the sample
-    standard deviation (0 for a single sample).
+    Values count for the time they stand for, or for one event each, as docs/reference/files.md says. Percentiles are of
+    type 7 (Hyndman and Fan, 1996), in its weighted form (Akinshin, 2023) where values count differently; `stddev` is
+    the sample standard deviation (0 for a single sample).
     """
 
     name: str

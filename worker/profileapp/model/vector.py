@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
+from itertools import accumulate, pairwise
 from typing import TypeVar
 
 Number = TypeVar("Number", int, float)
@@ -42,6 +43,42 @@ def extremes(numbers: Sequence[Number]) -> tuple[Number, Number]:
         view = numpy.asarray(numbers)
         return view.min().item(), view.max().item()
     return min(numbers), max(numbers)
+
+
+def differences(numbers: array[int]) -> array[int]:
+    """Of each number and the one before it; one fewer than there are numbers."""
+    if _is_long(numbers):
+        import numpy  # noqa: PLC0415
+
+        return array("q", numpy.diff(numpy.asarray(numbers)).tobytes())
+    return array("q", (after - before for before, after in pairwise(numbers)))
+
+
+def limited(numbers: array[int], most: int) -> array[int]:
+    """All of them, none greater than `most`."""
+    if _is_long(numbers):
+        import numpy  # noqa: PLC0415
+
+        return array("q", numpy.minimum(numpy.asarray(numbers), most).tobytes())
+    return array("q", (min(each, most) for each in numbers))
+
+
+def median(numbers: array[int]) -> int:
+    """Of at least one: the middle one, or the lower of the two in the middle."""
+    in_order = ranked(numbers)
+    return int(in_order[(len(in_order) - 1) // 2])
+
+
+def ranked_with(numbers: array[float], weights: array[int]) -> tuple[Sequence[float], Sequence[int]]:
+    """All of them, ascending, and the sum of the weights up to and with each."""
+    if _is_long(numbers):
+        import numpy  # noqa: PLC0415
+
+        values, counts = numpy.asarray(numbers), numpy.asarray(weights)
+        order = numpy.argsort(values, kind="stable")
+        return array("d", values[order].tobytes()), array("q", numpy.cumsum(counts[order]).tobytes())
+    places = sorted(range(len(numbers)), key=numbers.__getitem__)
+    return [numbers[place] for place in places], list(accumulate(weights[place] for place in places))
 
 
 def _is_long(numbers: Sequence[float]) -> bool:
