@@ -26,9 +26,8 @@ format: setup  ## let ruff format the Python files, and mend what it can
 	@$(BIN)/ruff check --fix-only -q
 	@$(BIN)/ruff format
 
-bench: setup   ## what measuring itself costs
-	@$(BIN)/python -m pip install -q -e '.[bench]'
-	@$(BIN)/python -m tests.bench
+bench:         ## what measuring itself costs; some of it: make bench WORDS="start client"
+	@scripts/bench $(WORDS)
 
 fuzz: setup    ## ten minutes of garbled input for every parser
 	@PROFILEAPP_FUZZ_S=600 $(BIN)/python -m pytest -q tests/hostile/test_fuzz.py

@@ -38,14 +38,15 @@ START_NS = 1_795_000_000_000_000_000
 _COLUMNS = "run_series_id, position, time_ns, value"
 
 
-def ingest() -> list[Measure]:
+def ingest() -> Iterator[Measure]:
     """Wall time of `profileapp store` of a million samples, and of loading the same rows from a CSV."""
     with tempfile.TemporaryDirectory() as folder, _postgres() as server:
         out = Path(folder, "profile")
         rows = Path(folder, "rows.csv")
         _record(out)
         _write_rows(out / "bench", rows)
-        return [_sqlite(Path(folder), out, rows), _postgresql(server, out, rows)]
+        yield _sqlite(Path(folder), out, rows)
+        yield _postgresql(server, out, rows)
 
 
 def history() -> list[Measure]:

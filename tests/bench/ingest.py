@@ -46,36 +46,33 @@ class Receiver:
     datagram_path: str
 
 
-def ingest() -> list[Measure]:
+def ingest() -> Iterator[Measure]:
     """CPU time for each message, of one receiver on one core; the sender has the other."""
     ours_json_s, _ = _flood("ours")
     plain_json_s, _ = _flood("plain")
-    measures = [
-        Measure(
-            "CPU time of one JSON line over a stream socket, file included",
-            f"{ours_json_s * 1e6:.2f} µs: {1 / ours_json_s:,.0f}/s of one core",
-            f"asyncio and json, kept in memory: {plain_json_s * 1e6:.2f} µs",
-            ours_json_s / plain_json_s,
-            _NEEDED_RATIO,
-        )
-    ]
+    yield Measure(
+        "CPU time of one JSON line over a stream socket, file included",
+        f"{ours_json_s * 1e6:.2f} µs: {1 / ours_json_s:,.0f}/s of one core",
+        f"asyncio and json, kept in memory: {plain_json_s * 1e6:.2f} µs",
+        ours_json_s / plain_json_s,
+        _NEEDED_RATIO,
+    )
     if shutil.which("statsd_exporter"):
         for lines, what in ((_PACKED_LINES, f"of {_PACKED_LINES} in a datagram"), (1, "alone in a datagram")):
             ours_statsd_s, _ = _flood("ours", datagram_lines=lines)
             exporter_s, _ = _flood("statsd_exporter", datagram_lines=lines)
-            measures.append(
-                Measure(
-                    f"CPU time of one line of statsd {what}, file included",
-                    f"{ours_statsd_s * 1e6:.2f} µs: {1 / ours_statsd_s:,.0f}/s of one core",
-                    f"statsd_exporter: {exporter_s * 1e6:.2f} µs",
-                    ours_statsd_s / exporter_s,
-                    _NEEDED_RATIO,
-                )
+            yield Measure(
+                f"CPU time of one line of statsd {what}, file included",
+                f"{ours_statsd_s * 1e6:.2f} µs: {1 / ours_statsd_s:,.0f}/s of one core",
+                f"statsd_exporter: {exporter_s * 1e6:.2f} µs",
+                ours_statsd_s / exporter_s,
+                _NEEDED_RATIO,
             )
     else:
         print("statsd_exporter is not on PATH: not compared with it", file=sys.stderr)
-    paced = [_paced_beside(rate, datagrams=datagrams) for datagrams in (False, True) for rate in RATES_PER_S]
-    return [*measures, *paced]
+    for datagrams in (False, True):
+        for rate_per_s in RATES_PER_S:
+            yield _paced_beside(rate_per_s, datagrams=datagrams)
 
 
 def million() -> list[Measure]:

@@ -25,6 +25,20 @@ class Measure:
     def holds(self) -> bool:
         return self.value <= self.limit
 
+    @property
+    def value_text(self) -> str:
+        return f"{self.value:.4g}{self.unit}"
+
+    @property
+    def limit_text(self) -> str:
+        return f"{self.limit:.4g}{self.unit}"
+
+    def __str__(self) -> str:
+        """One line: `holds: start of profileapp --help: 1.2× (limit 3×); 90 ms; python: 75 ms`."""
+        verdict = "holds" if self.holds else "missed"
+        line = f"{verdict}: {self.name}: {self.value_text} (limit {self.limit_text})"
+        return "; ".join(filter(None, (line, self.ours, self.peer)))
+
 
 def show(measures: Sequence[Measure], load_before: float) -> None:
     """Prints one table. `load_before` is the load average of the minute before the first measure."""
@@ -39,8 +53,7 @@ def show(measures: Sequence[Measure], load_before: float) -> None:
     table.add_column("")
     for one in measures:
         verdict = "[green]holds[/green]" if one.holds else "[red]missed[/red]"
-        numbers = (f"{one.value:.4g}{one.unit}", f"{one.limit:.4g}{one.unit}")
-        table.add_row(one.name, one.ours, one.peer, *numbers, verdict)
+        table.add_row(one.name, one.ours, one.peer, one.value_text, one.limit_text, verdict)
     Console(width=None if Console().is_terminal else 140).print(table)
 
 

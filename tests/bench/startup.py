@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.bench.measure import Measure, spread
@@ -21,15 +22,13 @@ profiling:
 """
 
 
-def startups() -> list[Measure]:
+def startups() -> Iterator[Measure]:
     """Wall time of `--help` and of `plan`, each in pairs with the bare interpreter."""
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "sage.yaml")
         config.write_text(CONFIG)
-        return [
-            _start("profileapp --help", [PROFILEAPP, "--help"]),
-            _start("profileapp plan", [PROFILEAPP, "plan", str(config), "--image", "app:1"]),
-        ]
+        yield _start("profileapp --help", [PROFILEAPP, "--help"])
+        yield _start("profileapp plan", [PROFILEAPP, "plan", str(config), "--image", "app:1"])
 
 
 def _start(name: str, command: list[str]) -> Measure:
