@@ -120,7 +120,7 @@ def test_the_report_adds_up() -> None:
     for _ in range(2):
         ingestor.skip("it was not read", 1000, 10_000)
     assert ingestor.close(0)[0] == (
-        "custom: of 2003 values 0 were kept one by one, 0 aggregated (by the second), 3 refused, 2000 not read"
+        "custom: of 2003 values 0 were recorded individually, 0 aggregated (by the second), 3 refused, 2000 not read"
     )
     assert "custom: it was not read: 2000 lines of 20000 bytes" in Ingestor.close(ingestor, 0)
 

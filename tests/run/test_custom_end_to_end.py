@@ -59,13 +59,13 @@ def test_what_a_hostile_app_sends_is_told_in_junit(tmp_path: Path) -> None:
     junit = (tmp_path / "profile/a/junit.xml").read_text()
     message = "".join(ElementTree.fromstring(junit).itertext())  # noqa: S314 (our own)
     for argv in (
-        "of 3005 values 1000 were kept one by one, 0 aggregated (by the second), 2005 refused",
+        "of 3005 values 1000 were recorded individually, 0 aggregated (by the second), 2005 refused",
         "neither a line of JSON nor one of statsd",
         "a line of more than 64 KiB",
-        "not JSON, which knows no NaN",
+        "not JSON, which has no NaN",
         "a timestamp below 0",
         "more than 1000 different series (2001 times",
-        "half a line at the end of a connection",
+        "an incomplete line at the end of a connection",
     ):
         assert argv in message
     assert "<b>" not in junit and "\x1b" not in junit and "\x00" not in junit

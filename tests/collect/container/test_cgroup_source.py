@@ -224,7 +224,7 @@ def test_a_controller_shared_with_the_host_is_not_taken_for_the_apps(measured: A
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"proc/77/cgroup": "0::/\n", "proc/77/stat": "77 (app) S 1" + " 1" * 30}, "no cgroup of its own"),
+        ({"proc/77/cgroup": "0::/\n", "proc/77/stat": "77 (app) S 1" + " 1" * 30}, "no separate cgroup"),
         ({"proc/77/cgroup": "0::/\n", "proc/77/stat": "77 (app) Z 1" + " 1" * 30}, "ended before"),
         ({"proc/self/mountinfo": "", "proc/77/stat": "77 (app) S 1" + " 1" * 30}, "mounted here"),
     ],

@@ -120,5 +120,5 @@ def test_a_container_is_measured_by_its_processes_with_a_warning_only(
     assert taken.last["container.processes"] == 3
     assert len(warnings) == 1
     # Another process that has the same number where the worker is.
-    with pytest.raises(Unavailable, match="cannot be seen"):
+    with pytest.raises(Unavailable, match="not visible"):
         collector.attach(AppHandle(10, "ffff"))

@@ -120,7 +120,7 @@ def test_pywaggle(zone: str, opened: tuple[Custom, LaunchRequirements], taken: A
     # The zone was found: the time is that of the publish, not of an hour before or after.
     assert abs(at_ns - taken.samples[0][2]) < 60e9
     assert abs(collector._run.clock.wall_ns(at_ns) - collector._run.clock.anchor_wall_ns) < 300e9
-    assert any("a text published" in text and "once" in text for text in warnings)
+    assert any("a string published" in text and "once" in text for text in warnings)
     assert not any("a timestamp" in text for text in warnings)
 
 
@@ -189,7 +189,7 @@ def test_half_lines_rotation_and_a_cut_file_are_followed(tmp_path: Path) -> None
     followed.path.write_bytes(b"{}\n")
     read()
     assert followed.lines[4:] == [b"{}"]
-    assert followed.notes == ["pywaggle's log was cut off, and is read anew"]
+    assert followed.notes == ["pywaggle's log was truncated and is read from the start"]
     followed.write(b'{"half"')
     read()
     assert followed.refused == 0
@@ -208,7 +208,7 @@ def test_what_is_no_ordinary_file_is_not_read(tmp_path: Path) -> None:
     assert followed.follower.stop()
     assert followed.lines == []
     assert followed.notes
-    assert "no ordinary file" in followed.notes[0]
+    assert "not a regular file" in followed.notes[0]
 
 
 @pytest.mark.docker

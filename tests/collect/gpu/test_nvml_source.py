@@ -286,7 +286,7 @@ def test_processes_that_cannot_be_seen_leave_the_device(
     source = opened(GpuMemoryNvml(lambda: FakeNvml(BUSY), proc))
     source.attach(AppHandle(12, "1a2b"))
     assert taken.last == {"gpu.memory.used[0]": 5 * GIB, "gpu.memory.total[0]": 80 * GIB}
-    assert warnings == ["gpu-memory: measured for the device only; the container's processes cannot be seen from here"]
+    assert warnings == ["gpu-memory: measured for the device only; the container's processes are not visible from here"]
     with pytest.raises(AppEnded):
         source.attach(AppHandle(4242, "1a2b"))
 

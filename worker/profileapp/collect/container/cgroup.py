@@ -14,7 +14,7 @@ V2 = ""
 
 
 class Mount(msgspec.Struct, frozen=True):
-    """A mounted cgroup hierarchy: `root` is what of the hierarchy is mounted at `point`."""
+    """A mounted cgroup hierarchy: `root` is the part of it that is mounted at `point`."""
 
     root: str
     point: str
@@ -24,7 +24,7 @@ class Mount(msgspec.Struct, frozen=True):
 def find_cgroup(pid: int, proc: Path = Path("/proc"), root: Path = Path("/")) -> dict[str, Path]:
     """Folders of a process's cgroup, by v1 controller, and of the unified hierarchy under `V2`.
 
-    Only what is mounted, and can be reached, below `root`. Raises OSError where the process is gone.
+    Only folders that are mounted and reachable below `root`. Raises OSError if the process is gone.
     """
     memberships = parse_memberships(_text(proc / str(pid) / "cgroup"))
     mounts = parse_mounts(_text(proc / "self" / "mountinfo"))
@@ -39,7 +39,7 @@ def find_cgroup(pid: int, proc: Path = Path("/proc"), root: Path = Path("/")) ->
 
 
 def parse_memberships(text: str) -> dict[str, str]:
-    """Path of a process in each hierarchy, by controller, from `/proc/PID/cgroup`.
+    """The path of a process in each hierarchy, by controller, from `/proc/PID/cgroup`.
 
     Lines are `4:memory:/docker/1a2b` (v1), `7:cpu,cpuacct:/…`, `1:name=systemd:/…` and `0::/…` (v2).
     """
@@ -70,9 +70,9 @@ def parse_mounts(text: str) -> tuple[Mount, ...]:
 
 
 def folder_below(mount: Mount, inside: str) -> PurePosixPath | None:
-    """Where a path of the hierarchy is, of which `mount.root` and what is below are mounted; None where it is not.
+    """The folder of a path of the hierarchy, relative to the mount point; None if it is outside of `mount.root`.
 
-    Seen from within a cgroup namespace, what lies outside of it begins with `/..` (cgroup_namespaces(7)).
+    Inside a cgroup namespace, paths outside of it begin with `/..` (cgroup_namespaces(7)).
     """
     path, root, point = PurePosixPath(inside), PurePosixPath(mount.root), PurePosixPath(mount.point)
     if not path.is_relative_to(root) or not point.is_absolute():
@@ -86,5 +86,5 @@ def _text(path: Path) -> str:
 
 
 def _unescaped(field: str) -> str:
-    r"""mountinfo writes a space, tab, newline and backslash as `\040`, `\011`, `\012` and `\134`."""
+    r"""Decodes mountinfo's escapes of space, tab, newline and backslash: `\040`, `\011`, `\012` and `\134`."""
     return field.replace(r"\040", " ").replace(r"\011", "\t").replace(r"\012", "\n").replace(r"\134", "\\")

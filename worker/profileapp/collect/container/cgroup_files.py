@@ -1,7 +1,7 @@
-"""What the files of a cgroup, and /proc/PID/net/dev, say: bytes in, numbers out.
+"""Parses the files of a cgroup and /proc/PID/net/dev: bytes in, numbers out.
 
 Sources: Linux kernel documentation, "Control Group v2", "cgroup-v1/blkio-controller" and "accounting/psi"; proc_net(5).
-Each function gives None where the content is not of its format.
+Each function returns None for content in another format.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from profileapp.collect.kernel_file import lines_of_words
 
 
 def single_number(content: bytes) -> int | None:
-    """`610304` of memory.current, cpuacct.usage, pids.current and their like."""
+    """Parses `610304`, the format of memory.current, cpuacct.usage and pids.current."""
     word = content.strip()
     return int(word) if word.isdigit() and len(word) <= 20 else None
 
 
 def io_bytes_v1(content: bytes) -> tuple[int, int] | None:
-    """Bytes read and written over all devices, from `8:0 Read 4096` and `8:0 Write 0`; `Total 4096` is the end."""
+    """Bytes read and written by all devices, from `8:0 Read 4096` and `8:0 Write 0`; `Total 4096` is the last line."""
     read = written = 0
     for words in lines_of_words(content):
         if len(words) == 3 and words[2].isdigit():
@@ -30,7 +30,7 @@ def io_bytes_v1(content: bytes) -> tuple[int, int] | None:
 
 
 def io_bytes_v2(content: bytes) -> tuple[int, int] | None:
-    """Bytes read and written over all devices, from `8:0 rbytes=4096 wbytes=0 rios=1 …`; empty before the first."""
+    """Bytes read and written by all devices, from `8:0 rbytes=4096 wbytes=0 rios=1 …`; empty before the first I/O."""
     read = written = 0
     for words in lines_of_words(content):
         if b":" not in words[0]:
@@ -47,9 +47,9 @@ def io_bytes_v2(content: bytes) -> tuple[int, int] | None:
 
 
 def network_bytes(content: bytes) -> tuple[int, int] | None:
-    """Bytes received and sent over all interfaces but `lo`; None also where there is no other.
+    """Bytes received and sent by all interfaces but `lo`; None also if there is no other interface.
 
-    `eth0: RECEIVED packets errs drop fifo frame compressed multicast SENT …`; no space need stand after the colon.
+    `eth0: RECEIVED packets errs drop fifo frame compressed multicast SENT …`; the space after the colon is optional.
     """
     received = sent = interfaces = 0
     for line in content.splitlines():
@@ -63,7 +63,7 @@ def network_bytes(content: bytes) -> tuple[int, int] | None:
 
 
 def pressure_us(content: bytes) -> int | None:
-    """Microseconds in which some task waited: `some avg10=0.00 avg60=0.00 avg300=0.00 total=6295` is the first line."""
+    """Microseconds in which some task waited, from the line `some avg10=0.00 avg60=0.00 avg300=0.00 total=6295`."""
     some, _, _ = content.partition(b"\n")
     before, _, total = some.rpartition(b" total=")
     return single_number(total) if before.startswith(b"some ") else None

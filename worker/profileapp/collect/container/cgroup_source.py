@@ -25,15 +25,15 @@ from profileapp.errors import AppEnded, Unavailable
 from profileapp.model.series import Series
 
 Reader = Callable[[int], None]
-"""Reads what it holds open and emits what that says; given the monotonic clock in nanoseconds."""
+"""Reads its open files and emits samples; its argument is the monotonic clock in ns."""
 
 ReaderFactory = Callable[[list[KernelFile], Emit], Reader]
 
-# What a file answers once the cgroup or the process that it told of is gone.
+# Errors of reading a file whose cgroup or process is gone.
 _GONE = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH})
 _INITS = frozenset({b"docker-init", b"tini", b"catatonit"})
 _IO_SHARE = 20
-_TICKS_PER_S = 100  # USER_HZ, in which cpuacct.stat counts whatever the kernel's own HZ is
+_TICKS_PER_S = 100  # USER_HZ, the unit of cpuacct.stat whatever the kernel's HZ
 
 
 class ContainerCgroup(BaseCollector):
@@ -62,34 +62,34 @@ class ContainerCgroup(BaseCollector):
         try:
             folders = find_cgroup(subject.pid, self._proc, self._root)
         except OSError as error:
-            raise AppEnded("the app has ended already, or its process cannot be seen from here") from error
-        # A controller that the container shares with others would give their cost as the app's.
+            raise AppEnded("the app has already ended, or its process is not visible from here") from error
+        # A cgroup shared with other processes would count their cost as the app's.
         own = {controller: folder for controller, folder in folders.items() if subject.container_id in str(folder)}
         if not subject.container_id or not own:
             if has_ended(self._proc, subject.pid):
                 raise AppEnded
-            raise Unavailable("the container has no cgroup of its own that is mounted here")
+            raise Unavailable("no separate cgroup of the container is mounted here")
         init = 1 if _is_init(self._proc, subject.pid) else 0
         pids = [(own[where], ("pids.current",), _processes(init)) for where in ("pids", V2) if where in own]
         self._add_first(pids)
         for choices in _READERS:
             self._add_first([(own[where], files, make) for where, files, make in choices if where in own])
         if not self._readers:
-            raise Unavailable("the container's cgroup has no files that can be read")
+            raise Unavailable("the container's cgroup has no readable files")
         if "blkio" in own:
             self._add_io_v1(own["blkio"])
         self._add_first([(self._proc / str(subject.pid) / "net", ("dev",), _network)])
         self.sample(time.monotonic_ns())
 
     def _add_io_v1(self, folder: Path) -> None:
-        """cgroup v1 counts nothing that is written through the page cache: the processes themselves know of it."""
+        """Adds I/O: cgroup v1 does not count writes through the page cache, so these come from the processes."""
         account = IoAccount(self._proc)
         if account.total_bytes(pids_in(folder)) is None:
-            # What is read the controller knows all the same.
+            # The controller still counts reads.
             self._add_first([(folder, (name,), _read_v1) for name in _IO_FILES_V1])
             if not self._warned:
                 self._warned = True
-                self._warn("container.io.write: cgroup v1 does not know it, and only root may read /proc/PID/io")
+                self._warn("container.io.write: cgroup v1 does not count it, and only root may read /proc/PID/io")
             return
         rates = Rate(), Rate()
         next_ns = 0
@@ -100,7 +100,7 @@ class ContainerCgroup(BaseCollector):
                 return
             began_ns = time.monotonic_ns()
             totals = account.total_bytes(pids_in(folder))
-            # Of a thousand processes it takes its time, of which it is to have no more than a twentieth.
+            # With a thousand processes a reading is slow: spend at most a twentieth of the time on it.
             next_ns = now_ns + (time.monotonic_ns() - began_ns) * _IO_SHARE
             if totals is not None:
                 _emit_rate(self._emit, names.IO_READ, rates[0], totals[0], now_ns)
@@ -116,7 +116,7 @@ class ContainerCgroup(BaseCollector):
             except OSError as error:
                 if error.errno in _GONE:
                     return
-                # What the other files say is worth having.
+                # The other files' samples are still useful.
                 failure = error
         if failure:
             raise failure
@@ -130,7 +130,7 @@ class ContainerCgroup(BaseCollector):
         self.detach()
 
     def _add_first(self, choices: Iterable[tuple[Path, tuple[str, ...], ReaderFactory]]) -> None:
-        """Adds the first of the choices whose files are all there."""
+        """Adds the first of the choices whose files all exist."""
         for folder, file_names, make in choices:
             found = [open_where_there(folder / name) for name in file_names]
             files = [file for file in found if file]
@@ -157,7 +157,7 @@ def _number(series: Series) -> ReaderFactory:
 
 
 def _is_init(proc: Path, pid: int) -> bool:
-    """Whether the container's first process is an init of the runtime's, which the app had no say in."""
+    """Whether the container's first process is an init that the runtime added, not part of the app."""
     try:
         return (proc / str(pid) / "comm").read_bytes().strip() in _INITS
     except OSError:
@@ -165,7 +165,7 @@ def _is_init(proc: Path, pid: int) -> bool:
 
 
 def _processes(init: int) -> ReaderFactory:
-    """Of processes, `init` of which are not the app's."""
+    """The number of processes, less `init` of them that are not the app's."""
 
     def make(files: list[KernelFile], emit: Emit) -> Reader:
         (current,) = files
@@ -173,8 +173,8 @@ def _processes(init: int) -> ReaderFactory:
         def read_sample(now_ns: int) -> None:
             tasks = single_number(current.read())
             if tasks is not None and tasks <= init:
-                # The app has ended: what its cgroup says until it is removed is about nobody, or the init alone.
-                raise ProcessLookupError(errno.ESRCH, "no process is left")
+                # The app has ended: until its cgroup is removed, it contains nothing, or only the init.
+                raise ProcessLookupError(errno.ESRCH, "no process remains")
             if tasks is not None:
                 emit(names.PROCESSES, tasks - init, now_ns)
 
@@ -184,7 +184,7 @@ def _processes(init: int) -> ReaderFactory:
 
 
 def _cpu_v2(files: list[KernelFile], emit: Emit) -> Reader:
-    """`usage_usec`, `user_usec` and `system_usec`; with the cpu controller also `nr_periods` and `throttled_usec`."""
+    """Reads `usage_usec`, `user_usec`, `system_usec`; with the cpu controller also `nr_periods`, `throttled_usec`."""
     (stat,) = files
     rated = tuple(
         (series, Rate(), key)
@@ -207,7 +207,7 @@ def _cpu_v2(files: list[KernelFile], emit: Emit) -> Reader:
 
 
 def _cpu_v1(files: list[KernelFile], emit: Emit) -> Reader:
-    """cpuacct.usage in nanoseconds; cpuacct.stat has `user TICKS` and `system TICKS`."""
+    """Reads cpuacct.usage, in ns, and cpuacct.stat with `user TICKS` and `system TICKS`."""
     usage, stat = files
     total = Rate()
     parts = ((names.CPU_USER, Rate(), b"user "), (names.CPU_SYSTEM, Rate(), b"system "))
@@ -230,7 +230,7 @@ def _throttled_v1(files: list[KernelFile], emit: Emit) -> Reader:
 
 
 def _emit_throttled(emit: Emit, content: bytes, key: bytes, per_second: float, now_ns: int) -> None:
-    # No period has passed where the app has no quota, or no controller that knows of one.
+    # Zero periods mean that the app has no quota, or that no controller enforces one.
     if number_after(content, b"nr_periods "):
         throttled = number_after(content, key)
         if throttled is not None:
@@ -238,7 +238,7 @@ def _emit_throttled(emit: Emit, content: bytes, key: bytes, per_second: float, n
 
 
 def _memory(prefix: bytes, cache_name: bytes) -> ReaderFactory:
-    """Used is usage less `inactive_file`, as `docker stats` and the kubelet's working set have it.
+    """Used memory is usage less `inactive_file`, as in `docker stats` and the kubelet's working set.
 
     Sources: Docker documentation, "docker container stats"; Kubernetes documentation, "Node metrics data".
     """
@@ -264,7 +264,7 @@ def _memory(prefix: bytes, cache_name: bytes) -> ReaderFactory:
 def _two_rates(
     parse: Callable[[bytes], tuple[int, int] | None], first: Series, second: Series, *, records: bool = False
 ) -> ReaderFactory:
-    """Two totals in bytes of one file, each as a rate."""
+    """Reads two totals in bytes from one file, and emits each as a rate."""
 
     def make(files: list[KernelFile], emit: Emit) -> Reader:
         (file,) = files
@@ -320,9 +320,9 @@ def _read_v1(files: list[KernelFile], emit: Emit) -> Reader:
 
 _IO_FILES_V1 = ("blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes")
 
-# What is looked at, in this order: of each, the controllers and files that have it; the first that is there is used.
+# The readers, in this order. For each: controllers and files that provide it; the first that exists is used.
 _READERS: tuple[tuple[tuple[str, tuple[str, ...], ReaderFactory], ...], ...] = (
-    # Beside v1 the unified hierarchy has CPU times too, and exact ones of user and system.
+    # The unified hierarchy has CPU times next to v1 too, with exact user and system times.
     ((V2, ("cpu.stat",), _cpu_v2), ("cpuacct", ("cpuacct.usage", "cpuacct.stat"), _cpu_v1)),
     (("cpu", ("cpu.stat",), _throttled_v1),),
     (

@@ -1,4 +1,4 @@
-"""The app's cost where it has no readable cgroup: its process and the descendants, from /proc."""
+"""The app's cost without a readable cgroup: of its process and the descendants, from /proc."""
 
 from __future__ import annotations
 
@@ -71,16 +71,16 @@ class ProcessTree(BaseCollector):
         self.detach()
 
     def _check_container(self, subject: AppHandle) -> None:
-        """A worker that is in a container itself may see another process under the same number."""
+        """Raises Unavailable if the PID is another process here, as for a worker that runs in a container."""
         try:
             cgroup = (self._proc / str(subject.pid) / "cgroup").read_bytes()
         except OSError:
             cgroup = b""
         if subject.container_id.encode() not in cgroup:
-            raise Unavailable("the container's processes cannot be seen from here")
+            raise Unavailable("the container's processes are not visible from here")
         if not self._warned:
             self._warned = True
-            self._run.warn("container: its cgroup cannot be read on this agent; its processes were added up instead")
+            self._run.warn("container: its cgroup cannot be read on this agent; its processes are summed instead")
 
     def _rated(self, series: Series, total: float, now_ns: int) -> None:
         value = self._rates[series].update(total, now_ns)

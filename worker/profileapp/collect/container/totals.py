@@ -1,4 +1,4 @@
-"""What a cgroup, and all that ever was below it, used in all: the kernel's own counts, read once the app has ended.
+"""Totals of a cgroup and all its descendants: the kernel's own counts, read once the app has ended.
 
 Sources: Linux kernel documentation, "Control Group v2" and "cgroup-v1/memory"; cgroups(7).
 """
@@ -17,33 +17,33 @@ from profileapp.collect.kernel_file import number_after
 from profileapp.model.run import Totals
 from profileapp.model.series import Series
 
-_TICKS_PER_S: Final = 100  # USER_HZ, in which cpuacct.stat counts whatever the kernel's own HZ is
+_TICKS_PER_S: Final = 100  # USER_HZ, the unit of cpuacct.stat whatever the kernel's HZ
 _READ_LIMIT_BYTES: Final = 1024 * 1024
 
 
 def read_totals(folders: Mapping[str, Path]) -> Totals:
-    """Of the cgroup whose folders, by v1 controller and `V2`, are given; what is not known is None, with a reason."""
+    """Totals of the cgroup with these folders, by v1 controller and `V2`; an unknown total is None, with a reason."""
     missing: dict[str, str] = {}
     v2 = folders.get(V2)
     cpu_s, user_s, system_s = _cpu(folders)
     if cpu_s is None:
-        missing["cpu"] = "the kernel has no CPU time of a cgroup here"
+        missing["cpu"] = "the kernel does not provide a cgroup's CPU time here"
     peak_bytes = _peak_bytes(folders, missing)
     moved = (
         io_bytes_v2(_content(v2 / "io.stat")) if v2 and "blkio" not in folders and (v2 / "io.stat").exists() else None
     )
     if moved is None:
         missing["io"] = (
-            "cgroup v1 does not count what is written through the page cache"
+            "cgroup v1 does not count writes through the page cache"
             if "blkio" in folders
-            else "the kernel counts no I/O of a cgroup here"
+            else "the kernel does not count a cgroup's I/O here"
         )
     oom_kills = number_after(_content(v2 / "memory.events"), b"oom_kill ") if v2 else None
     if oom_kills is None:
-        missing["oom_kills"] = "cgroup v1 counts them in the container's own cgroup alone, which is gone"
+        missing["oom_kills"] = "cgroup v1 counts them only in the container's own cgroup, which is gone"
     waited_s = [_pressure_s(v2, name) for name in ("cpu", "memory", "io")]
     if waited_s == [None, None, None]:
-        missing["pressure"] = "the kernel has no pressure of a cgroup here"
+        missing["pressure"] = "the kernel does not provide a cgroup's pressure here"
     return Totals(
         source="cgroup v1" if {"memory", "cpuacct"} & folders.keys() else "cgroup v2",
         cpu_s=cpu_s,
@@ -61,7 +61,7 @@ def read_totals(folders: Mapping[str, Path]) -> Totals:
 
 
 def emit_totals(totals: Totals, emit: Emit, at_ns: int) -> None:
-    """Records them as samples; `at_ns`, of the monotonic clock, is when the app's measuring ended."""
+    """Emits the totals as samples; `at_ns`, of the monotonic clock, is the end of the measurement."""
     found: tuple[tuple[Series, float | None], ...] = (
         (names.CPU_TIME, totals.cpu_s),
         (names.CPU_TIME_USER, totals.cpu_user_s),
@@ -80,7 +80,7 @@ def emit_totals(totals: Totals, emit: Emit, at_ns: int) -> None:
 
 
 def _cpu(folders: Mapping[str, Path]) -> tuple[float | None, float | None, float | None]:
-    """CPU seconds in all, of the app's code, and of the kernel's. Beside v1 the unified hierarchy has exact parts."""
+    """CPU seconds: total, user and system. The unified hierarchy has exact parts, also next to v1."""
     if V2 in folders:
         content = _content(folders[V2] / "cpu.stat")
         used_us = [number_after(content, key) for key in (b"usage_usec ", b"user_usec ", b"system_usec ")]
@@ -98,16 +98,16 @@ def _cpu(folders: Mapping[str, Path]) -> tuple[float | None, float | None, float
 
 def _peak_bytes(folders: Mapping[str, Path], missing: dict[str, str]) -> int | None:
     if "memory" in folders:
-        # Without it, as before Linux 5.11 where nobody asked for it, a cgroup does not count those below it.
+        # Without use_hierarchy, the default before Linux 5.11, a cgroup does not count its descendants.
         if _content(folders["memory"] / "memory.use_hierarchy").strip() == b"1":
             found = single_number(_content(folders["memory"] / "memory.max_usage_in_bytes"))
             if found is not None:
                 return found
-        missing["memory_peak"] = "the memory controller keeps no hierarchy here"
+        missing["memory_peak"] = "the memory controller is not hierarchical here"
         return None
     found = single_number(_content(folders[V2] / "memory.peak")) if V2 in folders else None
     if found is None:
-        missing["memory_peak"] = "the kernel keeps no peak of a cgroup here (memory.peak: Linux 5.19)"
+        missing["memory_peak"] = "the kernel does not record a cgroup's peak here (memory.peak needs Linux 5.19)"
     return found
 
 

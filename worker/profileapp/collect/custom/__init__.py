@@ -1,1 +1,1 @@
-"""What the app itself says: metric `custom`."""
+"""App-reported metrics: metric `custom`."""

@@ -1,4 +1,4 @@
-"""Values of one series that came together, gathered so that all are taken at once."""
+"""A batch of values of one series, ingested in one step."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from profileapp.model.series import Series
 
 
 class Batch:
-    """What came of one series since it was last taken, in the order it came in; nothing of it is checked yet.
+    """Values of one series received since the last ingestion, in the order of arrival; not checked yet.
 
-    `timestamps` are as many as `values`, as the app wrote them, or none at all. `factor` is what a value is multiplied
-    by, as it was sent.
+    `timestamps` has the length of `values`, as the app wrote them, or is empty. Each value as sent is to be multiplied
+    by `factor`.
     """
 
     __slots__ = ("factor", "may_be_below_0", "series", "timestamps", "values")
@@ -25,14 +25,14 @@ class Batch:
 
     @property
     def is_sound(self) -> bool:
-        """Whether each value may be taken: finite, and not below 0 where it may not be."""
+        """Whether every value is valid: finite, and not below 0 unless that is allowed."""
         if not self.may_be_below_0 and min(self.values) < 0:
             return False
         return math.isfinite(sum(self.values)) or all(map(math.isfinite, self.values))
 
 
 def clear(waiting: list[Batch]) -> None:
-    """They were taken; the list is empty then."""
+    """Empties the batches and the list, after their ingestion."""
     for collected in waiting:
         collected.values, collected.timestamps = [], []
     waiting.clear()

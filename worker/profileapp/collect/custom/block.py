@@ -1,4 +1,4 @@
-"""Many lines of JSON that an app sent, parsed in one go."""
+"""Parses many lines of JSON from an app in one go."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from profileapp.model.series import MARKS, Series
 
 
 class _Named(msgspec.Struct, gc=False):
-    """What names the series of a line; `meta`, which repeats, is left as it is written."""
+    """The part of a line that identifies the series; `meta`, which repeats, is left unparsed."""
 
     name: str
     meta: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class _Usual(msgspec.Struct, gc=False):
-    """What most lines are."""
+    """The format of most lines."""
 
     name: str
     value: float
@@ -34,9 +34,9 @@ _decode_all_usual = msgspec.json.Decoder(_Usual).decode_lines
 
 
 class LineParser:
-    """Parses lines, many at once where they are the usual ones; what names the series, which repeats, is parsed once.
+    """Parses lines, many at once if they have the usual format; the series, which repeats, is parsed once.
 
-    The functions of `line` say what a line means; this only says the same faster.
+    The functions of `line` define what a line means; this class only does the same faster.
     """
 
     KNOWN_LIMIT = 4096
@@ -45,15 +45,15 @@ class LineParser:
     def __init__(self) -> None:
         self._known: dict[tuple[str, bytes], Batch] = {}
         self._of_series: dict[Series, Batch] = {}
-        """Ways to write the same series share what is gathered: else the order of its values would be lost."""
+        """Different spellings of a series share one batch: else the order of its values would be lost."""
         self._last: dict[str, tuple[msgspec.Raw, Batch]] = {}
-        """Of each name, what the last line with it was: to compare two texts is cheaper than to look up a pair."""
+        """The last line of each name: comparing two byte strings is cheaper than looking up a pair."""
 
     def parse_batch(self, block: bytes) -> Iterator[list[Batch] | bytes]:
-        """What whole lines in one piece say; nothing overtakes a line that is given as it is.
+        """Parses a block of complete lines, in order: an unparsed line never overtakes others, nor is it overtaken.
 
-        Values of series that are known come gathered, to be taken before the next is asked for. Any other line is given
-        as it is, for `parse`.
+        Yields values of known series as batches, to be ingested before the next item is requested. Yields any other
+        line as bytes, for `parse`.
         """
         try:
             parsed = _decode_all_usual(block)
@@ -92,12 +92,12 @@ class LineParser:
     def _find(self, name: str, meta: msgspec.Raw) -> Batch | None:
         collected = self._known.get((name, bytes(meta)))
         if collected is not None:
-            # A copy: it is but a view of all that was read with it.
+            # A copy: the original is a view that keeps the whole block in memory.
             self._last[name] = meta.copy(), collected
         return collected
 
     def parse(self, line: bytes) -> CustomSample:
-        """A line of the socket. Raises Refused."""
+        """Parses one line of the socket. Raises InvalidSample."""
         sample = parse_line(line)
         if sample.series.kind not in MARKS:
             named = _decode_name(line)
@@ -112,8 +112,8 @@ class LineParser:
 
 
 def _are_one_by_one(lines: list[bytes], count: int) -> bool:
-    """Whether the items that were decoded are a line each: the decoder asks for no line ends, nor forbids them within.
+    """Whether each decoded item is one line: the decoder neither requires line ends nor forbids them within an item.
 
-    A line that is cut off before the end of its object cannot be followed by one that begins with a brace.
+    After a line that is truncated within its object no line can begin with a brace.
     """
     return len(lines) == count and all(line.startswith(b"{") and line.endswith(b"}") for line in lines)

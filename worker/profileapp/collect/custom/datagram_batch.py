@@ -1,4 +1,4 @@
-"""Many datagrams by one call of the kernel: recvmmsg(2), which Python's socket module does not have."""
+"""Receives many datagrams in one system call: recvmmsg(2), which Python's socket module lacks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import socket
 import struct
 
 _MSG_WAITFORONE = 0x10000
-"""Wait for the first, and take of the others what is there (linux/socket.h)."""
+"""Wait for the first datagram only, and return it with all that are queued (linux/socket.h)."""
 _NOTHING_THERE = (errno.EAGAIN, errno.EINTR)
 
 
@@ -41,16 +41,16 @@ class _Message(ctypes.Structure):
 
 
 _SIZE = struct.Struct(f"={_Message.length.offset}xI{ctypes.sizeof(_Message) - _Message.length.offset - 4}x")
-"""How a datagram's size is read of a `struct mmsghdr`."""
+"""Unpacks a datagram's size from a `struct mmsghdr`."""
 
 
 class DatagramBatch:
-    """Room for `count` datagrams; of one with more than `limit_bytes` that many and one more are read."""
+    """Buffers for `count` datagrams; a datagram longer than `limit_bytes` is cut to `limit_bytes + 1`."""
 
     def __init__(self, count: int, limit_bytes: int) -> None:
         self.count = count
         self._slot_bytes = limit_bytes + 1
-        # Pages that are never written to take no memory.
+        # Pages that are never written to use no memory.
         self._room = mmap.mmap(-1, count * self._slot_bytes)
         self._parts = memoryview(self._room)
         self._vectors = (_Vector * count)()
@@ -67,9 +67,9 @@ class DatagramBatch:
         self._call.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p)
 
     def read(self, descriptor: int, *, wait: bool) -> list[memoryview]:
-        """The datagrams that are there, `count` at the most, each until the next call only; none where none came.
+        """The queued datagrams, at most `count`, each valid until the next call; empty if there are none.
 
-        `wait`: for the first one, as long as the socket's SO_RCVTIMEO says. Raises OSError.
+        `wait` waits for the first one, up to the socket's SO_RCVTIMEO. Raises OSError.
         """
         flags = _MSG_WAITFORONE if wait else socket.MSG_DONTWAIT
         came = self._call(descriptor, self._address, self.count, flags, None)

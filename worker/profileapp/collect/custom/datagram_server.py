@@ -1,4 +1,4 @@
-"""A unix datagram socket that takes lines from any number of processes, in one thread and in bounded memory."""
+"""A unix datagram socket that receives lines from any number of processes, in one thread and bounded memory."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from profileapp.collect.custom.socket_buffer import socket_with_long_queue
 from profileapp.collect.custom.socket_file import bind_for_all, file_id
 
 DATAGRAM_LIMIT_BYTES = 256 * 1024
-"""More than Linux lets a process send at once, unless it was told to."""
+"""More than Linux allows in one datagram by default."""
 CHECK_INTERVAL_S = 0.5
-"""How soon it is seen that the socket's file is gone."""
+"""Interval of the check that the socket's file still exists."""
 DRAIN_LIMIT_S = 2.0
-"""How long what was sent before `stop` is still read."""
+"""Deadline for reading what was sent before `stop`."""
 BATCH_INTERVAL_S = 0.001
-"""How long is waited for more where one came right behind another, and the queue has room."""
+"""Wait for more datagrams if they arrive in quick succession, and the queue is not full."""
 
 _RECEIVE_BUFFER_BYTES = 4 * 1024**2
 _READ_BYTES = 256 * 1024
 _PAUSE_S = 0.01
 _READ_BY_ONE_CALL = 32
 _READ_AT_ONCE = 4096
-# While they are taken the queue fills, and a client that finds it full loses what it says.
+# The queue fills while a batch is ingested, and clients lose data if it is full.
 _READ_AT_ONCE_FROM_FEW = 32
 _LONG_QUEUE_DATAGRAMS = 256
 
 
 class DatagramServer:
-    """Listens on `path`, whose folder must be there; anybody who gets to it may write.
+    """Listens on `path`, whose folder must exist; everybody who can reach it may write.
 
-    `take` is given the datagrams that were there, as lines in one piece; `refuse` a reason, an example and how many are
-    lost; `note` what else the report shall tell. All are called by the one thread of the server.
+    `ingest` receives the queued datagrams as one block of lines; `refuse` a reason, an example and the number of lost
+    datagrams; `note` other findings for the report. The server's single thread calls all of them.
     """
 
     def __init__(self, path: Path, ingest: Ingest, refuse: Refuse, note: Note) -> None:
@@ -54,14 +54,14 @@ class DatagramServer:
         self._thread = threading.Thread(target=self._serve, name="datagram-server", daemon=True)
 
     def start(self) -> None:
-        """Listens from now on. Raises OSError where the socket cannot be made."""
+        """Starts to listen. Raises OSError if the socket cannot be created."""
         self._socket = self._bound()
         self._thread.start()
 
     def stop(self) -> bool:
-        """Reads what was sent until now, then closes all. False where the thread did not come to its end."""
+        """Reads what was sent until now, then closes everything. False if the thread did not end in time."""
         self._stopping.set()
-        # An empty datagram wakes the thread; where the socket's file is gone or its queue full, it wakes by itself.
+        # An empty datagram wakes the thread; if the socket's file is gone or its queue full, the thread wakes anyway.
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as waker:
             waker.setblocking(False)
             waker.sendto(b"", str(self._path))
@@ -72,7 +72,7 @@ class DatagramServer:
         made, queue_datagrams = socket_with_long_queue()
         self._is_roomy = queue_datagrams >= _LONG_QUEUE_DATAGRAMS
         try:
-            # Not by Python's own timeout, which asks before each call whether there is something to read.
+            # Not Python's own timeout, which polls before each call.
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, round(CHECK_INTERVAL_S * 1e6)))
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
             self._file_id = bind_for_all(made, self._path)
@@ -86,7 +86,7 @@ class DatagramServer:
         deadline_s: float | None = None
         try:
             while True:
-                # Asked before reading: what was sent before the stop must not lie unread behind it.
+                # Checked before reading: everything sent before the stop must be read.
                 is_stopping = self._stopping.is_set()
                 is_idle = self._read(wait=not is_stopping)
                 now_s = time.monotonic()
@@ -104,7 +104,7 @@ class DatagramServer:
                 self._path.unlink(missing_ok=True)
 
     def _read(self, *, wait: bool) -> bool:
-        """Takes a number of datagrams; whether there are no more for now. `wait`: for the first, and the next ones."""
+        """Reads some datagrams. Returns whether the queue is empty. `wait` waits for the first and the next ones."""
         if self._socket is None:
             if wait:
                 self._stopping.wait(CHECK_INTERVAL_S)
@@ -116,7 +116,7 @@ class DatagramServer:
                 parts = self._batch.read(self._socket.fileno(), wait=wait and not blocks)
             except OSError as error:
                 self._note("a datagram could not be read", error.strerror or "")
-                # It may be so for long: not at full speed.
+                # The error may persist: do not retry at full speed.
                 self._stopping.wait(_PAUSE_S)
                 break
             if not parts:
@@ -139,23 +139,23 @@ class DatagramServer:
         return b"\n".join(one for one in datagrams if len(one) <= DATAGRAM_LIMIT_BYTES)
 
     def _read_batches(self) -> None:
-        """Waits for more where one came right behind another: a waking for each costs more than what they say."""
+        """Waits for more datagrams if they arrive in quick succession: waking for each costs more than parsing them."""
         now_s = time.monotonic()
         if self._is_roomy and now_s < self._busy_until_s:
             time.sleep(BATCH_INTERVAL_S)
         self._busy_until_s = now_s + 2 * BATCH_INTERVAL_S
 
     def _renew_if_gone(self) -> None:
-        """Makes the socket anew where the app, which has the rights to under the process runtime, deleted it."""
+        """Creates the socket again if the app deleted it, which the process runtime permits."""
         if self._socket is not None and self._file_id == file_id(self._path):
             return
         if self._socket is not None:
             self._read(wait=False)
             self._socket.close()
             self._socket = None
-            self._note("the socket was deleted, and a new one made", str(self._path))
+            self._note("the socket was deleted and has been recreated", str(self._path))
         try:
             self._path.parent.mkdir(mode=0o755, exist_ok=True)
             self._socket = self._bound()
         except OSError as error:
-            self._note("the socket was deleted, and no new one can be made", error.strerror or "")
+            self._note("the socket was deleted and cannot be recreated", error.strerror or "")

@@ -1,4 +1,4 @@
-"""What becomes of the values that an app sends, whichever way they come: kept, aggregated, or refused."""
+"""Processes all values that an app sends: records, aggregates or refuses them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from profileapp.model.series import Series
 
 SERIES_LIMIT = 1000
 RATE_LIMIT_PER_S = 50_000
-"""Values a second that are kept one by one; those that come on top are aggregated, a second each."""
+"""Values a second that are recorded individually; any more are aggregated by the second."""
 SET_LIMIT = 10_000
-"""Different members of a set in a second."""
+"""The most distinct members of a set in a second."""
 MARK_LIMIT = 10_000
-"""Beginnings and ends of phases, and events."""
+"""The most phase beginnings, phase ends and events."""
 PLAUSIBLE_NS = 3_600_000_000_000
-"""A timestamp more than this before the run or after now is not believed."""
+"""A timestamp more than this before the run or in the future is not used."""
 CLOCK_TOLERANCE_NS = 2_000_000_000
-"""So far the app's clock may be off before it is told."""
+"""Offset of the app's clock above which it is reported."""
 
 _SECOND_NS = 1_000_000_000
 _QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
@@ -35,9 +35,9 @@ _REASONS_LIMIT = 100
 
 
 class Ingestor:
-    """Any thread may call it. Whatever comes, memory is bounded.
+    """Thread-safe. Memory is bounded whatever the app sends.
 
-    `kept` + `aggregated` + `refused` + `skipped` is what the app said, as far as that can be known.
+    `kept` + `aggregated` + `refused` + `skipped` is the number of values that the app sent, as far as it is known.
     """
 
     def __init__(self, clock: Clock, emit: Emit) -> None:
@@ -65,21 +65,21 @@ class Ingestor:
         self._earliest_ns = clock.anchor_monotonic_ns - PLAUSIBLE_NS
 
     def ingest(self, sample: CustomSample, now_ns: int) -> None:
-        """One value; `now_ns` of the monotonic clock is when it came. Raises Refused."""
+        """Ingests one value that arrived at `now_ns` of the monotonic clock. Raises InvalidSample."""
         with self._lock:
             self._advance(now_ns)
             self._check_known(sample.series)
             self._ingest(sample, now_ns)
 
     def ingest_batches(self, waiting: list[Batch], now_ns: int) -> None:
-        """Values of several series, many at once; `now_ns` of the monotonic clock is when they came."""
+        """Ingests batches of several series that arrived at `now_ns` of the monotonic clock."""
         with self._lock:
             self._advance(now_ns)
             for collected in waiting:
                 self._ingest_batch(collected, now_ns)
 
     def ingest_statsd(self, sample: StatsdSample, now_ns: int) -> None:
-        """All values of a line, or none. Raises Refused."""
+        """Ingests all values of a line, or none. Raises InvalidSample."""
         with self._lock:
             self._advance(now_ns)
             series = sample.series
@@ -101,7 +101,7 @@ class Ingestor:
                 self._value(series, value, at_ns)
 
     def ingest_mark(self, series: Series, value: float, wall_ns: int | None, now_ns: int) -> None:
-        """A phase's beginning (1) or end (0), or an event. Raises Refused."""
+        """Ingests the beginning (1) or end (0) of a phase, or an event. Raises InvalidSample."""
         with self._lock:
             self._check_known(series)
             self._marks += 1
@@ -111,29 +111,29 @@ class Ingestor:
             self.kept += 1
 
     def refuse(self, reason: str, example: str, values: int = 1) -> None:
-        """So many values are not taken, and why: one of a few reasons, with an example."""
+        """Counts refused values by reason, one of a few, with an example."""
         with self._lock:
             self._refuse(reason, example, values)
 
     def skip(self, reason: str, lines: int, size_bytes: int) -> None:
-        """So many lines were never read, and why: one of a few reasons."""
+        """Counts lines that were never read by reason, one of a few."""
         with self._lock:
             self.skipped += lines
             lines_before, bytes_before = self._skipped.get(reason, (0, 0))
             self._skipped[reason] = lines_before + lines, bytes_before + size_bytes
 
     def note(self, reason: str, example: str) -> None:
-        """Something of which the report shall tell, though no whole value is lost."""
+        """Adds a finding to the report that is not the loss of a whole value."""
         with self._lock:
             self._note(reason, example)
 
     def advance(self, now_ns: int) -> None:
-        """To be called now and then: tells what was aggregated in a second that is over."""
+        """Emits the aggregates of a second that is over; call it regularly."""
         with self._lock:
             self._advance(now_ns)
 
     def close(self, now_ns: int) -> tuple[str, ...]:
-        """Tells what is left; gives the lines for the report."""
+        """Emits the remaining aggregates. Returns the lines for the report."""
         with self._lock:
             self._emit_aggregates(now_ns)
             lines = [self._line(reason, count) for reason, count in self._noted.most_common()]
@@ -145,14 +145,14 @@ class Ingestor:
                 skipped = f", {self.skipped} not read" if self._skipped else ""
                 lines.insert(
                     0,
-                    f"custom: of {came} values {self.kept} were kept one by one, {self.aggregated} aggregated "
+                    f"custom: of {came} values {self.kept} were recorded individually, {self.aggregated} aggregated "
                     f"(by the second), {self.refused} refused{skipped}",
                 )
             return (*lines, *self._clock_lines())
 
     def _ingest(self, sample: CustomSample, now_ns: int) -> None:
         if sample.timestamp_fault:
-            self._note(f"{sample.timestamp_fault}; the time of arrival was taken", repr(sample.series.name))
+            self._note(f"{sample.timestamp_fault}; the time of arrival is used", repr(sample.series.name))
         at_ns = now_ns if sample.wall_ns is None else self._at_ns(sample.series, sample.wall_ns, now_ns)
         self._value(sample.series, sample.value, at_ns)
 
@@ -183,19 +183,19 @@ class Ingestor:
             self._known.add(series)
 
     def _value(self, series: Series, value: float, at_ns: int) -> None:
-        """Of a counter the running total, over all repeats. Raises Refused."""
+        """Records a value; of a counter the running total over all repeats. Raises InvalidSample."""
         if series.kind == "counter":
             value = self._totals.get(series, 0.0) + value
             if not math.isfinite(value):
-                raise InvalidSample("a counter that grew beyond all numbers")
+                raise InvalidSample("a counter that became infinite")
             self._totals[series] = value
         self._keep_or_aggregate(series, (value,), (at_ns,))
 
     def _values(self, series: Series, values: list[float], at_ns: list[int]) -> bool:
-        """As `_value`, of as many moments. False where not all of them may be taken; then none is."""
+        """Like `_value`, for several values with their times. False, and none is recorded, if one is invalid."""
         if series.kind == "counter":
             totals = list(accumulate(values, initial=self._totals.get(series, 0.0)))
-            # What once is infinite stays so.
+            # A total that became infinite stays infinite.
             if not math.isfinite(totals[-1]):
                 return False
             self._totals[series] = totals[-1]
@@ -219,7 +219,7 @@ class Ingestor:
     def _aggregate(self, series: Series, values: Sequence[float]) -> None:
         self.aggregated += len(values)
         if series.kind == "counter":
-            # A total loses nothing by being told later.
+            # A running total loses nothing by being emitted later.
             self._grown.add(series)
             return
         sketch = self._sketches.get(series)
@@ -251,20 +251,20 @@ class Ingestor:
             self._emit(Series(f"{series.name}.aggregated", series.unit, "custom", labels), number, at_ns)
 
     def _at_ns(self, series: Series, wall_ns: int, now_ns: int, *, whole_seconds: bool = False) -> int:
-        """The app's own time where it is plausible, else the time of arrival; both on the monotonic clock."""
+        """The app's timestamp if plausible, else the time of arrival; both on the monotonic clock."""
         at_ns = self._clock.monotonic_ns(wall_ns)
         if not whole_seconds:
             self._see_lag(now_ns - at_ns, 1)
         if self._earliest_ns <= at_ns <= now_ns + PLAUSIBLE_NS:
             return at_ns
         self._note(
-            "a timestamp more than an hour before the run or after now; the time of arrival was taken",
+            "a timestamp more than an hour before the run or in the future; the time of arrival is used",
             f"{wall_ns} ns since 1970 for {series.name!r}",
         )
         return now_ns
 
     def _all_at_ns(self, series: Series, timestamps: list[object], count: int, now_ns: int) -> list[int] | None:
-        """As `_at_ns`, of several moments at once; None where not all of them are numbers, or none."""
+        """Like `_at_ns`, for several timestamps; None if one of them is not a number."""
         if timestamps.count(None) == len(timestamps):
             return [now_ns] * count
         wall_ns = all_wall_ns_of(timestamps)
@@ -278,21 +278,21 @@ class Ingestor:
         return [one_ns + offset_ns for one_ns in wall_ns]
 
     def _see_lag(self, lag_ns: int, times: int) -> None:
-        """The least, at which so many values came after the time they bear."""
+        """Updates the smallest lag between timestamp and arrival, measured on `times` values."""
         if lag_ns < self._least_lag_ns or not self._own_times:
             self._least_lag_ns = lag_ns
         self._own_times += times
 
     def _clock_lines(self) -> tuple[str, ...]:
-        """A value may come late, but not before it was measured: the least lag is the least that a clock is off."""
+        """Reports a clock offset: a value may arrive late, but never early, so the smallest lag bounds the offset."""
         if self._own_times < _CLOCK_SAMPLES:
             return ()
         if self._least_lag_ns > CLOCK_TOLERANCE_NS:
-            return (f"custom: all values came {self._least_lag_ns / 1e9:.3g} s or more after the time they bear: "
-                    "the app's clock is behind that of the agent, or they were held back",)  # fmt: skip
+            return (f"custom: all values arrived {self._least_lag_ns / 1e9:.3g} s or more after their timestamps: "
+                    "the app's clock is behind the agent's, or the values were delayed",)  # fmt: skip
         if -self._least_lag_ns > CLOCK_TOLERANCE_NS:
-            return (f"custom: values came up to {-self._least_lag_ns / 1e9:.3g} s before the time they bear: "
-                    "the app's clock is ahead of that of the agent",)  # fmt: skip
+            return (f"custom: values arrived up to {-self._least_lag_ns / 1e9:.3g} s before their timestamps: "
+                    "the app's clock is ahead of the agent's",)  # fmt: skip
         return ()
 
     def _note(self, reason: str, example: str, times: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""One line that an app sent: a sample, or the reason why it is none."""
+"""Parses one line from an app: a sample, or the reason why it is invalid."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ RESERVED_PREFIXES = ("system.", "container.", "gpu.", "energy.", "tau.", "functi
 
 _KINDS = ("gauge", "counter", "timer", "phase", "event")
 
-# Up to each limit a timestamp is in seconds, ms, µs, ns: of the years 1973 to 5138 each is in a range of its own.
+# Timestamps up to each limit are in s, ms, µs, ns: for the years 1973 to 5138 these ranges do not overlap.
 _NO_TIMESTAMP = "a timestamp that is neither a number nor RFC 3339 with a time zone"
 _TIMESTAMP_UNITS = ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17, 1_000), (1e20, 1))
 NANOSECONDS_FROM, TIMESTAMPS_END = 10**17, 10**20
-"""A whole number from the first and below the second is a timestamp in nanoseconds."""
+"""An integer from the first to below the second is a timestamp in nanoseconds."""
 
 
 class InvalidSample(ValueError):
-    """A line that gives no sample; the text is the reason, one of a few, without anything the app said."""
+    """A line without a valid sample; the message is the reason, one of a few, without text from the app."""
 
 
 class CustomSample(msgspec.Struct, frozen=True, gc=False):
-    """What an app says: `wall_ns` is its own timestamp in UTC nanoseconds since 1970, None where it gave none.
+    """A sample from an app; `wall_ns` is the app's timestamp in UTC ns since 1970, None if it sent none.
 
-    `timestamp_fault` says why a timestamp that it gave is none; the value is good all the same.
+    `timestamp_fault` is the reason why the timestamp is invalid; the value is still valid.
     """
 
     series: Series
@@ -54,9 +54,9 @@ _decode_any = msgspec.json.Decoder().decode
 
 
 def parse_line(line: bytes) -> CustomSample:
-    """A line of the socket: `{"name": "fps", "value": 12.5, "timestamp": …, "meta": {"kind": …, "unit": …}}`.
+    """Parses a line of the socket: `{"name": "fps", "value": 12.5, "timestamp": …, "meta": {"kind": …, "unit": …}}`.
 
-    Keys it does not know are passed over. Raises Refused.
+    Unknown keys are ignored. Raises InvalidSample.
     """
     try:
         parsed = _decode(line)
@@ -71,15 +71,15 @@ def parse_line(line: bytes) -> CustomSample:
     try:
         timestamp = _decode_any(parsed.timestamp)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # Such as a list in a list in a list …
+        # Such as deeply nested lists.
         timestamp = ()
     return sample_of(series, parsed.value, timestamp)
 
 
 def sample_of(series: Series, value: float, timestamp: object, *, may_be_below_0: bool = False) -> CustomSample:
-    """A value of a series that is known, with the timestamp as the app wrote it. Raises Refused.
+    """A value of a known series, with the timestamp as the app wrote it. Raises InvalidSample.
 
-    `may_be_below_0`: not only of a gauge, which always may.
+    `may_be_below_0` allows negative values for other kinds than gauges, for which they are always allowed.
     """
     if not math.isfinite(value):
         raise InvalidSample("a value that is not finite")
@@ -92,9 +92,9 @@ def sample_of(series: Series, value: float, timestamp: object, *, may_be_below_0
 
 
 def wall_ns_of(timestamp: object) -> int | None:
-    """UTC nanoseconds since 1970 of a number (s, ms, µs or ns, told apart by magnitude) or an RFC 3339 text.
+    """UTC nanoseconds since 1970 of a number (s, ms, µs or ns, by its magnitude) or an RFC 3339 string.
 
-    None for None. Raises ValueError for anything else; its text says what it is, one of a few.
+    None for None. Raises ValueError for anything else; its message is one of a few.
     """
     if timestamp is None:
         return None
@@ -113,7 +113,7 @@ def wall_ns_of(timestamp: object) -> int | None:
 
 
 def all_wall_ns_of(timestamps: list[object]) -> list[int] | None:
-    """As `wall_ns_of`, of several numbers; None where one of them is no timestamp, or no number."""
+    """Like `wall_ns_of`, for several numbers; None if one of them is not a number, or not a valid timestamp."""
     kinds = set(map(type, timestamps))
     if not kinds <= {int, float}:
         return None
@@ -143,7 +143,7 @@ def _series(parsed: _Line) -> Series:
         elif key == "unit":
             check_text(text, "a unit", UNIT_LIMIT)
             unit = text
-        # Where a sample is filed under is not for the app to say.
+        # The app may not choose the labels that profileapp itself sets.
         elif key != "metric":
             check_text(key, "a label", LABEL_TEXT_LIMIT)
             check_text(text, "a label", LABEL_TEXT_LIMIT)
@@ -155,7 +155,7 @@ def _series(parsed: _Line) -> Series:
     if kind in MARKS:
         if parsed.value not in ((0, 1) if kind == "phase" else (1,)):
             raise InvalidSample("a phase whose value is not 1 (begins) or 0 (ends), or an event whose value is not 1")
-        # Phases of one name are one phase, whatever labels stand beside it.
+        # Phases of one name are one phase, whatever their other labels.
         return Series(parsed.name, "", "custom", (), cast(Kind, kind))
     return Series(parsed.name, "s" if kind == "timer" else unit, "custom", tuple(sorted(labels)), cast(Kind, kind))
 
@@ -163,24 +163,24 @@ def _series(parsed: _Line) -> Series:
 def check_text(text: str, what: str, limit: int) -> None:
     if len(text) > limit:
         raise InvalidSample(f"{what} of more than {limit} characters")
-    # Control characters, line ends, lone surrogates, and marks that turn or hide what stands behind them.
+    # Control characters, line ends, lone surrogates, and marks that reverse or hide the text after them.
     if not text.isprintable():
         raise InvalidSample(f"{what} with characters that cannot be printed")
 
 
 def _fault(line: bytes) -> str:
-    """Why a line is no sample; only asked for lines that are none, so it may take its time."""
+    """Why a line is invalid; only called for invalid lines, so it may be slow."""
     try:
         parsed = _decode_any(line)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return "not JSON, which knows no NaN, no Infinity and no number beyond 1.8e308"
+        return "not JSON, which has no NaN, no Infinity and no number beyond 1.8e308"
     if not isinstance(parsed, dict):
         return "not a JSON object"
     if not isinstance(parsed.get("name"), str):
-        return "no name, or one that is not a text"
+        return "no name, or one that is not a string"
     value = parsed.get("value")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "no value, or one that is not a number"
     if not -sys.float_info.max <= value <= sys.float_info.max:
         return "a value that is not finite"
-    return "a meta that is not an object of texts, numbers and truth values"
+    return "a meta that is not an object of strings, numbers and booleans"

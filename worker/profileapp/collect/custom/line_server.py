@@ -1,4 +1,4 @@
-"""A unix stream socket that takes lines from any number of processes, in one thread and in bounded memory."""
+"""A unix stream socket that receives lines from any number of processes, in one thread and bounded memory."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from profileapp.collect.custom.socket_file import bind_for_all, file_id
 from profileapp.collect.line_splitter import LineSplitter
 
 CONNECTION_LIMIT = 256
-"""Connections served at a time; those that come on top are closed at once, so that descriptors never run out."""
+"""The most concurrent connections; any more are closed at once, so that descriptors never run out."""
 LINE_LIMIT_BYTES = 64 * 1024
 CHECK_INTERVAL_S = 0.5
-"""How soon it is seen that the socket's file is gone."""
+"""Interval of the check that the socket's file still exists."""
 DRAIN_LIMIT_S = 2.0
-"""How long what was sent before `stop` is still read."""
+"""Deadline for reading what was sent before `stop`."""
 BATCH_INTERVAL_S = 0.001
-"""How long is waited for more where one thing was said right behind another."""
+"""Wait for more lines if they arrive in quick succession."""
 
 _READ_BYTES = 64 * 1024
 _ACCEPTED_AT_ONCE = 64
 
 
 class LineServer:
-    """Listens on `path`, whose folder must be there; anybody who gets to it may write.
+    """Listens on `path`, whose folder must exist; everybody who can reach it may write.
 
-    `take` is given lines in one piece, each with its end; `refuse` a reason (one of a few), an example, and of how many
-    lines it tells; `note` what else the report shall tell. All are called by the one thread of the server.
+    `ingest` receives blocks of complete lines; `refuse` a reason (one of a few), an example and the number of lost
+    lines; `note` other findings for the report. The server's single thread calls all of them.
     """
 
     def __init__(self, path: Path, ingest: Ingest, refuse: Refuse, note: Note) -> None:
@@ -50,7 +50,7 @@ class LineServer:
         self._thread = threading.Thread(target=self._serve, name="line-server", daemon=True)
 
     def start(self) -> None:
-        """Listens from now on. Raises OSError where the socket cannot be made."""
+        """Starts to listen. Raises OSError if the socket cannot be created."""
         try:
             self._listen()
         except OSError:
@@ -60,7 +60,7 @@ class LineServer:
         self._thread.start()
 
     def stop(self) -> bool:
-        """Reads what was sent until now, then closes all. False where the thread did not come to its end."""
+        """Reads what was sent until now, then closes everything. False if the thread did not end in time."""
         self._stopping.set()
         os.eventfd_write(self._wake, 1)
         self._thread.join(DRAIN_LIMIT_S + 3)
@@ -85,7 +85,7 @@ class LineServer:
         batch_until_s = 0.0
         try:
             while True:
-                # Asked before looking: what was sent before the stop must not lie unread behind it.
+                # Checked before select: everything sent before the stop must be read.
                 is_stopping = self._stopping.is_set()
                 events = self._selector.select(0 if is_stopping else CHECK_INTERVAL_S)
                 now_s = time.monotonic()
@@ -98,7 +98,7 @@ class LineServer:
                     self._check_at_s = now_s + CHECK_INTERVAL_S
                     self._renew_if_gone()
                 elif events and now_s < batch_until_s:
-                    # A waking of this thread for each few lines costs more than the lines do.
+                    # Waking this thread for every few lines costs more than parsing them.
                     time.sleep(BATCH_INTERVAL_S)
                 batch_until_s = now_s + 2 * BATCH_INTERVAL_S
                 for key, _ in events:
@@ -118,20 +118,20 @@ class LineServer:
             except BlockingIOError:
                 return
             except OSError as error:
-                self._note("a connection could not be taken", error.strerror or "")
-                # The connection still waits, so that select returns at once: not so fast.
+                self._note("a connection could not be accepted", error.strerror or "")
+                # The connection is still pending, so select returns at once: do not retry at full speed.
                 time.sleep(0.01)
                 return
             if len(self._connections) >= CONNECTION_LIMIT:
                 client.close()
-                self._note(f"more than {CONNECTION_LIMIT} connections at a time, those on top were closed", "")
+                self._note(f"more than {CONNECTION_LIMIT} concurrent connections, any more were closed", "")
                 continue
             client.setblocking(False)
             self._connections[client] = LineSplitter(LINE_LIMIT_BYTES)
             self._selector.register(client, selectors.EVENT_READ)
 
     def _read(self, client: socket.socket) -> bool:
-        """Whether there may be more to read."""
+        """Reads once. Returns whether there may be more to read."""
         splitter = self._connections.get(client)
         if splitter is None:
             return False
@@ -157,13 +157,13 @@ class LineServer:
         client.close()
         left = splitter.end()
         if left.endswith(b"}"):
-            # Such as `printf '{…}' | nc -U`, which sends no line end.
+            # `printf '{…}' | nc -U`, for example, sends no line end.
             self._ingest(left + b"\n")
         elif left:
-            self._refuse("half a line at the end of a connection", repr(left[:40]), 1)
+            self._refuse("an incomplete line at the end of a connection", repr(left[:40]), 1)
 
     def _renew_if_gone(self) -> None:
-        """Makes the socket anew where the app, which has the rights to under the process runtime, deleted it."""
+        """Creates the socket again if the app deleted it, which the process runtime permits."""
         if self._listener is not None and self._file_id == file_id(self._path):
             return
         if self._listener is not None:
@@ -171,12 +171,12 @@ class LineServer:
             self._selector.unregister(self._listener)
             self._listener.close()
             self._listener = None
-            self._note("the socket was deleted, and a new one made", str(self._path))
+            self._note("the socket was deleted and has been recreated", str(self._path))
         try:
             self._path.parent.mkdir(mode=0o755, exist_ok=True)
             self._listen()
         except OSError as error:
-            self._note("the socket was deleted, and no new one can be made", error.strerror or "")
+            self._note("the socket was deleted and cannot be recreated", error.strerror or "")
 
     def _shut(self) -> None:
         for client, splitter in list(self._connections.items()):

@@ -1,4 +1,4 @@
-"""Leaves time to the samplers while many lines are parsed one by one."""
+"""Leaves time for the samplers while many lines are parsed one by one."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ import time
 from collections.abc import Callable
 
 LINES_AT_ONCE = 100
-"""Some two milliseconds of work."""
+"""About two milliseconds of work."""
 PAUSE_S = 0.001
 
 
 class Pace:
-    """One thread's work, a bounded part at a time.
+    """Divides one thread's work into bounded parts with pauses.
 
-    Only one thread of the worker runs at a time. A sampler that reads a dozen files gives way at each, and would come
-    back behind a thread that never waits each time; in a pause of that one it does all it has to.
+    Only one thread of the worker runs at a time, because of the interpreter's lock. A sampler that reads a dozen files
+    releases the lock at each one, and would have to wait each time for a thread that never pauses; during a pause it
+    finishes all of its work.
     """
 
     def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
         self._sleep = sleep
         self._left = LINES_AT_ONCE
         self.is_hurried = False
-        """The app has ended: nobody samples any more."""
+        """Set when the app has ended: no sampler runs any more."""
 
     def step(self) -> None:
-        """A line has been taken by itself."""
+        """Counts one individually parsed line; pauses after LINES_BEFORE_PAUSE of them."""
         self._left -= 1
         if self._left <= 0:
             self._left = LINES_AT_ONCE

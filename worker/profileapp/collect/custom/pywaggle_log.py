@@ -1,7 +1,7 @@
-"""What an unmodified pywaggle plugin writes into PYWAGGLE_LOG_DIR, read while it is written.
+"""Follows what an unmodified pywaggle plugin writes into PYWAGGLE_LOG_DIR.
 
-The form is that of pywaggle 0.56 (`FilesystemPublisher`): `data.ndjson`, a line each `publish`, with local time without
-a zone; `timeit` publishes its nanoseconds as a whole number; uploads are copied to `uploads/`, with a line `upload`.
+The format is that of pywaggle 0.56 (`FilesystemPublisher`): `data.ndjson`, one line per `publish`, with local time
+without a zone; `timeit` publishes integer nanoseconds; uploads are copied to `uploads/`, with a line `upload`.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ UPLOADS_FOLDER = "uploads"
 POLL_INTERVAL_S = 0.2
 LINE_LIMIT_BYTES = 64 * 1024
 DRAIN_LIMIT_S = 2.0
-"""How long lines are still taken once the app has ended; those behind are counted."""
+"""Deadline for ingesting lines once the app has ended; the remaining ones are only counted."""
 COUNT_LIMIT_S = 5.0
-"""How long lines are counted; what is behind has its size told, and about how many lines that is."""
+"""Deadline for counting lines; for the rest, the size and an estimated number are reported."""
 
 _READ_BYTES = 256 * 1024
 _COUNT_BYTES = 1024 * 1024
-# Of a whole second Python leaves the fraction out, and pywaggle adds its three digits all the same.
+# For a whole second Python omits the fraction, but pywaggle still adds its three digits.
 _LOCAL_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{6})(\d{3})|(\d{3}))")
 _QUARTER_NS = 900 * 1_000_000_000
 _OFFSET_LIMIT_NS = 15 * 3600 * 1_000_000_000
@@ -50,13 +50,13 @@ _OFFSET_SLACK_NS = 60 * 1_000_000_000
 
 
 class PywaggleParser:
-    """Parses lines of data.ndjson; learns, from the first that come as they are written, the app's time zone."""
+    """Parses lines of data.ndjson; infers the app's time zone from the first line that is read as it is written."""
 
     def __init__(self) -> None:
         self._offset_ns: int | None = None
 
     def parse(self, line: bytes, now_wall_ns: int) -> CustomSample:
-        """A line without its end, read at `now_wall_ns` (UTC ns since 1970). Raises Refused."""
+        """Parses a line without its line end, read at `now_wall_ns` (UTC ns since 1970). Raises InvalidSample."""
         try:
             parsed = json.loads(line)
         except (ValueError, RecursionError) as error:
@@ -65,7 +65,7 @@ class PywaggleParser:
             raise InvalidSample("a line of pywaggle's log without a name")
         name, value, meta = parsed["name"], parsed.get("value"), parsed.get("meta", {})
         if isinstance(value, str) and name != "upload":
-            raise InvalidSample("a text published by pywaggle: only numbers can be shown as series")
+            raise InvalidSample("a string published by pywaggle: only numbers can be shown as series")
         if name == "upload":
             value, meta = 1, {}
         if isinstance(value, bool):
@@ -84,18 +84,18 @@ class PywaggleParser:
     def _wall_ns(self, timestamp: object, now_wall_ns: int) -> tuple[int | None, str]:
         local_ns = _local_ns(timestamp)
         if local_ns is None:
-            return None, "a timestamp of pywaggle that is none"
+            return None, "an invalid timestamp of pywaggle"
         if self._offset_ns is None:
             ahead_ns = local_ns - now_wall_ns
             offset_ns = round(ahead_ns / _QUARTER_NS) * _QUARTER_NS
             if abs(ahead_ns) > _OFFSET_LIMIT_NS or abs(ahead_ns - offset_ns) > _OFFSET_SLACK_NS:
-                return None, "a timestamp of pywaggle, which has no time zone, before one of now was seen"
+                return None, "a timestamp of pywaggle, which has no time zone, before a current one was read"
             self._offset_ns = offset_ns
         return local_ns - self._offset_ns, ""
 
 
 def _series(name: str, value: float, meta: dict[str, object], *, is_whole: bool) -> tuple[Series, float]:
-    """By pywaggle's own convention what `timeit` measures is named `plugin.duration.…`: nanoseconds."""
+    """By pywaggle's convention, durations from `timeit` are named `plugin.duration.…`, in nanoseconds."""
     check_text(name, "a name", NAME_LIMIT)
     if not name:
         raise InvalidSample("an empty name")
@@ -105,7 +105,7 @@ def _series(name: str, value: float, meta: dict[str, object], *, is_whole: bool)
     labels = []
     for key, text in meta.items():
         if not isinstance(text, str):
-            raise InvalidSample("a meta of pywaggle that is not a text")
+            raise InvalidSample("a meta of pywaggle that is not a string")
         if key in ("unit", "units"):
             check_text(text, "a unit", UNIT_LIMIT)
             unit = text
@@ -134,10 +134,10 @@ def _local_ns(timestamp: object) -> int | None:
 
 
 class LogFollower:
-    """Follows `data.ndjson` in a folder that the app may write to: half lines, another file of that name, one cut off.
+    """Follows `data.ndjson` in a folder that the app may write to: lines may be partial, files replaced or truncated.
 
-    `take` is given lines in one piece; `refuse` and `note` what is wrong with it, and `skip` what was never read. All
-    are called by the one thread of the follower.
+    `ingest` receives blocks of lines; `refuse` and `note` faults of the file, and `skip` what was never read. The
+    follower's single thread calls all of them.
     """
 
     def __init__(self, folder: Path, ingest: Ingest, refuse: Refuse, note: Note, skip: Skip) -> None:
@@ -157,11 +157,11 @@ class LogFollower:
         self._thread = threading.Thread(target=self._follow, name="pywaggle-log", daemon=True)
 
     def start(self) -> None:
-        """Reads from now on."""
+        """Starts to read."""
         self._thread.start()
 
     def stop(self) -> bool:
-        """Reads what was written until now. False where the thread did not come to its end."""
+        """Reads what was written until now. False if the thread did not end in time."""
         self._stopping.set()
         self._thread.join(DRAIN_LIMIT_S + COUNT_LIMIT_S + 3)
         return not self._thread.is_alive()
@@ -179,7 +179,7 @@ class LogFollower:
                 self._descriptor = None
 
     def _read(self, deadline_s: float = math.inf) -> None:
-        """All there is of the file that is open, then of one that took its place."""
+        """Reads the rest of the open file, then a file that replaced it."""
         self._drain(deadline_s)
         try:
             status = self._path.lstat()
@@ -189,12 +189,12 @@ class LogFollower:
         if self._descriptor is not None and file_id == self._file_id:
             if status.st_size >= self._read_bytes:
                 return
-            self._note("pywaggle's log was cut off, and is read anew", "")
-            # What was written and cut off between two looks nobody can know.
+            self._note("pywaggle's log was truncated and is read from the start", "")
+            # Data written and truncated between two reads cannot be known.
             lost_bytes = self._seen_bytes - self._read_bytes
             if lost_bytes > 0:
                 self._skip(
-                    "pywaggle's log was cut off before it was read, at least", self._about(lost_bytes), lost_bytes
+                    "pywaggle's log was truncated before it was read, at least", self._about(lost_bytes), lost_bytes
                 )
         self._end_file()
         try:
@@ -204,14 +204,14 @@ class LogFollower:
                 opened = os.fstat(self._descriptor)
                 os.lseek(self._descriptor, 0, os.SEEK_SET)
         except (OSError, AgentError):
-            self._note("pywaggle's log cannot be read: it is no ordinary file", "")
+            self._note("pywaggle's log cannot be read: it is not a regular file", "")
             return
         self._file_id = (opened.st_dev, opened.st_ino)
         self._read_bytes = self._seen_bytes = 0
         self._drain(deadline_s)
 
     def _drain(self, deadline_s: float) -> None:
-        # Once asked to stop, a file that the app still writes to must not keep us.
+        # After `stop`, a file that still grows must not delay the end.
         while self._descriptor is not None and time.monotonic() < deadline_s:
             try:
                 self._seen_bytes = max(self._seen_bytes, os.fstat(self._descriptor).st_size)
@@ -234,7 +234,7 @@ class LogFollower:
                 return
 
     def _count_rest(self, deadline_s: float) -> None:
-        """What is left of the file is not taken any more: it came faster than it could be."""
+        """Counts the rest of the file, which grew faster than it could be ingested."""
         if self._descriptor is None:
             return
         left_bytes = os.fstat(self._descriptor).st_size - self._read_bytes
@@ -250,7 +250,7 @@ class LogFollower:
             counted += content.count(b"\n")
             counted_bytes += len(content)
             ends_line = content.endswith(b"\n")
-        # What is held of a line of which the rest is here is one of these; one that was too long is told of already.
+        # The buffered start of a line belongs to the first of these lines; an overlong line was already reported.
         counted -= self._cutter.is_passing_over
         self._cutter = LineSplitter(LINE_LIMIT_BYTES)
         self._skip(reason, counted + (not ends_line), counted_bytes)
@@ -260,7 +260,7 @@ class LogFollower:
             self._skip(f"{reason} nor counted, about", about, beyond_bytes)
 
     def _about(self, size_bytes: int) -> int:
-        """How many lines so many bytes are likely to be."""
+        """The estimated number of lines in so many bytes."""
         return size_bytes * self._lines // self._lines_bytes if self._lines_bytes else 0
 
     def _end_file(self) -> None:
@@ -269,7 +269,7 @@ class LogFollower:
         if left.endswith(b"}"):
             self._ingest(left)
         elif left:
-            self._refuse("half a line at the end of pywaggle's log", repr(left[:40]), 1)
+            self._refuse("an incomplete line at the end of pywaggle's log", repr(left[:40]), 1)
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -1,7 +1,7 @@
 """Quantiles of any number of values in bounded memory.
 
 C. Masson, J. E. Rim and H. K. Lee, "DDSketch: A fast and fully-mergeable quantile sketch with relative-error
-guarantees" (VLDB 2019): values are counted in buckets whose bounds grow by a constant factor.
+guarantees" (VLDB 2019): values are counted in buckets whose bounds increase by a constant factor.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 RELATIVE_ERROR = 0.02
 BUCKET_LIMIT = 256
-"""Buckets of each sign: a range of 1 to 28,000. Beyond, those nearest to 0 are counted as one."""
+"""The most buckets of each sign: a range of 1 to 28,000. With more, the buckets nearest to 0 are merged."""
 
 _GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 _LOG_GAMMA = math.log(_GAMMA)
@@ -22,9 +22,9 @@ _COUNTED_AT_ONCE = 256
 
 
 class QuantileSketch:
-    """Count, least, greatest, mean and quantiles of finite values; quantiles within RELATIVE_ERROR.
+    """Count, minimum, maximum, mean and quantiles of finite values; quantiles within RELATIVE_ERROR.
 
-    All but the count are of at least one value. Values are counted into buckets many at a time.
+    All but the count require at least one value. Values are added to buckets many at a time.
     """
 
     __slots__ = ("_above", "_below", "_count", "_max", "_min", "_sum", "_uncounted", "_zeros")
@@ -40,7 +40,7 @@ class QuantileSketch:
         self._below: Counter[int] = Counter()
 
     def add_all(self, values: Sequence[float]) -> None:
-        """Takes finite values, any number of them."""
+        """Adds any number of finite values."""
         self._uncounted.extend(values)
         if len(self._uncounted) >= _COUNTED_AT_ONCE:
             self._settle()
@@ -62,12 +62,12 @@ class QuantileSketch:
 
     @property
     def mean(self) -> float:
-        """Within the range of a float whatever their sum."""
+        """The mean; finite even if the sum is not."""
         self._settle()
         return min(max(self._sum / self._count, self._min), self._max)
 
     def quantile(self, share: float) -> float:
-        """The value below which `share` (0 to 1) of all lie."""
+        """The value below which a fraction `share` (0 to 1) of all values lies."""
         self._settle()
         rank = share * (self._count - 1)
         for representative, count in self._ascending():
@@ -81,7 +81,7 @@ class QuantileSketch:
         if not values:
             return
         self._count += len(values)
-        # Within what a float can hold, so that it never becomes infinite, nor then none at all.
+        # Limited to the range of a float, so that it never becomes infinite and then NaN.
         self._sum = _bounded(self._sum + _bounded(sum(values)))
         least = min(values)
         self._min = min(self._min, least)
@@ -106,7 +106,7 @@ def _bounded(number: float) -> float:
 
 
 def _count(buckets: Counter[int], sizes: Sequence[float]) -> None:
-    """Each size, above 0, in its bucket; there are never more than BUCKET_LIMIT when it is done."""
+    """Adds each size, above 0, to its bucket; leaves at most BUCKET_LIMIT buckets."""
     log, ceil, scale = math.log, math.ceil, 1 / _LOG_GAMMA
     buckets.update([ceil(log(size) * scale) for size in sizes])
     while len(buckets) > BUCKET_LIMIT:
@@ -115,6 +115,6 @@ def _count(buckets: Counter[int], sizes: Sequence[float]) -> None:
 
 
 def _middle(key: int) -> float:
-    """The value within RELATIVE_ERROR of all of a bucket."""
+    """The value within RELATIVE_ERROR of every value in a bucket."""
     exponent = key * _LOG_GAMMA
     return 2 * math.exp(min(exponent, 709.0)) / (_GAMMA + 1)

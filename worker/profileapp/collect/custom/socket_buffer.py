@@ -1,4 +1,4 @@
-"""A datagram socket whose queue holds more than the ten datagrams that Linux gives it."""
+"""A datagram socket with a longer queue than Linux's default of ten datagrams."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import threading
 from pathlib import Path
 
 QUEUE_DATAGRAMS = 4096
-"""As many as the queue holds where we may say so. What waits in it is bounded by the send buffer of each sender."""
+"""Queue length if it may be set. The size of the queued data is limited by each sender's send buffer."""
 
 _QUEUE_FILE = Path("/proc/sys/net/unix/max_dgram_qlen")
 _CLONE_NEWNET = 0x40000000
 
 
 def socket_with_long_queue() -> tuple[socket.socket, int]:
-    """A unix datagram socket, and how many datagrams its queue holds; 10 where Linux does not let us have more.
+    """A unix datagram socket, and the length of its queue in datagrams; 10 if Linux does not allow more.
 
     The length is a setting of the network namespace that a socket is made in (unix(7), ip-sysctl of the kernel:
-    `max_dgram_qlen`). As root it is made in a namespace of its own, which ends with it: nothing of the agent is
-    changed, and a socket's file is found from every namespace. Raises OSError where no socket can be made at all.
+    `max_dgram_qlen`). As root it is created in a private namespace, which ends with it: the agent is not changed, and
+    a socket's file is reachable from every namespace. Raises OSError if no socket can be created at all.
     """
     made: list[tuple[socket.socket, int]] = []
 
     def make() -> None:
-        # A thread may leave its namespace alone; it ends at once, and with it what it changed.
+        # A single thread can change its namespace; it ends at once, and its changes with it.
         if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNET) == 0:
             try:
                 _QUEUE_FILE.write_text(str(QUEUE_DATAGRAMS), encoding="utf-8")
@@ -41,14 +41,14 @@ def socket_with_long_queue() -> tuple[socket.socket, int]:
 
 
 def queue_datagrams() -> int:
-    """As many as the queue of such a socket holds on this agent."""
+    """The queue length of such a socket on this agent, in datagrams."""
     made, datagrams = socket_with_long_queue()
     made.close()
     return datagrams
 
 
 def _queue_datagrams() -> int:
-    """As many as a socket holds that is made by this thread now."""
+    """The queue length of a socket that this thread would create now."""
     try:
         return int(_QUEUE_FILE.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The file of a unix socket, which appears when whoever finds it can use it."""
+"""The file of a unix socket, which appears only once it is usable."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def bind_for_all(made: socket.socket, path: Path, backlog: int = 0) -> tuple[int, int]:
-    """Binds to `path`, in place of what is there; gives device and inode of the file, by which it is known again.
+    """Binds to `path`, replacing any file there. Returns the file's device and inode, which identify it later.
 
-    Anybody who gets to it may write: the app may run as any user of its container. With a `backlog` it listens. Until
-    that is done the file has another name. Raises OSError.
+    Everybody who can reach it may write: the app may run as any user of its container. With a `backlog` it listens.
+    Until then the file has another name. Raises OSError.
     """
     hidden = path.with_name(f".{path.name}")
     hidden.unlink(missing_ok=True)
@@ -23,7 +23,7 @@ def bind_for_all(made: socket.socket, path: Path, backlog: int = 0) -> tuple[int
 
 
 def file_id(path: Path) -> tuple[int, int]:
-    """Device and inode of a file, not of what a link points to; (0, 0) where there is none."""
+    """Device and inode of a file, without following links; (0, 0) if it does not exist."""
     try:
         status = path.lstat()
     except OSError:

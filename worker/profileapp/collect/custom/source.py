@@ -1,4 +1,4 @@
-"""What the app itself says: over a stream socket, a datagram socket, and pywaggle's log, all open at once."""
+"""App-reported metrics: over a stream socket, a datagram socket, and pywaggle's log, all open at once."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ STATSD_NAME = "statsd.sock"
 STATSD_VARIABLE = "DD_DOGSTATSD_URL"
 """Read by Datadog's clients."""
 STATSD_PATH_VARIABLE = "STATSD_SOCKET_PATH"
-"""Read by statsd-instrument. What other clients read is a host and a port, which would be open to others too."""
+"""Read by statsd-instrument. Other clients read a host and a port, which would be open to others too."""
 WAGGLE_FOLDER = "/run/profileapp-waggle"
 WAGGLE_VARIABLE = "PYWAGGLE_LOG_DIR"
 
 
 class Custom(BaseCollector):
-    """Metric `custom`, by whichever way the app speaks; a variable of its environment announces each.
+    """Metric `custom`, over any of the listeners; an environment variable announces each to the app.
 
-    It takes what the app says from `open` to `close`. Whatever the app sends, memory stays bounded: lines,
-    connections and series have limits, values beyond the rate are aggregated; all is counted, and told at the end.
+    It receives what the app sends from `open` to `close`. Memory stays bounded whatever the app sends: lines,
+    connections and series have limits, values beyond the rate are aggregated; all is counted, and reported at the end.
     """
 
     metric = "custom"
@@ -51,20 +51,20 @@ class Custom(BaseCollector):
         self._dogstatsd = StatsdParser(signed_gauge_is_change=False)
         self._statsd = StatsdParser(signed_gauge_is_change=True)
         self._waggle = PywaggleParser()
-        # One for each thread that takes lines.
+        # One for each thread that ingests lines.
         self._paces = {ingest: Pace() for ingest in ("stream", "datagrams", "log")}
 
     def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         self._run = run
         self._ingestor = Ingestor(run.clock, emit)
-        # The folder above is private (0700): only who is given these by a mount, or is us, gets to what is in them.
+        # The parent folder is private (0700): only the worker, and the app through a mount, can reach these folders.
         folder = _folder(run.scratch / "app", 0o755)
         waggle = _folder(run.scratch / "waggle", 0o777)
         seen = Path(CONTAINER_FOLDER) if run.contained else folder
         announced = {SOCKET_VARIABLE: str(seen / SOCKET_NAME)}
         path = folder / SOCKET_NAME
         self._start(LineServer(path, self._masked(self._ingest_stream), self._refuse, self._note), path)
-        # Who names a place of their own in the sage.yaml means it.
+        # An address set explicitly in the sage.yaml takes precedence.
         if STATSD_VARIABLE not in run.target.env:
             announced[STATSD_VARIABLE] = f"unix://{seen / STATSD_NAME}"
             if STATSD_PATH_VARIABLE not in run.target.env:
@@ -73,7 +73,7 @@ class Custom(BaseCollector):
             self._start(DatagramServer(path, self._masked(self._ingest_datagrams), self._refuse, self._note), path)
         mounts: tuple[Mount, ...] = (Mount(str(folder), CONTAINER_FOLDER),)
         if WAGGLE_VARIABLE not in run.target.env:
-            # Made by us, it is ours to empty, whatever user of the container writes into it.
+            # The worker owns the folder, so it can empty it, whatever user of the container writes into it.
             _folder(waggle / UPLOADS_FOLDER, 0o777)
             announced[WAGGLE_VARIABLE] = WAGGLE_FOLDER if run.contained else str(waggle)
             self._start(
@@ -84,14 +84,14 @@ class Custom(BaseCollector):
         return LaunchRequirements(announced, mounts if run.contained else ())
 
     def attach(self, subject: AppHandle) -> None:
-        """All ways are open already: an app may speak from its first moment."""
+        """Does nothing: the listeners are already open, since an app may send from its first moment."""
 
     def sample(self, now_ns: int) -> None:
-        """Samples come when the app sends them; what was aggregated until now is told."""
+        """Emits the aggregates so far; samples arrive when the app sends them."""
         self._ingestor.advance(now_ns)
 
     def detach(self) -> None:
-        """What was sent before the end of the app is still read."""
+        """Reads what the app sent before its end."""
 
     def close(self) -> None:
         if not self._listeners:
@@ -100,7 +100,7 @@ class Custom(BaseCollector):
             pace.is_hurried = True
         for listener in self._listeners:
             if not listener.stop():
-                self._ingestor.note("the end of what the app sent was not read in time", "")
+                self._ingestor.note("the last data that the app sent was not read in time", "")
         self._listeners = []
         for line in self._ingestor.close(time.monotonic_ns()):
             self._run.warn(line)
@@ -109,7 +109,7 @@ class Custom(BaseCollector):
         try:
             listener.start()
         except OSError as error:
-            raise Unavailable(f"no socket can be made at {path} ({error.strerror or error})") from error
+            raise Unavailable(f"cannot create a socket at {path} ({error.strerror or error})") from error
         self._listeners.append(listener)
 
     def _ingest_stream(self, block: bytes) -> None:
@@ -119,7 +119,7 @@ class Custom(BaseCollector):
         self._ingest(block, self._dogstatsd, self._paces["datagrams"])
 
     def _ingest(self, block: bytes, statsd: StatsdParser, pace: Pace) -> None:
-        """Lines of JSON or of statsd; where both are mixed, they are taken one by one."""
+        """Ingests lines of JSON or statsd; if both are mixed, one line at a time."""
         parser = self._json if block.startswith(b"{") else statsd
         for part in parser.parse_batch(block):
             if isinstance(part, bytes):
@@ -155,7 +155,7 @@ class Custom(BaseCollector):
         except InvalidSample as reason:
             self._ingestor.refuse(str(reason), repr(line[:80]), _values_in(line))
         except Exception as error:
-            # It must not end the service for all others.
+            # An error in one line must not stop the ingestion of all others.
             self._ingestor.refuse(
                 f"profileapp failed on it ({type(error).__name__})", repr(line[:80]), _values_in(line)
             )
@@ -171,12 +171,12 @@ class Custom(BaseCollector):
         self._ingestor.note(reason, self._shown(example))
 
     def _shown(self, example: str) -> str:
-        # It may be cut in the midst of a secret, which would then not be known as one.
+        # It may be cut in the middle of a secret, which the mask would then not recognise.
         return example if self._run.mask is None else ""
 
 
 def _values_in(line: bytes) -> int:
-    """How many values are lost with a line: of statsd it may hold several."""
+    """The number of values lost with a line: a line of statsd may contain several."""
     return 1 if line.lstrip().startswith(b"{") else max(1, line.partition(b"|")[0].count(b":"))
 
 
@@ -185,5 +185,5 @@ def _folder(path: Path, mode: int) -> Path:
         path.mkdir(exist_ok=True)
         path.chmod(mode)
     except OSError as error:
-        raise Unavailable(f"no folder can be made at {path} ({error.strerror or error})") from error
+        raise Unavailable(f"cannot create the folder {path} ({error.strerror or error})") from error
     return path

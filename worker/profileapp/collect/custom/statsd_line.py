@@ -1,7 +1,7 @@
-"""Datagrams of statsd and DogStatsD: `fps:12.5|g|#camera:left`.
+"""Parses datagrams of statsd and DogStatsD: `fps:12.5|g|#camera:left`.
 
 Sources: "Metric Types" of etsy/statsd (docs/metric_types.md) and Datadog's "DogStatsD Datagram Format", protocol 1.0 to
-1.3: several values of one name, client timestamps (`|T1700000000`), container ids (`|c:`), which are passed over.
+1.3: several values of one name, client timestamps (`|T1700000000`), container ids (`|c:`), which are ignored.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from profileapp.collect.custom.line import (
 from profileapp.model.series import Kind, Series
 
 VALUES_LIMIT = 10_000
-"""Values of one name in one line."""
+"""The most values of one name in one line."""
 TELEMETRY_PREFIX = "datadog.dogstatsd.client."
-"""What Datadog's clients say of themselves; no metric of the app."""
+"""Telemetry of Datadog's clients themselves, not a metric of the app."""
 
 _KINDS: dict[bytes, Kind] = {
     b"g": "gauge",
@@ -40,20 +40,20 @@ _KINDS: dict[bytes, Kind] = {
 _KNOWN_LIMIT = 4096
 _KNOWN_BYTES = 1024
 _PART_BYTES = 32 * 1024
-"""Lines that are taken one by one where one of them is not a usual one."""
+"""Lines that are parsed one by one if one of them has an unusual format."""
 _HOLE = b"\0"
-"""Stands for the number in a line of which all else is known."""
+"""Placeholder for the number in a line whose other parts are known."""
 
 _split_at_numbers = re.compile(rb":([0-9.eE+-]+)\|").split
 _decode_numbers = msgspec.json.Decoder(list[float]).decode
 
 
 class StatsdSample(msgspec.Struct, frozen=True, gc=False):
-    """The values of one line, as they are to be taken.
+    """The values of one line, ready to ingest.
 
-    Values of a timer are in seconds, those of a counter have the sample rate worked in. `members` are those of a set,
-    which has no values. `wall_ns` is the client's own time in UTC nanoseconds since 1970, None where it gave none.
-    `is_level`: the gauge is at this value until it is said to change; `is_change`: the values are added to what it was.
+    Values of a timer are in seconds, those of a counter are corrected for the sample rate. `members` are those of a
+    set, which has no values. `wall_ns` is the client's time in UTC nanoseconds since 1970, None if it sent none.
+    `is_level`: the gauge has this value until it is changed; `is_change`: the values are added to the gauge's value.
     """
 
     series: Series
@@ -65,31 +65,31 @@ class StatsdSample(msgspec.Struct, frozen=True, gc=False):
 
 
 class StatsdEvent(msgspec.Struct, frozen=True):
-    """Something that happened, by DogStatsD's `_e{5,4}:title|text`."""
+    """An event in DogStatsD's format `_e{5,4}:title|text`."""
 
     title: str
 
 
 class StatsdParser:
-    """Parses lines, many at once where they are the usual ones; what stands around the values is parsed once.
+    """Parses lines, many at once if they have the usual format; the text around the values is parsed once.
 
-    `signed_gauge_is_change`: as statsd has it, `+5|g` and `-5|g` change a gauge by so much. DogStatsD knows no changes,
-    its `-5|g` is a value below 0.
+    `signed_gauge_is_change`: in statsd, `+5|g` and `-5|g` change a gauge by this amount. DogStatsD has no changes: its
+    `-5|g` is a value below 0.
     """
 
     def __init__(self, *, signed_gauge_is_change: bool) -> None:
         self._signed_gauge_is_change = signed_gauge_is_change
-        # A value of these is all there is to take: neither a change, nor what a change is of.
+        # For these types the value is absolute: neither a change nor the base of a change.
         self._plain = {b"c", b"ms", b"h", b"d"} | ({b"g"} if not signed_gauge_is_change else set())
         self._known: dict[bytes, Batch] = {}
         self._of_series: dict[Series, Batch] = {}
-        """Ways to write the same series share what is gathered: else the order of its values would be lost."""
+        """Different spellings of a series share one batch: else the order of its values would be lost."""
 
     def parse_batch(self, block: bytes) -> Iterator[list[Batch] | bytes]:
-        """What lines in one piece say; nothing overtakes a line that is given as it is.
+        """Parses a block of lines, in order: an unparsed line never overtakes others, nor is it overtaken.
 
-        Values of series that are known come gathered, to be taken before the next is asked for. Any other line is given
-        as it is, for `parse`.
+        Yields values of known series as batches, to be ingested before the next item is requested. Yields any other
+        line as bytes, for `parse`.
         """
         waiting: list[Batch] = []
         try:
@@ -102,15 +102,15 @@ class StatsdParser:
             clear(waiting)
 
     def _parse_usual(self, part: bytes, waiting: list[Batch]) -> bool:
-        """Where each line is one number of a known series; False, and nothing done, where one is anything else."""
+        """Parses lines that each have one number of a known series; False, without any effect, for anything else."""
         pieces = _split_at_numbers(part)
         try:
             found = list(map(self._known.__getitem__, _HOLE.join(pieces[::2]).split(b"\n")))
-            # JSON's numbers are a part of those that float() takes, and are read many times as fast.
+            # JSON numbers are a subset of float()'s, and their parser is many times faster.
             numbers = _decode_numbers(b"[%b]" % b",".join(pieces[1::2]))
         except (KeyError, msgspec.DecodeError):
             return False
-        # What is known has one hole: where there are as many numbers as lines, each is in the hole of its own line.
+        # Each known key has one placeholder: with as many numbers as lines, each line has exactly one.
         if len(numbers) != len(found):
             return False
         waiting += [collected for collected in dict.fromkeys(found) if not collected.values]
@@ -118,14 +118,14 @@ class StatsdParser:
         return True
 
     def _parse_mixed(self, part: bytes, waiting: list[Batch]) -> Iterator[list[Batch] | bytes]:
-        """Line by line, behind those that are waiting already."""
+        """Parses line by line, after the batches that are already waiting."""
         for line in part.split(b"\n"):
             if not line:
                 continue
             name, _, rest = line.partition(b":")
             text, _, about = rest.partition(b"|")
             collected = self._known.get(name + _HOLE + about)
-            # float() also takes 1_000.
+            # float() also accepts 1_000.
             if collected is not None and b"_" not in text:
                 try:
                     value = float(text)
@@ -142,7 +142,7 @@ class StatsdParser:
             yield line
 
     def parse(self, line: bytes) -> StatsdSample | StatsdEvent | None:
-        """A line without its end; None where it is none of the app's metrics. Raises Refused."""
+        """Parses a line without its line end; None if it is not a metric of the app. Raises InvalidSample."""
         if line.startswith(b"_"):
             special = _special(line)
             if special is not None or line.startswith(b"_sc|"):
@@ -173,13 +173,13 @@ class StatsdParser:
             self._of_series.clear()
         collected = self._of_series.get(series)
         if collected is None:
-            # A counter of statsd may also be told to go down.
+            # A statsd counter may also decrease.
             collected = Batch(series, factor, may_be_below_0=series.kind == "counter")
         if key.count(_HOLE) == 1 and collected.factor == factor:
             self._of_series[series] = self._known[key] = collected
 
     def _about(self, name_bytes: bytes, about: bytes) -> tuple[Series, bytes, float, int | None] | None:
-        """The series, the word of its type, what a value is multiplied by, and the client's time."""
+        """The series, its statsd type, the factor of its values, and the client's time."""
         try:
             name = name_bytes.decode()
             word, *fields = about.split(b"|")
@@ -196,7 +196,7 @@ class StatsdParser:
                 elif field.startswith(b"T"):
                     wall_ns = _seconds(field[1:]) * 1_000_000_000
         except UnicodeDecodeError as error:
-            raise InvalidSample("a line of statsd that is no UTF-8") from error
+            raise InvalidSample("a line of statsd that is not UTF-8") from error
         if name.startswith(TELEMETRY_PREFIX):
             return None
         check_text(name, "a name", NAME_LIMIT)
@@ -211,7 +211,7 @@ class StatsdParser:
 
 
 def _parts(block: bytes) -> Iterator[bytes]:
-    """Whole lines, a number at a time, without the empty ones that clients leave between datagrams."""
+    """Blocks of complete lines, without the empty lines that clients send between datagrams."""
     if b"\n\n" in block:
         block = block.replace(b"\n\n", b"\n")
     block = block.strip(b"\n")
@@ -224,7 +224,7 @@ def _parts(block: bytes) -> Iterator[bytes]:
 
 
 def _worked_in(waiting: list[Batch]) -> list[Batch]:
-    """With their factors in the values."""
+    """The batches with their factors applied to the values."""
     for collected in waiting:
         if collected.factor != 1:
             collected.values = [value * collected.factor for value in collected.values]
@@ -232,7 +232,7 @@ def _worked_in(waiting: list[Batch]) -> list[Batch]:
 
 
 def _special(line: bytes) -> StatsdEvent | None:
-    """An event; None for a service check, and for a metric whose name begins with an underscore."""
+    """Parses an event; None for a service check, and for a metric whose name begins with an underscore."""
     if not line.startswith(b"_e{"):
         return None
     lengths, closing, rest = line[3:].partition(b"}:")
@@ -240,10 +240,10 @@ def _special(line: bytes) -> StatsdEvent | None:
     if not closing or not comma or not length.isdigit() or len(length) > 6:
         raise InvalidSample("an event that is not _e{LENGTH,LENGTH}:title|text")
     try:
-        # Clients differ in whether they count bytes or characters; a title may hold bars, so its length must count.
+        # Clients count bytes or characters; a title may contain bars, so its length is needed.
         title = rest[: int(length)].decode()
     except UnicodeDecodeError as error:
-        raise InvalidSample("a line of statsd that is no UTF-8") from error
+        raise InvalidSample("a line of statsd that is not UTF-8") from error
     check_text(title, "an event's title", NAME_LIMIT)
     if not title:
         raise InvalidSample("an event without a title")
@@ -252,7 +252,7 @@ def _special(line: bytes) -> StatsdEvent | None:
 
 def _number(text: bytes, factor: float, kind: Kind) -> float:
     try:
-        # float() also takes 1_000 and spaces around a number.
+        # float() also accepts 1_000 and spaces around a number.
         value = float(text) * factor if b"_" not in text else math.nan
     except ValueError as error:
         raise InvalidSample("a value of statsd that is not a number") from error
@@ -280,7 +280,7 @@ def _seconds(text: bytes) -> int:
 
 
 def _labels(text: str) -> tuple[tuple[str, str], ...]:
-    """`camera:left,night` as labels; a tag without a value is its own."""
+    """Labels from `camera:left,night`; a tag without a value is its own value."""
     labels: dict[str, str] = {}
     for tag in text.split(","):
         key, colon, value = tag.partition(":")
@@ -288,7 +288,7 @@ def _labels(text: str) -> tuple[tuple[str, str], ...]:
             continue
         check_text(key, "a label", LABEL_TEXT_LIMIT)
         check_text(value, "a label", LABEL_TEXT_LIMIT)
-        # Where a sample is filed under is not for the app to say.
+        # The app may not choose the labels that profileapp itself sets.
         if key not in ("metric", "unit", "kind"):
             labels[key] = value if colon else key
     if len(labels) > LABEL_LIMIT:

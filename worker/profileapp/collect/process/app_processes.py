@@ -28,7 +28,7 @@ class AppProcesses:
             self._family = Family(first, proc)
         elif not self._in_container(subject.pid):
             # A worker that is in a container itself may see another process under the same number.
-            raise Unavailable("the container's processes cannot be seen from here")
+            raise Unavailable("the container's processes are not visible from here")
 
     def among(self, pids: Iterable[int], now_ns: int) -> frozenset[int]:
         """Those of `pids` that are the app's now."""
