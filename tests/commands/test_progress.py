@@ -13,13 +13,13 @@ from profileapp.model.run import Repeat
 from profileapp.model.target import Target
 
 TARGET = Target("gpu", timeout_s=120, repeat=2)
-ENDED = Repeat(1, 0, 0, 1, "timeout", message="ran its 120 s")
+ENDED = Repeat(1, 0, 0, 1, "timeout", message="ran for its 120 s")
 
 
 def report(progress: module.CommandProgress) -> None:
     with progress:
         progress.waiting("waiting for run x")
-        progress.note("swept up run y")
+        progress.note("swept run y")
         progress.pulling("app:1", 3 * 1024**2, 9 * 1024**2)
         progress.started(TARGET, 1)
         progress.tick(TARGET, 10)
@@ -43,14 +43,14 @@ def test_plain_lines_come_at_events_and_now_and_then(monkeypatch: pytest.MonkeyP
         "profileapp: gpu (1 of 2): started",
         "profileapp: gpu: 10 s of 2 min",
         "profileapp: gpu: 20 s of 2 min",
-        "profileapp: gpu (1 of 2): ran its 120 s",
+        "profileapp: gpu (1 of 2): ran for its 120 s",
     ]
 
 
 def test_a_bar_is_drawn_on_a_terminal_and_leaves_only_what_ended() -> None:
     stream = io.StringIO()
     report(BarProgress(Console(file=stream, force_terminal=True, width=100)))
-    assert "gpu (1 of 2): ran its 120 s" in stream.getvalue() and "swept up run y" in stream.getvalue()
+    assert "gpu (1 of 2): ran for its 120 s" in stream.getvalue() and "swept run y" in stream.getvalue()
     assert "━" in stream.getvalue()
 
 

@@ -151,7 +151,7 @@ def test_a_daemon_without_isolation_is_told_of() -> None:
     made, network = open_network(daemon, "run", {}, internet=False)  # type: ignore[arg-type]
     assert (made, network) == ("0123456789abcdef", Network(internet=False, agent=None))
     assert [each["internal"] for each in daemon.asked] == [True, True]
-    with pytest.raises(AgentError, match="cannot make a network"):
+    with pytest.raises(AgentError, match="cannot create a network"):
         open_network(FakeDaemon(lambda _: "no"), "run", {}, internet=False)  # type: ignore[arg-type]
 
 

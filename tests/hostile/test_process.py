@@ -91,7 +91,7 @@ def test_an_app_that_ends_its_launcher_is_reported_and_leaves_nothing_held(tmp_p
     began_s = time.monotonic()
     outcome = measured(tmp_path, code)
     assert outcome.code == 4, outcome.err
-    assert "ended the program that watches it" in outcome.run("a")["message"]
+    assert "killed its launcher" in outcome.run("a")["message"]
     assert not survivors(f"sleep {marker}")
     assert time.monotonic() - began_s < 60
 

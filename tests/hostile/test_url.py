@@ -142,7 +142,7 @@ def within(timeout_s: float) -> Iterator[None]:
 def test_what_is_inside_is_refused(tmp_path: Path, host: str, serving: Callable[..., Server]) -> None:
     server = serving(OK)
     message = refused(tmp_path, f"http://{host}:{server.port}/x?token=t")
-    assert "is at no public address; who runs this agent may allow it, by PROFILEAPP_DATASET_ALLOW" in message
+    assert "has no public address; the agent's administrator can allow it with PROFILEAPP_DATASET_ALLOW" in message
     assert server.heads == [] and "token" not in message
 
 
@@ -177,7 +177,7 @@ def test_a_redirection_inside_is_refused(tmp_path: Path, serving: Callable[..., 
     for location in (f"http://127.0.0.1:{inside.port}/", "file:///etc/passwd", "http://a:b@localhost/", "gopher://x/"):
         outside = serving(f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode())
         message = refused(tmp_path, f"http://localhost:{outside.port}/", "localhost")
-        assert "is at no public address" in message or "no plain http or https address" in message
+        assert "no public address" in message or "other than a plain http or https URL" in message
     assert inside.heads == []
 
 
@@ -211,7 +211,7 @@ def test_a_name_that_changes_between_two_questions_is_refused_or_held(
     # One public address among them does not let the others pass.
     answers[:] = [["93.184.216.34", "10.0.0.1"]]
     (tmp_path / "other").mkdir()
-    assert "at no public address" in refused(tmp_path / "other", "http://rebind.example/", "127.0.0.1")
+    assert "no public address" in refused(tmp_path / "other", "http://rebind.example/", "127.0.0.1")
 
 
 def test_this_machines_own_public_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,7 +308,7 @@ def test_a_server_that_drips_is_held_to_a_deadline_and_to_a_stop(
     url = f"http://localhost:{serving(serve).port}/"
     with within(6):
         message = refused(tmp_path, url, "localhost", error=AgentError, timeout_s=0.7)
-    assert "was not here within 0.7 s; what came is kept" in message and "PROFILEAPP_DATASET_TIMEOUT" in message
+    assert "was not downloaded within 0.7 s; the part is kept" in message and "PROFILEAPP_DATASET_TIMEOUT" in message
     until_s = time.monotonic() + 0.5
 
     def tick(*_: object) -> None:
@@ -334,7 +334,7 @@ def test_answers_of_continue_without_end_are_refused(
 ) -> None:
     monkeypatch.setenv("PROFILEAPP_RETRY_TIMEOUT", "0")
     server = serving(lambda one, _: one.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 100_000))
-    assert "the answer's head has no end" in refused(
+    assert "the response's head has no end" in refused(
         tmp_path, f"http://localhost:{server.port}/", "localhost", error=AgentError
     )
 
@@ -365,7 +365,7 @@ def test_a_service_that_answers_is_held_ready_by_its_status(
 
 def test_content_that_is_packed_for_the_way_is_refused(tmp_path: Path, serving: Callable[..., Server]) -> None:
     server = serving(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n\x1f\x8b\x08")
-    assert "is sent packed" in refused(tmp_path, f"http://localhost:{server.port}/", "localhost")
+    assert "is sent compressed" in refused(tmp_path, f"http://localhost:{server.port}/", "localhost")
     assert b"Accept-Encoding: identity\r\n" in server.heads[0]
 
 
@@ -470,7 +470,7 @@ def test_the_agents_proxy_is_held(
     assert proxy.heads[0].startswith(b"GET http://93.184.216.34/x HTTP/1.1\r\n")
     assert b"Proxy-Authorization: Basic bWU6cGFzcw==" in proxy.heads[0]
     (tmp_path / "other").mkdir()
-    assert "at no public address" in refused(tmp_path / "other", "http://169.254.169.254/x")
+    assert "no public address" in refused(tmp_path / "other", "http://169.254.169.254/x")
     assert len(proxy.heads) == 1
 
 
@@ -486,7 +486,7 @@ def test_buckets_are_read_as_anybody_unless_they_are_named(tmp_path: Path, monke
 
     monkeypatch.setattr(fsspec.core, "url_to_fs", url_to_fs)
     for url in ("s3://bucket/key", "gs://bucket/key"):
-        assert "may not be read by this agent" in refused(tmp_path, url)
-        assert "may not be read by this agent" in refused(tmp_path, url, url.removesuffix("/key"))
+        assert "this agent may not read it" in refused(tmp_path, url)
+        assert "this agent may not read it" in refused(tmp_path, url, url.removesuffix("/key"))
     assert seen == [{"anon": True}, {}, {"token": "anon"}, {}]
     assert "PROFILEAPP_DATASET_ONLY" in refused(tmp_path, "s3://bucket/key", "s3://other", only=True)

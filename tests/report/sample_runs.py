@@ -224,7 +224,7 @@ def write_samples(out: Path) -> None:
             31.0,
             repeats=(failed,),
             exit_reason="failed",
-            message="the app ended by itself with exit code 1 after 31 s",
+            message="the app exited with code 1 after 31 s",
             target_budgets=budgets,
         ),
         app_shapes(cpu=388.0, memory_mib=352.0, fps=3.1),

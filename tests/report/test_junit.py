@@ -107,7 +107,7 @@ def test_a_budget_says_what_was_measured_and_by_how_much(samples: list[JudgedRun
 def test_the_failure_holds_the_end_of_the_apps_output(samples: list[JudgedRun]) -> None:
     failure = parse(samples[2:3]).find("testsuite/testcase[@name='run']/failure")
     assert failure is not None
-    assert failure.attrib["message"] == "the app ended by itself with exit code 1 after 31 s"
+    assert failure.attrib["message"] == "the app exited with code 1 after 31 s"
     assert (failure.text or "").rstrip().endswith("FileNotFoundError: '/models/yolo.onnx'")
 
 

@@ -69,7 +69,7 @@ def test_what_is_in_the_way_is_named_and_nothing_is_lost(
     folder = own_samples[0].folder
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     (folder / name).mkdir()
-    message = rf"{Path(name).name}: cannot be written .*what was measured is kept"
+    message = rf"{Path(name).name}: cannot be written .*earlier measurements are kept"
     if name.startswith("../"):
         with pytest.raises(AgentError, match=message):
             command.callback(folder.parent, "html", "unstable", "fail", False)  # type: ignore[misc]

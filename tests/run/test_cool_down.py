@@ -59,7 +59,7 @@ def test_waits_until_it_is_below() -> None:
     assert found.temperature_c == 44.5
     assert found.waited_s >= 0.03
     assert found.warning == ""
-    assert progress.lines == ["a: waiting until the device cools from 60.0 to below 45 °C"]
+    assert progress.lines == ["a: waiting for the device to cool from 60.0 to below 45 °C"]
 
 
 def test_it_is_cool_already() -> None:
@@ -95,4 +95,4 @@ def test_what_was_waited_is_on_record(tmp_path: Path) -> None:
     done = outcome.run("a")
     assert (done["target"]["cool_below_c"], done["target"]["cool_timeout_s"]) == (119, 1)
     if done["repeats"][0].get("start_c") is None:
-        assert "tells no temperature" in json.dumps(done["warnings"])
+        assert "has no temperature sensor" in json.dumps(done["warnings"])

@@ -18,13 +18,13 @@ STRICT = Target("t", timeout_s=5, on_timeout="fail")
 @pytest.mark.parametrize(
     ("exit_", "cause", "target", "exit_reason", "reported"),
     [
-        (Exit(0), Cause(), TARGET, "completed", "exit code 0"),
-        (Exit(7), Cause(), TARGET, "failed", "exit code 7"),
+        (Exit(0), Cause(), TARGET, "completed", "exited with code 0"),
+        (Exit(7), Cause(), TARGET, "failed", "exited with code 7"),
         (Exit(139, 11), Cause(), TARGET, "signalled", "SIGSEGV"),
         (Exit(137, 9, oom_killed=True), Cause(), TARGET, "oom-killed", "memory"),
-        (Exit(143, 15), Cause(timeout=True), TARGET, "timeout", "ran its 5 s"),
+        (Exit(143, 15), Cause(timeout=True), TARGET, "timeout", "ran for its 5 s"),
         (Exit(137, 9), Cause(timeout=True, killed=True), TARGET, "timeout", "ignored SIGTERM for 2 s and was killed"),
-        (Exit(143, 15), Cause(timeout=True), STRICT, "timeout-failed", "not done"),
+        (Exit(143, 15), Cause(timeout=True), STRICT, "timeout-failed", "did not finish in time"),
         (Exit(143, 15), Cause(exceeded="the app wrote 5 GiB"), TARGET, "disk-limit", "wrote 5 GiB"),
         (Exit(137, 9, oom_killed=True), Cause(timeout=True), TARGET, "oom-killed", "memory"),
         (Exit(143, 15), Cause(stop_signal=2), TARGET, "aborted", "SIGINT"),

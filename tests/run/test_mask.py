@@ -94,7 +94,7 @@ def test_secrets_are_taken_out_of_the_environment() -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (None, "was not given: allow it in profileApp(credentialsIds: ['a-b']), or set PROFILEAPP_SECRET_a_b"),
+        (None, "was not passed: allow it in profileApp(credentialsIds: ['a-b']), or set PROFILEAPP_SECRET_a_b"),
         ("abc\n", "too short to be masked"),
         ("x" * 70_000, "is longer than"),
     ],

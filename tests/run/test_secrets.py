@@ -64,8 +64,8 @@ def test_the_app_knows_it_and_nothing_that_is_kept_does(tmp_path: Path) -> None:
     assert b"known: True" in outcome.log("a")
     assert outcome.log("a").startswith(b"****")
     assert outcome.run("a")["target"]["secrets"] == [
-        {"variable": "API_KEY", "credential": "the-key", "passed_as": "PROFILEAPP_SECRET_the_key"},
-        {"variable": "PIN", "credential": "pin", "passed_as": "PROFILEAPP_SECRET_pin"},
+        {"variable": "API_KEY", "credential": "the-key", "env_var": "PROFILEAPP_SECRET_the_key"},
+        {"variable": "PIN", "credential": "pin", "env_var": "PROFILEAPP_SECRET_pin"},
     ]
     names = {each["name"] for each in outcome.samples("a")}
     assert "n****" in names and any("refused" in line for line in outcome.run("a")["warnings"])
@@ -104,5 +104,5 @@ def test_containers_get_it_and_no_command_line_shows_it(
 def test_one_that_was_not_given_is_told_before_anything_runs(tmp_path: Path) -> None:
     configure(tmp_path, [{"name": "a", "secrets": SECRETS}])
     outcome = run(tmp_path, "--runtime", "process", "--command", "true", PROFILEAPP_SECRET_pin="471147")
-    assert outcome.code == 3 and "a: API_KEY is the credential the-key, which was not given" in outcome.err
+    assert outcome.code == 3 and "a: API_KEY is the credential the-key, which was not passed" in outcome.err
     assert not (tmp_path / "profile").exists()

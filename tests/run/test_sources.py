@@ -89,8 +89,8 @@ class TestSources:
         ("names", "state", "reason"),
         [
             ({"gpu.util", "gpu.clock.sm"}, "measured", ""),
-            ({"gpu.clock.sm", "gpu.temperature"}, "skipped", "only: gave no gpu.util"),
-            (set(), "skipped", "only: gave no gpu.util"),
+            ({"gpu.clock.sm", "gpu.temperature"}, "skipped", "only: recorded no gpu.util"),
+            (set(), "skipped", "only: recorded no gpu.util"),
         ],
     )
     def test_a_metric_without_its_main_series_is_not_measured(
@@ -153,7 +153,7 @@ class TestSources:
         sources.detach()
         assert "sample" not in slow.calls, "detach waited for it"
         slow.hung_long_enough.set()
-        assert sources.statuses(lambda metric: 0)[0].reason == "slow: hung in the middle of a sample"
+        assert sources.statuses(lambda metric: 0)[0].reason == "slow: hung while taking a sample"
 
     @pytest.mark.parametrize("call", ["attach", "detach", "close"])
     def test_a_source_that_fails_elsewhere_takes_nothing_with_it(self, tmp_path: Path, call: str) -> None:

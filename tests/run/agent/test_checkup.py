@@ -77,7 +77,7 @@ def test_what_cannot_be_had_says_why() -> None:
     none, failing = check_metrics(
         ["tau", "system"], found(Source("a", Unavailable("no a")), Source("b", Unavailable("no b"))), lambda _: None
     )
-    assert (none.available, none.reason) == (False, "no source of it is installed")
+    assert (none.available, none.reason) == (False, "no source is installed")
     assert (failing.available, failing.reason) == (False, "a: no a; b: no b")
 
 
@@ -106,10 +106,12 @@ def test_other_things() -> None:
     assert (prerequisites["docker"].available, prerequisites["docker"].text) == (False, "no Docker daemon answers")
     assert not prerequisites["pages"].available
     assert not prerequisites["datagrams"].available
-    assert "room for 10 " in prerequisites["datagrams"].text and "max_dgram_qlen=512" in prerequisites["datagrams"].text
+    assert (
+        "queues only 10" in prerequisites["datagrams"].text and "max_dgram_qlen=512" in prerequisites["datagrams"].text
+    )
     good = check_prerequisites(lambda: "docker 1.2", True, lambda: 4096, lambda: Network(agent=False))
     assert good[1].available and "reach neither this agent nor other containers" in good[1].text
-    for agent, message in ((True, "reach what listens on this agent"), (None, "cannot be seen from here")):
+    for agent, message in ((True, "reach what listens on all of this agent"), (None, "not visible from here")):
         bad = check_prerequisites(lambda: "docker 1.2", True, lambda: 4096, lambda: Network(agent=agent))  # noqa: B023
         assert not bad[1].available and message in bad[1].text
     assert good[0].text == "docker 1.2" and good[-1].available

@@ -49,5 +49,5 @@ class TestState:
         with pytest.raises(AgentError, match="only user"):
             open_state({"PROFILEAPP_STATE": str(tmp_path / "s")})
         (tmp_path / "file").touch()
-        with pytest.raises(AgentError, match="cannot be made"):
+        with pytest.raises(AgentError, match="cannot be created"):
             open_state({"PROFILEAPP_STATE": str(tmp_path / "file")})

@@ -136,13 +136,13 @@ def test_another_content_is_refused_and_not_kept(tmp_path: Path, server: _Server
 
 def test_what_cannot_be_had_says_so(tmp_path: Path, server: _Server) -> None:
     cache = a_cache(tmp_path)
-    assert "is not given by the server" in refused(
+    assert "is refused by the server" in refused(
         cache, Dataset(url=server.url.replace("data", "missing"), sha256=SHA256)
     )
     assert "cannot be reached" in refused(cache, Dataset(url="http://127.0.0.1:1/x?token=t", sha256=SHA256), AgentError)
     assert "token" not in refused(cache, Dataset(url="http://127.0.0.1:1/x?token=t", sha256=SHA256), AgentError)
     small = a_cache(tmp_path / "small", limit_bytes=1000)
-    assert "larger than what the agent keeps" in refused(small, Dataset(url=server.url, sha256=SHA256))
+    assert "larger than the agent's limit" in refused(small, Dataset(url=server.url, sha256=SHA256))
 
 
 def test_two_builds_at_once_get_it_once(tmp_path: Path, server: _Server) -> None:
@@ -187,7 +187,7 @@ def test_s3_by_fsspec(tmp_path: Path) -> None:
     Bucket().pipe("/bucket/data", CONTENT)
     (tmp_path / f"{SHA256}.part").write_bytes(CONTENT[:1000])
     assert get(a_cache(tmp_path), Dataset(url="s3://bucket/data", sha256=SHA256)) == CONTENT
-    assert "is not there" in refused(a_cache(tmp_path), Dataset(url="s3://bucket/x", sha256="1" * 64))
+    assert "does not exist" in refused(a_cache(tmp_path), Dataset(url="s3://bucket/x", sha256="1" * 64))
 
 
 def test_an_archive_beside_the_configuration(tmp_path: Path) -> None:

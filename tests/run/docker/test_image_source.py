@@ -114,7 +114,7 @@ def test_who_may_not_pull_is_told_in_a_line(
     outcome = run(tmp_path, "--image", name, PROFILEAPP_REGISTRY=host, **given)
     assert outcome.code == 3, outcome.err
     last = outcome.err.splitlines()[-1]
-    assert "is not here and cannot be pulled" in last
+    assert "is not on this agent and cannot be pulled" in last
     # As old and new daemons say it.
     assert any(argv in last.lower() for argv in ("unauthorized", "no basic auth", "authentication required")), last
     # Only the registry it is for gets to see a login.
@@ -153,7 +153,7 @@ def test_the_plan_knows_what_the_registry_has(registry: Registry, tmp_path: Path
     assert plan("--image", good).returncode == 0
     message = plan("--image", bad)
     assert message.returncode == 3
-    assert f"bad:1' is made for {OTHER}, but this agent is {OWN}" in message.stderr
+    assert f"bad:1' is built for {OTHER}, but this agent is {OWN}" in message.stderr
     assert len(message.stderr.splitlines()) == 1
     assert plan("--image", bad, "--runtime", "process").returncode == 0
     assert plan("--image", f"{registry.host}/nowhere:1").returncode == 0
@@ -173,7 +173,7 @@ def test_a_plan_without_a_daemon_warns(tmp_path: Path) -> None:
     environment = {**os.environ, "DOCKER_HOST": "unix:///nowhere.sock"}
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0
-    assert "images were not looked at: no Docker daemon answers" in done.stderr
+    assert "images were not checked: no Docker daemon answers" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -211,10 +211,10 @@ def test_a_saved_image_is_loaded(
     outcome = run(tmp_path, "--image-archive", "both.tar", "--image", "docker.io/profileapp-test/two:1")
     assert (outcome.code, outcome.run("a")["image"]["name"]) == (0, "profileapp-test/two:1")
     for options, message in (
-        (("--image-archive", "both.tar"), "holds profileapp-test/one:1, profileapp-test/two:1, but not"),
+        (("--image-archive", "both.tar"), "contains profileapp-test/one:1, profileapp-test/two:1, but not"),
         (("--image-archive", "one.tar", "--image", "other:1"), "but not 'other:1'"),
-        (("--image-archive", "none.tar"), "there is no such file"),
-        (("--image-archive", "sage.yaml"), "is no file of `docker save`"),
+        (("--image-archive", "none.tar"), "no such file"),
+        (("--image-archive", "sage.yaml"), "is not an archive from `docker save`"),
         (("--image-archive", "one.tar", "--build", "."), "exclude one another"),
     ):
         outcome = run(tmp_path, *options)
@@ -331,13 +331,13 @@ def test_the_next_run_ends_a_build_whose_worker_was_killed(docker_client: docker
     worker.kill()
     worker.wait()
     outcome = run(tmp_path, "--runtime", "docker", "--image", "profileapp-test/none:0")
-    assert "swept up run" in outcome.err and "(1 things left running)" in outcome.err
+    assert "swept run" in outcome.err and "(1 things left running)" in outcome.err
     wait_until(lambda: {each.id for each in docker_client.containers.list()} <= before)
 
 
 @pytest.mark.parametrize(
     ("limit", "value", "message"),
-    [("TIMEOUT_S", 3.0, "was not built in 3 s"), ("LOG_LIMIT_BYTES", 1024**2, "printed more than 1 MiB")],
+    [("TIMEOUT_S", 3.0, "was not built within 3 s"), ("LOG_LIMIT_BYTES", 1024**2, "printed more than 1 MiB")],
 )
 def test_a_build_is_bounded(
     limit: str, value: float, message: str, live: LiveRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -386,7 +386,7 @@ def test_a_login_is_taken_out_of_the_environment() -> None:
     assert login == RegistryLogin("docker.io", "ali", PASSWORD)
     assert PASSWORD not in repr(login) + str(login)
     assert take_login({"PROFILEAPP_REGISTRY": "registry.example.org"}) is None
-    with pytest.raises(ConfigError, match="go together"):
+    with pytest.raises(ConfigError, match="must be set together"):
         take_login({"PROFILEAPP_REGISTRY_USER": "ali"})
     with pytest.raises(ConfigError, match="too short"):
         take_login({"PROFILEAPP_REGISTRY_USER": "ali", "PROFILEAPP_REGISTRY_PASSWORD": "abc"})

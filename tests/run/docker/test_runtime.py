@@ -191,12 +191,12 @@ def test_a_gigabyte_of_output_is_bounded(workspace: Path, busybox_image: str) ->
     outcome = in_busybox(workspace, busybox_image, [shell("flood", script)])
     assert outcome.run("flood")["exit_reason"] == "completed", outcome.err
     log = outcome.log("flood")
-    assert len(log) < 9_000_000 and log.endswith(b"\nthe end\n") and b"bytes left out here]" in log
+    assert len(log) < 9_000_000 and log.endswith(b"\nthe end\n") and b"bytes dropped here]" in log
 
 
 @pytest.mark.parametrize(
     ("image", "message"),
-    [("profileapp-test/no-such-image:1", "cannot be pulled"), ("NOT A NAME", "is no name of an image")],
+    [("profileapp-test/no-such-image:1", "cannot be pulled"), ("NOT A NAME", "is not a valid image name")],
 )
 def test_an_image_that_cannot_be_had_is_exit_code_3(
     workspace: Path, docker_client: docker.DockerClient, image: str, message: str
@@ -231,7 +231,7 @@ def test_an_image_of_another_architecture_is_told_before_it_runs(
         outcome = run(workspace, "--image", name)
     finally:
         docker_client.images.remove(name, force=True)
-    assert outcome.code == 3 and f"is made for {other}" in outcome.err
+    assert outcome.code == 3 and f"is built for {other}" in outcome.err
 
 
 def test_a_killed_worker_is_swept_up_by_the_next_run_which_leaves_live_ones_alone(
@@ -248,7 +248,7 @@ def test_a_killed_worker_is_swept_up_by_the_next_run_which_leaves_live_ones_alon
         dead.kill()
         dead.wait()
         outcome = in_busybox(workspace, busybox_image, [shell("next", "true")])
-        assert outcome.code == 0 and "swept up run" in outcome.err
+        assert outcome.code == 0 and "swept run" in outcome.err
         assert len(containers_of(docker_client, live_state)) == 1 and live.poll() is None, (
             "the live run of another state goes on"
         )

@@ -29,4 +29,4 @@ def test_the_definitions_hold_what_pywaggle_uses(tmp_path: Path) -> None:
 def test_an_image_that_is_no_broker_is_named(tmp_path: Path, busybox_image: str) -> None:
     configure(tmp_path, [{"name": "a"}], services=[{"broker": "rabbitmq", "image": busybox_image}])
     outcome = run(tmp_path, "--image", busybox_image)
-    assert outcome.code == 4 and "service rabbitmq did not run on" in outcome.run("a")["message"]
+    assert outcome.code == 4 and "service rabbitmq stopped early" in outcome.run("a")["message"]

@@ -123,10 +123,10 @@ def test_services_start_in_order_and_keep_their_logs(tmp_path: Path, busybox_ima
     ("one", "message"),
     [
         ({"script": "sleep 60", "ready": {"tcp": 1, "timeout": "1s"}}, "service web was not ready after 1 s (tcp :1)"),
-        ({"script": "exit 3", "ready": {"tcp": 1}}, "service web did not run on: ended with exit code 3"),
-        ({"script": "exit 0", "ready": {"log": "never"}}, "service web did not run on: ended with exit code 0"),
-        ({"script": "sleep 1; exit 4"}, "service web did not run on: ended with exit code 4"),
-        ({"script": "tail /dev/zero"}, "service web did not run on: it wanted more memory"),
+        ({"script": "exit 3", "ready": {"tcp": 1}}, "service web stopped early: exited with code 3"),
+        ({"script": "exit 0", "ready": {"log": "never"}}, "service web stopped early: exited with code 0"),
+        ({"script": "sleep 1; exit 4"}, "service web stopped early: exited with code 4"),
+        ({"script": "tail /dev/zero"}, "service web stopped early: it exceeded its memory limit"),
     ],
 )
 def test_a_service_that_fails_is_named_and_the_app_is_not_blamed(

@@ -224,7 +224,7 @@ def _write(judged: JudgedRun) -> AgentError | None:
     try:
         RunFolder(judged.folder).write_run(judged.run)
     except OSError as error:
-        return AgentError(f"{judged.folder}: cannot be written ({error.strerror}); what was measured is kept")
+        return AgentError(f"{judged.folder}: cannot be written ({error.strerror}); earlier measurements are kept")
     return None
 
 

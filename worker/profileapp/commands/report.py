@@ -76,7 +76,7 @@ def write_target(judged: JudgedRun, failures: dict[str, ProfileappError]) -> Jud
     except AgentError as refused:
         failure = refused
     except OSError as error:
-        failure = AgentError(f"{judged.folder}: cannot be written ({error.strerror}); what was measured is kept")
+        failure = AgentError(f"{judged.folder}: cannot be written ({error.strerror}); earlier measurements are kept")
     failures[judged.run.target.name] = failure
     click.echo(f"profileapp: {judged.folder.name}: {failure}", err=True)
     return judged

@@ -12,11 +12,11 @@ from profileapp.model.target import App, Target
 RUN_VERSION = 2
 
 ExitReason = Literal[
-    "completed",  # the app ended by itself with exit code 0
+    "completed",  # the app exited with code 0
     "timeout",  # the profile's time was over and the app was ended: a normal end
-    "failed",  # the app ended by itself with another exit code
+    "failed",  # the app exited with another code
     "timeout-failed",  # the timeout was reached and the target has `on-timeout: fail`
-    "oom-killed",  # the kernel ended the app: it wanted more memory than it may have
+    "oom-killed",  # the kernel ended the app: it exceeded its memory limit
     "disk-limit",  # the worker ended the app: it wrote more to the agent's disk than it may
     "signalled",  # a signal that the worker did not send ended the app
     "not-started",  # the image has no such entrypoint, or the command was refused

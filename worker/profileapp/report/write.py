@@ -68,4 +68,4 @@ def _write(path: Path, text: str) -> None:
     try:
         write_atomic(path, text.encode())
     except OSError as error:
-        raise AgentError(f"{path}: cannot be written ({error.strerror}); what was measured is kept") from error
+        raise AgentError(f"{path}: cannot be written ({error.strerror}); earlier measurements are kept") from error

@@ -1,1 +1,1 @@
-"""Runs one target on this agent, alone, with its collectors, and leaves nothing behind."""
+"""Runs one target at a time on this agent with its collectors, and leaves nothing behind."""

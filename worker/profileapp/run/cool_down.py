@@ -1,4 +1,4 @@
-"""Waits, before the app is started, until the device is as cool as its target says."""
+"""Waits for the device to cool to the target's limit before the app starts."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ POLL_INTERVAL_S = 1.0
 REPORT_INTERVAL_S = 10.0
 
 Thermometer = Callable[[], float | None]
-"""The hottest temperature of the device in °C; None where it tells none."""
+"""The highest temperature of the device in °C; None if unavailable."""
 
 
 class CoolDownResult(msgspec.Struct, frozen=True):
-    """How it went: how long was waited, how hot the device was then (°C), and what the report shall tell."""
+    """How long the wait was, the device's temperature after it (°C), and a warning for the report."""
 
     waited_s: float = 0.0
     temperature_c: float | None = None
@@ -27,7 +27,7 @@ class CoolDownResult(msgspec.Struct, frozen=True):
 
 
 def cool_down(target: Target, hottest_c: Thermometer, progress: Progress, stop: Stop, wake: Wake) -> CoolDownResult:
-    """Returns when the device is cool, the time for it is over, or all is to stop; at once where nothing is asked."""
+    """Returns when the device is cool, at the timeout, or on a stop request; at once if the target has no limit."""
     began_s = time.monotonic()
     now_c = hottest_c()
     limit_c = target.cool_below_c
@@ -35,7 +35,7 @@ def cool_down(target: Target, hottest_c: Thermometer, progress: Progress, stop: 
         return CoolDownResult(temperature_c=now_c)
     if now_c is None:
         return CoolDownResult(
-            warning=f"this agent tells no temperature: it was not waited until it is below {limit_c:g} °C"
+            warning=f"this agent has no temperature sensor: did not wait for it to cool below {limit_c:g} °C"
         )
     report_at_s = began_s
     while now_c is not None and now_c >= limit_c and not stop.signal:
@@ -48,7 +48,7 @@ def cool_down(target: Target, hottest_c: Thermometer, progress: Progress, stop: 
             return CoolDownResult(waited_s, now_c, warning)
         if time.monotonic() >= report_at_s:
             report_at_s += REPORT_INTERVAL_S
-            progress.waiting(f"{target.name}: waiting until the device cools from {now_c:.1f} to below {limit_c:g} °C")
+            progress.waiting(f"{target.name}: waiting for the device to cool from {now_c:.1f} to below {limit_c:g} °C")
         wake.wait(min(POLL_INTERVAL_S, target.cool_timeout_s - waited_s))
         now_c = hottest_c()
     return CoolDownResult(time.monotonic() - began_s, now_c)

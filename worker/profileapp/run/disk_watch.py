@@ -1,7 +1,7 @@
-"""Ends an app that fills the agent's disk: what it writes has a bound, and some of every disk stays free.
+"""Ends an app that fills the agent's disk: what it may write is bounded, and part of every disk stays free.
 
-Asking how full a disk is costs microseconds and is done often; counting what the app has written is done only where a
-disk has become fuller since, so that an app that writes little is not disturbed.
+Reading how full a disk is takes microseconds and is done often. What the app has written is counted only after a disk
+has become fuller, so that an app that writes little is not disturbed.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from profileapp.record.tree_size import Size, tree_size
 DEFAULT_LIMIT_BYTES = 4 * 1024**3
 RESERVE_BYTES = 512 * 1024**2
 RESERVE_PART = 20
-"""Of a disk smaller than 10 GiB a twentieth stays free."""
+"""On a disk smaller than 10 GiB a twentieth stays free."""
 INTERVAL_S = 0.5
 _COST_PART = 20
 """Counting takes at most a twentieth of the time."""
 _SLOW_INTERVAL_S = 10.0
-"""Where the disk that containers are on is not this machine's, nobody tells when it becomes fuller."""
+"""Used if the containers' disk is not this machine's: its usage cannot be read, so every check has to count."""
 _STOP_TIMEOUT_S = 2.0
 
 
 class DiskWatch:
-    """Watches one start of an app. `exceeded` says that it wrote too much, `failure` that a disk is nearly full.
+    """Watches one start of an app. `exceeded` reports that it wrote too much, `failure` that a disk is nearly full.
 
-    `folders` are those of this machine that the app writes to; `containers` tells what it, and its services, wrote
-    elsewhere; `disks` are folders on the disks that all this is on. `changed` is called once, by another thread.
+    `folders` are this machine's folders that the app writes to; `containers` returns what the app and its services
+    wrote elsewhere; `disks` are folders on the disks that hold all of it. `changed` is called once, by another thread.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class DiskWatch:
         self._changed = changed
         self._interval_s = INTERVAL_S if sees_all_disks else _SLOW_INTERVAL_S
         self._counts_always = not sees_all_disks
-        # One of each file system.
+        # One per file system.
         self._disks = list({each.stat().st_dev: each for each in (*folders, *disks) if each.exists()}.values())
         self._free_at_start = {disk: _free_bytes(disk) for disk in self._disks}
         self._used_at_start = self._used()
@@ -64,20 +64,20 @@ class DiskWatch:
         self._thread.start()
 
     def stop(self) -> None:
-        """May be called twice. Does not wait for a daemon that does not answer."""
+        """May be called twice. Does not wait for a daemon that does not respond."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(_STOP_TIMEOUT_S)
 
     def finish(self) -> None:
-        """The app has ended: looks once more, as it may have been quick."""
+        """Checks one last time after the app has ended, as a fast app may have ended between two checks."""
         self.stop()
         self._count_at_s = 0.0
         if not self._counts_always:
             self.check()
 
     def check(self) -> None:
-        """Looks once."""
+        """Checks once."""
         used = self._used()
         nearly_full = next((text for disk in self._disks if (text := self._nearly_full(disk))), "")
         grown = any(now > before + self._step_bytes for now, before in zip(used, self._used_when_counted, strict=True))
@@ -94,7 +94,7 @@ class DiskWatch:
                 "--disk-limit"
             )
         elif nearly_full:
-            self.failure = f"{nearly_full}; the app wrote {_shown(written)} of what is taken"
+            self.failure = f"{nearly_full}; the app wrote {_shown(written)} of the used space"
 
     @property
     def _step_bytes(self) -> int:
@@ -111,18 +111,18 @@ class DiskWatch:
         size = sum((tree_size(folder) for folder in self._folders), self._containers())
         if size.whole:
             return size.bytes
-        # What cannot be counted is on one of the disks all the same.
+        # What cannot be counted still takes space on one of the disks.
         grown = sum(max(0, now - before) for now, before in zip(used, self._used_at_start, strict=True))
         return max(size.bytes, grown)
 
     def _nearly_full(self, disk: Path) -> str:
-        """How full the disk is where less of it is free than has to be; else "".
+        """How full the disk is if less than the reserve is free; else "".
 
-        An agent that had little to begin with may still measure: half of that.
+        An agent that started with little free space may use half of that.
         """
         reserve = min(RESERVE_BYTES, _size_bytes(disk) // RESERVE_PART, self._free_at_start[disk] // 2)
         free = _free_bytes(disk)
-        return f"the disk of {disk} is nearly full: {_shown(free)} are free" if free < reserve else ""
+        return f"the disk of {disk} is nearly full: {_shown(free)} free" if free < reserve else ""
 
     def _used(self) -> list[int]:
         return [_used_bytes(disk) for disk in self._disks]

@@ -1,4 +1,4 @@
-"""How a start of the app ended, from what the runtime saw and what we did ourselves."""
+"""Derives an exit reason from what the runtime observed and what this worker did."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from profileapp.run.launch import Exit
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """Why we ended the app; nothing set where it ended by itself.
+    """Why this worker ended the app; nothing is set if it exited on its own.
 
-    `timeout`: its time was over; `stop_signal`: we were told to stop; `failure`: the agent could not go on measuring;
-    `exceeded`: it wrote more than it may; `killed`: it ignored SIGTERM for the whole grace time.
+    `timeout`: it ran for its whole timeout; `stop_signal`: this worker was asked to stop; `failure`: the agent could
+    not go on measuring; `exceeded`: it wrote more than its limit; `killed`: it ignored SIGTERM for the grace period.
     """
 
     timeout: bool = False
@@ -26,7 +26,7 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 def exit_reason_of(exit_: Exit, cause: Cause, target: Target) -> tuple[ExitReason, str]:
-    """The ending and one line that says it to people."""
+    """The exit reason, and one line that explains it."""
     killed = f"; it ignored SIGTERM for {target.grace_s:g} s and was killed" if cause.killed else ""
     if cause.stop_signal:
         return "aborted", f"stopped by {signal_name(cause.stop_signal)}{killed}"
@@ -39,23 +39,23 @@ def exit_reason_of(exit_: Exit, cause: Cause, target: Target) -> tuple[ExitReaso
     if exit_.refused:
         return "not-started", exit_.refused
     if exit_.oom_killed:
-        return "oom-killed", "the kernel ended the app: it wanted more memory than the agent gives it"
+        return "oom-killed", "the kernel ended the app: it exceeded its memory limit"
     if cause.timeout:
-        text = f"ran its {target.timeout_s:g} s{killed}"
+        text = f"ran for its {target.timeout_s:g} s{killed}"
         return (
-            ("timeout", text) if target.on_timeout == "end" else ("timeout-failed", f"not done after its time: {text}")
+            ("timeout", text) if target.on_timeout == "end" else ("timeout-failed", f"did not finish in time: {text}")
         )
     if exit_.signal:
         return "signalled", f"ended by {signal_name(exit_.signal)}, which profileapp did not send"
     if exit_.exit_code:
-        return "failed", f"ended with exit code {exit_.exit_code}"
-    return "completed", "ended by itself with exit code 0"
+        return "failed", f"exited with code {exit_.exit_code}"
+    return "completed", "exited with code 0"
 
 
 def run_exit_reason(repeats: tuple[Repeat, ...]) -> tuple[ExitReason, str]:
-    """The ending of a run: that of its first repeat that did not end well, else of its last.
+    """The exit reason of a run: that of its first repeat that failed, else of its last.
 
-    An app that fails in a traced repeat is the tool's fault, or of what it needs: the metric says so, not the run.
+    A traced repeat that fails is blamed on the tool or its requirements: the metric reports it, not the run.
     """
     repeats = tuple(each for each in repeats if not (each.traced and each.exit_reason in APP_FAILURES)) or repeats
     for repeat in repeats:
@@ -68,7 +68,7 @@ def run_exit_reason(repeats: tuple[Repeat, ...]) -> tuple[ExitReason, str]:
 
 
 def signal_name(number: int) -> str:
-    """`SIGTERM`, or `signal 64` where it has no name."""
+    """`SIGTERM`, or `signal 64` if it has no name."""
     try:
         return signal.Signals(number).name
     except ValueError:

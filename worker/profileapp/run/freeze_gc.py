@@ -1,4 +1,4 @@
-"""Python's search for garbage, kept away from what is sampled."""
+"""Keeps Python's garbage collector from interrupting sampling."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import gc
 
 
 def freeze_gc() -> None:
-    """From now on a full search passes over all that is in memory now: modules, and what was set up for a run.
+    """Excludes all objects that exist now (modules, the setup of a run) from later collections.
 
-    Their tens of thousands of objects take over 10 ms, in which nothing is sampled, and a client that does not wait
-    finds the kernel's queue full. "gc.freeze" of the Python documentation.
+    Scanning these tens of thousands of objects takes over 10 ms, in which nothing is sampled, and a client that does
+    not block finds the kernel's queue full. Source: "gc.freeze" in the Python documentation.
     """
     gc.collect()
     gc.freeze()

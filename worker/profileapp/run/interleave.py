@@ -11,16 +11,16 @@ from profileapp.model.target import Target
 
 
 class StartedTarget(Protocol):
-    """A target that has begun; in earnest a `TargetRun`. Each raises ProfileappError."""
+    """A target that has begun; in production a `TargetRun`. Every method raises ProfileappError."""
 
     def measure(self, index: int) -> bool:
-        """Measures one repeat, from 1; whether anything may follow."""
+        """Measures one repeat, counted from 1. Returns whether another may follow."""
 
     def trace(self) -> None:
-        """One more repeat under the tools that trace the app, where a metric asked for needs one."""
+        """Runs one more repeat under the tools that trace the app, if a requested metric needs one."""
 
     def end(self) -> None:
-        """Lets go of everything, and leaves the files whole."""
+        """Releases everything, and leaves complete files."""
 
 
 def interleaved_with(target: Target, targets: Sequence[Target]) -> tuple[str, ...]:
@@ -35,11 +35,11 @@ def measure_interleaved(
     failed: Callable[[Target, ProfileappError], None],
     is_stopped: Callable[[], bool],
 ) -> None:
-    """The first repeat of each target, then the second of each, and so on: heat and caches favour none of them.
+    """Runs the first repeat of each target, then the second of each, and so on: heat and caches favour none of them.
 
-    A target begins right before its first repeat, and ends when nothing may follow. Repeats that are traced, which heat
-    the device most, come behind all others. What goes wrong with a target is told to `failed`, and the others go on,
-    unless that raises. Each that has begun has ended when this returns or raises.
+    A target begins right before its first repeat, and ends after its last. Traced repeats, which heat the device most,
+    run after all others. `failed` is called with the error of a target, and the others continue unless it raises.
+    Each target that has begun has ended when this returns or raises.
     """
     begun: dict[str, StartedTarget] = {}
 

@@ -1,4 +1,4 @@
-"""One start of the app: what it is started with, and how it ended."""
+"""One start of the app: its launch parameters, and how it ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONTAINER_DATASET = "/dataset"
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What an app may use of the agent at most; set by whoever runs the agent, not by the app's developer."""
+    """The most an app may use of the agent; set by the agent's operator, not by the app's developer."""
 
     memory_bytes: int
     pids: int = 1024
@@ -26,9 +26,9 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Launch(msgspec.Struct, frozen=True):
-    """One start of the app. `wrap` makes, of the words it is started with, those that are run in their place.
+    """One start of the app. `wrap` maps its argv to the argv that is run instead.
 
-    `network` is the one it is in, with a way out where it has `internet`; "": the machine's own.
+    `network` is its network, which reaches the Internet if `internet`; "": the machine's own.
     """
 
     run_id: str
@@ -42,10 +42,10 @@ class Launch(msgspec.Struct, frozen=True):
 
 
 class Exit(msgspec.Struct, frozen=True):
-    """How the app's first process ended, as the runtime knows it.
+    """How the app's first process ended, as the runtime reports it.
 
-    `signal` is the number of the signal that ended it, 0 for none. `lost` says why the app's end is not known (the
-    daemon is gone); `refused` why it never ran.
+    `signal` is the number of the signal that ended it, 0 for none. `lost`: why the app's end is unknown (the daemon
+    is gone); `refused`: why it never ran.
     """
 
     exit_code: int | None = None
@@ -59,11 +59,11 @@ class RunningApp(Protocol):
     """One started app."""
 
     def written(self) -> Size:
-        """What it has on the agent's disk besides the folders of its mounts. May take a moment; never raises."""
+        """What it uses on the agent's disk, except its mounts. May take a moment; never raises."""
 
     @property
     def subject(self) -> AppHandle | None:
-        """What can be measured; None where the app ended before anybody could look."""
+        """What can be measured; None if the app ended too early."""
 
     @property
     def exit(self) -> Exit | None:
@@ -73,14 +73,14 @@ class RunningApp(Protocol):
         """Asks the app to end (SIGTERM). Never raises."""
 
     def kill(self) -> None:
-        """Ends the app and all that came from it (SIGKILL). Never raises."""
+        """Kills the app and all its descendants (SIGKILL). Never raises."""
 
     def remove(self) -> str:
-        """Leaves nothing of the app behind. Returns what could not be removed and why, "" where all is gone."""
+        """Removes everything that the app left. Returns what could not be removed and why, "" if nothing is left."""
 
     @property
     def totals(self) -> Totals | None:
-        """What it used in all, after `remove`; None where it never ran."""
+        """What it used in total, after `remove`; None if it never ran."""
 
 
 class NeverStarted:
@@ -96,10 +96,10 @@ class NeverStarted:
         return Size()
 
     def terminate(self) -> None:
-        """There is nothing to end."""
+        """Does nothing: no process runs."""
 
     def kill(self) -> None:
-        """There is nothing to end."""
+        """Does nothing: no process runs."""
 
     def remove(self) -> str:
         return ""

@@ -1,4 +1,4 @@
-"""Makes what must not be read unreadable, in whatever pieces and common writings it comes."""
+"""Masks secrets in text and streams, in whatever chunks and common encodings they appear."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from urllib.parse import quote, quote_plus
 
 MASK = b"****"
 LINE_LIMIT_BYTES = 8
-"""A line of a secret of several lines is one by itself from this length on: a log may show it alone."""
+"""Each line of a multi-line secret of at least this length is masked on its own: a log may show it alone."""
 
 
 class Mask:
-    """Puts `****` in the place of secrets: as they are, line by line, in JSON, in URLs and in base64.
+    """Replaces secrets by `****`: in plain text, line by line, in JSON, in URLs and in base64.
 
-    A secret of digits alone is found where it stands by itself, so that longer numbers stay whole.
+    A secret of digits alone is masked only where no digit adjoins it, so that longer numbers stay intact.
     """
 
     def __init__(self, values: Iterable[str]) -> None:
@@ -28,20 +28,20 @@ class Mask:
         return self._pattern is not None
 
     def content(self, content: bytes) -> bytes:
-        """What a file or a whole line may say of it."""
+        """Masks a complete file or line."""
         return self._pattern.sub(MASK, content) if self._pattern else content
 
     def text(self, text: str) -> str:
-        """The same of text."""
+        """Masks text."""
         return self.content(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
 
     def stream(self) -> MaskedStream:
-        """For what comes in pieces."""
+        """Masks a stream that arrives in chunks."""
         return MaskedStream(self._pattern, self._forms)
 
 
 class MaskedStream:
-    """One stream: what may be the beginning of a secret is held back until it is known."""
+    """One stream: holds back what may be the beginning of a secret until it is decided."""
 
     def __init__(self, pattern: re.Pattern[bytes] | None, forms: list[bytes]) -> None:
         self._pattern = pattern
@@ -49,7 +49,7 @@ class MaskedStream:
         self._pending = b""
 
     def feed(self, content: bytes) -> bytes:
-        """What can be written by now."""
+        """Returns what can be written so far."""
         if self._pattern is None:
             return content
         content = self._pending + content
@@ -65,7 +65,7 @@ class MaskedStream:
         return b"".join([*parts, content[at:keep_from]])
 
     def end(self) -> bytes:
-        """What was held back; nothing comes behind it."""
+        """Returns what was held back, at the end of the stream."""
         pending, self._pending = self._pending, b""
         return self._pattern.sub(MASK, pending) if self._pattern else pending
 
@@ -90,9 +90,9 @@ def _pattern(form: bytes) -> bytes:
 
 
 def _begins_at(content: bytes, form: bytes) -> int:
-    """Where the end of `content` begins that `form` may go on from; its length where there is none.
+    """The offset in `content` at which an incomplete `form` may begin; its length if there is none.
 
-    Of digits the whole may still turn out to be part of a longer number.
+    A complete form of digits may still turn out to be part of a longer number.
     """
     longest = len(form) + 2 if form.isdigit() else len(form) - 1
     at = content.find(form[:1], max(0, len(content) - longest))

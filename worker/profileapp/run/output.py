@@ -1,4 +1,4 @@
-"""`app.log`: what the app prints, as it comes, and no more than fits."""
+"""Writes `app.log`: what the app prints, as it arrives, up to a limit."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ TAIL_LIMIT_BYTES = 64 * 1024
 
 
 class AppLog:
-    """The first `head_limit` bytes as they come; of what comes after, the last `tail_limit` bytes, written at the end.
+    """Writes the first `head_limit` bytes as they arrive; of the rest, the last `tail_limit` bytes at the end.
 
-    `masked` takes secrets out of it. Raises OSError where the file cannot be created. A disk that fills up later ends
-    the writing, not the run.
+    `masked` masks secrets. Raises OSError if the file cannot be created. A disk that fills up later ends the writing,
+    not the run.
     """
 
     def __init__(
@@ -38,13 +38,13 @@ class AppLog:
         self._closed = False
 
     def write(self, content: bytes) -> None:
-        """Takes what the app printed. Any thread; never raises."""
+        """Writes what the app printed. Any thread; never raises."""
         with self._lock:
             if not self._closed:
                 self._take(self._masked.feed(content) if self._masked else content)
 
     def close(self) -> None:
-        """Writes the end of what was left out, and how much that was. May be called twice."""
+        """Writes the retained tail, and how many bytes were dropped before it. May be called twice."""
         with self._lock:
             if self._closed:
                 return
@@ -54,7 +54,7 @@ class AppLog:
             tail = b"".join(self._tail)
             if tail:
                 if self._left_out_bytes:
-                    self._put(b"\n[profileapp: %d bytes left out here]\n" % self._left_out_bytes)
+                    self._put(b"\n[profileapp: %d bytes dropped here]\n" % self._left_out_bytes)
                 self._put(tail)
             self._stream.close()
 
@@ -77,5 +77,5 @@ class AppLog:
             while view:
                 view = view[self._stream.write(view) :]
         except OSError:
-            # The metrics' writer meets the same full disk, and ends the run with a clear word.
+            # The metrics' writer fails on the same full disk, and ends the run with a clear error.
             self._room = 0

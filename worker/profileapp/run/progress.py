@@ -1,4 +1,4 @@
-"""What a run tells while it goes on; who listens shows it on a terminal or in a build log."""
+"""Progress events of a run; a listener shows them on a terminal or in a build log."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ class Progress(Protocol):
     """Called from the run's own thread; must not block."""
 
     def waiting(self, text: str) -> None:
-        """Another profile has the agent: `text` says which, since when."""
+        """Another profile holds the agent's lock: `text` says which, and since when."""
 
     def note(self, text: str) -> None:
-        """One line worth knowing, such as what was swept up."""
+        """One line of information, such as what was swept."""
 
     def pulling(self, image: str, done_bytes: int, total_bytes: int) -> None:
-        """The image is on its way; `total_bytes` grows as layers become known."""
+        """The image is being pulled; `total_bytes` grows as layers become known."""
 
     def started(self, target: Target, repeat: int) -> None:
         """The app has been started for the `repeat`th time, from 1."""

@@ -31,7 +31,7 @@ from profileapp.run.sources import Sources
 
 KILL_TIMEOUT_S = 30.0
 TRACED_GRACE_S = 60.0
-"""At least so long a tool that traces the app has, at the end, to write what it knows."""
+"""The minimum time that a tracing tool has at the end to write its report."""
 TICK_S = 1.0
 
 
@@ -59,9 +59,9 @@ class RepeatRunner:
         self._log = log
 
     def measure(self, index: int, begun: Callable[[Repeat], None]) -> Repeat:
-        """One repeat, from 1, to its end; the one behind the last is traced. `begun` is told when the app runs.
+        """Runs one repeat, counted from 1; the one after the last is traced. Calls `begun` when the app runs.
 
-        Never raises for what goes wrong with the app, a service or the runtime: that is the repeat's ending.
+        Failures of the app, a service or the runtime become the repeat's exit reason and never raise.
         """
         traced = index > self._target.repeat
         if traced:
@@ -93,7 +93,7 @@ class RepeatRunner:
         launched_ns = repeat.started_ns
         app = self._session.runtime.start(self._launch(running_services), self._log.write, self._session.wake.set)
         started_ns = self._clock.wall_ns(time.monotonic_ns())
-        # Without a warm-up what an app says in its very first moments counts, though we may not know yet that it runs.
+        # Without a warm-up, metrics that the app reports before the runtime says that it runs count too.
         measured_from_ns = started_ns + round(self._target.warmup_s * 1e9) if self._target.warmup_s else launched_ns
         repeat = msgspec.structs.replace(repeat, started_ns=started_ns, measured_from_ns=measured_from_ns)
         watch = DiskWatch(
@@ -113,7 +113,7 @@ class RepeatRunner:
             begun(repeat)
             self._session.progress.started(self._target, repeat.index)
             cause = self._await_end(app, running_services, watch)
-            # Samples of an app that is being ended tell nothing of it: measuring stops first.
+            # Samples of an app that is shutting down say nothing about it: measuring stops first.
             ended_ns = self._clock.wall_ns(time.monotonic_ns())
             running_services.ended_at_ns = self._clock.monotonic_ns(ended_ns)
             self._sources.detach()
@@ -157,7 +157,7 @@ class RepeatRunner:
         )
 
     def _await_end(self, app: RunningApp, running_services: RunningServices, watch: DiskWatch) -> Cause:
-        """Waits until the app ends or is to be ended, whichever comes first."""
+        """Waits until the app has ended or has to be ended, whichever comes first."""
         started_s = time.monotonic()
         tick_s = started_s
         while app.exit is None:
@@ -166,7 +166,7 @@ class RepeatRunner:
                 return Cause(stop_signal=self._session.stop.signal)
             if self._writer.failure:
                 reason = self._writer.failure.strerror
-                return Cause(failure=f"what was measured cannot be written any more ({reason})")
+                return Cause(failure=f"the measurements can no longer be written ({reason})")
             if watch.exceeded or watch.failure:
                 return Cause(exceeded=watch.exceeded, failure=watch.failure)
             if running_services.failure:
@@ -181,11 +181,11 @@ class RepeatRunner:
         watch.finish()
         if watch.exceeded:
             return Cause(exceeded=watch.exceeded)
-        # An app that ends because a service did must not take the blame.
+        # An app that ends because a service did must not be blamed.
         return Cause(failure=f"{running_services.failure}; the app ended too") if running_services.failure else Cause()
 
     def _end(self, app: RunningApp, cause: Cause) -> Cause:
-        """SIGTERM, the grace time, SIGKILL; a second Ctrl-C leaves the grace time out."""
+        """SIGTERM, the grace period, SIGKILL; a second Ctrl-C skips the grace period."""
         if app.exit is not None:
             return cause
         app.terminate()

@@ -1,4 +1,4 @@
-"""A cgroup around one start of the app, which stays when the app and its container are gone, and knows what they used.
+"""A cgroup around one start of the app: it outlives the app and its container, and counts what they used.
 
 Sources: Docker documentation, "docker run", `--cgroup-parent`; systemd.slice(5) (a `-` in a slice's name makes it part
 of another).
@@ -36,11 +36,11 @@ class RunCgroup(msgspec.Struct, frozen=True):
 
     @property
     def parent(self) -> str:
-        """What a container runtime is given as the parent of its container's cgroup."""
+        """The container's cgroup parent, as a container runtime expects it."""
         return self.name if self.name.endswith(".slice") else f"/{self.name}"
 
     def folders(self) -> dict[str, Path]:
-        """Where it is, by v1 controller, and in the unified hierarchy; those alone that are there."""
+        """Its existing folders, by v1 controller and in the unified hierarchy."""
         found = {
             controller: Path(path)
             for mount in self.mounts
@@ -50,14 +50,14 @@ class RunCgroup(msgspec.Struct, frozen=True):
         return {controller: path for controller, path in found.items() if path.is_dir()}
 
     def read(self) -> Totals:
-        """What all in it used. Never raises."""
+        """What all processes in it used. Never raises."""
         folders = self.folders()
         if not folders:
-            return unknown_totals("the runtime made no cgroup of that name that is seen from here")
+            return unknown_totals("the runtime created no cgroup that is visible from here")
         return read_totals(folders)
 
     def remove(self) -> str:
-        """Removes it, once what was in it has gone; what could not be, "" where all is gone. Never raises."""
+        """Removes it once it is empty. Returns what could not be removed, "" if nothing is left. Never raises."""
         if self.name.endswith(".slice"):
             _stop_slice(self.name)
         deadline_s = time.monotonic() + _REMOVE_LIMIT_S
@@ -69,21 +69,21 @@ class RunCgroup(msgspec.Struct, frozen=True):
 
 
 class RunCgroups(msgspec.Struct, frozen=True):
-    """Makes names for cgroups of runs, where this process may remove them afterwards; `reason` says why it may not."""
+    """Names cgroups for runs, if this process can remove them afterwards; `reason` says why it cannot."""
 
     driver: str
     mounts: tuple[Mount, ...] = ()
     reason: str = ""
 
     def next(self, run_id: str) -> RunCgroup | None:
-        """One that nobody has used; None where there can be none."""
+        """A new, unused one; None if cgroups are unavailable."""
         if self.reason:
             return None
         name = f"{_PREFIX}{_in_name(run_id)}_{next(_numbers)}"
         return RunCgroup(f"{name}.slice" if self.driver == "systemd" else name, self.mounts)
 
     def sweep(self, run_id: str) -> tuple[int, tuple[str, ...]]:
-        """Removes those of a run; how many, and what went wrong."""
+        """Removes those of a run. Returns how many, and any problems."""
         start = f"{_PREFIX}{_in_name(run_id)}_"
         points = {Path(mount.point) for mount in self.mounts if mount.root == "/"}
         names = {path.name for point in points for path in _below(point) if path.name.startswith(start)}
@@ -92,24 +92,24 @@ class RunCgroups(msgspec.Struct, frozen=True):
 
 
 def run_cgroups(driver: str, *, is_local: bool, mountinfo: Path = Path("/proc/self/mountinfo")) -> RunCgroups:
-    """Of a runtime that makes cgroups by `driver` (cgroupfs, systemd) and is on this machine where `is_local`."""
+    """For a runtime that creates cgroups by `driver` (cgroupfs, systemd), and runs on this machine if `is_local`."""
     if not is_local:
         return RunCgroups(driver, reason="the daemon is not known to be on this machine")
     if driver not in ("cgroupfs", "systemd"):
-        return RunCgroups(driver, reason=f"the runtime makes cgroups in a way that is not known ({driver or 'none'})")
+        return RunCgroups(driver, reason=f"the runtime uses an unknown cgroup driver ({driver or 'none'})")
     try:
         mounts = parse_mounts(mountinfo.read_text(encoding="utf-8", errors="surrogateescape"))
     except OSError as error:
-        return RunCgroups(driver, reason=f"cgroups cannot be seen from here ({error.strerror})")
+        return RunCgroups(driver, reason=f"cgroups are not visible from here ({error.strerror})")
     if not mounts or any(mount.root != "/" for mount in mounts):
-        return RunCgroups(driver, reason="this worker sees a part of the machine's cgroups only")
+        return RunCgroups(driver, reason="this worker sees only part of the machine's cgroups")
     if not all(os.access(mount.point, os.W_OK) for mount in mounts):
-        return RunCgroups(driver, reason="only root may remove a cgroup again, in which the app could be counted")
+        return RunCgroups(driver, reason="only root may create and remove the cgroup that would count the app's use")
     return RunCgroups(driver, mounts)
 
 
 def unknown_totals(reason: str) -> Totals:
-    """Where the kernel was not asked."""
+    """Totals that were not read, with the reason."""
     return Totals(missing={"all": reason})
 
 
@@ -125,10 +125,10 @@ def _below(point: Path) -> Sequence[Path]:
 
 
 def _removed(folders: Iterable[Path]) -> list[Path]:
-    """Removes what is empty; what is left. One that shares a mount is met twice."""
+    """Removes empty folders. Returns those that are left. Controllers that share a mount have the same folder."""
     left = []
     for folder in set(folders):
-        # What a dead container left in it: its own cgroup goes with it, a moment later than the container.
+        # A dead container's own cgroup is removed a moment later than the container.
         for below in _below(folder):
             if below.is_dir():
                 with suppress(OSError):
@@ -143,7 +143,7 @@ def _removed(folders: Iterable[Path]) -> list[Path]:
 
 
 def _stop_slice(name: str) -> None:
-    """systemd forgets a slice that is stopped; where it does not answer, its folder is removed all the same."""
+    """Makes systemd forget the slice; if it does not respond, the slice's folder is removed regardless."""
     program = shutil.which("systemctl")
     if program:
         with suppress(OSError, subprocess.SubprocessError):

@@ -1,4 +1,4 @@
-"""The seam of runtimes: what starts and ends an app, in a container or as a process."""
+"""The interface of runtimes, which start and end an app, in a container or as a process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from profileapp.run.service_host import ServiceHost
 
 
 class Swept(msgspec.Struct, frozen=True):
-    """What a sweep came to: how many things it removed, and a line for each that it could not."""
+    """The result of a sweep: how many resources it removed, and one line for each that it could not."""
 
     removed: int = 0
     problems: tuple[str, ...] = ()
@@ -29,40 +29,40 @@ class Runtime(Protocol):
     contained: bool
     """Whether the app sees the mounts' container paths, or the host's own."""
     image: Image | None
-    """What is run, after `prepare`; None where it is no image."""
+    """The image that is run, after `prepare`; None for a process."""
     command: tuple[str, ...]
-    """The command that is run where it is no image."""
+    """The command that is run if there is no image."""
 
     @property
     def version(self) -> str:
-        """What runs the app, as run.json tells it: `docker 24.0.5, nvidia`."""
+        """The runtime and its version as run.json records it: `docker 24.0.5, nvidia`."""
 
     @property
     def disks(self) -> tuple[Path, ...]:
-        """Folders on the disks that its apps write to, besides their mounts; () where they are not seen from here."""
+        """Folders on the disks that its apps write to, besides their mounts; () if they are not visible from here."""
 
     def prepare(self, live: LiveRun, progress: Progress) -> None:
-        """Gets the image; what that leaves behind in a crash bears the id of `live`, or lies in its scratch folder.
+        """Gets the image. What a crash leaves behind is marked with the id of `live`, or is in its scratch folder.
 
         Raises ImageError or AgentError."""
 
     def start(self, launch: Launch, output: Callable[[bytes], None], exited: Callable[[], None]) -> RunningApp:
-        """Starts the app. `output` is given what it prints, `exited` called when it has ended; both by other threads.
+        """Starts the app. Other threads call `output` with what it prints, and `exited` when it has ended.
 
-        Raises AgentError where the agent cannot start any app; an app that cannot be started has an `exit.refused`.
+        Raises AgentError if the agent cannot start any app; an app that cannot be started has an `exit.refused`.
         """
 
     def service_host(self, limits: Limits) -> ServiceHost:
-        """What makes networks and starts services beside the app."""
+        """Creates networks and starts services for the app."""
 
     def sweep(self, run_id: str) -> Swept:
-        """Removes what a run of this user has left, dead or at its end. Never raises."""
+        """Removes what a run of this user left, whether it crashed or ends now. Never raises."""
 
     def sweep_orphans(self) -> dict[str, Swept]:
-        """Removes what dead runs left of which no file tells any more; by their ids. Never raises.
+        """Removes what dead runs left that have no state file any more. Returns the results by run id. Never raises.
 
-        Only for whoever holds the agent.
+        The caller must hold the agent's lock.
         """
 
     def empty_folder(self, folder: Path, run_id: str) -> None:
-        """Removes what other users, root among them, have left in a folder of ours. Raises AgentError."""
+        """Removes what other users, such as root, left in a folder of this user. Raises AgentError."""

@@ -1,6 +1,6 @@
-"""Credentials that an app is given: from this process's own environment to the app's, and nowhere else.
+"""Credentials of an app: passed from this process's environment to the app's, and nowhere else.
 
-Source: Jenkins, "Credentials Binding": `withCredentials` sets a variable for what is run within.
+Source: Jenkins, "Credentials Binding": `withCredentials` sets a variable for the steps in its block.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ LONGEST_BYTES = 16 * 1024
 
 
 class Secrets:
-    """The values of credentials by their ids. Its text says nothing of them."""
+    """The values of credentials by their ids. Its repr does not show them."""
 
     def __init__(self, values: dict[str, str], also_masked: Iterable[str] = ()) -> None:
         self._values = values
         self.mask = Mask((*values.values(), *also_masked))
 
     def env_of(self, secrets: Iterable[Secret]) -> dict[str, str]:
-        """The variables of an app or a service."""
+        """The environment variables of an app or a service."""
         return {secret.variable: self._values[secret.credential] for secret in secrets}
 
 
 def take_secrets(
     targets: Iterable[Target], environ: MutableMapping[str, str], also_masked: Iterable[str] = ()
 ) -> Secrets:
-    """What the targets ask for, out of the environment: what we start ourselves does not inherit it.
+    """Removes the targets' credentials from the environment, so that child processes do not inherit them.
 
-    `also_masked` no app is given, but no log may show it either.
+    `also_masked` are values that no app receives, but that no log may show either.
 
-    Raises ConfigError where one is missing, or cannot be kept secret.
+    Raises ConfigError if one is missing, or cannot be masked.
     """
     given = {name: environ.pop(name) for name in list(environ) if name.startswith(SECRET_PREFIX)}
     values: dict[str, str] = {}
@@ -43,7 +43,7 @@ def take_secrets(
             value = given.get(secret.env_var)
             if value is None:
                 raise ConfigError(
-                    f"{target.name}: {secret.variable} is the credential {secret.credential}, which was not given: "
+                    f"{target.name}: {secret.variable} is the credential {secret.credential}, which was not passed: "
                     f"allow it in profileApp(credentialsIds: ['{secret.credential}']), or set {secret.env_var}"
                 )
             problem = problem_of(value)
@@ -54,7 +54,7 @@ def take_secrets(
 
 
 def problem_of(value: str) -> str:
-    """Why a value cannot be kept secret; "" where it can."""
+    """Why a value cannot be masked; "" if it can."""
     if len(value.strip()) < SHORTEST:
         return f"is shorter than {SHORTEST} characters, too short to be masked in logs"
     if len(value.encode("utf-8", "surrogateescape")) > LONGEST_BYTES:

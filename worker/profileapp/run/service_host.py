@@ -1,4 +1,4 @@
-"""The seam of what an app has around it: a network of its own, and services that run beside it."""
+"""The interface of service hosts: an app's own network, and the services that run next to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from profileapp.run.progress import Progress
 
 
 class ServiceLaunch(msgspec.Struct, frozen=True):
-    """One start of a service. `network` is what `open_network` gave; `internet`: whether it has a way out."""
+    """One start of a service. `network` is from `open_network`; `internet`: whether it reaches the Internet."""
 
     run_id: str
     service: Service
@@ -29,32 +29,32 @@ class RunningService(RunningApp, Protocol):
     """One started service."""
 
     def signal(self, number: int) -> None:
-        """Sends its first process a signal. Never raises."""
+        """Sends a signal to its first process. Never raises."""
 
     def answers(self, ready: Ready) -> bool:
-        """One look, whether it takes connections (`ready.tcp`) or answers well (`ready.http`)."""
+        """Checks once whether it accepts connections (`ready.tcp`) or responds with success (`ready.http`)."""
 
     def has_file(self, path: str) -> bool:
-        """Whether there is a file or folder of that path in it."""
+        """Whether it has a file or folder at that path."""
 
 
 class ServiceHost(Protocol):
-    """Makes networks and starts services."""
+    """Creates networks and starts services."""
 
     def prepare(self, service: Service, progress: Progress) -> None:
-        """Gets what the service is run from. Raises ImageError or AgentError."""
+        """Gets the service's image. Raises ImageError or AgentError."""
 
     def open_network(self, run_id: str, *, internet: bool | None) -> tuple[str, Network | None]:
-        """A network of the run's own: its id, and what can be reached from it; "" and None where the runtime has none.
+        """Creates the run's network: its id and what can be reached from it; "" and None if the runtime has none.
 
         `internet` is the target's. Raises AgentError.
         """
 
     def close_network(self, network: str) -> str:
-        """Removes it. Returns what could not be removed and why, "" where all is gone."""
+        """Removes it. Returns what could not be removed and why, "" if nothing is left."""
 
     def host_name(self, service: Service) -> str:
-        """Where the app reaches a service."""
+        """The host name at which the app reaches a service."""
 
     def start(
         self, launch: ServiceLaunch, output: Callable[[bytes], None], exited: Callable[[], None]

@@ -1,4 +1,4 @@
-"""What every target of a call is run with."""
+"""What all targets of one invocation share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from profileapp.run.stop import Stop, Wake
 
 
 class Session(msgspec.Struct, frozen=True):
-    """What every target of a call is run with."""
+    """What all targets of one invocation share."""
 
     app: App
     runtime: Runtime

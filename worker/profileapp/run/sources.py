@@ -1,4 +1,4 @@
-"""The sources of one run: chosen among those registered, attached to each repeat, and called to account at the end."""
+"""The sources of one run: selects registered ones, attaches them to each repeat, and reports their status."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from profileapp.model.series import MAIN_SERIES
 
 WARNING_LIMIT = 100
 Find = Callable[[str, Callable[[str], None]], list[Collector]]
-"""Gives new collectors of a metric, the preferred first; told where to warn."""
+"""Returns new collectors of a metric, the preferred first; takes the function that reports warnings."""
 
 
 NamesOf = Callable[[str], frozenset[str]]
-"""Gives the names of a metric's series that were recorded."""
+"""Returns the names of a metric's recorded series."""
 
 
 class Warnings:
-    """Lines for the report, each once, WARNING_LIMIT of them."""
+    """Warnings for the report, each once, at most WARNING_LIMIT."""
 
     def __init__(self) -> None:
         self._lines: dict[str, None] = {}
@@ -39,13 +39,13 @@ class Warnings:
             self._lines[line] = None
 
     def lines(self) -> tuple[str, ...]:
-        """All of them, and how many more there were."""
+        """All of them, and how many were dropped."""
         more = (f"and {self._more} more warnings",) if self._more else ()
         return (*list(self._lines), *more)
 
 
 class MetricSource:
-    """One metric of a run, or a part of it, and the source that gives it, if any does."""
+    """One metric of a run, or a part of it, and the source that measures it, if any."""
 
     def __init__(self, metric: str, part: str, candidates: list[Collector], run: RunContext, emit: Emit) -> None:
         self.metric = metric
@@ -67,12 +67,12 @@ class MetricSource:
         self._open_next()
 
     def attach(self, subject: AppHandle) -> None:
-        """The app runs: measures it, by the next source where the preferred one cannot."""
+        """Starts measuring the app, with the next source if the preferred one cannot."""
         while self._collector and not self._failure:
             try:
                 self._collector.attach(subject)
             except AppEnded as reason:
-                # No fault of the source: the next repeat may last longer.
+                # Not the source's fault: the next repeat may last longer.
                 self._ended_early = str(reason)
                 return
             except Unavailable as reason:
@@ -91,16 +91,16 @@ class MetricSource:
 
     @property
     def is_open(self) -> bool:
-        """Whether a source was found that may give it."""
+        """Whether a source was found that may measure it."""
         return self._collector is not None
 
     @property
     def trace(self) -> Trace | None:
-        """How the app is run under this source's tool; None where it measures the app as it is."""
+        """The trace that runs the app under this source's tool; None if the source needs no tool."""
         return self.requirements.trace if self._collector and not self._failure else None
 
     def wrap(self, argv: Argv) -> Argv:
-        """The words with the tool in front, or as they are where it is none for them."""
+        """The argv with the tool in front, or unchanged if the tool does not apply."""
         trace = self.trace
         if trace is None:
             return argv
@@ -111,7 +111,7 @@ class MetricSource:
             return argv
 
     def collect_results(self) -> None:
-        """The traced repeat is over: what the tool left is read."""
+        """The traced repeat is over: reads the tool's report."""
         trace = self.trace
         if trace is None:
             return
@@ -125,14 +125,14 @@ class MetricSource:
             self._measured = True
 
     def _give_up(self, reason: str) -> None:
-        """There is nothing to be had after all: that is said, and no fault."""
+        """No data was available; this is reported and is not an error."""
         self._reasons.append(f"{self._source}: {reason}")
         self._source = ""
         self._measured = False
         self._close()
 
     def detach(self) -> None:
-        """The app has ended or will be ended next."""
+        """Stops measuring: the app has ended, or is about to be ended."""
         if self._sampler:
             self._sampler.stop()
             self._late += self._sampler.late
@@ -140,7 +140,7 @@ class MetricSource:
             if self._sampler.ended_by:
                 self._fail(self._sampler.ended_by)
             elif self._sampler.hangs:
-                self._failure = f"{self._source}: hung in the middle of a sample"
+                self._failure = f"{self._source}: hung while taking a sample"
             self._sampler = None
         if self._attached and self._collector:
             self._attached = False
@@ -152,20 +152,20 @@ class MetricSource:
                 self._note_failure(self._collector, error)
 
     def close(self) -> None:
-        """Lets go of everything; may be called at any point, and twice."""
+        """Releases everything; may be called at any point, and twice."""
         self.detach()
         self._close()
 
     def status(self, samples_of: Callable[[str], int], names_of: NamesOf | None = None) -> MetricStatus:
-        """What became of it.
+        """Its outcome in this run.
 
-        `samples_of` says how many samples of a metric were recorded, and `names_of` the names of their series. A source
-        that gave samples, but none of what its metric is about, has not measured it.
+        `samples_of` returns how many samples of a metric were recorded, and `names_of` the names of their series. A
+        source that recorded samples, but none of the metric's main series, has not measured it.
         """
         status = self._status(0 if self._part else samples_of(self.metric))
         main = frozenset() if self._part else MAIN_SERIES.get(self.metric, frozenset())
         if names_of and main and status.state == "measured" and main.isdisjoint(names_of(self.metric)):
-            reason = f"{status.source}: gave no {' or '.join(sorted(main))}"
+            reason = f"{status.source}: recorded no {' or '.join(sorted(main))}"
             status = msgspec.structs.replace(status, state="skipped", reason=reason)
         return msgspec.structs.replace(status, part=self._part)
 
@@ -174,7 +174,7 @@ class MetricSource:
         if not failure and not self._measured:
             if self._source:
                 return MetricStatus(self.metric, "skipped", self._source, self._ended_early)
-            reason = "; ".join(self._reasons) or f"no source of {self.metric!r} is built or installed on this agent"
+            reason = "; ".join(self._reasons) or f"no source of {self.metric!r} is installed on this agent"
             return MetricStatus(self.metric, "skipped", reason=reason)
         state: MetricState = "failed" if failure else "measured"
         return MetricStatus(self.metric, state, self._source, failure, samples, self._late, self._missed)
@@ -219,7 +219,7 @@ class Sources:
             parts: dict[str, list[Collector]] = {"": []}
             for collector in find(metric, run.warn):
                 parts.setdefault(collector.part, []).append(collector)
-            # A metric that is made of parts alone has no source of its own that could be missed.
+            # A metric that consists of parts has no source of its own that could be missing.
             if len(parts) > 1 and not parts[""]:
                 del parts[""]
             self._all += [MetricSource(metric, part, candidates, run, emit) for part, candidates in parts.items()]
@@ -227,31 +227,31 @@ class Sources:
 
     @property
     def env(self) -> dict[str, str]:
-        """Variables that the sources want the app to have."""
+        """Environment variables that the sources need in the app."""
         return {name: value for source in self._is_running() for name, value in source.requirements.env.items()}
 
     @property
     def mounts(self) -> tuple[Mount, ...]:
-        """What the sources want the app to see."""
+        """Mounts that the sources need in the app."""
         return tuple(mount for source in self._is_running() for mount in source.requirements.mounts)
 
     @property
     def wrap(self) -> Callable[[Argv], Argv] | None:
-        """What is run in place of the app's own words; None where it is run as it is."""
+        """Maps the app's argv to the one that is run instead; None if it runs unchanged."""
         return self._wrapped if self._tracing else None
 
     def missing(self) -> list[tuple[str, str]]:
-        """What cannot be had, known before the app starts: the metric (and its part), and why."""
+        """Metrics (and parts) known to be unavailable before the app starts, and why."""
         statuses = [source.status(lambda _: 0) for source in self._all if not source.is_open]
         return [(status.title, status.reason) for status in statuses]
 
     @property
     def is_to_trace(self) -> bool:
-        """Whether a tool wants to trace the app, in a repeat of its own."""
+        """Whether a tool needs a separate repeat to trace the app."""
         return any(source.trace for source in self._all)
 
     def begin_trace(self) -> bool:
-        """Whether a tool is to trace the app; if so, it is at work from the next start of the app on."""
+        """Whether a tool traces the app; if so, it is active from the next start of the app on."""
         self._tracing = self.is_to_trace
         return self._tracing
 
@@ -266,11 +266,11 @@ class Sources:
             source.attach(subject)
 
     def _is_running(self) -> list[MetricSource]:
-        """Tools that trace the app are at work in the traced repeat only."""
+        """Tracing tools are active only in the traced repeat."""
         return [source for source in self._all if self._tracing or not source.trace]
 
     def _wrapped(self, argv: Argv) -> Argv:
-        """One tool around the other; one that is none for this app says so, and is left out."""
+        """Nests the tools; one that does not apply to this app reports so and is skipped."""
         for source in self._all:
             if source.trace:
                 argv = source.wrap(argv)
@@ -285,11 +285,11 @@ class Sources:
             source.close()
 
     def statuses(self, samples_of: Callable[[str], int], names_of: NamesOf | None = None) -> tuple[MetricStatus, ...]:
-        """What became of each metric; see `MetricSource.status`."""
+        """The outcome of each metric; see `MetricSource.status`."""
         return tuple(source.status(samples_of, names_of) for source in self._all)
 
 
 def _close_quietly(collector: Collector) -> None:
-    """A source that could not be opened may hold half of what it needs; what it says of closing that helps nobody."""
+    """Closes a source that could not be opened: it may hold some resources. Errors of closing it help nobody."""
     with suppress(Exception):
         collector.close()

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP as a request to stop, so that a run ends in order and keeps what it measured."""
+"""Treats Ctrl-C, SIGTERM and SIGHUP as a request to stop, so that a run ends in order and keeps its measurements."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Wake:
         self._queue: SimpleQueue[None] = SimpleQueue()
 
     def set(self) -> None:
-        """Something has happened."""
+        """Wakes the waiting thread."""
         self._queue.put(None)
 
     def wait(self, timeout_s: float) -> None:
-        """Returns when something has happened, or after `timeout_s`."""
+        """Returns when `set` was called, or after `timeout_s`."""
         try:
             self._queue.get(timeout=max(0.0, timeout_s))
         except Empty:
@@ -33,7 +33,7 @@ class Wake:
 
 
 class Stop:
-    """Whether the run shall stop: `signal` is the number of the first signal, 0 for none; `count` how many came."""
+    """Whether the run has to stop: `signal` is the number of the first signal, 0 for none; `count` how many arrived."""
 
     def __init__(self, wake: Wake) -> None:
         self.signal = 0
@@ -48,7 +48,7 @@ class Stop:
 
 
 class StoppedError(Exception):
-    """We were told to stop before anything was measured."""
+    """This worker was asked to stop before anything was measured."""
 
 
 def patience_of(stop: Stop, environ: Mapping[str, str]) -> Patience:
@@ -70,7 +70,7 @@ def patience_of(stop: Stop, environ: Mapping[str, str]) -> Patience:
 
 @contextmanager
 def stop_on_signals(stop: Stop) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP ask `stop` to stop, until the end of the block. Only in the main thread."""
+    """Routes SIGINT, SIGTERM and SIGHUP to `stop` until the end of the block. Only in the main thread."""
 
     def handle(number: int, _: FrameType | None) -> None:
         stop.request(number)

@@ -1,4 +1,4 @@
-"""Removes what runs leave on the agent: this one at its end, earlier ones that never came to theirs."""
+"""Removes what runs leave on the agent: this run's at its end, and those of earlier runs that crashed."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from profileapp.run.runtime import Runtime, Swept
 
 
 class Sweeper:
-    """Never raises: what cannot be removed is reported, and stops no run."""
+    """Sweeps an agent. Never raises: what cannot be removed is reported, and does not stop a run."""
 
     def __init__(self, state: State, runtime: Runtime, progress: Progress, other: Callable[[str], Runtime]) -> None:
-        """`other` gives the runtime of a name, for what was run by another than `runtime`. Raises AgentError."""
+        """`other` returns the runtime of a name, for runs that used another than `runtime`, or raises AgentError."""
         self._state = state
         self._runtime = runtime
         self._progress = progress
         self._other = other
 
     def sweep(self) -> None:
-        """Removes what dead runs left. Only for whoever holds the agent."""
+        """Removes what dead runs left. The caller must hold the agent's lock."""
         for dead in list(self._state.dead_runs()):
             swept = self._sweep_dead(dead)
             self._report(dead.id, swept)
-            # The run's file stays until all of its things are gone: who looks by it next time finds them.
+            # The run's file stays until all of its resources are gone, so that the next sweep finds the rest.
             if not swept.problems:
                 self._forget(dead.id)
         for run_id, swept in self._runtime.sweep_orphans().items():
@@ -37,7 +37,7 @@ class Sweeper:
             self._warn(f"{folder} could not be removed and was set aside; remove it by hand")
 
     def end(self, live: LiveRun) -> None:
-        """Ends a run of this process, and removes what is still there of it."""
+        """Ends a run of this process, and removes what is left of it."""
         swept = self._runtime.sweep(live.id)
         if swept.problems:
             for problem in swept.problems:
@@ -59,7 +59,7 @@ class Sweeper:
     def _report(self, run_id: str, swept: Swept) -> None:
         if run_id:
             prerequisites = f"{swept.removed} things left running"
-            self._progress.note(f"swept up run {run_id}, which had not ended in order ({prerequisites})")
+            self._progress.note(f"swept run {run_id}, which did not end in order ({prerequisites})")
         for problem in swept.problems:
             self._warn(f"{problem}; the next run will try again")
 
@@ -75,14 +75,14 @@ class Sweeper:
         except PermissionError:
             self._runtime.empty_folder(folder, run_id)
             remove_tree(folder)
-            self._progress.note(f"the app left folders of another user's in {folder}; a container removed them")
+            self._progress.note(f"the app left another user's folders in {folder}; a container removed them")
 
     def _set_aside(self, run_id: str, error: Exception) -> None:
         try:
             folder: Path | None = self._state.set_aside(run_id)
         except OSError:
             folder = None
-        where = f"it was set aside as {folder}" if folder else "nor could it be set aside"
+        where = f"it was set aside as {folder}" if folder else "and could not be set aside"
         self._warn(f"the folder of run {run_id} could not be removed ({error}); {where}")
 
     def _warn(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""One target on this agent, from its first repeat to the files it leaves."""
+"""Runs one target on this agent, from its first repeat to its artifacts."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ from profileapp.run.sources import Sources, Warnings
 
 
 class TargetRun:
-    """A target whose agent is ours. Its folder is whole after each repeat: run.json says how far it came.
+    """One run of a target; the caller holds the agent's lock. Its folder is complete after each repeat:
+    run.json records the progress.
 
-    `on_close` is called when it has ended, whatever happened. Raises AgentError where nothing can be recorded (no room
+    `on_close` is called when it has ended, whatever happened. Raises AgentError if nothing can be recorded (no space
     for the files).
     """
 
@@ -110,30 +111,28 @@ class TargetRun:
         return RepeatRunner(session, context, datasets, self._sources, self._services, self._writer, self._log)
 
     def measure(self, index: int) -> bool:
-        """Measures one repeat, from 1; whether anything may follow. Raises AgentError."""
+        """Measures one repeat, counted from 1. Returns whether another may follow. Raises AgentError."""
         repeat = self._measure(index)
         if repeat.exit_reason not in ("completed", "timeout"):
             return False
         return index < self._target.repeat or bool(self._sources and self._sources.is_to_trace)
 
     def trace(self) -> None:
-        """One more repeat under the tools that trace the app, where a metric asked for needs one."""
+        """Runs one more repeat under the tools that trace the app, if a requested metric needs one."""
         if not self._sources or not self._sources.begin_trace():
             return
         repeat = self._measure(self._target.repeat + 1)
         if repeat.exit_reason in APP_FAILURES:
             self._warnings.add(
-                self._session.secrets.mask.text(
-                    f"under the tools that trace it, the app ended otherwise: {repeat.message}"
-                )
+                self._session.secrets.mask.text(f"the app ended differently under the tracing tools: {repeat.message}")
             )
         self._sources.end_trace()
 
     def end(self) -> None:
-        """Lets go of everything; run.json says how it ended. Raises AgentError where that cannot be written."""
+        """Releases everything; run.json records the exit reason. Raises AgentError if it cannot be written."""
         self._close()
         if self._writer.dropped:
-            self._warnings.add(f"{self._writer.dropped} samples could not be kept: not finite, or more than fit")
+            self._warnings.add(f"{self._writer.dropped} samples were dropped: not finite, or over the limit")
         exit_reason, message = run_exit_reason(self._run.repeats)
         self._run = msgspec.structs.replace(
             self._run,
@@ -178,11 +177,11 @@ class TargetRun:
             self._folder.write_run(self._run)
         except OSError as error:
             raise AgentError(
-                f"{self._folder.path}: cannot be written ({error.strerror}); what was measured is kept"
+                f"{self._folder.path}: cannot be written ({error.strerror}); earlier measurements are kept"
             ) from error
 
 
 def _with(run: Run, repeat: Repeat) -> Run:
-    """The run with a repeat added, or in place of itself while it went on."""
+    """The run with a repeat added, or replaced by its newer state."""
     earlier = tuple(each for each in run.repeats if each.index != repeat.index)
     return msgspec.structs.replace(run, repeats=(*earlier, repeat))

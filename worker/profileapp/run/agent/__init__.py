@@ -1,1 +1,1 @@
-"""The machine that measures: what it is, whose turn it is, and what outlives a crash."""
+"""The machine that measures: its hardware and software, its lock, and the state that survives a crash."""

@@ -1,4 +1,4 @@
-"""What this agent can measure: every source of every metric is opened, as for a run, and closed again."""
+"""Checks what this agent can measure: opens every source of every metric as for a run, and closes it again."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from profileapp.model.target import Target
 from profileapp.run.sources import Find
 
 ENOUGH_DATAGRAMS = 512
-"""As many as wait while a busy agent does something else for some ten milliseconds."""
+"""The number that queue up while a busy agent is blocked for some ten milliseconds."""
 SourceState = Literal["used", "in reserve", "not to be had"]
 
 
 class SourceCheck(msgspec.Struct, frozen=True):
-    """One source of a metric, or of a part of it. `min_interval_s` is the shortest interval at which it makes sense.
+    """One source of a metric, or of a part of it. `min_interval_s` is the shortest sensible sampling interval.
 
-    `reason` says what is missing, and what to install or allow; "" where nothing is. `traces`: the app is run once more
-    under it.
+    `reason`: what is missing, and what to install or allow; "" if nothing is. `traces`: the source needs one more
+    repeat of the app.
     """
 
     metric: str
@@ -42,7 +42,7 @@ class SourceCheck(msgspec.Struct, frozen=True):
 
 
 class MetricCheck(msgspec.Struct, frozen=True):
-    """A metric, or a part of it, with all of its sources, the preferred first."""
+    """A metric, or a part of it, with all of its sources, the preferred one first."""
 
     metric: str
     part: str
@@ -56,14 +56,14 @@ class MetricCheck(msgspec.Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """Why it cannot be had, in one line; "" where it can."""
+        """Why the metric is unavailable, in one line; "" if it is available."""
         if self.available:
             return ""
-        return "; ".join(f"{each.source}: {each.reason}" for each in self.sources) or "no source of it is installed"
+        return "; ".join(f"{each.source}: {each.reason}" for each in self.sources) or "no source is installed"
 
 
 class PrerequisiteCheck(msgspec.Struct, frozen=True):
-    """Something else an agent needs or may have: a daemon, room on the disk, an extra."""
+    """Another required or optional part of an agent: a daemon, free disk space, an extra."""
 
     name: str
     available: bool
@@ -71,7 +71,7 @@ class PrerequisiteCheck(msgspec.Struct, frozen=True):
 
 
 class Checkup(msgspec.Struct, frozen=True):
-    """All that was found on an agent."""
+    """Everything that was found on an agent."""
 
     agent: Agent
     prerequisites: tuple[PrerequisiteCheck, ...]
@@ -80,7 +80,7 @@ class Checkup(msgspec.Struct, frozen=True):
 
 
 def check_metrics(metrics: Sequence[str], find: Find, looking: Callable[[str], None]) -> tuple[MetricCheck, ...]:
-    """Opens every source of `metrics` as for a container, one after the other; `looking` is told of each."""
+    """Opens every source of `metrics` as for a container, one by one; calls `looking` with the name of each."""
     checks: list[MetricCheck] = []
     with _context() as context:
         for metric in metrics:
@@ -101,9 +101,9 @@ def check_prerequisites(
     queue_datagrams: Callable[[], int],
     network: Callable[[], Network],
 ) -> tuple[PrerequisiteCheck, ...]:
-    """Docker, networks, the report extra, Python, and room for what is measured and for what apps say.
+    """Checks Docker, networks, the report extra, Python, disk space and the queue for app-reported metrics.
 
-    `network` makes one as a run does, and says what can be reached from it.
+    `network` creates a network as a run does, and returns what can be reached from it.
     """
     free_bytes = shutil.disk_usage(tempfile.gettempdir()).free
     docker = _docker(runtime_version)
@@ -132,21 +132,21 @@ def _network(network: Callable[[], Network]) -> PrerequisiteCheck:
     except AgentError as error:
         return PrerequisiteCheck("network", False, str(error))
     texts = {
-        False: "apps reach neither this agent nor other containers",
-        True: "apps reach what listens on this agent for everyone (0.0.0.0): its daemon keeps no network from it",
-        None: "whether apps reach this agent cannot be seen from here: its daemon's networks are elsewhere",
+        False: "apps can reach neither this agent nor other containers",
+        True: "apps can reach what listens on all of this agent's addresses (0.0.0.0): its daemon isolates no network",
+        None: "unknown whether apps can reach this agent: its daemon's networks are not visible from here",
     }
     return PrerequisiteCheck("network", agent is False, texts[agent])
 
 
 def _queue(datagrams: int) -> PrerequisiteCheck:
     if datagrams >= ENOUGH_DATAGRAMS:
-        return PrerequisiteCheck("datagrams", True, f"room for {datagrams} that an app sent and that are not yet read")
+        return PrerequisiteCheck("datagrams", True, f"queues up to {datagrams} from an app")
     return PrerequisiteCheck(
         "datagrams",
         False,
-        f"room for {datagrams} that are not yet read: an app that sends many loses some; as root, "
-        f"or with sysctl net.unix.max_dgram_qlen={ENOUGH_DATAGRAMS}, there is more",
+        f"queues only {datagrams}: an app that sends many may lose some; as root, "
+        f"or with sysctl net.unix.max_dgram_qlen={ENOUGH_DATAGRAMS}, the queue is longer",
     )
 
 
@@ -169,7 +169,7 @@ def _check(collector: Collector, context: RunContext, another_is_used: bool) -> 
 
 @contextmanager
 def _context() -> Iterator[RunContext]:
-    """A run that never starts an app. A short path: sockets are made in it."""
+    """A context for a run that never starts an app. Its path is short because sockets are created in it."""
     with tempfile.TemporaryDirectory(prefix="profileapp-", dir="/tmp") as folder:
         yield RunContext(
             run_id="doctor",

@@ -1,4 +1,4 @@
-"""Commit and branch of a Git clone, where no build says them."""
+"""Commit and branch of a Git clone, for when the build's environment does not name them."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import msgspec
 
 TIMEOUT_S = 10.0
 _TEXT_LIMIT = 500
-# What a clone's own settings could have run on the way: it comes from the app's repository or an earlier step.
+# A clone's own settings could make git run programs: it comes from the app's repository or an earlier step.
 _SAFE = ("--no-pager", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 _USUAL = ("main", "master")
 
 
 class Clone(msgspec.Struct, frozen=True):
-    """What is checked out; "" where that is not known."""
+    """What is checked out; "" if unknown."""
 
     commit: str = ""
     branch: str = ""
 
 
 def clone_facts(folder: Path, environ: Mapping[str, str]) -> Clone:
-    """Of the clone that `folder` is in. A repository around the WORKSPACE of a build is not the app's.
+    """The facts of the clone that `folder` is in. A repository around the WORKSPACE of a build is not the app's.
 
-    The branch is that of a remote which HEAD is at (`main` before others), as Jenkins checks out no branch of its own;
-    else the local one. Source: git-for-each-ref(1), git-symbolic-ref(1).
+    The branch is a remote's branch that points at HEAD (`main` before others), as Jenkins checks out a detached HEAD;
+    otherwise the local one. Source: git-for-each-ref(1), git-symbolic-ref(1).
     """
     git = shutil.which("git", path=environ.get("PATH"))
     if git is None:

@@ -16,13 +16,13 @@ _TEXT_LIMIT = 500
 
 
 def agent_facts(runtime: str, root: Path = Path("/")) -> Agent:
-    """Of this machine; what cannot be read stays empty. `root` is where /proc and /etc are."""
+    """Facts of this machine; what cannot be read stays empty. `root` contains /proc and /etc."""
     uname = os.uname()
     cpuinfo = _text(root / "proc/cpuinfo")
     memory_kib = _after(_text(root / "proc/meminfo"), "MemTotal").removesuffix("kB").strip()
     return Agent(
         hostname=uname.nodename,
-        # The device tree's model is what NVIDIA's and other Arm boards call themselves; it ends in a NUL.
+        # NVIDIA's and other Arm boards put their name in the device tree's model; it ends in a NUL.
         board=_text(root / "proc/device-tree/model").strip("\0\n "),
         architecture=uname.machine,
         os=_unquoted(_after(_text(root / "etc/os-release"), "PRETTY_NAME", "=")),
@@ -38,7 +38,7 @@ def agent_facts(runtime: str, root: Path = Path("/")) -> Agent:
 
 
 def build_facts(environ: Mapping[str, str], folder: Path) -> Build:
-    """What Jenkins says in the environment of a build; commit and branch else from the clone that `folder` is in.
+    """Facts of a build from its Jenkins environment; commit and branch fall back to the clone that `folder` is in.
 
     Source: Jenkins documentation, "Using environment variables"; the Git plugin's GIT_COMMIT and GIT_BRANCH, and
     BRANCH_NAME of multibranch projects. The Git plugin puts the remote's name in front of a branch.
@@ -62,7 +62,7 @@ def build_facts(environ: Mapping[str, str], folder: Path) -> Build:
 
 
 def _cuda(root: Path) -> str:
-    """Version of the CUDA toolkit: its version.json (11.1 on), version.txt before, else the name of its folder."""
+    """Version of the CUDA toolkit: from version.json (since 11.1), version.txt before that, else the folder's name."""
     folders = [root / "usr/local/cuda", *sorted((root / "usr/local").glob("cuda-*"), reverse=True)]
     for folder in folders:
         found = re.search(r'"cuda"\s*:\s*{[^}]*"version"\s*:\s*"([\d.]{1,20})"', _text(folder / "version.json"))
@@ -74,7 +74,7 @@ def _cuda(root: Path) -> str:
 
 
 def _gpu_driver(text: str) -> str:
-    """Of `NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug …`."""
+    """The version in `NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug …`."""
     found = re.search(r"Kernel Module(?: for \S+)?\s+([\d.]{3,20})", text)
     return found[1] if found else ""
 

@@ -1,8 +1,8 @@
-"""What kind of Jetson an agent is, and how it is set: module, release, power mode, clocks, fan.
+"""The kind of Jetson that an agent is, and its settings: module, release, power mode, clocks, fan.
 
 Sources: Jetson Linux Developer Guide (`/etc/nv_tegra_release`, nvpmodel and its files, jetson_clocks; its table of
 modules and their part numbers); NVIDIA's JetPack archive and Jetson Linux archive, for which JetPack a release belongs
-to; NVIDIA's Jetson.GPIO, for the names that device trees of JetPack 3 and 4 have in place of a part number.
+to; NVIDIA's Jetson.GPIO, for the names that device trees of JetPack 3 and 4 have instead of a part number.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _BOARDS = {
     "galen": "AGX Xavier",
     "jetson-xavier": "AGX Xavier",
 }
-"""What a device tree that names no module calls its developer kit."""
+"""Names of developer kits in device trees that name no module."""
 _MODULE = re.compile(r"nvidia,(?:.*\+)?(p(?:2180|3310|3489|3636|3448|2888|3668|3701|3767|3834)-[0-9]{4})")
 
 _JETPACKS = {
@@ -125,12 +125,12 @@ _JETPACKS = {
     "39.2": "7.2",
     "39.2.1": "7.2.1",
 }
-"""By release of Jetson Linux, without a last `.0`. `DP`: a developer preview. Security releases of Jetson Linux alone
-(32.5.2, 35.6.2, 36.4.7, …) belong to the JetPack before them."""
+"""JetPack by release of Jetson Linux, without a final `.0`. `DP`: a developer preview. Security releases of Jetson
+Linux alone (32.5.2, 35.6.2, 36.4.7, …) belong to the JetPack before them."""
 
 
 def jetson_facts(root: Path) -> Jetson | None:
-    """Of the board below `root`; None where it is no Jetson. What cannot be read stays empty."""
+    """Facts of the board below `root`; None if it is not a Jetson. What cannot be read stays empty."""
     if not is_jetson(root):
         return None
     l4t = l4t_release(_text(root / "etc/nv_tegra_release"))
@@ -145,13 +145,13 @@ def jetson_facts(root: Path) -> Jetson | None:
 
 
 def l4t_release(text: str) -> str:
-    """`36.3.0` of `# R36 (release), REVISION: 3.0, …`; "" where it says nothing of the kind."""
+    """`36.3.0` from `# R36 (release), REVISION: 3.0, …`; "" for any other text."""
     found = re.match(r"# R(\d{1,3}) \(release\), REVISION: ([\d.]{1,20})", text)
     return f"{found[1]}.{found[2]}" if found else ""
 
 
 def module_name(compatible: str) -> str:
-    """Of the device tree's list of names, the module's, `Xavier NX (p3668-0001)`, or the board's, `TX1 (jetson-cv)`."""
+    """The module's name in the device tree's list, `Xavier NX (p3668-0001)`, or else the board's, `TX1 (jetson-cv)`."""
     names = compatible.split("\0")
     for name in names:
         found = _MODULE.search(name)
@@ -164,7 +164,7 @@ def module_name(compatible: str) -> str:
 
 
 def power_mode(status: str, configuration: str) -> str:
-    """Name and number of the power mode that nvpmodel has set: `MODE_30W (2)`."""
+    """Name and number of nvpmodel's current power mode: `MODE_30W (2)`."""
     number = power_mode_number(status.encode())
     if number is None:
         return ""
@@ -175,7 +175,7 @@ def power_mode(status: str, configuration: str) -> str:
 
 
 def _clocks_locked(root: Path) -> bool | None:
-    """Whether CPU and GPU are held at one clock, as jetson_clocks does; None where that cannot be told."""
+    """Whether CPU and GPU clocks are locked, as by jetson_clocks; None if unknown."""
     cpus = [path.parent for path in (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_min_freq")]
     gpus = jetson_files.gpus(root)
     bounds = [(_text(each / "scaling_min_freq"), _text(each / "scaling_max_freq")) for each in cpus]
@@ -194,7 +194,7 @@ def _fan(root: Path) -> str:
 
 
 def _installed_jetpack(status: Path) -> str:
-    """The version of the package nvidia-jetpack, without its build; "" where it is not installed."""
+    """The version of the package nvidia-jetpack, without its build; "" if it is not installed."""
     try:
         with status.open(encoding="utf-8", errors="replace") as lines:
             return _version_of("nvidia-jetpack", _bounded(lines, _PACKAGES_LIMIT_BYTES))

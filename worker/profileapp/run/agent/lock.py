@@ -1,4 +1,4 @@
-"""One profile at a time on an agent: two would measure each other."""
+"""Allows one profile at a time on an agent: two would measure each other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HOLDER_LIMIT_BYTES = 4096
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who has the agent. `since_ns` is UTC nanoseconds since 1970."""
+    """The run that holds the agent's lock. `since_ns` is UTC nanoseconds since 1970."""
 
     run_id: str
     job: str
@@ -41,10 +41,10 @@ class Holder(msgspec.Struct, frozen=True):
 def agent_lock(
     path: Path, holder: Holder, waiting: Callable[[str], None], stopped: Callable[[], bool]
 ) -> Iterator[bool]:
-    """Holds the agent for the block; the kernel lets go of it however this process ends.
+    """Holds the agent's lock for the block; the kernel releases it however this process ends.
 
-    While another has it, `waiting` is told so at once and every TELL_EVERY_S seconds. Gives False where `stopped` said
-    so before the agent was free. Raises AgentError where there can be no lock.
+    While another run holds it, calls `waiting` at once and every TELL_EVERY_S seconds. Yields False if `stopped`
+    returned True before the lock was free. Raises AgentError if the lock cannot be opened or created.
     """
     descriptor = _open(path)
     try:
@@ -75,7 +75,7 @@ def _acquire(descriptor: int, waiting: Callable[[str], None], stopped: Callable[
 
 
 def _holder_text(descriptor: int) -> str:
-    """Whoever may write the lock file may have written anything: it is checked and escaped."""
+    """Describes the lock's holder. Other users can write to the lock file: its content is checked and escaped."""
     try:
         return str(msgspec.json.decode(os.pread(descriptor, _HOLDER_LIMIT_BYTES, 0), type=Holder))
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -97,5 +97,5 @@ def _open(path: Path) -> int:
         if os.fstat(descriptor).st_uid == os.getuid():
             os.fchmod(descriptor, 0o666)
     except OSError as error:
-        raise AgentError(f"{path}: the agent's lock cannot be made ({error.strerror})") from error
+        raise AgentError(f"{path}: the agent's lock cannot be created ({error.strerror})") from error
     return descriptor

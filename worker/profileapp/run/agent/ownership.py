@@ -1,6 +1,6 @@
-"""Whose a run is, and whether the worker that made it still lives: told from what is marked with it, without its files.
+"""Finds the owner of a run, and whether its worker still lives, from the marks on its resources alone.
 
-A state folder may be gone (a reboot, another environment, an administrator), and what runs left outlives it.
+A state folder may be gone (a reboot, another environment, an administrator) while resources of its runs remain.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from profileapp.collect.process.stat import read_stat
 Life = Literal["live", "dead", "unknown"]
 _WORKER = re.compile(r"([0-9a-f]{32})\.(\d{1,20})\.(\d{1,10})\.(\d{1,20})\.([0-9a-f]{1,32})", re.ASCII)
 _FIRST_PID_NAMESPACE = 0xEFFFFFFC
-"""The inode of the machine's own pid namespace (PROC_PID_INIT_INO of the kernel): in it every process is seen."""
+"""The inode of the machine's initial pid namespace (PROC_PID_INIT_INO of the kernel), which shows every process."""
 _PROC = Path("/proc")
 
 
 class Worker(msgspec.Struct, frozen=True):
-    """One process of one boot. `started_ticks`, since boot, tells it from another that has its pid later.
+    """One process of one boot. `started_ticks`, since boot, distinguishes it from a later process with the same pid.
 
-    `lock` tells the agent's lock that it holds, by device and inode.
+    `lock` identifies the agent's lock that it holds, by device and inode.
     """
 
     boot: str
@@ -41,7 +41,7 @@ class Worker(msgspec.Struct, frozen=True):
 
 
 def owner(machine_id: Path = Path("/etc/machine-id")) -> str:
-    """This user of this machine; of the machine no more than a hash, as machine-id(5) asks."""
+    """An id of this user on this machine; the machine's id is hashed, as machine-id(5) asks."""
     try:
         machine = machine_id.read_text(encoding="utf-8").strip()
     except OSError:
@@ -51,7 +51,7 @@ def owner(machine_id: Path = Path("/etc/machine-id")) -> str:
 
 
 def this_worker(lock_path: Path, proc: Path = _PROC) -> Worker:
-    """This process, and the agent's lock at `lock_path`."""
+    """Identifies this process, and the agent's lock at `lock_path`."""
     stat = read_stat(proc, "self")
     try:
         status = lock_path.stat()
@@ -62,16 +62,16 @@ def this_worker(lock_path: Path, proc: Path = _PROC) -> Worker:
 
 
 def parse_worker(text: str) -> Worker | None:
-    """What `str` made of a worker; None for anything else."""
+    """Parses the `str` of a worker; None for anything else."""
     match = _WORKER.fullmatch(text)
     return Worker(match[1], int(match[2]), int(match[3]), int(match[4]), match[5]) if match else None
 
 
 def life_of(worker: Worker, own: Worker, *, is_own_machine: bool, proc: Path = _PROC) -> Life:
-    """Whether a worker still lives. `own` holds the agent's lock; `is_own_machine`: what bears the mark is on it.
+    """Whether a worker still lives. `own` holds the agent's lock; `is_own_machine`: the marked resource is on it.
 
-    Of another boot a worker is dead, unless it may be another machine's. In a pid namespace that cannot be seen from
-    here it is dead only where it held the very lock that `own` holds now.
+    A worker of another boot is dead, unless it may be another machine's. A worker in a pid namespace that is not
+    visible from here is dead only if it held the very lock that `own` holds now.
     """
     if worker.boot != own.boot:
         return "dead" if is_own_machine else "unknown"
@@ -88,7 +88,7 @@ def _is_there(proc: Path, pid: int | str, started_ticks: int) -> bool:
 
 
 def _life_in_another_namespace(worker: Worker, proc: Path) -> Life:
-    """From the first namespace all processes are seen, under other ids; but not the namespace of every one."""
+    """The initial namespace shows all processes, under other ids; but not the namespace of every one."""
     life: Life = "dead"
     for entry in proc.iterdir():
         if not entry.name.isdigit() or not _is_there(proc, entry.name, worker.started_ticks):

@@ -1,4 +1,4 @@
-"""Processes that bear a run's id in their environment, so that they are found when the worker has gone."""
+"""Processes with a run's id in their environment, which finds them after the worker has ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KILL_ROUNDS = 50
 
 
 def find_run_processes(run_id: str, proc: Path = Path("/proc")) -> Iterator[int]:
-    """Processes whose environment says that they came from a run."""
+    """Processes whose environment has the id of a run."""
     marker = f"{RUN_ID_VARIABLE}={run_id}".encode()
     for entry in proc.iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
@@ -25,13 +25,13 @@ def find_run_processes(run_id: str, proc: Path = Path("/proc")) -> Iterator[int]
 
 
 def kill_run_processes(run_id: str) -> int:
-    """Kills all processes of a run, those too that are started meanwhile; how many it met."""
+    """Kills all processes of a run, including those started meanwhile. Returns how many it found."""
     killed: set[int] = set()
     for _ in range(_KILL_ROUNDS):
         found = list(find_run_processes(run_id))
         if not found:
             break
-        # All are stopped before any is killed, so that a fork bomb cannot grow while it is cut down.
+        # All are stopped before any is killed, so that a fork bomb cannot grow meanwhile.
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for pid in found:
                 with suppress(OSError):

@@ -1,9 +1,9 @@
-"""Where an agent keeps what outlives a crash: one lock, and one file and one scratch folder for each run under way.
+"""The state of an agent that survives a crash: one lock, and one file and one scratch folder per active run.
 
-`PROFILEAPP_STATE` names the folder. Without it root has `/var/lib/profileapp`, others `~/.local/state/profileapp` (of
-the home that the user database names) or `/var/tmp/profileapp-UID`: on a disk, as apps write to it, and the same
-whatever a build's environment says. The lock is then in `/run/lock` (or `/tmp`), so that all users of an agent exclude
-one another.
+`PROFILEAPP_STATE` names the folder. The default is `/var/lib/profileapp` for root; for others it is
+`~/.local/state/profileapp` (below the home in the user database) or `/var/tmp/profileapp-UID`. It is on a disk, as
+apps write to it, and does not depend on a build's environment. The lock is then in `/run/lock` (or `/tmp`), so that
+all users of an agent exclude one another.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LONGEST_IN_FOLDER = "/20261231T235959-00000000/app/.metrics.sock"
 
 
 class DeadRun(msgspec.Struct, frozen=True):
-    """A run that never came to its end. `runtime` is what it was run by, "" where that is not known."""
+    """A run that was never completed. `runtime` names the runtime it used, "" if unknown."""
 
     id: str
     runtime: str
@@ -49,9 +49,9 @@ class State(msgspec.Struct, frozen=True):
     lock_path: Path
 
     def begin_run(self, runtime: str = "") -> LiveRun:
-        """A new run: its id, its scratch folder (0700), and its file, locked for as long as this process lives.
+        """Begins a run: its id, its scratch folder (0700), and its file, locked for as long as this process lives.
 
-        `runtime` is what it is run by, and so by what its things can be removed.
+        `runtime` is the runtime that starts it, and that can remove its resources.
 
         Raises AgentError.
         """
@@ -62,7 +62,7 @@ class State(msgspec.Struct, frozen=True):
             descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.write(descriptor, runtime.encode())
-            # Whoever sees it under its name sees it locked: no sweep takes a run for dead that only begins.
+            # The file is locked before it has its name: no sweep can take a run for dead that only begins.
             new.rename(path)
             scratch.mkdir(mode=0o700)
         except OSError as error:
@@ -78,7 +78,7 @@ class State(msgspec.Struct, frozen=True):
         return self.folder / run_id
 
     def dead_runs(self) -> Iterator[DeadRun]:
-        """The runs whose process has gone without ending them."""
+        """The runs whose process is gone and did not end them."""
         self._remove_unborn()
         for run_id in self._ids(_RUN_SUFFIX):
             try:
@@ -99,7 +99,7 @@ class State(msgspec.Struct, frozen=True):
         self._file_of(run_id).unlink(missing_ok=True)
 
     def set_aside(self, run_id: str) -> Path:
-        """Moves a scratch folder that cannot be removed out of the way of every later run; where it is then.
+        """Moves a scratch folder that cannot be removed out of the way of later runs. Returns its new path.
 
         Raises OSError.
         """
@@ -109,11 +109,11 @@ class State(msgspec.Struct, frozen=True):
         return aside
 
     def set_aside_folders(self) -> tuple[Path, ...]:
-        """What was set aside and is still there."""
+        """Folders that were set aside and still exist."""
         return tuple(self.folder / f"{run_id}{_SET_ASIDE_SUFFIX}" for run_id in self._ids(_SET_ASIDE_SUFFIX))
 
     def _remove_unborn(self) -> None:
-        """Files of runs whose process went in the moment between making the file and naming it."""
+        """Files of runs whose process was killed between creating the file and naming it."""
         for run_id in self._ids(_NEW_SUFFIX):
             path = self.folder / f"{run_id}{_NEW_SUFFIX}"
             with suppress(OSError):
@@ -124,13 +124,13 @@ class State(msgspec.Struct, frozen=True):
         return self.folder / f"{run_id}{_RUN_SUFFIX}"
 
     def _ids(self, suffix: str) -> list[str]:
-        """Ids in the names of this suffix; what is not named as we name it is not ours to touch."""
+        """Ids in the names with this suffix; files with any other name are never touched."""
         names = (path.name.removesuffix(suffix) for path in self.folder.glob(f"*{suffix}"))
         return sorted(name for name in names if RUN_ID.fullmatch(name))
 
 
 class LiveRun:
-    """A run under way since `started_ns` (UTC ns since 1970). Nobody sweeps it up while this process lives."""
+    """A run in progress since `started_ns` (UTC ns since 1970). No sweep removes it while this process lives."""
 
     def __init__(self, run_id: str, scratch: Path, path: Path, descriptor: int) -> None:
         self.id = run_id
@@ -140,9 +140,9 @@ class LiveRun:
         self._descriptor = descriptor
 
     def end(self, remove: Callable[[Path], None] = remove_tree) -> None:
-        """Removes the scratch folder and lets go of the run. What cannot be removed makes it a dead one.
+        """Removes the scratch folder and releases the run. If something cannot be removed, a later run sweeps it.
 
-        Raises OSError, and what `remove` raises; the run is let go of then, too.
+        Raises OSError, and what `remove` raises; the run is released then, too.
         """
         try:
             remove(self.scratch)
@@ -151,17 +151,17 @@ class LiveRun:
             self.release()
 
     def release(self) -> None:
-        """Ends the run, but leaves what is there for a sweep."""
+        """Ends the run, but leaves its resources to a sweep."""
         os.close(self._descriptor)
 
 
 def new_run_id() -> str:
-    """The id of a run that begins now: `20261231T235959-0123abcd`, sorted by time."""
+    """The id of a run that begins now: `20261231T235959-0123abcd`; ids sort by time."""
     return f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
 
 
 def open_state(environ: Mapping[str, str]) -> State:
-    """The state of this user on this agent; makes its folder. Raises AgentError where it is not ours alone."""
+    """The state of this user on this agent; creates its folder. Raises AgentError if other users can write to it."""
     named = environ.get(STATE_VARIABLE)
     if named:
         folder = _made(Path(named).absolute())
@@ -176,8 +176,8 @@ def open_state(environ: Mapping[str, str]) -> State:
 
 
 def default_folders(uid: int) -> list[Path]:
-    """Where the state may be, the first choice first. A user's home may not exist, be read-only, or be a long path."""
-    folders = [Path(f"/var/tmp/profileapp-{uid}")]  # noqa: S108  (checked to be ours)
+    """Candidate folders, the preferred one first. A user's home may not exist, be read-only, or have a long path."""
+    folders = [Path(f"/var/tmp/profileapp-{uid}")]  # noqa: S108  (its owner is checked)
     if uid == 0:
         return [Path("/var/lib/profileapp"), *folders]
     with suppress(KeyError):
@@ -195,7 +195,7 @@ def _made(folder: Path) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()
     except OSError as error:
-        raise AgentError(f"{folder}: cannot be made ({error.strerror}); set {STATE_VARIABLE}") from error
+        raise AgentError(f"{folder}: cannot be created ({error.strerror}); set {STATE_VARIABLE}") from error
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != uid or (status.st_mode & 0o022):
         raise AgentError(f"{folder}: must be a folder that only user {uid} may write to; set {STATE_VARIABLE}")
     return folder

@@ -1,1 +1,1 @@
-"""Datasets: got, checked, unpacked, and kept by their content."""
+"""Downloads, checks, unpacks and caches datasets."""

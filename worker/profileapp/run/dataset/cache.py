@@ -1,8 +1,8 @@
-"""Datasets that an agent got or unpacked, kept by their content until others need the room.
+"""A cache of downloaded and unpacked datasets, addressed by content, least recently used evicted first.
 
-    FOLDER/KEY/{content, size}   one dataset, whole; KEY is the checksum of what came, with `-unpacked` or its suffix
-    FOLDER/KEY.lock              shared while a run uses it, exclusive while it is made or removed; its time: last used
-    FOLDER/KEY.part[.unpacked]   on its way
+    FOLDER/KEY/{content, size}   one complete dataset; KEY is the download's checksum with `-unpacked` or its suffix
+    FOLDER/KEY.lock              shared while a run uses it, exclusive while it is created or removed; mtime: last use
+    FOLDER/KEY.part[.unpacked]   incomplete
 
 The folder is `datasets` in the home of the bridge script, ${PROFILEAPP_HOME:-${XDG_CACHE_HOME:-~/.cache}/profileapp}.
 """
@@ -35,14 +35,13 @@ _LOCK_SUFFIX = ".lock"
 _COPY_BYTES = 1024**2
 
 OnProgress = Callable[[str, int, int], None]
-"""Told of a dataset on its way: its name, bytes here, bytes in all (0: not known). May raise to give up."""
+"""Called during a download: the dataset's name, bytes so far, bytes in total (0: unknown). May raise to cancel."""
 
 
 class DatasetCache:
     """The datasets of one user on one agent; any number of processes may use it at once.
 
-    `reach`: where they may come from; None: from public hosts. `timeout_s`: how long one may take to come, and how long
-    to be unpacked.
+    `reach`: the allowed hosts; None: public ones. `timeout_s`: limit of one download, and of unpacking one.
     """
 
     def __init__(
@@ -58,9 +57,9 @@ class DatasetCache:
 
     @contextmanager
     def locked(self, dataset: Dataset, config_folder: Path, on_progress: OnProgress) -> Iterator[Path]:
-        """The dataset's file or folder, which stays for the block; got and unpacked where it is not here yet.
+        """Yields the dataset's file or folder, which stays for the block; downloads and unpacks it if it is not cached.
 
-        Raises DatasetError or AgentError, each with the dataset's name; nothing of a failed one can be used.
+        Raises DatasetError or AgentError, each with the dataset's name; a failed dataset leaves nothing usable.
         """
         try:
             sha256 = dataset.sha256
@@ -81,7 +80,7 @@ class DatasetCache:
             os.close(descriptor)
 
     def _lock(self, key: str, dataset: Dataset, sha256: str, config_folder: Path, on_progress: OnProgress) -> int:
-        """A descriptor that holds the entry `key`, which is whole."""
+        """Returns a descriptor that locks the complete entry `key`."""
         descriptor = self._open_lock(key)
         try:
             while True:
@@ -89,7 +88,7 @@ class DatasetCache:
                 if (self._folder / key / "size").exists():
                     _touch(descriptor)
                     return descriptor
-                # Let go first: two that both held it shared would wait for each other for ever.
+                # The shared lock is released first: two holders that both upgrade would deadlock.
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
                 _wait_for(descriptor, fcntl.LOCK_EX, shown(str(dataset)), on_progress)
                 if not (self._folder / key / "size").exists():
@@ -117,7 +116,7 @@ class DatasetCache:
                 resumed = part.exists()
                 self._fetch(dataset, part, on_progress)
                 if resumed and sha256_of(part, tick) != sha256:
-                    # What was here of an earlier attempt may have been another file's.
+                    # The part from an earlier attempt may belong to another file.
                     part.unlink()
                     self._fetch(dataset, part, on_progress)
                 _check(part, dataset, sha256, tick)
@@ -143,7 +142,7 @@ class DatasetCache:
         fetch(dataset.url, part, self._terms, lambda done, total: on_progress(shown(dataset.url), done, total))
 
     def _make_room(self, kept: str) -> None:
-        """Removes what was used longest ago, and is not in use, until the rest fits."""
+        """Evicts the least recently used entries that are not in use, until the rest fits."""
         entries = []
         for lock in self._folder.glob(f"*{_LOCK_SUFFIX}"):
             key = lock.name.removesuffix(_LOCK_SUFFIX)
@@ -166,7 +165,7 @@ class DatasetCache:
         except BlockingIOError:
             return False
         else:
-            # The mark that it is whole goes first. The lock file stays: another process may wait for it.
+            # The marker of completeness is removed first. The lock file stays: another process may wait for it.
             (self._folder / key / "size").unlink(missing_ok=True)
             _remove(self._folder / key)
             (self._folder / f"{key}.part").unlink(missing_ok=True)
@@ -180,22 +179,22 @@ class DatasetCache:
 
 
 def _remove(path: Path) -> None:
-    """What cannot be removed is met again when something is put in its place."""
+    """Ignores errors: an entry that cannot be removed fails later, when it is replaced."""
     with suppress(OSError):
         remove_tree(path)
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
-    """Where this user's datasets are. Raises AgentError."""
+    """The folder of this user's datasets. Raises AgentError."""
     base = environ.get("XDG_CACHE_HOME") or (f"{environ['HOME']}/.cache" if environ.get("HOME") else "")
     home = environ.get(HOME_VARIABLE) or (f"{base}/profileapp" if base else "")
     if not home.startswith("/"):
-        raise AgentError(f"no place for datasets: set {HOME_VARIABLE} to an absolute path")
+        raise AgentError(f"no folder for datasets: set {HOME_VARIABLE} to an absolute path")
     return Path(home) / "datasets"
 
 
 def _suffix(dataset: Dataset) -> str:
-    """The end of a file's name, which tells what it is to those who play it; "" where it is nothing known."""
+    """The suffix of a file's name, from which players recognise its format; "" if it is unknown."""
     suffix = PurePosixPath((dataset.path or dataset.url).partition("?")[0]).suffix.lower()
     return suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
 
@@ -205,13 +204,13 @@ def _content_name(dataset: Dataset) -> str:
 
 
 def _touch(descriptor: int) -> None:
-    # The kernel's own "now" is a tick old, and two datasets may be used within one.
+    # The kernel's own "now" may be a tick old, and two datasets may be used within one tick.
     now_ns = time.time_ns()
     os.utime(descriptor, ns=(now_ns, now_ns))
 
 
 def _wait_for(descriptor: int, lock: int, name: str, on_progress: OnProgress) -> None:
-    """Waits for a lock; `on_progress` may raise to give up."""
+    """Waits for a lock; `on_progress` may raise to cancel."""
     while True:
         try:
             fcntl.flock(descriptor, lock | fcntl.LOCK_NB)
@@ -225,21 +224,21 @@ def _wait_for(descriptor: int, lock: int, name: str, on_progress: OnProgress) ->
 def _inside(folder: Path, path: str) -> Path:
     resolved = (folder / path).resolve()
     if not resolved.is_relative_to(folder.resolve()) or not resolved.is_file():
-        raise DatasetError(f"dataset {path} is not here, or leads out of the folder of the sage.yaml")
+        raise DatasetError(f"dataset {path} does not exist, or leads out of the folder of the sage.yaml")
     return resolved
 
 
 def _check(part: Path, dataset: Dataset, sha256: str, tick: Callable[[], None]) -> None:
-    """Raises DatasetError where what came is not what was said; it is gone then.
+    """Raises DatasetError if the download has another checksum, and removes it.
 
-    What came is not told, nor how much of it: it may be a page that only the agent can see.
+    The error reveals neither its content nor its size: it may be a page that only the agent can see.
     """
     if sha256_of(part, tick) == sha256:
         return
     pointer = is_lfs_pointer(part)
     part.unlink()
-    hint = "it is a Git LFS pointer, so name the address of the content itself" if pointer else "mend its url or sha256"
-    raise DatasetError(f"dataset {shown(str(dataset))}: what came does not have the sha256 {sha256}; {hint}")
+    hint = "it is a Git LFS pointer; use the URL of the content itself" if pointer else "fix its url or sha256"
+    raise DatasetError(f"dataset {shown(str(dataset))}: the downloaded file does not have the sha256 {sha256}; {hint}")
 
 
 def _copy(source: Path, target: Path, tick: Callable[[], None]) -> None:
@@ -257,5 +256,5 @@ def _unpack(source: Path, folder: Path, dataset: Dataset, terms: Terms, tick: Ca
     pointer = lfs_pointer_in(folder)
     if pointer:
         raise DatasetError(
-            f"dataset {shown(str(dataset))} holds a Git LFS pointer in the place of {printable(pointer, 100)}"
+            f"dataset {shown(str(dataset))} contains a Git LFS pointer instead of {printable(pointer, 100)}"
         )

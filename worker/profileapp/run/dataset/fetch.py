@@ -1,4 +1,4 @@
-"""Gets a file from elsewhere, and goes on where an earlier attempt was cut off.
+"""Downloads a file, and resumes where an earlier attempt was interrupted.
 
 Source: RFC 9110, "HTTP Semantics", 14 (range requests).
 """
@@ -22,7 +22,7 @@ from profileapp.errors import AgentError, DatasetError
 from profileapp.model.text import printable
 from profileapp.run.net.connection import IDLE_TIMEOUT_S
 from profileapp.run.net.deadline import Deadline, TooLate, call
-from profileapp.run.net.http_get import Answer, InvalidSample, http_get
+from profileapp.run.net.http_get import Answer, InvalidResponse, http_get
 from profileapp.run.net.reach import NotAllowed, Reach
 
 PROGRESS_BYTES = 1024**2
@@ -33,17 +33,17 @@ TIMEOUT_S = 3600.0
 TIMEOUT_VARIABLE = "PROFILEAPP_DATASET_TIMEOUT"
 SLOWEST_BYTES_PER_S = 1024
 SLOWEST_FOR_S = 60.0
-"""A server that sends less than that for so long is one that holds the agent."""
+"""A server that sends less than that for so long blocks the agent."""
 
 OnProgress = Callable[[int, int], None]
-"""Told how many bytes are here, and how many there will be (0: not known). May raise to give up."""
+"""Called with the bytes so far, and the bytes in total (0: unknown). May raise to cancel."""
 _Result = TypeVar("_Result")
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """On which terms datasets are got: from where, how much of each, and for how long.
+    """Limits of a download: allowed hosts, size and time.
 
-    `retry_timeout_s`: how long a server that breaks off is tried again.
+    `retry_timeout_s`: how long a failing server is tried again.
     """
 
     limit_bytes: int
@@ -53,13 +53,13 @@ class Terms(msgspec.Struct, frozen=True):
 
 
 class _Interrupted(Exception):
-    """The other end could not be reached, or broke off; another attempt may do better. The text is the system's."""
+    """The server could not be reached, or the connection broke; a retry may succeed. The text is the system's."""
 
 
 class _Opened:
-    """A file elsewhere, open at `offset` (which may be 0 where another was asked for). `total` 0: not known.
+    """A remote file, open at `offset` (0 if the server ignored the requested one). `total` 0: unknown.
 
-    `read` gives what comes next, b"" at the end. Raises _Interrupted.
+    `read` returns the next bytes, b"" at the end. Raises _Interrupted.
     """
 
     def __init__(self, offset: int, total: int, read: Callable[[], bytes]) -> None:
@@ -69,10 +69,10 @@ class _Opened:
 
 
 def fetch(url: str, path: Path, terms: Terms, on_progress: OnProgress) -> None:
-    """Gets `url` to `path`, of which the first part may be there already.
+    """Downloads `url` to `path`, which may already contain the beginning.
 
-    Raises DatasetError where it may not be reached, is not given or is too large, AgentError where it cannot be reached
-    or takes too long; what came so far is kept for the next attempt. OSError where the disk fails.
+    Raises DatasetError if the host is not allowed, the server refuses it or it is too large; AgentError if the server
+    cannot be reached or takes too long, and keeps the part for the next attempt; OSError if the disk fails.
     """
     progress = _Progress(path, on_progress)
     deadline = Deadline(terms.timeout_s, progress.tick)
@@ -83,7 +83,7 @@ def fetch(url: str, path: Path, terms: Terms, on_progress: OnProgress) -> None:
     while True:
         try:
             _fetch_rest(url, path, terms, progress, deadline)
-        except (NotAllowed, InvalidSample) as error:
+        except (NotAllowed, InvalidResponse) as error:
             raise DatasetError(f"dataset {shown(url)} {error}") from error
         except TooLate as error:
             raise _too_late(url, terms) from error
@@ -103,13 +103,13 @@ def fetch(url: str, path: Path, terms: Terms, on_progress: OnProgress) -> None:
 
 def _too_late(url: str, terms: Terms) -> AgentError:
     return AgentError(
-        f"dataset {shown(url)} was not here within {terms.timeout_s:g} s; what came is kept, and the next run "
-        f"goes on from there (or set {TIMEOUT_VARIABLE} on the agent)"
+        f"dataset {shown(url)} was not downloaded within {terms.timeout_s:g} s; the part is kept, and the next run "
+        f"resumes it (or set {TIMEOUT_VARIABLE} on the agent)"
     )
 
 
 def sha256_of(path: Path, tick: Callable[[], None] = lambda: None) -> str:
-    """The checksum of a file, in hexadecimal; `tick` may raise to give up. Raises OSError."""
+    """The checksum of a file, in hexadecimal; `tick` may raise to cancel. Raises OSError."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(LIBRARY_CHUNK_BYTES):
@@ -119,12 +119,12 @@ def sha256_of(path: Path, tick: Callable[[], None] = lambda: None) -> str:
 
 
 def shown(url: str) -> str:
-    """A URL without what may be a token."""
+    """A URL without the parts that may contain a token."""
     return printable(url.partition("?")[0], 200)
 
 
 class _Progress:
-    """How far a file has come, and whether it comes fast enough."""
+    """Progress of a download, and whether it is fast enough."""
 
     def __init__(self, path: Path, on_progress: OnProgress) -> None:
         self.done = path.stat().st_size if path.exists() else 0
@@ -141,7 +141,7 @@ class _Progress:
         self._on_progress(self.done, self.total)
 
     def add(self, size: int) -> None:
-        """So much more is here. Raises _Interrupted where it comes too slowly."""
+        """Counts received bytes. Raises _Interrupted if they arrive too slowly."""
         self.done += size
         took_s = time.monotonic() - self._began_s
         if took_s > SLOWEST_FOR_S:
@@ -165,13 +165,13 @@ def _fetch_rest(url: str, path: Path, terms: Terms, progress: _Progress, deadlin
             progress.add(len(chunk))
             if progress.done > terms.limit_bytes or opened.total > terms.limit_bytes:
                 raise DatasetError(
-                    f"dataset {shown(url)} is larger than what the agent keeps of datasets "
+                    f"dataset {shown(url)} is larger than the agent's limit for datasets "
                     f"({terms.limit_bytes / 1e9:g} GB); set PROFILEAPP_DATASETS_LIMIT there"
                 )
             stream.write(chunk)
             progress.tick()
         if progress.done < opened.total:
-            raise _Interrupted("the connection ended before the file did")
+            raise _Interrupted("the connection closed before the end of the file")
 
 
 def _open_http(url: str, offset: int, reach: Reach, deadline: Deadline, closing: ExitStack) -> _Opened:
@@ -187,13 +187,13 @@ def _open_http(url: str, offset: int, reach: Reach, deadline: Deadline, closing:
         if match and int(match[1]) == offset:
             return _Opened(offset, int(match[2]) if match[2].isdigit() else offset + length, read)
     if offset and answer.status in (206, 416):
-        # It is all here already, or what is here is none of it: the checksum will tell which.
+        # The file is complete already, or the part is not from this file: the checksum decides.
         return _Opened(offset, offset, lambda: b"")
     if answer.status in (408, 429) or answer.status >= 500:
-        raise _Interrupted("the server has an error or no time")
+        raise _Interrupted("the server failed or is busy")
     if answer.status != 200:
-        # Which status it is would tell what is there to whoever may not ask for it.
-        raise InvalidSample("is not given by the server; mend its url, or let it be read without a login")
+        # The exact status would tell an app what exists on a host that it may not see.
+        raise InvalidResponse("is refused by the server; fix its url, or allow it to be read without a login")
     return _Opened(0, length, read)
 
 
@@ -203,8 +203,8 @@ def _length(answer: Answer) -> int:
 
 
 def _open_library(url: str, offset: int, reach: Reach, deadline: Deadline, closing: ExitStack) -> _Opened:
-    """By the filesystem of the URL's scheme, at the endpoint of the agent's own configuration; as anybody, but for
-    buckets that the administrator names: with the agent's credentials an app could else read what only the agent may.
+    """Opens it by the filesystem of the URL's scheme, at the agent's configured endpoint. It is read anonymously,
+    except from buckets that the administrator names: an app could otherwise read what only the agent's credentials may.
 
     Sources: fsspec documentation, "Usage"; s3fs, "Credentials" (anon); gcsfs, "Credentials" (token).
     """
@@ -232,7 +232,7 @@ def _open_library(url: str, offset: int, reach: Reach, deadline: Deadline, closi
 
 
 def _of_library(act: Callable[[], _Result], deadline: Deadline) -> _Result:
-    """The result of `act`, its errors in ours: each filesystem has errors of its own."""
+    """The result of `act`; translates its errors, which differ between filesystems."""
 
     def caught() -> tuple[_Result | None, Exception | None]:
         try:
@@ -246,16 +246,16 @@ def _of_library(act: Callable[[], _Result], deadline: Deadline) -> _Result:
         deadline.check()
         raise _Interrupted(_reason(late)) from late
     if isinstance(error, FileNotFoundError | PermissionError):
-        raise InvalidSample("is not there, or may not be read by this agent; mend its url") from error
+        raise InvalidResponse("does not exist, or this agent may not read it; fix its url") from error
     if isinstance(error, ImportError):
-        raise AgentError(f"datasets like this cannot be read by fsspec here ({error})") from error
+        raise AgentError(f"fsspec cannot read such datasets on this agent ({error})") from error
     if error is not None:
         raise _Interrupted(type(error).__name__) from error
     return cast("_Result", result)
 
 
 def _network(act: Callable[[], _Result], deadline: Deadline) -> _Result:
-    """The result of `act`; what fails on the way as _Interrupted, unless the deadline of all has passed."""
+    """The result of `act`; raises network failures as _Interrupted, unless the overall deadline has passed."""
     try:
         return act()
     except (OSError, http.client.HTTPException) as error:
@@ -264,6 +264,6 @@ def _network(act: Callable[[], _Result], deadline: Deadline) -> _Result:
 
 
 def _reason(error: BaseException) -> str:
-    """The system's own word; what libraries add holds the whole URL."""
+    """The system's error text; what libraries add contains the whole URL."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
     return printable(reason, 200)

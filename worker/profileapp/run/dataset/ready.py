@@ -1,4 +1,4 @@
-"""The datasets of one target, made ready on this machine for as long as it runs."""
+"""Provides the datasets of one target on this machine for as long as it runs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from profileapp.run.dataset.cache import DatasetCache, OnProgress
 
 Paths = Mapping[str | Dataset, Path]
-"""Where each dataset is, absolute and with no link in it."""
+"""The path of each dataset, absolute and without symbolic links."""
 
 
 @contextmanager
 def ready_datasets(
     target: Target, config_folder: Path, open_cache: Callable[[], DatasetCache], on_progress: OnProgress
 ) -> Iterator[Paths]:
-    """The paths of a target's datasets, which stay for the block. Raises DatasetError or AgentError."""
+    """Yields the paths of a target's datasets, which stay for the block. Raises DatasetError or AgentError."""
     paths: dict[str | Dataset, Path] = {}
     with ExitStack() as stack:
         for dataset in target.datasets:

@@ -1,5 +1,5 @@
-"""Unpacks an archive that nobody vouches for, in a process of its own: what it can use of memory is bounded, whatever
-the formats and their libraries do, and it can be ended at any moment.
+"""Unpacks an untrusted archive in a separate process: its memory is bounded whatever the formats and their libraries
+do, and it can be killed at any moment.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ def unpack(
     tick: Callable[[], object] = lambda: None,
     timeout_s: float = TIMEOUT_S,
 ) -> None:
-    """Unpacks a zip or tar archive into `folder`, which must be empty; `tick` is called meanwhile, and may raise.
+    """Unpacks a zip or tar archive into `folder`, which must be empty; calls `tick` meanwhile, which may raise.
 
-    Raises DatasetError (without the archive's name) for what is no archive, is broken, leads out of the folder, holds
-    links or devices, wants more memory or time than it may have, or unpacks to more than `limit_bytes` or what an
-    archive of its size should; OSError where the disk fails.
+    Raises DatasetError (without the archive's name) if it is not an archive, is corrupt, leads out of the folder,
+    contains links or devices, exceeds its memory or time limit, or unpacks to more than `limit_bytes` or than is
+    plausible for its size; OSError if the disk fails.
     """
-    # Isolated (-I): the folder we are in is the app's. Of the environment, which holds the agent's secrets, only what
+    # Isolated (-I): the current folder is the app's. From the environment, which has the agent's secrets, only what
     # the program itself may need to be started.
     environ = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
     argv = [sys.executable, "-I", "-X", "utf8", "-m", "profileapp.run.dataset.unpacker"]
@@ -46,7 +46,7 @@ def unpack(
         _wait(process, Deadline(timeout_s, tick))
         output = process.stdout.read(_OUTPUT_LIMIT_BYTES) if process.stdout else b""
     except TooLate as error:
-        raise DatasetError(f"is not unpacked after {timeout_s:g} s") from error
+        raise DatasetError(f"was not unpacked within {timeout_s:g} s") from error
     finally:
         process.kill()
         process.wait()
@@ -69,7 +69,7 @@ def _raise_outcome(output: bytes, code: int) -> None:
         outcome = msgspec.json.decode(output, type=Outcome)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        raise DatasetError(f"makes the program that unpacks it end ({how})") from error
+        raise DatasetError(f"makes the unpacker crash ({how})") from error
     if outcome.disk_error:
         raise OSError(outcome.disk_error, os.strerror(outcome.disk_error))
     if outcome.refused:

@@ -1,6 +1,6 @@
 """The program that unpacks an archive: `python -m profileapp.run.dataset.unpacker ARCHIVE FOLDER LIMIT_BYTES PARENT`.
 
-Ordinary files and folders only, below one folder, within bounds. Writes one line of JSON, an Outcome.
+It creates regular files and folders only, below one folder, within limits. It writes one line of JSON, an Outcome.
 
 Sources: PKWARE, "APPNOTE.TXT - .ZIP File Format Specification" (4.4.15, Unix modes); Python documentation, "tarfile";
 POSIX.1-2017, "pax Interchange Format"; prctl(2), setrlimit(2).
@@ -31,19 +31,19 @@ from profileapp.errors import DatasetError
 from profileapp.model.text import printable
 
 MEMBER_LIMIT = 500_000
-"""Files and folders, those that are only named on the way to a file too."""
+"""Limit of files and folders, including folders that only appear in the path of a file."""
 DEPTH_LIMIT = 64
 NAME_LIMIT_BYTES = 255
-"""What Linux takes as the name of a file."""
+"""Limit of a file's name on Linux."""
 RATIO_LIMIT = 200
-"""Recordings hardly shrink: an archive that grows by more than this is made to fill the disk."""
+"""Recordings hardly compress: an archive that grows by more than this factor is made to fill the disk."""
 RATIO_FREE_BYTES = 64 * 1024**2
 HEADER_LIMIT_BYTES = 1024**2
-"""What may stand before one member of a tar archive: its name, and whatever else is told of it."""
+"""Limit of the headers before one member of a tar archive: its name and other metadata."""
 MEMORY_LIMIT_BYTES = 1024**3
 _COPY_BYTES = 1024**2
 _TAR_BLOCKS_BYTES = 20 * 512
-"""What tarfile reads at a time."""
+"""The bytes that tarfile reads at a time."""
 _PR_SET_PDEATHSIG = 1
 _Member = TypeVar("_Member")
 _BROKEN = (
@@ -63,14 +63,14 @@ _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES,
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of it: unpacked, or `refused` (why), or a `disk_error` (its number)."""
+    """The result: unpacked, `refused` (with the reason), or a `disk_error` (its errno)."""
 
     refused: str = ""
     disk_error: int = 0
 
 
 class _Room:
-    """How many bytes may still be made of an archive."""
+    """Counts down the bytes that an archive may still unpack to."""
 
     def __init__(self, archive_bytes: int, limit_bytes: int) -> None:
         self._left = min(limit_bytes, max(RATIO_FREE_BYTES, archive_bytes * RATIO_LIMIT))
@@ -79,13 +79,13 @@ class _Room:
         self._left -= size
         if self._left < 0:
             raise DatasetError(
-                "holds far more than an archive of its size should, or than the agent keeps of datasets; "
-                "what was unpacked of it is gone again"
+                "unpacks to far more than is plausible for its size, or than the agent's limit for datasets; "
+                "the unpacked files were removed"
             )
 
 
 class _Folders:
-    """Makes folders below one; counts all that is made."""
+    """Creates files and folders below a root, and counts them."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -93,7 +93,7 @@ class _Folders:
         self._made = 0
 
     def path_of(self, name: str) -> PurePosixPath:
-        """Where a member belongs, relative to the root. Raises DatasetError where it may not be."""
+        """A member's path relative to the root. Raises DatasetError if it is not allowed."""
         path = PurePosixPath(name.replace("\\", "/"))
         if not name or path.is_absolute() or ".." in path.parts or "\0" in name:
             raise _refused(name, "leads out of its folder" if name else "has no name")
@@ -104,7 +104,7 @@ class _Folders:
         return path
 
     def make(self, path: PurePosixPath) -> None:
-        """Makes a folder, and those around it."""
+        """Creates a folder and its parents."""
         missing = []
         while path not in self._known:
             missing.append(path)
@@ -118,7 +118,7 @@ class _Folders:
             self._known.add(each)
 
     def create(self, path: PurePosixPath) -> IO[bytes]:
-        """A new file, open to be written."""
+        """Creates a file and opens it for writing."""
         self.make(path.parent)
         self._count()
         try:
@@ -139,18 +139,18 @@ def unpack_within(archive: Path, folder: Path, limit_bytes: int) -> Outcome:
     except DatasetError as error:
         return Outcome(refused=str(error))
     except MemoryError:
-        return Outcome(refused=f"wants more than {MEMORY_LIMIT_BYTES // 1024**2} MiB of memory to be unpacked")
+        return Outcome(refused=f"needs more than {MEMORY_LIMIT_BYTES // 1024**2} MiB of memory to be unpacked")
     except RecursionError:
         return Outcome(refused="is nested too deeply")
     except OSError as error:
-        # A file of the archive, or a disk that is full? gzip and bz2 raise OSError without a number.
+        # Distinguishes a corrupt archive from a full disk: gzip and bz2 raise OSError without an errno.
         if error.errno in _DISK_ERRORS:
             return Outcome(disk_error=error.errno or errno.EIO)
         return Outcome(refused=f"cannot be unpacked ({printable(str(error.strerror or error), 200)})")
     except RuntimeError as error:
         return Outcome(refused=f"cannot be unpacked ({printable(str(error), 200)})")
     except _BROKEN as error:
-        return Outcome(refused=f"is no whole zip or tar archive ({printable(str(error), 200)})")
+        return Outcome(refused=f"is not a complete zip or tar archive ({printable(str(error), 200)})")
     return Outcome()
 
 
@@ -180,7 +180,7 @@ def _unpack_zip(archive: Path, folders: _Folders, room: _Room) -> None:
 def _unpack_tar(archive: Path, folders: _Folders, room: _Room, packed_room: _Room) -> None:
     with archive.open("rb") as raw, _unpacked(raw) as stream:
         counted = _Counted(stream, packed_room)
-        # As a stream: the header of a hostile member cannot send us back and forth.
+        # As a stream: a hostile member's header cannot cause seeks.
         with tarfile.open(fileobj=cast("IO[bytes]", counted), mode="r|") as source:
             for member in _bounded(_members(source, counted)):
                 path = folders.path_of(member.name)
@@ -201,13 +201,13 @@ def _members(source: tarfile.TarFile, counted: _Counted) -> Iterator[tarfile.Tar
         member = source.next()
         if member is None:
             return
-        # It keeps every member it has seen.
+        # tarfile keeps every member it has read.
         source.members.clear()  # type: ignore[attr-defined]
         yield member
 
 
 def _unpacked(raw: IO[bytes]) -> IO[bytes]:
-    """The tar archive itself, by how it begins."""
+    """The decompressed tar archive; the format is recognised from its first bytes."""
     start = raw.read(6)
     raw.seek(0)
     if start.startswith(b"\x1f\x8b"):
@@ -220,23 +220,23 @@ def _unpacked(raw: IO[bytes]) -> IO[bytes]:
 
 
 class _Counted:
-    """A stream that counts what is read of it: tarfile takes a header's word for how much of it there is."""
+    """A stream that counts what is read from it: tarfile trusts a header's size."""
 
     def __init__(self, stream: IO[bytes], room: _Room) -> None:
         self._stream = stream
         self._room = room
-        # The first header is read as soon as the archive is opened.
+        # Opening the archive reads the first header.
         self._left: int | None = HEADER_LIMIT_BYTES + _TAR_BLOCKS_BYTES
 
     def allow(self, size: int | None) -> None:
-        """So much may be read until the next call; None: what the room has."""
+        """Limits what may be read until the next call; None: what the budget allows."""
         self._left = None if size is None else size + _TAR_BLOCKS_BYTES
 
     def read(self, size: int) -> bytes:
         if self._left is not None:
             self._left -= size
             if self._left < 0:
-                raise DatasetError(f"has a header of more than {HEADER_LIMIT_BYTES // 1024**2} MiB")
+                raise DatasetError(f"has a header larger than {HEADER_LIMIT_BYTES // 1024**2} MiB")
         content = self._stream.read(size)
         self._room.take(len(content))
         return content
@@ -258,15 +258,15 @@ def _write(folders: _Folders, path: PurePosixPath, content: IO[bytes], room: _Ro
 
 
 def _refused(name: str, problem: str) -> DatasetError:
-    return DatasetError(f"holds {printable(name, 100)!r}, which {problem}; plain files and folders are taken")
+    return DatasetError(f"contains {printable(name, 100)!r}, which {problem}; only files and folders are allowed")
 
 
 def _too_many() -> DatasetError:
-    return DatasetError(f"holds more than {MEMBER_LIMIT} files and folders")
+    return DatasetError(f"contains more than {MEMBER_LIMIT} files and folders")
 
 
 def _bound_this_process(limit_bytes: int, parent: int) -> None:
-    """Bounds its memory and files, and ends it with its parent."""
+    """Limits this process's memory and files, and makes it die with its parent."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes + 1, limit_bytes + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -277,7 +277,7 @@ def _bound_this_process(limit_bytes: int, parent: int) -> None:
 
 
 def main() -> None:
-    """Unpacks what the command line names."""
+    """Unpacks the archive that the command line names."""
     archive, folder, limit_bytes, parent = sys.argv[1:]
     _bound_this_process(int(limit_bytes), int(parent))
     outcome = unpack_within(Path(archive), Path(folder), int(limit_bytes))

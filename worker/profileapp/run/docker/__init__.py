@@ -1,1 +1,1 @@
-"""Runs apps, and what is around them, in Docker containers."""
+"""Runs apps and their services in Docker containers."""

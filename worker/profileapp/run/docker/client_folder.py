@@ -1,4 +1,4 @@
-"""A folder of configuration for the `docker` command, with a login besides what its user has set.
+"""A configuration folder for the `docker` command: the user's settings plus a registry login.
 
 Source: Docker's documentation of the `docker` command, "Configuration files", and of `docker login`, "Credential
 stores".
@@ -24,16 +24,16 @@ _DOCKER_HUB = "https://index.docker.io/v1/"
 
 @contextmanager
 def folder_with_login(at: Path, login: RegistryLogin, environ: Mapping[str, str]) -> Iterator[Path]:
-    """Made at `at`, which lies where no other user comes near, for as long as the command runs.
+    """Creates the folder at `at`, which no other user can access, for the duration of the block.
 
-    What else is in the user's own folder (plugins, contexts) is there too. Raises AgentError where that cannot be read.
+    It also has the rest of the user's folder (plugins, contexts). Raises AgentError if that cannot be read.
     """
     own = Path(environ.get(VARIABLE) or Path.home() / ".docker").absolute()
     config = _own_config(own / _FILE)
     registry = _DOCKER_HUB if login.registry == DEFAULT_REGISTRY else login.registry
     answer = base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
     config["auths"] = {**_table(config, "auths"), registry: {"auth": answer}}
-    # Empty: of this registry nobody else is asked.
+    # Empty: no credential helper is used for this registry.
     config["credHelpers"] = {**_table(config, "credHelpers"), registry: ""}
     at.mkdir(mode=0o700)
     try:
@@ -56,7 +56,7 @@ def _own_config(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise AgentError(f"{path}: the docker command's configuration cannot be read ({error})") from error
     if not isinstance(config, dict):
-        raise AgentError(f"{path}: the docker command's configuration is no JSON object")
+        raise AgentError(f"{path}: the docker command's configuration is not a JSON object")
     return config
 
 

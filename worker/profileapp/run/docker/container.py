@@ -1,6 +1,6 @@
 """One container of a run, from its creation to its removal.
 
-`totals` are what it used, after `remove`; its cgroup is in `cgroup`, or in none of ours for the reason `no_cgroup`.
+`totals` are what it used, after `remove`. Its cgroup is below `cgroup`, or not counted for the reason `no_cgroup`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DAEMON_CHECKS = 8
 DAEMON_CHECK_EVERY_S = 0.25
 _TINI_COMPLAINT = b"[FATAL tini"
 _COMPLAINT_LIMIT_BYTES = 400
-_REMOVED = "the container was removed by somebody else while it ran"
+_REMOVED = "the container was removed by another user or program while it ran"
 
 
 class Container:
@@ -57,7 +57,7 @@ class Container:
         self._reader = threading.Thread(target=self._read, name="app-output", daemon=True)
 
     def start(self) -> None:
-        # Attached before the start, so that not one line is lost.
+        # Attached before the start, so that no line is lost.
         self._stream = self._api.attach(self._id, stdout=True, stderr=True, stream=True, logs=False)
         self._api.start(self._id)
         self._reader.start()
@@ -68,7 +68,7 @@ class Container:
                 self.subject = AppHandle(pid, self._id)
 
     def written(self) -> Size:
-        """What is in its layer, and in volumes that its image asks for."""
+        """The size of its layer, and of volumes that its image declares."""
         try:
             found = self._api.containers(all=True, size=True, filters={"id": self._id})
         except GONE:
@@ -101,7 +101,7 @@ class Container:
             if self._no_cgroup:
                 self.totals = unknown_totals(self._no_cgroup)
             return problem
-        # Read once its processes are gone: what the last of them used at their end is in it.
+        # Read after its processes are gone, so that it includes the last use of each.
         self.totals = self.totals or self._cgroup.read()
         left_behind = self._cgroup.remove()
         return problem or (f"{left_behind}; the next run will" if left_behind else "")
@@ -120,10 +120,10 @@ class Container:
     def _read(self) -> None:
         with suppress(*GONE):
             for content in self._stream:
-                # A line of it may come in pieces.
+                # A line may arrive in several chunks.
                 self._first_output += content[: _COMPLAINT_LIMIT_BYTES - len(self._first_output)]
                 self._output(content)
-        # Left to the garbage collector, its parts may be closed in an order that Python 3.13 complains of on stderr.
+        # The garbage collector may close its parts in an order about which Python 3.13 warns on stderr.
         with suppress(AttributeError, ValueError, *GONE):
             self._stream._response.close()  # type: ignore[attr-defined]
 
@@ -147,7 +147,7 @@ class Container:
             if self._daemon_goes_away():
                 self._end(Exit(exit_code=status, signal=number, lost="the Docker daemon was stopped while the app ran"))
                 return
-            # A busy daemon hears later that the memory was at its end than that the container was; and a removal by
+            # A busy daemon learns of an OOM kill later than of the container's end; and a removal by
             # force kills before it removes.
             try:
                 state = self._api.inspect_container(self._id)["State"]
@@ -161,7 +161,7 @@ class Container:
         self._end(Exit(exit_code=status, signal=number, oom_killed=bool(state.get("OOMKilled"))))
 
     def _daemon_goes_away(self) -> bool:
-        """A daemon that is stopped ends its containers first, and answers for a moment longer."""
+        """A daemon that is stopped ends its containers first, and responds for a moment longer."""
         for _ in range(DAEMON_CHECKS):
             time.sleep(DAEMON_CHECK_EVERY_S)
             try:
@@ -176,6 +176,6 @@ class Container:
 
 
 def _volume_size(source: str) -> Size:
-    """Of a volume's folder, where this machine and this user can look into it."""
+    """The size of a volume's folder, if it is on this machine and this user can read it."""
     folder = Path(source)
     return tree_size(folder) if source and os.access(folder, os.R_OK | os.X_OK) else Size(0, whole=False)

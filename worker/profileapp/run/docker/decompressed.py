@@ -1,4 +1,4 @@
-"""The bytes of a file that may be compressed, in bounded memory and within a bound of its own size.
+"""Reads a file that may be compressed, in bounded memory, up to a size limit.
 
 Sources: RFC 1952 (gzip), bzip2 and .xz file formats: the bytes that each begins with.
 """
@@ -13,7 +13,7 @@ from typing import BinaryIO, Final, Protocol
 
 SIZE_LIMIT_BYTES: Final = 256 * 1024**3
 XZ_MEMORY_LIMIT_BYTES: Final = 128 * 1024**2
-"""More than the largest preset of `xz` needs."""
+"""Enough for the largest preset of `xz`."""
 
 _READ_BYTES = 256 * 1024
 
@@ -29,7 +29,7 @@ class _Decompressor(Protocol):
 
 
 class _Gzip:
-    """zlib's, in the manner of the other two."""
+    """zlib's decompressor with the interface of the other two."""
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(31)
@@ -62,7 +62,7 @@ _BEGINNINGS: tuple[tuple[bytes, Callable[[], _Decompressor]], ...] = (
 
 
 class Decompressed:
-    """Reads `stream` from its beginning. Raises OSError for what is not in its format, or is too large."""
+    """Reads `stream` from its beginning. Raises OSError if it is corrupt or too large."""
 
     def __init__(self, stream: BinaryIO, check: Callable[[], None]) -> None:
         self._stream = stream
@@ -74,7 +74,7 @@ class Decompressed:
         self._decompressor = self._make() if self._make else None
 
     def read(self, size: int) -> bytes:
-        """So many bytes; fewer at the end only."""
+        """Reads `size` bytes; fewer only at the end."""
         while len(self._buffer) < size:
             more = self._more()
             if not more:
@@ -108,7 +108,7 @@ class Decompressed:
             elif not self._raw and getattr(decompressor, "needs_input", True):
                 self._raw = self._stream.read(_READ_BYTES)
                 if not self._raw:
-                    raise OSError("it ends too early")
+                    raise OSError("it is truncated")
             found = decompressor.decompress(self._raw, _READ_BYTES)
             self._raw = b""
             if found:

@@ -1,8 +1,8 @@
-"""Whose fault it is where the daemon makes or starts no container: the app's, or the agent's.
+"""Decides whether the app or the agent is to blame when the daemon cannot create or start a container.
 
 Sources: moby, `volume/mounts/linux_parser.go` (bind source path does not exist), `daemon/start.go`; runc's and crun's
-messages for `process.args`, `process.user` and `process.cwd`. Texts that are not known are the agent's: an app is
-blamed for what is known to be its own only.
+messages for `process.args`, `process.user` and `process.cwd`. Unknown messages are blamed on the agent, never on the
+app.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ _OF_THE_IMAGE = re.compile(
     r"|is no such (user|group)",
     re.IGNORECASE,
 )
-# What a hook or a driver of the agent's says may hold any of these words.
+# Messages of the agent's hooks and drivers may contain any of these words.
 _OF_THE_AGENT = re.compile(r"nvidia|error running (pre|create)\w*[ -]?hook|no space left|cgroup", re.IGNORECASE)
 _UNSEEN_SOURCE = re.compile(r"bind source path does not exist: (.+?)\s*$", re.MULTILINE)
 
 
 def is_the_images(error: Exception) -> bool:
-    """Whether an app that was not started is to blame itself: its image has no such command, user or folder."""
+    """Whether the app is to blame for not starting: its image has no such command, user or folder."""
     text = _text(error)
     return bool(_OF_THE_IMAGE.search(text)) and not _OF_THE_AGENT.search(text)
 
 
 def what_to_do(error: Exception, state_folder: Path) -> str:
-    """What the daemon said, in one line, and what helps, where that is known."""
+    """The daemon's message in one line, and a remedy if one is known."""
     unseen = _UNSEEN_SOURCE.search(_text(error))
     if not unseen:
         return one_line(error)
     path = Path(unseen[1])
     why = (
-        f"the Docker daemon does not see {path}: this worker has files of its own there (systemd's PrivateTmp=yes, or "
+        f"the Docker daemon does not see {path}: this worker has a private view of it (systemd's PrivateTmp=yes, or "
         "it is in a container that uses the host's daemon)"
     )
     if path.is_relative_to(state_folder):
         return f"{why}; set {STATE_VARIABLE} to a folder that both see at the same path"
-    return f"{why}; let both see it at the same path, such as by a workspace outside of /tmp"
+    return f"{why}; use a path that both see, such as a workspace outside /tmp"
 
 
 def _text(error: Exception) -> str:

@@ -1,6 +1,6 @@
-"""Empties a folder that a container's root has written to, where we ourselves may not: a container of our own does it.
+"""Empties a folder with files of a container's root, which this user may not remove, in a container of the worker.
 
-It holds nothing but this machine's Python, read-only, and the folder; it has no network.
+It contains only this machine's Python, read-only, and the folder; it has no network.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MEMORY_BYTES = 512 * 1024**2
 
 
 def empty_as_root(api: docker.APIClient, labels: Mapping[str, str], folder: Path) -> None:
-    """Removes what is in a folder, with root's rights to files and no others. Raises AgentError."""
+    """Removes a folder's content, with root's capabilities for files and no others. Raises AgentError."""
     image = container = ""
     try:
         image = import_empty(api, labels)
@@ -35,9 +35,9 @@ def empty_as_root(api: docker.APIClient, labels: Mapping[str, str], folder: Path
         status = api.wait(container, timeout=TIMEOUT_S)["StatusCode"]
         if status:
             said = printable(api.logs(container, tail=1).decode(errors="replace").strip(), 300)
-            raise AgentError(said or f"a container that was to remove it ended with exit code {status}")
+            raise AgentError(said or f"the container that was to remove it exited with code {status}")
     except GONE as error:
-        raise AgentError(f"a container that was to remove it failed ({one_line(error)})") from error
+        raise AgentError(f"the container that was to remove it failed ({one_line(error)})") from error
     finally:
         with suppress(*GONE):
             if container:
@@ -52,7 +52,7 @@ def _create(api: docker.APIClient, image: str, labels: Mapping[str, str], folder
     mounts = [DockerMount(each.container_path, each.host_path, type="bind", read_only=True) for each in python_mounts()]
     created = api.create_container(
         image,
-        # Isolated from all but what stands here: no site, no user's modules.
+        # Isolated: no site packages, no user modules.
         entrypoint=[python, "-B", "-s", "-S", "-m", "profileapp.record.tree"],
         command=[_SEEN],
         user="0:0",
@@ -63,7 +63,7 @@ def _create(api: docker.APIClient, image: str, labels: Mapping[str, str], folder
             mounts=[*mounts, DockerMount(_SEEN, str(folder), type="bind")],
             network_mode="none",
             cap_drop=["ALL"],
-            # To read, change and remove what belongs to anybody.
+            # To read, change and remove any user's files.
             cap_add=["DAC_OVERRIDE", "FOWNER"],
             security_opt=["no-new-privileges"],
             read_only=True,

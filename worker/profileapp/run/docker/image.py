@@ -1,4 +1,4 @@
-"""Gets an image for this agent: the one that is here, or its registry's."""
+"""Gets an image for this agent: the local one, or else its registry's."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from profileapp.run.progress import Progress
 from profileapp.transient import is_transient
 
 GONE = (DockerException, requests.exceptions.RequestException, OSError)
-"""What the daemon's client raises where there is no daemon any more, or it refuses."""
+"""The errors of the daemon's client if the daemon is gone or refuses."""
 
-# As Docker calls an image's architecture, by what `uname -m` calls the machine's.
+# Docker's architecture by `uname -m`.
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386", "ppc64le": "ppc64le"}
 
 
@@ -38,10 +38,10 @@ def get_image(
     login: RegistryLogin | None = None,
     patience: Patience | None = None,
 ) -> dict[str, Any]:
-    """What the daemon tells of an image, which is pulled where it is not here. `machine` is what `uname -m` says.
+    """Inspects an image, after pulling it if it is not local. `machine` is from `uname -m`.
 
-    What passes by itself is tried again with `patience`. Raises ImageError where the image cannot be had or is made for
-    another architecture, AgentError where the daemon fails, or the network did to the end.
+    Transient errors are retried with `patience`. Raises ImageError if the image is unavailable or built for another
+    architecture, AgentError if the daemon fails, or the network fails until the end.
     """
     shown = show_image(name)
     patience = patience or Patience(0)
@@ -51,17 +51,17 @@ def get_image(
         if found is None:
             found = _pull(api, name, progress, login, patience)
     except (_NotPulled, APIError) as error:
-        text = f"image {shown} is not here and cannot be pulled ({one_line(error, mask)})"
+        text = f"image {shown} is not on this agent and cannot be pulled ({one_line(error, mask)})"
         if is_transient(error):
             raise AgentError(f"{text}; its registry was tried again for {patience.timeout_s:g} s") from error
-        raise ImageError(f"{text}; build it on this agent, or name one that its registry has") from error
+        raise ImageError(f"{text}; build it on this agent, or use a name that its registry has") from error
     except GONE as error:
         raise AgentError(f"image {shown}: the daemon cannot get it ({one_line(error)})") from error
     return checked(found, shown, machine)
 
 
 def checked(found: dict[str, Any], shown: str, machine: str) -> dict[str, Any]:
-    """An image that this machine can run. Raises ImageError where it is made for another architecture."""
+    """An image that this machine can run. Raises ImageError if it is built for another architecture."""
     problem = architecture_problem(shown, (found.get("Architecture", ""),), machine)
     if problem:
         raise ImageError(problem)
@@ -69,21 +69,21 @@ def checked(found: dict[str, Any], shown: str, machine: str) -> dict[str, Any]:
 
 
 def architecture_problem(shown: str, made_for: Sequence[str], machine: str) -> str:
-    """What is wrong where an image is made for none of the architectures that `uname -m` calls `machine`; else ""."""
+    """The problem if an image is not built for the architecture of `machine` (from `uname -m`); else ""."""
     own = ARCHITECTURES.get(machine, machine)
     known = [each for each in made_for if each]
     if not known or not own or own in known:
         return ""
     return (
-        f"image {shown} is made for {', '.join(known)}, but this agent is {own}; "
-        f"build it for linux/{own} too, or name an agent of its architecture"
+        f"image {shown} is built for {', '.join(known)}, but this agent is {own}; "
+        f"build it for linux/{own} too, or choose an agent of its architecture"
     )
 
 
 def architectures_of(api: docker.APIClient, name: str, login: RegistryLogin | None) -> tuple[str, ...]:
-    """What an image is made for: the one that is here, or all that its registry has under the name; () if not known.
+    """Architectures of an image: of the local one, or all in its registry under that name; () if unknown.
 
-    Raises ImageError for what is no name of an image.
+    Raises ImageError if the name is not valid.
     """
     try:
         found = _find(api, name, show_image(name))
@@ -102,7 +102,7 @@ def show_image(name: str) -> str:
 
 
 def one_line(error: BaseException, mask: Mask | None = None) -> str:
-    """What the daemon says of an error, short; masked before it is cut, as nobody finds the half of a secret."""
+    """The daemon's error text, shortened; masked before it is cut, as a truncated secret would not be recognised."""
     text = str(getattr(error, "explanation", None) or error)
     return short(mask.text(text) if mask else text)
 
@@ -119,7 +119,7 @@ def _find(api: docker.APIClient, name: str, shown: str) -> dict[str, Any] | None
         return None
     except APIError as error:
         if error.is_client_error():
-            raise ImageError(f"image {shown} is no name of an image ({one_line(error)})") from error
+            raise ImageError(f"image {shown} is not a valid image name ({one_line(error)})") from error
         raise
 
 
@@ -129,7 +129,7 @@ def _inspect(api: docker.APIClient, name: str) -> dict[str, Any]:
 
 
 def _auth(name: str, login: RegistryLogin | None) -> dict[str, str] | None:
-    """Only the registry that the login is for gets to see it; None: what the daemon's client has stored."""
+    """The login is sent only to its registry; None: the daemon client's stored login."""
     registry, _ = resolve_repository_name(name)
     if login is None or registry != login.registry:
         return None

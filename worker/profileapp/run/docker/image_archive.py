@@ -1,7 +1,7 @@
-"""Reads a file that holds images, and writes it anew with one image, names of our own, and nothing else.
+"""Reads an archive of images, and rewrites it with one image, under this worker's names, and nothing else.
 
-The daemon gives an image every name that such a file asks for, and so takes names away from other images. What it is
-given here has none of the file's own names or links: only the configuration and the layers of the one image asked for.
+The daemon tags an image with every name in such a file, and so takes names away from other images. The rewritten
+archive has none of the file's names or links: only the configuration and the layers of the requested image.
 
 Sources: OCI Image Layout Specification; Docker Engine API, "Export an image" (manifest.json); `docker save`.
 """
@@ -22,7 +22,7 @@ from profileapp.run.docker.decompressed import Decompressed
 
 MEMBERS_LIMIT: Final = 100_000
 DOCUMENT_LIMIT_BYTES: Final = 4 * 1024**2
-"""Of one JSON document: a manifest, an index, a configuration."""
+"""Limit of one JSON document: a manifest, an index, a configuration."""
 DOCUMENTS_LIMIT_BYTES: Final = 64 * 1024**2
 LAYERS_LIMIT: Final = 1000
 IMAGES_LIMIT: Final = 1000
@@ -38,15 +38,15 @@ _INDEX_TYPES = (
 )
 
 Check = Callable[[], None]
-"""Called between blocks; raises what ends the work."""
+"""Called between blocks; raises to cancel."""
 
 
 class BadArchive(Exception):
-    """It is no archive of images, or one beyond the limits."""
+    """It is not an archive of images, or exceeds the limits."""
 
 
 class ArchivedImage(msgspec.Struct, frozen=True):
-    """One image of the archive: its names, the configuration, and the members that hold its layers, lowest first."""
+    """One image of the archive: its names, the configuration, and the members with its layers, lowest first."""
 
     names: tuple[str, ...]
     config: bytes
@@ -54,7 +54,7 @@ class ArchivedImage(msgspec.Struct, frozen=True):
 
     @property
     def id(self) -> str:
-        """The id that a daemon with its own image store gives it: the digest of its configuration."""
+        """Its id in a daemon with the classic image store: the digest of its configuration."""
         return f"sha256:{hashlib.sha256(self.config).hexdigest()}"
 
 
@@ -91,7 +91,7 @@ class _Manifest(msgspec.Struct):
 def read_archive(stream: BinaryIO, architecture: str, check: Check) -> tuple[ArchivedImage, ...]:
     """The images of an archive of `docker save` or of an OCI layout, compressed or not.
 
-    Of an image for several architectures it is the one for `architecture`, as Docker names it. Raises BadArchive.
+    For a multi-architecture image it is the one for `architecture`, as Docker names it. Raises BadArchive.
     """
     with _told():
         documents, links, files = _scan(stream, check)
@@ -103,16 +103,16 @@ def read_archive(stream: BinaryIO, architecture: str, check: Check) -> tuple[Arc
         else:
             raise BadArchive("it has no manifest.json and no index.json")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadArchive(f"its description cannot be read ({error})") from error
+        raise BadArchive(f"its metadata cannot be read ({error})") from error
     for image in found:
         for layer in image.layers:
             if layer not in files:
-                raise BadArchive("it lacks a layer of an image")
+                raise BadArchive("a layer of an image is missing")
     return found
 
 
 def rewritten(stream: BinaryIO, image: ArchivedImage, name: str, check: Check) -> Iterator[bytes]:
-    """The bytes of an archive as `docker save` makes it, of one image with one name. Raises BadArchive."""
+    """The bytes of an archive in the format of `docker save`, with one image and one name. Raises BadArchive."""
     wanted = {layer: f"{number}.tar" for number, layer in enumerate(dict.fromkeys(image.layers))}
     described = {"Config": "config.json", "RepoTags": [name], "Layers": [wanted[layer] for layer in image.layers]}
     with _told():
@@ -135,10 +135,10 @@ def rewritten(stream: BinaryIO, image: ArchivedImage, name: str, check: Check) -
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """What tarfile raises in its many ways is a bad archive."""
+    """Raises all of tarfile's various errors as BadArchive."""
     try:
         yield
-    # A header may stand for the next one, and so on: each takes tarfile a call deeper.
+    # A header may extend the next one, and so on: tarfile recurses for each.
     except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError, RecursionError) as error:
         raise BadArchive(str(error) or "it cannot be read") from error
 
@@ -151,7 +151,7 @@ def _small(name: str, content: bytes) -> Iterator[bytes]:
 
 
 def _scan(stream: BinaryIO, check: Check) -> tuple[dict[str, bytes], dict[str, str], set[str]]:
-    """Every JSON document that is small enough, where each link leads, and which files there are."""
+    """All JSON documents within the limit, the targets of links, and the names of files."""
     documents: dict[str, bytes] = {}
     links: dict[str, str] = {}
     files: set[str] = set()
@@ -164,14 +164,14 @@ def _scan(stream: BinaryIO, check: Check) -> tuple[dict[str, bytes], dict[str, s
             links[path] = _path(member.linkname)
         elif member.isreg():
             if path in files:
-                raise BadArchive("it holds two files of one name")
+                raise BadArchive("it contains two files with the same name")
             files.add(path)
             if member.size <= DOCUMENT_LIMIT_BYTES:
                 found = b"".join(_blocks(content, member.size, check))
                 if found.lstrip()[:1] in (b"{", b"["):
                     room_bytes -= len(found)
                     if room_bytes < 0:
-                        raise BadArchive(f"its descriptions are larger than {DOCUMENTS_LIMIT_BYTES // 1024**2} MiB")
+                        raise BadArchive(f"its metadata is larger than {DOCUMENTS_LIMIT_BYTES // 1024**2} MiB")
                     documents[path] = found
     return documents, links, files
 
@@ -210,7 +210,7 @@ def _layout_images(documents: Mapping[str, bytes], architecture: str) -> tuple[A
 
 
 def _for(architecture: str, choices: Sequence[_Descriptor]) -> _Descriptor:
-    """The one of an architecture; of none, the first that is an image (an attestation is made for `unknown`)."""
+    """The one for an architecture; if there is none, the first image (an attestation is for `unknown`)."""
     made_for = [(one.platform.architecture if one.platform else "", one) for one in choices]
     fits = [one for name, one in made_for if name == architecture]
     images = [one for name, one in made_for if name != "unknown"]
@@ -225,7 +225,7 @@ def _document(documents: Mapping[str, bytes], path: str) -> bytes:
         return documents[path]
     except KeyError:
         raise BadArchive(
-            f"it lacks a manifest or configuration, or one is larger than {DOCUMENT_LIMIT_BYTES // 1024**2} MiB"
+            f"a manifest or configuration is missing, or larger than {DOCUMENT_LIMIT_BYTES // 1024**2} MiB"
         ) from None
 
 
@@ -236,7 +236,7 @@ def _bounded(layers: list[str]) -> tuple[str, ...]:
 
 
 def _followed(name: str, links: Mapping[str, str]) -> str:
-    """`docker save` writes a layer that two images share once, and a link in the other place."""
+    """`docker save` writes a layer that two images share once, and a link for the other."""
     path = _path(name)
     for _ in range(_LINKS_LIMIT):
         if path not in links:
@@ -250,7 +250,7 @@ def _path(name: str) -> str:
 
 
 def _members(stream: BinaryIO, check: Check) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
-    """Each member, with its content to be read before the next one is asked for."""
+    """Yields each member; its content must be read before the next one."""
     plain = _BoundedHeaders(Decompressed(stream, check))
     with tarfile.open(fileobj=plain, mode="r|", bufsize=_READ_AHEAD_BYTES) as archive:
         for _ in range(MEMBERS_LIMIT):
@@ -259,13 +259,13 @@ def _members(stream: BinaryIO, check: Check) -> Iterator[tuple[tarfile.TarInfo, 
             member = archive.next()
             if member is None:
                 return
-            # tarfile keeps every member it has met.
+            # tarfile keeps every member it has read.
             archive.members.clear()  # type: ignore[attr-defined]
             plain.expect_content()
             content = archive.extractfile(member) if member.isreg() and not member.issparse() else None
             yield member, io.BytesIO() if content is None else content
             _discard(content, check)
-    raise BadArchive(f"it holds more than {MEMBERS_LIMIT} files")
+    raise BadArchive(f"it contains more than {MEMBERS_LIMIT} files")
 
 
 def _blocks(content: IO[bytes], size_bytes: int, check: Check) -> Iterator[bytes]:
@@ -274,7 +274,7 @@ def _blocks(content: IO[bytes], size_bytes: int, check: Check) -> Iterator[bytes
         check()
         block = content.read(min(left, _BLOCK_BYTES))
         if not block:
-            raise BadArchive("it ends in the midst of a file")
+            raise BadArchive("it is truncated within a file")
         left -= len(block)
         yield block
 
@@ -285,7 +285,7 @@ def _discard(content: IO[bytes] | None, check: Check) -> None:
 
 
 class _BoundedHeaders(io.RawIOBase):
-    """A stream of which a member's header may take two megabytes and no more: tarfile holds it in memory."""
+    """A stream that limits a member's header to two megabytes: tarfile keeps it in memory."""
 
     def __init__(self, stream: Decompressed) -> None:
         super().__init__()
@@ -303,5 +303,5 @@ class _BoundedHeaders(io.RawIOBase):
         if self._room_bytes is not None:
             self._room_bytes -= len(found)
             if self._room_bytes < 0:
-                raise BadArchive(f"a file's description takes more than {_HEADER_LIMIT_BYTES // 1024**2} MiB")
+                raise BadArchive(f"a file's header is larger than {_HEADER_LIMIT_BYTES // 1024**2} MiB")
         return found

@@ -26,7 +26,7 @@ from profileapp.run.stop import Stop, StoppedError
 
 TIMEOUT_S = 3600.0
 LOG_LIMIT_BYTES = 8 * 1024**2
-"""Of what a build prints; its end is told where it fails."""
+"""Limit of a build's output, the end of which is reported on failure."""
 
 _GRACE_S = 10.0
 _POLL_S = 0.1
@@ -35,11 +35,11 @@ _REPORT_INTERVAL_S = 10.0
 
 
 class BuiltImage:
-    """Built here by `docker build`; what that prints is kept in `log_path`. `name` is what it is called in reports.
+    """An image built here by `docker build`, whose output is written to `log_path`. `name` appears in reports.
 
-    The daemon is told no name but the run's own: another app's image may have the one that a sage.yaml says.
+    The image is tagged only with the run's name: another app's image may have the name in a sage.yaml.
 
-    With a `login`, images that it builds on are pulled with it.
+    Base images are pulled with the `login`, if there is one.
     """
 
     def __init__(self, folder: Path, name: str, log_path: Path, stop: Stop, login: RegistryLogin | None = None) -> None:
@@ -56,12 +56,12 @@ class BuiltImage:
         if program is None:
             raise AgentError("--build needs the `docker` command on this agent (Debian: docker.io; else docker-ce-cli)")
         if not self._folder.is_dir():
-            raise ImageError(f"{self._folder}: there is no such folder to build an image from")
-        progress.note(f"building {self._folder} (what it says is in {self._log_path})")
+            raise ImageError(f"{self._folder}: the folder to build does not exist")
+        progress.note(f"building {self._folder} (log: {self._log_path})")
         id_path = live.scratch / "image-id"
-        # Absolute: Docker takes "-" for its standard input.
+        # Absolute: for Docker "-" is standard input.
         where = ("--", str(self._folder.absolute()))
-        # --force-rm: else a step that fails leaves its container.
+        # --force-rm: otherwise a failed step leaves its container.
         argv = [program, "build", "--force-rm", "--iidfile", str(id_path), "--tag", own_name, *where]
         environment = {**os.environ, RUN_ID_VARIABLE: live.id}
         if self._login is None:
@@ -74,7 +74,7 @@ class BuiltImage:
         try:
             return checked(inspect(image_id), show_image(self.name), machine)
         except GONE as error:
-            raise AgentError(f"the daemon does not have what was built ({one_line(error)})") from error
+            raise AgentError(f"the daemon does not have the image that was built ({one_line(error)})") from error
 
     def _build(self, argv: list[str], environment: dict[str, str], progress: Progress) -> None:
         try:
@@ -104,7 +104,7 @@ class BuiltImage:
                 if self._stop.signal:
                     raise StoppedError
                 if now_s - began_s > TIMEOUT_S:
-                    raise ImageError(f"the image was not built in {TIMEOUT_S:.0f} s")
+                    raise ImageError(f"the image was not built within {TIMEOUT_S:.0f} s")
                 if os.fstat(log.fileno()).st_size > LOG_LIMIT_BYTES:
                     raise ImageError(f"the build of the image printed more than {LOG_LIMIT_BYTES // 1024**2} MiB")
                 if now_s >= report_at_s:
@@ -114,7 +114,7 @@ class BuiltImage:
         finally:
             _end(building)
             if self._login:
-                # A registry may repeat it.
+                # A registry may echo it.
                 log.seek(0)
                 masked = Mask(self._login.secrets).content(log.read())
                 log.seek(0)
@@ -128,7 +128,7 @@ class BuiltImage:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """A build whose client goes is given up by the daemon."""
+    """Ends the client: the daemon cancels a build whose client is gone."""
     if process.poll() is None:
         process.terminate()
         try:

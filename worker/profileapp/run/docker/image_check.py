@@ -1,4 +1,4 @@
-"""Looks, before anything runs, whether this agent can run the images that a plan names."""
+"""Checks, before anything runs, whether this agent can run the images of a plan."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ TIMEOUT_S = 15
 
 
 def check_images(names: Iterable[str], login: RegistryLogin | None) -> tuple[str, ...]:
-    """Warnings. An image that is neither here nor known to its registry is none: it may be built until then.
+    """Returns warnings. An image that is neither local nor in its registry causes none: it may be built later.
 
-    Raises ImageError where an image is made for other architectures than this agent's alone.
+    Raises ImageError if an image is not built for this agent's architecture.
     """
     try:
         api, info = connect(TIMEOUT_S)
     except AgentError as error:
-        return (f"images were not looked at: {error}",)
+        return (f"images were not checked: {error}",)
     try:
         problems = [
             architecture_problem(show_image(name), architectures_of(api, name, login), info.get("Architecture", ""))

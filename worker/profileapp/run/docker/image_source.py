@@ -1,4 +1,4 @@
-"""Where the app's image comes from: its name, or a file that `docker save` wrote; image_build.py builds one."""
+"""Sources of the app's image: a name, or an archive from `docker save`; image_build.py builds one."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class ImageSource(Protocol):
     def get(
         self, api: docker.APIClient, machine: str, live: LiveRun, progress: Progress, own_name: str
     ) -> dict[str, Any]:
-        """What the daemon tells of the image. An image that is brought here gets `own_name`, and no other name.
+        """Inspects the image. An image that is loaded or built gets `own_name`, and no other name.
 
-        Raises ImageError where it cannot be had, AgentError."""
+        Raises ImageError if it is unavailable, or AgentError."""
 
 
 class NamedImage:
-    """The one of that name that is here, or else its registry's."""
+    """The local image with that name, or else its registry's."""
 
     def __init__(self, name: str, login: RegistryLogin | None, patience: Patience | None = None) -> None:
         self.name = name
@@ -53,8 +53,8 @@ class NamedImage:
 
 
 class SavedImage:
-    """One out of a file that `docker save` wrote, or of an OCI layout: the one of that name, or the only one where none
-    was asked for.
+    """An image in an archive from `docker save` or in an OCI layout: the one with that name, or the only one if no name
+    is requested.
     """
 
     def __init__(self, path: Path, name: str, stop: Stop, *, is_asked_for: bool) -> None:
@@ -77,18 +77,18 @@ class SavedImage:
                     self._load(api, rewritten(stream, archived, own_name, check))
                     found = find_image(api, own_name)
                 elif names_of(found):
-                    # A name of our own keeps it here until the run has ended.
+                    # A name of this worker keeps it here until the run has ended.
                     api.tag(archived.id, own_name.rpartition(":")[0], own_name.rpartition(":")[2])
         except FileNotFoundError as error:
-            raise ImageError(f"{self._path}: there is no such file") from error
+            raise ImageError(f"{self._path}: no such file") from error
         except BadArchive as error:
-            raise ImageError(f"{self._path}: is no file of `docker save` ({short(str(error))})") from error
+            raise ImageError(f"{self._path}: is not an archive from `docker save` ({short(str(error))})") from error
         except APIError as error:
-            raise ImageError(f"{self._path}: is no file of `docker save` ({one_line(error)})") from error
+            raise ImageError(f"{self._path}: is not an archive from `docker save` ({one_line(error)})") from error
         except GONE as error:
             raise AgentError(f"{self._path}: cannot be loaded ({one_line(error)})") from error
         if found is None:
-            raise AgentError(f"{self._path}: the daemon lost what it loaded")
+            raise AgentError(f"{self._path}: the daemon lost the loaded image")
         return checked(found, show_image(self.name), machine)
 
     def _chosen(self, images: tuple[ArchivedImage, ...]) -> ArchivedImage:
@@ -100,7 +100,9 @@ class SavedImage:
         if wanted is None:
             names = [name for image in images for name in image.names or (image.id,)]
             contents = ", ".join(printable(each, 100) for each in names[:10]) or "no image"
-            raise ImageError(f"{self._path} holds {contents}, but not {show_image(self.name)}; name one with --image")
+            raise ImageError(
+                f"{self._path} contains {contents}, but not {show_image(self.name)}; name one with --image"
+            )
         self.name = name or self.name or wanted.id
         return wanted
 
@@ -115,13 +117,13 @@ class SavedImage:
             if self._stop.signal:
                 raise StoppedError
             if time.monotonic() > deadline_s:
-                raise ImageError(f"{self._path}: was not loaded in {TIMEOUT_S:.0f} s")
+                raise ImageError(f"{self._path}: was not loaded within {TIMEOUT_S:.0f} s")
 
         return check
 
 
 def _architecture(machine: str) -> str:
-    """As images name it."""
+    """Docker's name of the agent's architecture."""
     return ARCHITECTURES.get(machine, machine)
 
 

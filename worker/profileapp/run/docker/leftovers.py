@@ -1,4 +1,4 @@
-"""What runs have on the daemon: containers, networks, volumes and images, found by their marks, and removed."""
+"""Finds and removes resources of runs on the daemon, by their marks: containers, networks, volumes and images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NO_NAME = "<none>:<none>"
 
 
 class Leftover(msgspec.Struct, frozen=True):
-    """One thing of a run, by the id or name that the daemon knows it by."""
+    """One resource of a run, by its id or name on the daemon."""
 
     kind: Kind
     id: str
@@ -27,7 +27,7 @@ class Leftover(msgspec.Struct, frozen=True):
 
 
 def leftovers(api: docker.APIClient, marks: Marks) -> tuple[Leftover, ...]:
-    """All that is marked as this owner's, in the order in which it can be removed.
+    """All resources with this owner's mark, in the order in which they can be removed.
 
     Raises what the daemon's client raises.
     """
@@ -45,18 +45,18 @@ def leftovers(api: docker.APIClient, marks: Marks) -> tuple[Leftover, ...]:
     for each in api.volumes(filters=labelled).get("Volumes") or ():
         add("volume", str(each["Name"]), marks.read_labels(each.get("Labels")))
     for each in api.images(filters=labelled):
-        # An app's own image may bear any label: what has a name is not ours to remove.
+        # An app's own image may have any label: an image with a name is never removed by label.
         if not _names_of(each):
             add("image", str(each["Id"]), marks.read_labels(each.get("Labels")))
     for each in api.images(filters={"reference": f"{IMAGE_REPOSITORY}/{marks.owner}"}):
         for name in _names_of(each):
-            # An image that has another name too only loses ours.
+            # An image with another name only loses this worker's name.
             add("image", name, marks.read_image_name(name))
     return tuple(found)
 
 
 def remove(api: docker.APIClient, prerequisites: Iterable[Leftover]) -> tuple[int, tuple[str, ...]]:
-    """Removes them; how many are gone, and a line for each that is not."""
+    """Removes them. Returns how many were removed, and one line for each that was not."""
     removed, problems = 0, []
     for prerequisite in prerequisites:
         try:
@@ -77,7 +77,7 @@ def _remove(api: docker.APIClient, prerequisite: Leftover) -> None:
     elif prerequisite.kind == "volume":
         cast("Callable[..., None]", api.remove_volume)(prerequisite.id, force=True)
     else:
-        # Layers that a later build may take from the cache stay.
+        # Layers stay: a later build may use them from the cache.
         api.remove_image(prerequisite.id, noprune=True)
 
 

@@ -1,7 +1,6 @@
-"""How what belongs to a run is marked on the daemon, so that a later run finds what a crash left.
+"""Marks the resources of a run on the daemon, so that a later run finds what a crash left.
 
-An image is marked by its name: a label would be part of it, and change the id by which run.json names what was
-measured.
+An image is marked by its name: a label would be part of it, and change the id that run.json records.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ RUN_LABEL = "profileapp.run_id"
 OWNER_LABEL = "profileapp.owner"
 WORKER_LABEL = "profileapp.worker"
 STATE_LABEL = "profileapp.state"
-"""For people: the host and the folder; nothing is decided by it."""
+"""The host and the folder, for information only."""
 IMAGE_REPOSITORY = "profileapp-run"
-"""What the names of our images begin with; nobody else's image is ever named so, or has such a name taken."""
+"""Prefix of the names of this worker's images; no other image has such a name."""
 _IMAGE_NAME = re.compile(rf"{IMAGE_REPOSITORY}/([^:/]+):([^.]+)\.(.+)")
 
 
 class Marks(msgspec.Struct, frozen=True):
-    """Of all that this worker makes. `owner` is this user of this machine, `folder` where its files are."""
+    """Marks of all resources of this worker. `owner` is this user on this machine, `folder` contains its files."""
 
     owner: str
     folder: Path
@@ -34,11 +33,11 @@ class Marks(msgspec.Struct, frozen=True):
 
     @property
     def worker(self) -> Worker:
-        """This process, with the agent's lock as it is now."""
+        """Identifies this process, with the agent's current lock."""
         return this_worker(self.lock_path)
 
     def labels(self, run_id: str) -> dict[str, str]:
-        """Of containers, networks and images without a name."""
+        """Labels of containers, networks and images without a name."""
         return {
             RUN_LABEL: run_id,
             OWNER_LABEL: self.owner,
@@ -47,16 +46,16 @@ class Marks(msgspec.Struct, frozen=True):
         }
 
     def image_name(self, run_id: str) -> str:
-        """The name of the image that a run brings."""
+        """The name of the image that a run loads or builds."""
         return f"{IMAGE_REPOSITORY}/{self.owner}:{run_id}.{self.worker}"
 
     def read_labels(self, labels: dict[str, str] | None) -> tuple[str, Worker] | None:
-        """The run and its worker; None where the labels are not this owner's."""
+        """The run and its worker; None if the labels are not this owner's."""
         found = labels or {}
         return self._read(found.get(OWNER_LABEL, ""), found.get(RUN_LABEL, ""), found.get(WORKER_LABEL, ""))
 
     def read_image_name(self, name: str) -> tuple[str, Worker] | None:
-        """The run and its worker; None where the name is none of this owner's."""
+        """The run and its worker; None if the name is not this owner's."""
         match = _IMAGE_NAME.fullmatch(name)
         return self._read(match[1], match[2], match[3]) if match else None
 

@@ -1,7 +1,7 @@
 """The network of a run.
 
 Sources: Docker documentation, "Bridge network driver": `--internal`, `com.docker.network.bridge.inhibit_ipv4`, and
-`gateway_mode_ipv4` (`isolated` since Engine 28); CVE-2024-29018 (an internal network's names are asked of outside).
+`gateway_mode_ipv4` (`isolated` since Engine 28); CVE-2024-29018 (an internal network's DNS queries leave it).
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ APP_NAME = "app"
 _ISOLATED_SINCE_API: Final = (1, 48)
 _BRIDGE = "com.docker.network.bridge"
 _ISOLATED = {f"{_BRIDGE}.gateway_mode_ipv4": "isolated", f"{_BRIDGE}.gateway_mode_ipv6": "isolated"}
-# The bridge gets no address: what is in the network finds nobody of this machine there.
+# The bridge gets no address, so that containers cannot reach this machine over it.
 _INHIBITED = {f"{_BRIDGE}.inhibit_ipv4": "true"}
 
 
 def isolation_options(api_version: str) -> dict[str, str]:
-    """What keeps an internal network from this machine, of a daemon whose API has this version (`1.41`)."""
+    """Options that isolate an internal network from this machine, for a daemon with this API version (`1.41`)."""
     numbers = tuple(int(each) if each.isdigit() else 0 for each in api_version.split("."))
     return _ISOLATED if numbers >= _ISOLATED_SINCE_API else _INHIBITED
 
@@ -37,20 +37,20 @@ def isolation_options(api_version: str) -> dict[str, str]:
 def open_network(
     api: docker.APIClient, run_id: str, labels: Mapping[str, str], *, internet: bool
 ) -> tuple[str, Network]:
-    """Makes the network of a run, marked with `labels`; its id, and what can be reached from it. Raises AgentError."""
+    """Creates the network of a run, with `labels`: its id, and what can be reached from it. Raises AgentError."""
     if internet:
-        # Its way out leads over this machine, which therefore has an address there.
+        # It reaches the Internet through this machine, which therefore has an address in it.
         return _create(api, run_id, labels, internal=False, options={}), Network(internet=True, agent=True)
     try:
         made = _create(api, run_id, labels, internal=True, options=isolation_options(str(api.api_version)))
     except _Refused:
-        # Podman's, and daemons of others, may know no such option.
+        # Podman's and other daemons may not have this option.
         made = _create(api, run_id, labels, internal=True, options={})
     return made, Network(internet=False, agent=_has_agent(api, made))
 
 
 class _Refused(AgentError):
-    """The daemon takes no such request."""
+    """The daemon rejects the request."""
 
 
 def _create(
@@ -65,11 +65,11 @@ def _create(
             labels=dict(labels),
         )
     except GONE as error:
-        problem = f"the daemon cannot make a network ({one_line(error)})"
+        problem = f"the daemon cannot create a network ({one_line(error)})"
         if any(argv in str(error).lower() for argv in ("address pool", "subnet pool", "fully subnetted")):
             raise AgentError(
-                f"{problem}: all of its address pools are taken; remove networks that nobody uses "
-                "(docker network prune), or give it more (default-address-pools in its daemon.json)"
+                f"{problem}: all of its address pools are in use; remove unused networks "
+                "(docker network prune), or add pools (default-address-pools in its daemon.json)"
             ) from error
         if isinstance(error, APIError) and options:
             raise _Refused(problem) from error
@@ -89,8 +89,8 @@ def _has_agent(api: docker.APIClient, network: str) -> bool | None:
 
 
 def has_agent(found: Mapping[str, Any], addresses: Mapping[str, Sequence[str]]) -> bool | None:
-    """Whether this machine has an address on a network, by what the daemon tells of it and the `addresses` of this
-    machine's interfaces; None where its bridge is not seen from here (a daemon elsewhere, or a rootless one).
+    """Whether this machine has an address on a network, from the daemon's inspection and the `addresses` of this
+    machine's interfaces; None if its bridge is not visible from here (a remote or rootless daemon).
     """
     options = found.get("Options") or {}
     bridge = str(options.get(f"{_BRIDGE}.name") or f"br-{str(found.get('Id', ''))[:12]}")
@@ -100,7 +100,7 @@ def has_agent(found: Mapping[str, Any], addresses: Mapping[str, Sequence[str]]) 
 
 
 def _is_routable(address: str) -> bool:
-    """Of IPv6, which a network of ours has not switched on, every bridge has an address of its own link."""
+    """Ignores link-local IPv6, which every bridge has although these networks do not enable IPv6."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -109,7 +109,7 @@ def _is_routable(address: str) -> bool:
 
 
 def close_network(api: docker.APIClient, network: str) -> str:
-    """Removes it; what went wrong, "" where it is gone."""
+    """Removes it. Returns what went wrong, "" on success."""
     try:
         api.remove_network(network)
     except NotFound:
@@ -120,7 +120,7 @@ def close_network(api: docker.APIClient, network: str) -> str:
 
 
 def network_settings(network: str, name: str) -> dict[str, Any]:
-    """What `create_container` is given so that the container is `name` on the network; nothing where there is none."""
+    """Arguments of `create_container` that make the container `name` on the network; empty without a network."""
     if not network:
         return {}
     return {
@@ -130,8 +130,8 @@ def network_settings(network: str, name: str) -> dict[str, Any]:
 
 
 def name_servers(*, internet: bool) -> list[str] | None:
-    """What a container asks of names that are not in its network; None: whom the daemon asks.
+    """DNS servers for names outside the container's network; None: the daemon's default.
 
-    The daemon would put an internal network's questions to the world. Nobody listens on the container's own address.
+    The daemon would forward an internal network's queries to the Internet. Nothing listens on the container's loopback.
     """
     return None if internet else ["127.0.0.1"]

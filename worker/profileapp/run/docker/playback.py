@@ -1,4 +1,4 @@
-"""The playback in a container that holds nothing but this machine's own Python, read-only: no image has to be had.
+"""Runs the playback in a container with only this machine's Python, read-only: it needs no image.
 
 Source: Docker documentation, "Create a base image" (an image of an empty tar).
 """
@@ -20,18 +20,18 @@ _SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64")
 
 
 def playback_settings(service: Service) -> dict[str, Any]:
-    """What `create_container` is given for the built-in playback, besides the image."""
+    """Arguments of `create_container` for the built-in playback, besides the image."""
     return python_settings("profileapp.playback", "0.0.0.0", str(PORT), str(RTSP_PORT), streams_text(service))  # noqa: S104
 
 
 def python_settings(module: str, *args: str) -> dict[str, Any]:
-    """What `create_container` is given to run a module of this package, besides the image."""
+    """Arguments of `create_container` that run a module of this package, besides the image."""
     python = os.path.realpath(sys.executable)
     argv = [python, "-B", "-s", "-m", module, *args]
     return {
         "entrypoint": argv[:1],
         "command": argv[1:],
-        # The files of its owner may be nobody else's to read, and no capability is left to read them all the same.
+        # Its files may be readable only by their owner, and no capability is left that bypasses this.
         "user": f"{os.getuid()}:{os.getgid()}",
         "environment": {"PYTHONPATH": PACKAGE_FOLDER, "PYTHONUNBUFFERED": "1"},
     }

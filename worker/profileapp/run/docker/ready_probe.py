@@ -1,6 +1,6 @@
-"""A container beside a service, on its network, that ends once the service is ready.
+"""A container on a service's network that exits once the service is ready.
 
-This machine need have no way into the network, nor the service any program to ask itself with.
+So this machine needs no route into the network, and the service no program to probe itself.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PIDS = 16
 
 
 class ReadyProbe:
-    """Asks a service from within its network. `name` is the service's, `image` the id of one that holds nothing."""
+    """Probes a service from within its network. `name` is the service's, `image` the id of an empty image."""
 
     def __init__(
         self, api: docker.APIClient, name: str, network: str, image: Callable[[], str], labels: dict[str, str]
@@ -36,13 +36,13 @@ class ReadyProbe:
         self._id = ""
 
     def is_ready(self, ready: Ready) -> bool:
-        """Whether the service was seen to be ready. Raises AgentError where no probe can be made."""
+        """Whether the service was ready. Raises AgentError if no probe can be started."""
         if not self._id:
             try:
                 self._start(ready)
             except GONE as error:
                 raise AgentError(
-                    f"service {self._name}: nothing can ask whether it is ready ({one_line(error)})"
+                    f"service {self._name}: its readiness cannot be checked ({one_line(error)})"
                 ) from error
             return False
         try:
@@ -58,7 +58,7 @@ class ReadyProbe:
         return bool(state.get("ExitCode") == 0)
 
     def remove(self) -> None:
-        """Leaves nothing of it. May be called at any time; what cannot be removed the next run sweeps up."""
+        """Removes it. May be called at any time; the next run sweeps what cannot be removed."""
         if self._id:
             with suppress(*GONE):
                 self._api.remove_container(self._id, force=True, v=True)

@@ -1,4 +1,4 @@
-"""The login of a registry: from this process's environment to the daemon, and to a `docker build` of ours."""
+"""The login of a registry: from this process's environment to the daemon, and to this worker's `docker build`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEFAULT_REGISTRY = "docker.io"
 
 
 class RegistryLogin(msgspec.Struct, frozen=True):
-    """Who pulls, and from where: `registry` as it begins an image's name (`registry.example.org:5000`)."""
+    """Credentials for a registry: `registry` is the prefix of image names (`registry.example.org:5000`)."""
 
     registry: str
     user: str
@@ -27,20 +27,20 @@ class RegistryLogin(msgspec.Struct, frozen=True):
 
     @property
     def secrets(self) -> tuple[str, str]:
-        """What no log may show: the password, and both as a registry is told them."""
+        """Values that no log may show: the password, and the encoded credentials."""
         return self.password, f"{self.user}:{self.password}"
 
 
 def take_login(environ: MutableMapping[str, str]) -> RegistryLogin | None:
-    """The login, out of the environment: what we start ourselves does not inherit it. None where there is none.
+    """Removes the login from the environment, so that child processes do not inherit it. None if there is none.
 
-    Raises ConfigError where half of it is missing, or it cannot be kept secret.
+    Raises ConfigError if half of it is missing, or it cannot be masked.
     """
     registry, user, password = (environ.pop(name, "") for name in (REGISTRY_VARIABLE, USER_VARIABLE, PASSWORD_VARIABLE))
     if not user and not password:
         return None
     if not user or not password:
-        raise ConfigError(f"{USER_VARIABLE} and {PASSWORD_VARIABLE} go together")
+        raise ConfigError(f"{USER_VARIABLE} and {PASSWORD_VARIABLE} must be set together")
     problem = problem_of(password)
     if problem:
         raise ConfigError(f"{PASSWORD_VARIABLE}: the password {problem}")

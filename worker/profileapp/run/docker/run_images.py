@@ -1,6 +1,6 @@
-"""The images that a run brings to the daemon: each has a name of the run's own, and goes with the run.
+"""Images that a run loads or builds: each has a name of the run, and is removed with the run.
 
-A label would say as much, but would be part of the image, and change the id by which run.json names what was measured.
+A label would serve too, but would be part of the image, and change the id that run.json records.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from docker.errors import ImageNotFound
 
 
 def import_empty(api: docker.APIClient, labels: Mapping[str, str]) -> str:
-    """Makes an image of nothing, without a name, so that nobody can have put another in its place; its id.
+    """Creates an empty image without a name, so that no other image can replace it. Returns its id.
 
     Raises what the daemon's client raises.
     """
@@ -29,7 +29,7 @@ def import_empty(api: docker.APIClient, labels: Mapping[str, str]) -> str:
 
 
 def find_image(api: docker.APIClient, name: str) -> dict[str, Any] | None:
-    """What the daemon tells of an image; None where it is not here. Raises what the daemon's client raises."""
+    """Inspects an image; None if it is not on the daemon. Raises what the daemon's client raises."""
     inspect: Callable[[str], dict[str, Any]] = api.inspect_image
     try:
         return inspect(name)
@@ -38,5 +38,5 @@ def find_image(api: docker.APIClient, name: str) -> dict[str, Any] | None:
 
 
 def names_of(image: dict[str, Any]) -> list[str]:
-    """The names that an image has."""
+    """The names of an image."""
     return [name for name in image.get("RepoTags") or () if name != "<none>:<none>"]

@@ -39,13 +39,13 @@ from profileapp.run.runtime import Swept
 
 API_TIMEOUT_S = 60
 WRITTEN_FILE_LIMIT_BYTES = 1024**3
-"""How large a file may grow that the app writes to a folder of the host's."""
+"""Size limit of a file that the app writes to a folder of the host."""
 
 
 class DockerRuntime:
-    """Containers of the image that `source` gets, on the daemon that `DOCKER_HOST` names (else this machine's own).
+    """Runs containers of `source`'s image on the daemon that `DOCKER_HOST` names (default: this machine's).
 
-    `marks` are put on all that it makes.
+    It puts `marks` on everything that it creates.
     """
 
     name = "docker"
@@ -74,7 +74,7 @@ class DockerRuntime:
 
     @property
     def version(self) -> str:
-        """`docker 24.0.5`, and the NVIDIA runtime where the daemon has it."""
+        """`docker 24.0.5`, and the NVIDIA runtime if the daemon has it."""
         return daemon_version(self._info)
 
     @property
@@ -93,7 +93,7 @@ class DockerRuntime:
         found = self._source.get(self._api, self._info.get("Architecture", ""), live, progress, own_name)
         self._config = found.get("Config") or {}
         digests = found.get("RepoDigests") or [""]
-        # By its id it stays the same image to the end, whatever its name is given to meanwhile.
+        # The id names the same image to the end, even if its name moves to another one.
         self._image_id = str(found["Id"])
         digest = digests[0].partition("@")[2]
         self.image = Image(self._source.name, self._image_id, digest, found.get("Architecture", ""))
@@ -120,7 +120,9 @@ class DockerRuntime:
                 raise _CgroupRefused(f"the daemon refused a cgroup parent ({one_line(error)})") from error
             if is_the_images(error):
                 return NeverStarted(f"the app could not be started: {one_line(error)}")
-            raise AgentError(f"the daemon cannot make a container ({what_to_do(error, self._marks.folder)})") from error
+            raise AgentError(
+                f"the daemon cannot create a container ({what_to_do(error, self._marks.folder)})"
+            ) from error
         app = Container(self._api, container_id, output, exited, cgroup, no_cgroup)
         try:
             app.start()
@@ -141,11 +143,11 @@ class DockerRuntime:
         return DockerServiceHost(self._api, self._marks, limits, self._service_images, self._cgroups)
 
     def sweep(self, run_id: str) -> Swept:
-        # The client of a build first, whom the daemon gives up with it.
+        # The client of a build first: the daemon cancels the build with it.
         killed = kill_run_processes(run_id)
         found, problem = self._leftovers()
         removed, problems = remove(self._api, (each for each in found if each.run_id == run_id))
-        # Not counted: nothing runs in it.
+        # Not counted, as nothing runs in it.
         _, cgroup_problems = self._cgroups.sweep(run_id)
         return Swept(killed + removed, (*problem, *problems, *cgroup_problems))
 
@@ -165,11 +167,11 @@ class DockerRuntime:
         empty_as_root(self._api, self._marks.labels(run_id), folder)
 
     def _leftovers(self) -> tuple[tuple[Leftover, ...], tuple[str, ...]]:
-        """What this owner has on the daemon, and what went wrong, if anything did."""
+        """This owner's resources on the daemon, and the problem, if any."""
         try:
             return leftovers(self._api, self._marks), ()
         except GONE as error:
-            return (), (f"the daemon does not tell what is left ({one_line(error)})",)
+            return (), (f"the daemon cannot list what is left ({one_line(error)})",)
 
     def _create(self, launch: Launch, cgroup: RunCgroup | None) -> str:
         environment = {RUN_ID_VARIABLE: launch.run_id, **launch.env}
@@ -183,9 +185,9 @@ class DockerRuntime:
             "pids_limit": launch.limits.pids,
             "mem_limit": launch.limits.memory_bytes,
             "memswap_limit": launch.limits.memory_bytes,
-            # An init passes SIGTERM on to apps that, as process 1, would not feel it, and reaps their orphans.
+            # An init forwards SIGTERM to apps that would ignore it as process 1, and reaps their orphans.
             "init": True,
-            # What the app prints goes to app.log within bounds, and nowhere else.
+            # The app's output goes to app.log, which is bounded, and nowhere else.
             "log_config": {"Type": "none", "Config": {}},
         }
         if cgroup:
@@ -212,7 +214,7 @@ class DockerRuntime:
         return str(created["Id"])
 
     def _words(self, launch: Launch) -> dict[str, Any]:
-        """Entrypoint and command as the API takes them: the image's own, unless something is put in front."""
+        """Entrypoint and command for the API: the image's own, unless a tool is put in front."""
         if launch.wrap is None:
             return {"command": list(launch.args) or None}
         entrypoint = self._config.get("Entrypoint") or []
@@ -221,7 +223,7 @@ class DockerRuntime:
 
 
 def connect(timeout_s: int = API_TIMEOUT_S) -> tuple[docker.APIClient, dict[str, Any]]:
-    """The daemon that `DOCKER_HOST` names, and what it tells of itself. Raises AgentError where none answers."""
+    """A client of the daemon that `DOCKER_HOST` names, and the daemon's info. Raises AgentError if none responds."""
     try:
         api = docker.APIClient(version="auto", timeout=timeout_s, **docker.utils.kwargs_from_env())
         return api, api.info()
@@ -233,13 +235,13 @@ def connect(timeout_s: int = API_TIMEOUT_S) -> tuple[docker.APIClient, dict[str,
 
 
 def _daemon_is_here(environ: Mapping[str, str]) -> bool:
-    """Whether the daemon is this machine's own for certain."""
+    """Whether the daemon is certainly on this machine."""
     host = environ.get("DOCKER_HOST", "")
     return not host or host.startswith("unix://")
 
 
 def daemon_version(info: dict[str, Any]) -> str:
-    """`docker 24.0.5`, and the NVIDIA runtime where the daemon has it."""
+    """`docker 24.0.5`, and the NVIDIA runtime if the daemon has it."""
     number = printable(str(info.get("ServerVersion") or ""), 40)
     return f"docker {number}".strip() + (", nvidia" if _has_nvidia(info) else "")
 
@@ -249,7 +251,7 @@ def _is_rootless(info: dict[str, Any]) -> bool:
 
 
 class _CgroupRefused(Exception):
-    """The container was refused its cgroup's parent."""
+    """The daemon refused the container's cgroup parent."""
 
 
 def _has_nvidia(info: dict[str, Any]) -> bool:

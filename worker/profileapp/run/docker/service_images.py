@@ -1,4 +1,4 @@
-"""The images of services: each is looked up once in a run, and is the same from then on."""
+"""The images of services: each is resolved once per run, and stays the same from then on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from profileapp.run.progress import Progress
 
 
 class ServiceImages:
-    """Ids by the names that a sage.yaml gives. `machine` is the architecture that the daemon names as its own."""
+    """Image ids by their names in a sage.yaml. `machine` is the daemon's architecture."""
 
     def __init__(
         self, api: docker.APIClient, machine: str, login: RegistryLogin | None, patience: Patience | None = None
@@ -29,24 +29,24 @@ class ServiceImages:
         self._empty_id = ""
 
     def begin(self, labels: Mapping[str, str]) -> None:
-        """What is made from now on is marked so."""
+        """Sets the marks of images that are created from now on."""
         self._labels = labels
 
     def get(self, name: str, progress: Progress) -> None:
-        """Gets the image of a service to the daemon. Raises ImageError or AgentError."""
+        """Gets the image of a service. Raises ImageError or AgentError."""
         if name not in self._ids:
             found = get_image(self._api, name, self._machine, progress, self._login, self._patience)
             self._ids[name] = str(found["Id"])
 
     def id_of(self, name: str) -> str:
-        """The id of one that `get` got: whatever its name is given to meanwhile."""
+        """The id of an image from `get`, even if its name has moved to another image."""
         return self._ids[name]
 
     def empty(self) -> str:
-        """The id of an image that holds nothing, made in this run. Raises AgentError."""
+        """The id of an empty image, created in this run. Raises AgentError."""
         if not self._empty_id:
             try:
                 self._empty_id = import_empty(self._api, self._labels)
             except GONE as error:
-                raise AgentError(f"an empty image cannot be made ({one_line(error)})") from error
+                raise AgentError(f"an empty image cannot be created ({one_line(error)})") from error
         return self._empty_id

@@ -1,4 +1,4 @@
-"""Services in containers, with the few rights that common images (databases, brokers) begin with and then give up.
+"""Services in containers, with the few capabilities that common images (databases, brokers) need and then drop.
 
 Source: Docker Engine API; docker-py's low-level client.
 """
@@ -31,7 +31,7 @@ from profileapp.run.progress import Progress
 from profileapp.run.run_cgroup import RunCgroup, RunCgroups
 from profileapp.run.service_host import RunningService, ServiceLaunch
 
-# Entrypoints of official images chown their folders and become another user.
+# Entrypoints of official images chown their folders and switch to another user.
 _CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "NET_BIND_SERVICE")
 
 
@@ -91,7 +91,7 @@ class DockerServiceHost:
                 **network_settings(launch.network, name),
             )
         except GONE as error:
-            raise AgentError(f"service {name} cannot be made ({what_to_do(error, self._marks.folder)})") from error
+            raise AgentError(f"service {name} cannot be created ({what_to_do(error, self._marks.folder)})") from error
         probe = ReadyProbe(self._api, name, launch.network, self._images.empty, self._marks.labels(launch.run_id))
         container = Container(self._api, str(created["Id"]), output, exited, cgroup, no_cgroup)
         service = DockerService(self._api, str(created["Id"]), container, probe)

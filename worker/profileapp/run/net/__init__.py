@@ -1,1 +1,1 @@
-"""What an app's words make the worker connect to: which addresses, for how long, and how much is taken."""
+"""Connections that an app's configuration makes the worker open, limited in addresses, time and size."""

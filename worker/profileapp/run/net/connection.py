@@ -1,5 +1,5 @@
-"""A connection of which every wait has a deadline and hears that we shall stop: what the other end does not send, or
-sends a byte at a time, holds nobody.
+"""A connection on which every wait has a deadline and can be cancelled: a server that sends nothing, or one byte at a
+time, cannot block the worker.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from profileapp.run.net.reach import Address
 CONNECT_TIMEOUT_S = 10.0
 IDLE_TIMEOUT_S = 30.0
 HEAD_LIMIT_BYTES = 256 * 1024
-"""What may come before an answer's content: endless headers, or endless answers of `100 Continue`, end here."""
+"""Limit of what precedes a response's content: endless headers, or endless `100 Continue` responses, fail here."""
 
 _Result = TypeVar("_Result")
 
 
 class Connection:
-    """What `http.client` needs of a socket."""
+    """The part of a socket's interface that `http.client` needs."""
 
     def __init__(self, plain: socket.socket, deadline: Deadline) -> None:
         self._socket = plain
@@ -35,40 +35,40 @@ class Connection:
         self._head_bytes: int | None = 0
 
     def use_tls(self, context: ssl.SSLContext, host: str) -> None:
-        """All that comes next is encrypted, and the other end is `host`. Raises OSError."""
+        """Starts TLS, and verifies that the server is `host`. Raises OSError."""
         wrapped = context.wrap_socket(self._socket, server_hostname=host, do_handshake_on_connect=False)
         self._socket = wrapped
         self._retried(wrapped.do_handshake)
 
     def begin_head(self) -> None:
-        """An answer's head comes next; it is bounded."""
+        """A response's head follows; its size is limited."""
         self._head_bytes = 0
 
     def end_head(self) -> None:
-        """An answer's content comes next; whoever reads it bounds it."""
+        """A response's content follows; its reader limits the size."""
         self._head_bytes = None
 
     def sendall(self, content: bytes) -> None:
-        """Sends all of it. Raises OSError."""
+        """Sends all bytes. Raises OSError."""
         view = memoryview(content)
         while view:
             view = view[self._retried(partial(self._socket.send, view)) :]
 
     def makefile(self, mode: str = "rb", *_: object) -> io.BufferedReader:
-        """What comes, to be read."""
+        """A file object that reads what is received."""
         return io.BufferedReader(_Incoming(self))
 
     def receive_into(self, buffer: memoryview) -> int:
-        """Puts what has come into `buffer`; 0 at the end. Raises OSError."""
+        """Reads received bytes into `buffer`; returns 0 at the end. Raises OSError."""
         count = self._retried(lambda: self._socket.recv_into(buffer))
         if self._head_bytes is not None:
             self._head_bytes += count
             if self._head_bytes > HEAD_LIMIT_BYTES:
-                raise OSError(errno.EMSGSIZE, "the answer's head has no end")
+                raise OSError(errno.EMSGSIZE, "the response's head has no end")
         return count
 
     def close(self) -> None:
-        """Nothing: `http.client` closes before it reads. The socket is closed by whoever opened it."""
+        """Does nothing: `http.client` closes before it reads. The code that opened the socket closes it."""
 
     def shut(self) -> None:
         """Closes the socket."""
@@ -99,7 +99,7 @@ class _Incoming(io.RawIOBase):
 
 @contextmanager
 def connected(addresses: Sequence[Address], port: int, deadline: Deadline) -> Iterator[Connection]:
-    """A connection to the first address that takes one; closed at the end of the block. Raises OSError."""
+    """A connection to the first address that accepts one, closed at the end of the block. Raises OSError."""
     connection = Connection(_connect_first(addresses, port, deadline), deadline)
     try:
         yield connection

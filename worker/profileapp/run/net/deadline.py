@@ -1,4 +1,4 @@
-"""One deadline for all of a piece of work, and a question asked all the while: shall we stop?"""
+"""One deadline for a whole operation, with a regular check for cancellation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 POLL_S = 0.1
-"""How long nothing is asked while one waits."""
+"""Interval of the check during a wait."""
 
 _Result = TypeVar("_Result")
 
@@ -22,7 +22,7 @@ class TooLate(OSError):
 
 
 class Deadline:
-    """`timeout_s` from now, for all that is done. `tick` is called while one waits; it may raise to give up."""
+    """Expires `timeout_s` from now, for a whole operation. `tick` is called during waits; it may raise to cancel."""
 
     def __init__(self, timeout_s: float, tick: Callable[[], object] = lambda: None) -> None:
         self.timeout_s = timeout_s
@@ -30,7 +30,7 @@ class Deadline:
         self._tick = tick
 
     def check(self) -> float:
-        """Seconds that are left. Raises TooLate, and whatever `tick` does."""
+        """Seconds that remain. Raises TooLate, and whatever `tick` raises."""
         self._tick()
         left_s = self._until_s - time.monotonic()
         if left_s <= 0:
@@ -46,14 +46,14 @@ class Deadline:
             self.check()
 
     def within(self, timeout_s: float) -> Deadline:
-        """A deadline of `timeout_s` from now, and no later than this one."""
+        """A deadline `timeout_s` from now, but no later than this one."""
         return Deadline(min(timeout_s, max(0.0, self._until_s - time.monotonic())), self._tick)
 
 
 def call(function: Callable[[], _Result], deadline: Deadline) -> _Result:
-    """The result of `function`, which itself has no deadline and hears no signal (the system's resolver, a library).
+    """The result of `function`, which has no deadline and cannot be cancelled (the system's resolver, a library).
 
-    It runs in a thread, which is left to itself where we give up. Raises what it does, TooLate, and what `tick` does.
+    It runs in a thread, which is abandoned on a timeout. Raises what it raises, TooLate, and what `tick` raises.
     """
     results: list[_Result] = []
     errors: list[BaseException] = []

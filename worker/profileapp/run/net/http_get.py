@@ -1,4 +1,4 @@
-"""Gets what is at an http or https address, within bounds: where it may lead, how long it takes, what is taken.
+"""Requests an http or https URL within limits: which hosts, how long, and which responses are accepted.
 
 Sources: RFC 9110, "HTTP Semantics" (8.4 content codings, 9.3.6 CONNECT, 15.4 redirections); RFC 9112, "HTTP/1.1".
 """
@@ -27,12 +27,12 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PORTS = {"http": 80, "https": 443}
 
 
-class InvalidSample(Exception):
-    """The other end answers with something that is not taken; the text goes on after the name of what was asked for."""
+class InvalidResponse(Exception):
+    """The response is not acceptable; the text continues a sentence that begins with the name of the resource."""
 
 
 class Answer:
-    """An answer; what `read` gives is its content as it was sent, not unpacked."""
+    """A response; `read` returns its content as sent, not decompressed."""
 
     def __init__(self, response: http.client.HTTPResponse) -> None:
         self.status = response.status
@@ -40,13 +40,13 @@ class Answer:
         self._response = response
 
     def read(self, size: int) -> bytes:
-        """What has come, at most so much; b"" at the end. Raises OSError or HTTPException."""
+        """At most `size` received bytes; b"" at the end. Raises OSError or HTTPException."""
         return self._response.read1(size)
 
 
 @contextmanager
 def http_get(url: str, headers: Mapping[str, str], reach: Reach, deadline: Deadline) -> Iterator[Answer]:
-    """The answer to a request for `url`, behind as many redirections as are allowed; each hop must be in `reach`.
+    """The response to a request for `url`, after the allowed number of redirects; each hop must be in `reach`.
 
     Raises NotAllowed, Refused, OSError or HTTPException.
     """
@@ -58,11 +58,11 @@ def http_get(url: str, headers: Mapping[str, str], reach: Reach, deadline: Deadl
                 url = _next_hop(parts, urldefrag(urljoin(url, answer.headers["Location"])).url)
                 continue
             if answer.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
-                # What is asked for is the file itself: 300 bytes that unpack to 3 GB are no file's.
-                raise InvalidSample("is sent packed (Content-Encoding), which was not asked for")
+                # The request is for the file itself: it must not be 300 bytes that decompress to 3 GB.
+                raise InvalidResponse("is sent compressed (Content-Encoding), which was not requested")
             yield answer
             return
-    raise InvalidSample(f"is redirected more than {REDIRECT_LIMIT} times")
+    raise InvalidResponse(f"is redirected more than {REDIRECT_LIMIT} times")
 
 
 def _answer_of(
@@ -76,7 +76,7 @@ def _answer_of(
         connection = hop.enter_context(connected(reach.addresses(host, port, deadline), port, deadline))
     else:
         _check_behind_proxy(host, port, reach, deadline)
-        # The proxy is the administrator's choice, and so is where it stands.
+        # The administrator chooses the proxy, and so its address.
         at, at_port = proxy.hostname or "", proxy.port or _PORTS.get(proxy.scheme, 80)
         addresses = Reach(("0.0.0.0/0", "::/0")).addresses(at, at_port, deadline)
         connection = hop.enter_context(connected(addresses, at_port, deadline))
@@ -102,18 +102,18 @@ def _ask(connection: Connection, parts: SplitResult, target: str, headers: Mappi
 
 
 def _next_hop(before: SplitResult, url: str) -> str:
-    """Where a redirection leads. Raises Refused, and tells nothing of a place that may be inside."""
+    """The target of a redirect. Raises Refused, without revealing an address that may be internal."""
     problem = url_problem(url)
     after = urlsplit(url) if not problem else before
     if problem or after.scheme not in _PORTS:
-        raise InvalidSample("is redirected to something that is no plain http or https address")
+        raise InvalidResponse("is redirected to something other than a plain http or https URL")
     if before.scheme == "https" and after.scheme != "https":
-        raise InvalidSample("is redirected from https to http")
+        raise InvalidResponse("is redirected from https to http")
     return url
 
 
 def _credentials(parts: SplitResult, reach: Reach) -> dict[str, str]:
-    """Those of the agent's ~/.netrc, for hosts that its administrator names, and never in clear text."""
+    """Credentials from the agent's ~/.netrc, for hosts that its administrator names, and never in clear text."""
     host = parts.hostname or ""
     if parts.scheme != "https" or not reach.names(host):
         return {}
@@ -125,7 +125,7 @@ def _credentials(parts: SplitResult, reach: Reach) -> dict[str, str]:
 
 
 def _proxy_of(parts: SplitResult) -> SplitResult | None:
-    """The proxy of the agent's environment (`https_proxy`, `http_proxy`, `no_proxy`), None for none."""
+    """The proxy from the agent's environment (`https_proxy`, `http_proxy`, `no_proxy`), None if there is none."""
     host = parts.netloc.rpartition("@")[2]
     if urllib.request.proxy_bypass_environment(host):  # type: ignore[attr-defined]
         return None
@@ -136,7 +136,7 @@ def _proxy_of(parts: SplitResult) -> SplitResult | None:
 
 
 def _check_behind_proxy(host: str, port: int, reach: Reach, deadline: Deadline) -> None:
-    """Raises NotAllowed. A name that is not known here is the proxy's to look up, and to allow."""
+    """Raises NotAllowed. The proxy looks up, and may refuse, a name that does not resolve here."""
     try:
         reach.addresses(host, port, deadline)
     except OSError:
@@ -153,7 +153,7 @@ def _open_tunnel(connection: Connection, host: str, port: int, proxy: SplitResul
     response = http.client.HTTPResponse(cast("ssl.SSLSocket", connection), method="CONNECT")
     response.begin()
     if response.status != 200:
-        raise OSError("the proxy does not connect to it")
+        raise OSError("the proxy refuses to connect to it")
 
 
 def _proxy_credentials(proxy: SplitResult) -> dict[str, str]:
@@ -167,7 +167,7 @@ def _basic(user: str, password: str) -> str:
 
 
 def _tls() -> ssl.SSLContext:
-    """Certificates of the system (`SSL_CERT_FILE` names others), and those that came with the worker."""
+    """The system's certificates (`SSL_CERT_FILE` names others), and those bundled with the worker."""
     context = ssl.create_default_context()
     context.load_verify_locations(where())
     return context

@@ -1,8 +1,9 @@
-"""Which hosts an app's words may make the worker connect to: public ones, and those that the administrator names.
+"""Decides which hosts an app's configuration may make the worker connect to: public ones, and those that the
+administrator names.
 
-The worker stands inside: at the agent's own services, the site's network, a cloud's metadata service. So a name is
-looked up once, every address is checked, and what is connected to is that address: a name that says something else the
-second time (DNS rebinding) is not asked a second time.
+The worker is inside the perimeter: it reaches the agent's services, the site's network, a cloud's metadata service. So
+it resolves a name once, checks every address, and connects to a checked address: a name that resolves differently the
+second time (DNS rebinding) is not resolved a second time.
 
 Sources: IANA IPv4 and IPv6 Special-Purpose Address Registries; RFC 6052 (NAT64), RFC 3056 (6to4), RFC 4380 (Teredo).
 """
@@ -33,11 +34,11 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _NOT_PUBLIC = tuple(
     ipaddress.ip_network(text)
     for text in (
-        # Not "global" in each Python that we run on, or global to the registries and a way inside all the same.
+        # Not "global" in each supported Python, or global in the registries but a route inside nevertheless.
         "100.64.0.0/10",
         "192.0.0.0/24",
         "192.88.99.0/24",
-        "168.63.129.16/32",  # the metadata service of Azure
+        "168.63.129.16/32",  # Azure's metadata service
         "64:ff9b:1::/48",
         "100::/64",
         "2001::/23",
@@ -47,16 +48,16 @@ _NOT_PUBLIC = tuple(
 
 
 class NotAllowed(Exception):
-    """Neither public nor named by the administrator; the text says what, to go on after the name of the host."""
+    """Neither public nor named by the administrator; the text continues a sentence that begins with the host's name."""
 
 
 class Reach:
-    """What may be reached.
+    """The hosts that may be reached.
 
     `allow`: host names (`data.example.org`, `*.example.org`), addresses and networks (`10.1.0.0/16`), and buckets
-    (`s3://bucket`), which may be reached wherever they are, with the agent's own credentials. `only`: nothing else may.
+    (`s3://bucket`), which may be reached wherever they are, with the agent's credentials. `only`: no others may be.
 
-    Raises AgentError where an entry is none of these.
+    Raises AgentError if an entry is none of these.
     """
 
     def __init__(self, allow: tuple[str, ...] = (), *, only: bool = False) -> None:
@@ -69,7 +70,7 @@ class Reach:
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Reach:
-        """As the agent's administrator has set it. Raises AgentError."""
+        """The settings of the agent's administrator. Raises AgentError."""
         allow = tuple(filter(None, re.split(r"[\s,]+", environ.get(ALLOW_VARIABLE, ""))))
         return cls(allow, only=environ.get(ONLY_VARIABLE, "") not in ("", "0"))
 
@@ -83,13 +84,13 @@ class Reach:
         except ValueError as error:
             if not _HOST.fullmatch(lower):
                 raise AgentError(
-                    f"{ALLOW_VARIABLE}: {printable(entry, 60)!r} is no host, network or bucket; such as "
+                    f"{ALLOW_VARIABLE}: {printable(entry, 60)!r} is not a host, network or bucket; use "
                     "data.example.org, *.example.org, 10.1.0.0/16 or s3://bucket"
                 ) from error
             self._hosts.add(lower)
 
     def names(self, host: str) -> bool:
-        """Whether the administrator names this host: it may be inside, and is given the agent's credentials for it."""
+        """Whether the administrator names this host: it may be internal, and receives the agent's credentials."""
         lower = host.lower().rstrip(".")
         if lower in self._hosts or any(f"*.{rest}" in self._hosts for rest in _parents(lower)):
             return True
@@ -97,16 +98,16 @@ class Reach:
         return address is not None and self._in_networks(address)
 
     def takes_bucket(self, scheme: str, bucket: str) -> bool:
-        """Whether a bucket may be read with the agent's credentials. Raises NotAllowed where not even without."""
+        """Whether a bucket may be read with the agent's credentials. Raises NotAllowed if it may not be read at all."""
         named = f"{scheme}://{bucket.lower()}" in self._buckets
         if self.only and not named:
             raise NotAllowed(f"is not in {ALLOW_VARIABLE} of this agent, and {ONLY_VARIABLE} is set")
         return named
 
     def addresses(self, host: str, port: int, deadline: Deadline) -> list[Address]:
-        """The addresses of a host that may be connected to: all of them, or none.
+        """The addresses of a host, if connections to all of them are allowed.
 
-        Raises NotAllowed, OSError where there is no such host, and what `deadline` does.
+        Raises NotAllowed, OSError if there is no such host, and what `deadline` raises.
         """
         literal = _literal(host)
         found = [literal] if literal else _resolve(host, port, deadline.within(RESOLVE_TIMEOUT_S))
@@ -118,9 +119,7 @@ class Reach:
             if self.only:
                 raise NotAllowed(f"is not in {ALLOW_VARIABLE} of this agent, and {ONLY_VARIABLE} is set")
             if not is_public(address) or address in own:
-                raise NotAllowed(
-                    f"is at no public address; who runs this agent may allow it, by {ALLOW_VARIABLE} there"
-                )
+                raise NotAllowed(f"has no public address; the agent's administrator can allow it with {ALLOW_VARIABLE}")
         return found
 
     def _in_networks(self, address: Address) -> bool:
@@ -129,7 +128,7 @@ class Reach:
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is one of the public Internet's, by itself and by the IPv4 address that it may carry."""
+    """Whether an address, and the IPv4 address that it may embed, belongs to the public Internet."""
     if isinstance(address, ipaddress.IPv6Address):
         carried = address.ipv4_mapped or address.sixtofour
         if carried is None and address in _NAT64:
@@ -170,6 +169,6 @@ def _resolve(host: str, port: int, deadline: Deadline) -> list[Address]:
 
 
 def _own_addresses() -> set[Address]:
-    """Those of this machine: one of them may be public."""
+    """This machine's addresses: one of them may be public."""
     texts = [one.address for each in psutil.net_if_addrs().values() for one in each]
     return {address for text in texts if (address := _literal(text.partition("%")[0]))}

@@ -1,1 +1,1 @@
-"""Runs apps, and what is around them, as processes of this machine."""
+"""Runs apps and their services as processes of this machine."""

@@ -1,4 +1,4 @@
-"""The worker's side of app_launcher.py: starts it, hears from it, and ends it."""
+"""The worker's side of app_launcher.py: starts it, reads its messages, and ends it."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _PROGRAM = Path(profileapp.__file__).resolve().parent / "app_launcher.py"
 
 
 class LauncherHandle:
-    """A launcher whose app runs. `output` is what the app and all that came from it print.
+    """A launcher whose app runs. `output` is what the app and its descendants print.
 
-    A thread of its own hears what the launcher says.
+    A separate thread reads the launcher's messages.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], worker: socket.socket, lines: IO[bytes], app_pid: int) -> None:
         if process.stdout is None:
-            raise ValueError("a launcher whose output nobody reads")
+            raise ValueError("a launcher whose output has no reader")
         self.app_pid = app_pid
         self.output: IO[bytes] = process.stdout
         self.used: dict[str, float] = {}
-        """What the launcher says that all used together, once nothing is left: see app_launcher._used."""
-        # Other programs of ours, such as a playback, which are not the app's to be ended.
+        """The launcher's report of what all processes used, after the last has ended: see app_launcher._used."""
+        # Other programs of this worker, such as a playback, are not the app's and must not be ended.
         self._known = _children() - {app_pid}
         self._process = process
         self._socket = worker
@@ -49,17 +49,17 @@ class LauncherHandle:
         self._listener.start()
 
     def wait_for_app(self) -> int | None:
-        """The status of the app's first process once it has ended, as waitpid gives it; None where nobody knows it."""
+        """The wait status of the app's first process once it has ended; None if it is unknown."""
         self._app_ended.wait()
         return self._status
 
     def end(self) -> None:
-        """Ends all that is left of the app. Never raises."""
+        """Kills what is left of the app. Never raises."""
         with suppress(OSError):
             self._socket.sendall(b"end\n")
 
     def close(self) -> bool:
-        """Ends all and waits until it is gone; whether the launcher saw to it, and was not ended itself."""
+        """Kills everything and waits until it is gone. Returns False if the launcher was killed first."""
         self.end()
         self._listener.join(_END_TIMEOUT_S)
         with suppress(OSError):
@@ -87,7 +87,7 @@ class LauncherHandle:
 
 
 def start_launcher(argv: Sequence[str], env: Mapping[str, str], folder: Path) -> LauncherHandle:
-    """Starts an app under a launcher. Raises OSError or ValueError where it cannot be started, with the reason."""
+    """Starts an app under a launcher. Raises OSError or ValueError with the reason if it cannot be started."""
     if any("\0" in each for each in (*argv, *env, *env.values())):
         raise ValueError("embedded null byte")
     _become_subreaper()
@@ -125,24 +125,24 @@ def start_launcher(argv: Sequence[str], env: Mapping[str, str], folder: Path) ->
         process.stdout.close()
     lines.close()
     worker.close()
-    raise OSError(str(said.get("refused") or "the program that starts it did not answer"))
+    raise OSError(str(said.get("refused") or "its launcher did not respond"))
 
 
 def _become_subreaper() -> None:
-    """What an app that ends its launcher leaves behind is this process's child then."""
+    """Children of this process: if an app kills its launcher, its processes are reparented to this one."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _children(proc: Path = Path("/proc")) -> set[int]:
-    """Of this process, in sessions of their own."""
+    """Children of this process that lead their own session."""
     own = read_stat(proc, os.getpid())
     found = (read_stat(proc, entry.name) for entry in proc.iterdir() if entry.name.isdigit())
     return {each.pid for each in found if each and own and each.parent == own.pid and each.session != own.session}
 
 
 def _kill_adopted(known: set[int]) -> None:
-    """Ends what came to this process when the app ended its launcher, and what it leaves in turn."""
+    """Kills the processes that were reparented to this one when the app killed its launcher, and their descendants."""
     for _ in range(_KILL_ROUNDS):
         adopted = _children() - known
         if not adopted:

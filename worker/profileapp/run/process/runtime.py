@@ -1,7 +1,7 @@
-"""Runs an app as a process of this machine, with the same measuring, where there is no Docker.
+"""Runs an app as a process of this machine, with the same measurements, for agents without Docker.
 
-It is no sandbox: the app has the rights of whoever runs the profiler, and may read what that user's other processes let
-their user read, end them, and run as root where the profiler does.
+It is not a sandbox: the app has the rights of the profiler's user. It can read what that user can read, kill that
+user's processes, and is root if the profiler is.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _OUTPUT_END_TIMEOUT_S = 2.0
 
 
 class ProcessRuntime:
-    """Starts `command` with a target's arguments behind it; no shell has a hand in it."""
+    """Starts `command` followed by a target's arguments, without a shell."""
 
     name = "process"
     version = "process"
@@ -51,7 +51,7 @@ class ProcessRuntime:
         return (self._folder,)
 
     def prepare(self, live: LiveRun, progress: Progress) -> None:
-        """A command needs no preparation."""
+        """Does nothing: a command needs no preparation."""
 
     def start(self, launch: Launch, output: Callable[[bytes], None], exited: Callable[[], None]) -> RunningApp:
         argv = (*self.command, *launch.args)
@@ -72,24 +72,24 @@ class ProcessRuntime:
         return {}
 
     def empty_folder(self, folder: Path, run_id: str) -> None:
-        raise AgentError("only a container could")
+        raise AgentError("only a container can")
 
 
 def inherited_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """What of our own environment an app gets: what a program needs to run, and none of a build's secrets."""
+    """Variables of this process that an app inherits: what a program needs to run, and none of a build's secrets."""
     return {
         name: value for name, value in environ.items() if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
     }
 
 
 def totals_of(used: Mapping[str, float]) -> Totals:
-    """What app_launcher.py says that all used together."""
+    """Totals of all processes as app_launcher.py reports them."""
     if "user_s" not in used or "system_s" not in used:
-        return Totals(missing={"all": "the program that watches the app was ended before it"})
+        return Totals(missing={"all": "the app's launcher was killed before the app ended"})
     missing = dict.fromkeys(("memory_peak", "oom_kills", "pressure"), "a process has no cgroup of its own")
     is_io_known = "read_bytes" in used and "written_bytes" in used
     if not is_io_known:
-        missing["io"] = "this kernel counts no I/O of processes (/proc/PID/io)"
+        missing["io"] = "this kernel does not count the I/O of processes (/proc/PID/io)"
     return Totals(
         source="wait4",
         cpu_s=used["user_s"] + used["system_s"],
@@ -102,7 +102,7 @@ def totals_of(used: Mapping[str, float]) -> Totals:
 
 
 class _Process:
-    """One process with all that comes from it."""
+    """One process and its descendants."""
 
     def __init__(
         self,
@@ -137,10 +137,10 @@ class _Process:
     def remove(self) -> str:
         is_clean = self._launcher.close()
         self.totals = totals_of(self._launcher.used)
-        # The app may end whatever has its user: then its processes are looked for by their environment.
+        # The app can kill its launcher, which has the same user: its processes are then found by their environment.
         kill_run_processes(self._run_id)
         self._reader.join(_OUTPUT_END_TIMEOUT_S)
-        return "" if is_clean else "the app ended the program that watches it; processes of its may have stayed"
+        return "" if is_clean else "the app killed its launcher; some of its processes may still run"
 
     def _read(self) -> None:
         stream = self._launcher.output
@@ -151,7 +151,7 @@ class _Process:
     def _await_exit(self) -> None:
         status = self._launcher.wait_for_app()
         if status is None:
-            self.exit = Exit(lost="the app ended the program that watches it")
+            self.exit = Exit(lost="the app killed its launcher")
         else:
             code = os.waitstatus_to_exitcode(status)
             self.exit = Exit(exit_code=code if code >= 0 else 128 - code, signal=max(0, -code))

@@ -1,4 +1,4 @@
-"""What an app that is a process of the host can have around it: a playback, on this machine's own loopback address."""
+"""Services for an app that is a process of the host: only a playback, on this machine's loopback address."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What an app has around it: services, playback, broker."""
+"""The environment of an app: services, playback, broker."""

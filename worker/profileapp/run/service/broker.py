@@ -1,4 +1,4 @@
-"""The message broker of a Waggle node, ready-made: what RabbitMQ is given, and where pywaggle finds it.
+"""Configures RabbitMQ as the message broker of a Waggle node, and pywaggle to use it.
 
 Sources: pywaggle, `waggle.plugin` (names of variables and exchanges); RabbitMQ documentation, "Schema Definition Export
 and Import" and "Credentials and Passwords" (hash: base64 of salt, and SHA-256 of salt and password).
@@ -22,7 +22,7 @@ _SALT = b"\x90\x8d\xc6\x0a"
 
 
 def write_broker_files(folder: Path) -> tuple[Mount, ...]:
-    """What the broker reads at its start, for the container of the official image. Raises OSError."""
+    """Writes the broker's configuration files; returns their mounts for the official image. Raises OSError."""
     contents = {
         _CONF_PATH: f"load_definitions = {_DEFINITIONS_PATH}\n",
         _DEFINITIONS_PATH: json.dumps(_definitions(), indent=1) + "\n",
@@ -37,7 +37,7 @@ def write_broker_files(folder: Path) -> tuple[Mount, ...]:
 
 
 def broker_env(host: str) -> dict[str, str]:
-    """What pywaggle's Plugin reads to find the broker."""
+    """The environment variables from which pywaggle's Plugin finds the broker."""
     return {
         "WAGGLE_PLUGIN_HOST": host,
         "WAGGLE_PLUGIN_PORT": str(PORT),

@@ -1,4 +1,4 @@
-"""How recordings become an app's cameras: what the playback service is given, and where the app finds it.
+"""Turns recordings into an app's cameras: configures the playback service, and the app to use it.
 
 Sources: Waggle, wes-playback-server (README: /data/NAME/{live.mp4,images/}, port 8090); pywaggle, `waggle.data.vision`
 (data-config.json).
@@ -27,7 +27,7 @@ READY = Ready(http=f"{PORT}/ready")
 
 
 def recordings_of(service: Service, datasets: Paths) -> tuple[Recordings, ...]:
-    """What a playback plays. Raises DatasetError where there is nothing to play."""
+    """The recordings that a playback plays. Raises DatasetError if there are none."""
     try:
         return tuple(find_recordings(each.name, datasets[each.dataset], each.rate) for each in service.streams)
     except RecordingsError as error:
@@ -35,13 +35,13 @@ def recordings_of(service: Service, datasets: Paths) -> tuple[Recordings, ...]:
 
 
 def check_recordings(target: Target, datasets: Paths) -> None:
-    """Raises DatasetError where a playback of the target has nothing to play."""
+    """Raises DatasetError if a playback of the target has nothing to play."""
     for service in target.services:
         recordings_of(service, datasets)
 
 
 def playback_mounts(recordings: Sequence[Recordings]) -> tuple[Mount, ...]:
-    """Each recording where a Waggle playback server looks for it."""
+    """Mounts each recording where a Waggle playback server expects it."""
     mounts = []
     for one in recordings:
         if one.video:
@@ -54,7 +54,7 @@ def playback_mounts(recordings: Sequence[Recordings]) -> tuple[Mount, ...]:
 
 
 def streams_text(service: Service, *, paths: dict[str, str] | None = None) -> str:
-    """The streams as `python -m profileapp.playback` takes them; `paths` by name, DATA_FOLDER/NAME where left out."""
+    """The argv of `python -m profileapp.playback` for the streams; `paths` by name, default: DATA_FOLDER/NAME."""
     where = paths or {}
     return json.dumps(
         [
@@ -65,9 +65,9 @@ def streams_text(service: Service, *, paths: dict[str, str] | None = None) -> st
 
 
 def write_data_config(path: Path, url: str, service: Service, recordings: Sequence[Recordings]) -> None:
-    """What pywaggle reads to find a camera by its name. Raises OSError.
+    """Writes the file in which pywaggle finds a camera by its name. Raises OSError.
 
-    A playback image of the user's own has Waggle's addresses only: no stream of images.
+    A custom playback image serves only Waggle's URLs: no image stream.
     """
     sections = [
         {

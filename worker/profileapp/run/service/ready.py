@@ -1,4 +1,4 @@
-"""Whether a service is ready: one look, which takes no longer than profileapp.probe.LOOK_TIMEOUT_S."""
+"""Checks whether a service is ready; one check takes at most profileapp.probe.LOOK_TIMEOUT_S."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from profileapp.run.service_host import RunningService
 
 
 class LogMatcher:
-    """Whether a text has been printed; fed with what is printed, in whatever pieces."""
+    """Whether a text has been printed; receives the output in any chunks."""
 
     def __init__(self, text: str) -> None:
         self._wanted = text.encode()
@@ -15,7 +15,7 @@ class LogMatcher:
         self.found = False
 
     def feed(self, content: bytes) -> None:
-        """Takes what was printed next."""
+        """Adds the next output."""
         if not self.found:
             self._tail += content
             self.found = self._wanted in self._tail
@@ -23,7 +23,7 @@ class LogMatcher:
 
 
 def is_ready(ready: Ready, service: RunningService, log_matcher: LogMatcher) -> bool:
-    """One look. Never raises."""
+    """Checks once. Never raises."""
     if ready.log:
         return log_matcher.found
     if ready.file:

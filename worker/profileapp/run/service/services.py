@@ -1,4 +1,4 @@
-"""Starts what an app has around it, watches it while the app runs, and leaves nothing of it behind."""
+"""Starts the services of an app, watches them while the app runs, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ EXIT_TIMEOUT_S = 2.0
 
 
 class RunningServices:
-    """What one start of the app has around it. `network` "": none of its own; `env` and `mounts` are the app's."""
+    """The services of one start of the app. `network` "": the machine's own; `env` and `mounts` are the app's."""
 
     def __init__(self, sources: ServiceSources, network: str = "") -> None:
         self.network = network
@@ -57,7 +57,7 @@ class RunningServices:
         self._may_end: set[str] = set()
         self.players: list[RunningService] = []
         self.ended_at_ns = 0
-        """When the app's measuring ended, on the monotonic clock; 0: it never began."""
+        """When the measurement of the app ended, on the monotonic clock; 0: it never began."""
 
     @property
     def failure(self) -> str:
@@ -69,7 +69,7 @@ class RunningServices:
         return self._failure
 
     def add(self, service: Service, running: RunningService) -> None:
-        """A service has been started."""
+        """Adds a started service."""
         self.running[service.name] = running
         if service.streams and not service.image:
             self.players.append(running)
@@ -77,25 +77,25 @@ class RunningServices:
             self._may_end.add(service.name)
 
     def begin(self) -> None:
-        """The app runs: what is played begins."""
+        """The app runs: playback begins."""
         for player in self.players:
             player.signal(signal.SIGUSR1)
 
     def attach(self) -> None:
-        """The app is measured: its services are too."""
+        """Measuring of the app begins, and of its services."""
         self._sources.attach(self.running)
 
     def detach(self) -> None:
-        """The app has ended or will be ended next. May be called twice."""
+        """Stops measuring: the app has ended, or is about to be ended. May be called twice."""
         self._sources.detach()
 
     def _is_done(self, name: str, exit_: Exit) -> bool:
-        """A service that nobody waits for to be ready may do some work and end."""
+        """A service without a readiness check may do some work and exit."""
         return name in self._may_end and exit_.exit_code == 0
 
 
 class Services:
-    """The services of one run. `network` is what could be reached from the network of its last repeat."""
+    """The services of one run. `network`: what could be reached from the network of its last repeat."""
 
     def __init__(
         self,
@@ -134,9 +134,9 @@ class Services:
 
     @contextmanager
     def started(self, repeat: int) -> Iterator[RunningServices]:
-        """What the app has around it in one repeat; gone at the end of the block.
+        """Yields the running services of one repeat; removes them at the end of the block.
 
-        Raises AgentError where a service cannot be started, ends, is not ready in time, or we are told to stop.
+        Raises AgentError if a service cannot be started, ends or is not ready in time, or on a stop request.
         """
         network, self.network = self._service_host.open_network(self._context.run_id, internet=self._target.internet)
         running_services = RunningServices(self._sources, network)
@@ -155,13 +155,13 @@ class Services:
                 self._context.warn(line)
 
     def close(self) -> None:
-        """The run is over."""
+        """Releases everything at the end of the run."""
         self._sources.close()
         for log in self._logs.values():
             log.close()
 
     def _end_players(self, players: Sequence[RunningService]) -> None:
-        """Ends what plays in order, so that it tells what it served to the last frame."""
+        """Ends playbacks in order, so that they report what they served up to the last frame."""
         for player in players:
             player.terminate()
         deadline_s = time.monotonic() + EXIT_TIMEOUT_S
@@ -186,7 +186,7 @@ class Services:
             return
         while not is_ready(ready, running, log_matcher):
             if self._stop.signal:
-                raise AgentError("stopped while a service was started")
+                raise AgentError("stopped while a service was starting")
             if running_services.failure:
                 raise AgentError(running_services.failure)
             if time.monotonic() - began_s > ready.timeout_s:
@@ -220,7 +220,7 @@ class Services:
         )
 
     def _offer(self, service: Service, recordings: Sequence[Recordings], running_services: RunningServices) -> None:
-        """Tells the app where its cameras are."""
+        """Gives the app the addresses of its cameras."""
         url = f"http://{self._service_host.host_name(service)}:{PORT}"
         path = self._context.scratch / "data-config.json"
         write_data_config(path, url, service, recordings)
@@ -235,10 +235,10 @@ class Services:
 def _exit_text(name: str, exit_: Exit) -> str:
     how = exit_.lost or exit_.refused
     if exit_.oom_killed:
-        how = "it wanted more memory than the agent gives it"
+        how = "it exceeded its memory limit"
     elif exit_.signal:
         how = f"ended by {signal_name(exit_.signal)}, which profileapp did not send"
-    return f"service {name} did not run on: {how or f'ended with exit code {exit_.exit_code}'}; {_see(name)}"
+    return f"service {name} stopped early: {how or f'exited with code {exit_.exit_code}'}; {_see(name)}"
 
 
 def _see(name: str) -> str:

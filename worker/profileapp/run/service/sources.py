@@ -1,4 +1,4 @@
-"""What each service costs, measured as the app is, in series of its own: `service.cpu.util` with the service's name."""
+"""Measures the cost of each service like the app's, in separate series: `service.cpu.util` with the service's name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PREFIX = "service."
 
 
 class ServiceEmit:
-    """Takes what a source of the metric `container` says of a service, and names it so."""
+    """Renames the samples of a service that come from a source of the metric `container`."""
 
     def __init__(self, emit: Emit, service: str) -> None:
         self._emit = emit
@@ -32,7 +32,7 @@ class ServiceEmit:
 
 
 class ServiceSources:
-    """The sources of all services of a run; none where the target does not ask for `container`."""
+    """The sources of all services of a run; none if the target does not list `container`."""
 
     def __init__(self, run: RunContext, emit: Emit, find: Find) -> None:
         names = [service.name for service in run.target.services] if _METRIC in run.target.metrics else []
@@ -44,24 +44,24 @@ class ServiceSources:
         self._emits = {name: ServiceEmit(emit, name) for name in names}
 
     def emit_totals(self, services: Mapping[str, RunningService], at_ns: int) -> None:
-        """What each service used in all in one repeat, once it is gone; `at_ns` 0: the app never ran beside it."""
+        """Records each service's totals of one repeat, after it is removed; `at_ns` 0: the app never ran."""
         for name, service in services.items():
             if at_ns and service.totals and name in self._emits:
                 emit_totals(service.totals, self._emits[name], at_ns)
 
     def attach(self, services: dict[str, RunningService]) -> None:
-        """The services run, and so does the app."""
+        """Starts measuring: the services and the app run."""
         for name, service in services.items():
             if name in self._sources and service.subject and not service.exit:
                 self._sources[name].attach(service.subject)
 
     def detach(self) -> None:
-        """The app has ended or will be ended next. May be called twice."""
+        """Stops measuring: the app has ended, or is about to be ended. May be called twice."""
         for source in self._sources.values():
             source.detach()
 
     def close(self) -> None:
-        """Lets go of everything, and warns of each service that could not be measured."""
+        """Releases everything, and warns about each service that could not be measured."""
         for name, source in self._sources.items():
             source.close()
             status = source.status(lambda _: 0)
