@@ -202,16 +202,22 @@ MANIFEST = json.dumps([{"Config": "c", "RepoTags": ["a:1"], "Layers": ["l"]}]).e
     ("members", "message"),
     [
         ({}, "no manifest.json"),
-        ({"manifest.json": b"[]", "./manifest.json": b"[{}]"}, "two files of one name"),
-        ({"manifest.json": MANIFEST, "x/../manifest.json": b"[]"}, "two files of one name"),
-        ({"manifest.json": MANIFEST, "c": b"{}"}, "lacks a layer"),
-        ({"manifest.json": MANIFEST, "c": b"{}", "l": (tarfile.SYMTYPE, "/etc/shadow")}, "lacks a layer"),
-        ({"manifest.json": MANIFEST, "c": b"{}", "l": (tarfile.SYMTYPE, "l")}, "lacks a layer"),
-        ({"manifest.json": MANIFEST, "l": b""}, "lacks a manifest or configuration"),
+        ({"manifest.json": b"[]", "./manifest.json": b"[{}]"}, "two files with the same name"),
+        ({"manifest.json": MANIFEST, "x/../manifest.json": b"[]"}, "two files with the same name"),
+        ({"manifest.json": MANIFEST, "c": b"{}"}, "layer of an image is missing"),
+        (
+            {"manifest.json": MANIFEST, "c": b"{}", "l": (tarfile.SYMTYPE, "/etc/shadow")},
+            "layer of an image is missing",
+        ),
+        ({"manifest.json": MANIFEST, "c": b"{}", "l": (tarfile.SYMTYPE, "l")}, "layer of an image is missing"),
+        ({"manifest.json": MANIFEST, "l": b""}, "a manifest or configuration is missing"),
         ({"manifest.json": b"[" * 100_000}, "cannot be read"),
         ({"manifest.json": json.dumps([{"Config": "c", "Layers": ["l"] * 2000}]).encode(), "c": b"{}"}, "1000 layers"),
         ({"index.json": b'{"manifests": []}'}, ""),
-        ({"index.json": b'{"manifests": [{"digest": "sha256:../../../etc/shadow"}]}'}, "lacks a manifest"),
+        (
+            {"index.json": b'{"manifests": [{"digest": "sha256:../../../etc/shadow"}]}'},
+            "a manifest or configuration is missing",
+        ),
     ],
 )
 def test_bad_archives_refused(members: dict[str, bytes | tuple[bytes, str]], message: str, tmp_path: Path) -> None:
@@ -246,7 +252,7 @@ def test_a_header_of_gigabytes_refused() -> None:
             return found
 
     stream = Endless()
-    with pytest.raises(BadArchive, match="description takes more than 2 MiB"):
+    with pytest.raises(BadArchive, match="header is larger than 2 MiB"):
         read_archive(stream, "amd64", nothing)  # type: ignore[arg-type]
     assert stream.given < 8 * 1024**2
 
@@ -284,7 +290,7 @@ def test_a_compressed_archive_is_read_and_an_endless_one_refused(
         gzip.compress(content[:700]) + gzip.compress(content[700:]),
     ):
         assert read(compressed) == read(content)
-    with pytest.raises(BadArchive, match="too early"):
+    with pytest.raises(BadArchive, match="is truncated"):
         read(gzip.compress(content)[:-20])
     monkeypatch.setattr("profileapp.run.docker.decompressed.SIZE_LIMIT_BYTES", 1024**2)
     bomb = tar_of(tmp_path, {"manifest.json": MANIFEST, "c": b"{}", "l": bytes(4 * 1024**2)})

@@ -142,7 +142,7 @@ class FakeDaemon:
 
 def test_no_address_pool_left_is_said_with_what_to_do_refused() -> None:
     daemon = FakeDaemon(lambda _: "could not find an available, non-overlapping IPv4 address pool among the defaults")
-    with pytest.raises(AgentError, match=r"address pools are taken; remove networks .*default-address-pools"):
+    with pytest.raises(AgentError, match=r"address pools are in use; remove unused networks .*default-address-pools"):
         open_network(daemon, "run", {}, internet=False)  # type: ignore[arg-type]
 
 

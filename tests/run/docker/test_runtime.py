@@ -293,7 +293,7 @@ def test_a_container_that_somebody_else_removes_is_told(
         docker_client.api.remove_container(container_id, force=True)
     assert worker.wait(60) == 4
     text = (workspace / "profile/serve/run.json").read_text()
-    assert '"state": "finished"' in text and "removed by somebody else" in text
+    assert '"state": "finished"' in text and "removed by another user or program" in text
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="a second daemon needs root")
