@@ -99,7 +99,7 @@ def test_limits_of_budgets_are_drawn_where_they_belong(samples: list[JudgedRun])
     limits = {family.title: family.limits for family in found if family.limits}
     assert {title: [(each.label, each.is_met) for each in each_limits] for title, each_limits in limits.items()} == {
         "fps": [("budget: mean ≥ 10", True)],
-        "Container memory": [("budget: max of used ≤ 400 MiB", False)],
+        "Container memory": [("budget: max of peak ≤ 400 MiB", False)],
         "System temperature": [("budget: max of temperature < 80 °C", True)],
     }
     assert limits["Container memory"][0].value == 400 * 1024**2

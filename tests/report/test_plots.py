@@ -221,7 +221,9 @@ def test_lines_differ_in_more_than_colour() -> None:
 
 
 def test_the_order_of_the_legend_is_that_of_the_lines() -> None:
-    memory = {series(f"container.memory.{name}", "bytes", "container"): data([1.0]) for name in ("peak", "used", "a")}
+    memory = {
+        series(f"container.memory.{name}", "bytes", "container"): data([1.0, 1.0]) for name in ("peak", "used", "a")
+    }
     [plot], _ = plot_target(memory, one_repeat(3), ())
     labels = [text.text for text in drawn(plot).iter(f"{SVG}text") if text.text in ("peak", "used", "a")]
     assert labels == ["used", "a", "peak"]
@@ -256,3 +258,10 @@ def test_phases_lie_above_all_lines() -> None:
     axes.set_ylim(0, 64)
     make_room(axes, Annotations(phases))
     assert axes.get_ylim() == pytest.approx((0, 100))
+
+
+def test_totals_of_repeats_are_no_plots() -> None:
+    used = series("container.memory.used", "bytes", "container")
+    total = series("container.cpu.time", "s", "container")
+    plots, _ = plot_target({used: data([1.0] * 100), total: data([9.0])}, one_repeat(100), ())
+    assert [plot.key for plot in plots] == ["container.memory.used"]

@@ -99,9 +99,9 @@ def plot_target(
 ) -> tuple[list[Plot], int]:
     """The plots of a target, the app's own first, and how many more there would be beyond what a page bears.
 
-    `told`: the phases and events of the app and of the device, which are drawn in each.
+    `annotations`: the phases and events of the app and of the device, which are drawn in each.
     """
-    filled = {one: data for one, data in series.items() if len(data) and one.kind not in MARKS}
+    filled = {one: data for one, data in series.items() if one.kind not in MARKS and _has_course(one, data, repeats)}
     if not filled:
         return [], 0
     time = _time(filled, repeats)
@@ -116,6 +116,11 @@ def plot_target(
     ):
         warnings.simplefilter("ignore", UserWarning)
         return [_plot(family, filled, repeats, time, annotations or Annotations()) for family in chosen], left_out
+
+
+def _has_course(one: Series, data: SeriesData, repeats: Sequence[Repeat]) -> bool:
+    """Whether a series changes over time. One value per repeat, such as a total, has no course."""
+    return len(data) > (0 if one.metric == "custom" else len(repeats))
 
 
 def _time(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> _Time:
