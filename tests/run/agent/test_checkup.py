@@ -62,8 +62,8 @@ def test_the_first_that_opens_is_used_and_all_are_closed() -> None:
     looked: list[str] = []
     whole, kernels = check_metrics(["system"], found(*sources), looked.append)
     assert [(each.source, each.state, each.reason) for each in whole.sources] == [
-        ("a", "not to be had", "no a here"),
-        ("b", "not to be had", "failed (ZeroDivisionError: oh)"),
+        ("a", "unavailable", "no a here"),
+        ("b", "unavailable", "failed (ZeroDivisionError: oh)"),
         ("c", "used", ""),
         ("d", "in reserve", ""),
     ]

@@ -1,4 +1,4 @@
-"""`profileapp baseline`: is what was measured worse than before, or is it noise?"""
+"""`profileapp baseline`: decides whether a run is worse than earlier ones, or differs only by noise."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from profileapp.report.jenkins.junit import baseline_xml
 
 BASELINE_FILE = "baseline.xml"
 DEPTH = 4
-"""So far below a folder given by `--against` runs are looked for."""
+"""Depth to which a folder of `--against` is searched for runs."""
 _EPILOG = """\b
 Examples:
   profileapp baseline profile/ --branch main
@@ -52,7 +52,7 @@ JUDGED = (*GOOD, "worse")
 _STYLES = {"worse": "red", "better": "green", "changed": "yellow", "not enough data": "dim"}
 
 Find = Callable[[Run], Sequence[Run]]
-"""Good runs of the app and target of a run, from before it."""
+"""Returns good earlier runs of the same app and target as a run."""
 
 
 class BaselineReport(msgspec.Struct, frozen=True):
@@ -109,7 +109,7 @@ def command(
         try:
             compared = _hold_all(judged, earlier, branch, since_ns)
         except Exception:
-            # One target's numbers bring out an error of ours: it is set aside; the others are compared all the same.
+            # One target's numbers trigger a bug in this code: it is skipped, and the others are compared.
             judged = [_without_bad_numbers(each, before) for each, before in zip(judged, earlier, strict=True)]
             compared = _hold_all(judged, earlier, branch, since_ns)
         errors = {each.run.target.name: error for each in compared if (error := _write(each))}
@@ -167,7 +167,7 @@ def _in_database(db: str, branch: str, since_ns: int) -> Find:
     try:
         database = open_store(db, write=False)
     except EmptyDatabaseError as error:
-        # The first build of all.
+        # This is the first build.
         click.echo(f"profileapp: nothing to compare with yet: {error}", err=True)
         return lambda _: ()
     from profileapp.store.earlier import earlier_runs  # noqa: PLC0415
@@ -203,7 +203,7 @@ def _in_folders(folders: Sequence[Path], branch: str, since_ns: int) -> Find:
 
 
 def _runs_below(folder: Path) -> list[Path]:
-    """The targets' folders in a folder and some levels below; symbolic links are not followed."""
+    """The targets' folders in a folder and some levels below it; symbolic links are not followed."""
     if not is_folder(folder):
         raise ConfigError(f"{printable(str(folder), 200)}: no such folder; name one that holds earlier runs")
     found = []
@@ -218,7 +218,7 @@ def _runs_below(folder: Path) -> list[Path]:
 
 
 def _write(judged: JudgedRun) -> AgentError | None:
-    """Keeps what was found in run.json; why not, where that cannot be."""
+    """Writes the comparison to run.json. Returns the error if that fails."""
     if judged.judge_error:
         return AgentError(f"{judged.folder}: {judged.judge_error}")
     try:

@@ -1,4 +1,4 @@
-"""`profileapp compare`: two runs, folders, builds or commits beside each other."""
+"""`profileapp compare`: two runs, folders, builds or commits side by side."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Examples:
 """
 _BAR = 12
 _BAR_FULL = 0.5
-"""The change that fills a bar: half as much again, or half of it gone."""
+"""The change that fills a bar: plus or minus half."""
 
 
 @click.command("compare", epilog=_EPILOG)
@@ -104,7 +104,7 @@ def _shown(side: Side | None, unit: str) -> Text:
 
 
 def _bar(ratio: float | None) -> str:
-    """Less to the left of the middle, more to the right."""
+    """A bar to the left of the middle for a decrease, to the right for an increase."""
     if ratio is None:
         return ""
     length = min(_BAR, round(abs(ratio) / _BAR_FULL * _BAR))

@@ -1,4 +1,4 @@
-"""`profileapp config`: configurations that people keep in the database."""
+"""`profileapp config`: configurations that users save in the database."""
 
 from __future__ import annotations
 
@@ -152,8 +152,8 @@ def _merge(name: str, file: Path, db: str) -> None:
 
 
 def _changes(older: Saved, newer: Saved) -> list[str]:
-    """A unified diff; of a removed version nothing is left."""
-    # Every line with an end, or a last one without would run into the next.
+    """A unified diff; a removed version is empty."""
+    # Every line ends with a newline; otherwise the last one would run into the next.
     before, after = ([f"{line}\n" for line in (each.content or "").splitlines()] for each in (older, newer))
     names = [f"{each.name} version {each.version}" for each in (older, newer)]
     return list(difflib.unified_diff(before, after, names[0], names[1]))
@@ -181,7 +181,7 @@ def _print_json(record: dict[str, Any]) -> None:
 
 
 def _user() -> str:
-    """Who we are on this machine; "" where nobody knows."""
+    """This process's user name; "" if unknown."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

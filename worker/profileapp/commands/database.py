@@ -1,4 +1,4 @@
-"""What commands that use the database have in common."""
+"""Options and helpers of commands that use the database."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEFAULT_DATABASE = "profileapp.db"
 
 
 def db_option(command: Command) -> Command:
-    """`--db`, or the environment's PROFILEAPP_DB: a password on a command line can be read by everybody."""
+    """`--db`, or PROFILEAPP_DB in the environment: every user can read a password on a command line."""
     return click.option(
         "--db",
         envvar="PROFILEAPP_DB",
@@ -34,7 +34,7 @@ def db_option(command: Command) -> Command:
 
 
 def saved_option(command: Command) -> Command:
-    """`--config`: a saved configuration, laid over the file."""
+    """`--config`: a saved configuration to merge into the file."""
     return click.option(
         "--config",
         "saved",
@@ -45,7 +45,7 @@ def saved_option(command: Command) -> Command:
 
 
 def saved_overlay(name: str, db: str) -> Overlay | None:
-    """The saved configuration of `--config`; None where none is named. Raises ConfigError where it is not there."""
+    """The saved configuration of `--config`; None without the option. Raises ConfigError if it does not exist."""
     if not name:
         return None
     database = open_store(db, write=False)
@@ -57,7 +57,7 @@ def saved_overlay(name: str, db: str) -> Overlay | None:
 
 
 def open_store(db: str, *, write: bool) -> Database:
-    """The database of `--db`. Raises StoreError without the store extra, and as `open_database` does."""
+    """The database of `--db`. Raises StoreError without the store extra, and whatever `open_database` raises."""
     if find_spec("sqlalchemy") is None or find_spec("alembic") is None:
         raise StoreError("the database needs the store extra: pip install 'profileapp[store]'")
     from profileapp.store.database import LostConnection, open_database  # noqa: PLC0415

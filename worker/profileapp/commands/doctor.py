@@ -1,4 +1,4 @@
-"""`profileapp doctor`: what this agent can measure, and what to install or allow for the rest."""
+"""`profileapp doctor`: reports what this agent can measure, and what to install or allow for the rest."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from profileapp.run.agent.facts import agent_facts
 from profileapp.run.agent.ownership import owner
 from profileapp.run.agent.state import new_run_id
 
-_SIGNS = {"used": ("✔", "green"), "in reserve": ("·", "dim"), "not to be had": ("✘", "red")}
+_SIGNS = {"used": ("✔", "green"), "in reserve": ("·", "dim"), "unavailable": ("✘", "red")}
 
 
 @click.command(
@@ -63,7 +63,7 @@ def command(metrics: tuple[str, ...], as_json: bool) -> int:
 
 
 def _ignore(_: str) -> None:
-    """In a build's log the table is enough."""
+    """Shows no progress: in a build's log the table is enough."""
 
 
 def _docker_version() -> str:
@@ -73,7 +73,7 @@ def _docker_version() -> str:
 
 
 def _network() -> Network:
-    """Of a network such as a run's, which is made and removed again."""
+    """Facts of a network like a run's, which is created and removed again."""
     from profileapp.run.docker.marks import Marks  # noqa: PLC0415
     from profileapp.run.docker.network import close_network, open_network  # noqa: PLC0415
     from profileapp.run.docker.runtime import connect  # noqa: PLC0415
@@ -88,12 +88,12 @@ def _network() -> Network:
 
 
 def _show(checkup: Checkup) -> None:
-    """One line a thing and a source: reasons are long, and a table would fold them."""
+    """One line per prerequisite and source: reasons are long, and a table would wrap them."""
     console = Console(highlight=False, soft_wrap=True)
     console.print(escape(printable(_board(checkup.agent), 300)))
     console.print()
     rows = [
-        ("", prerequisite.name, "used" if prerequisite.available else "not to be had", prerequisite.text)
+        ("", prerequisite.name, "used" if prerequisite.available else "unavailable", prerequisite.text)
         for prerequisite in checkup.prerequisites
     ]
     for metric in checkup.metrics:
@@ -111,12 +111,12 @@ def _show(checkup: Checkup) -> None:
 
 
 def _rows(metric: MetricCheck) -> list[tuple[str, str, str, str]]:
-    """Metric, source, state and what is to be said, of each source; the metric stands on the first row only."""
+    """Metric, source, state and remark of each source; the metric is on the first row only."""
     if not metric.sources:
-        return [(metric.title, "–", "not to be had", metric.reason)]
+        return [(metric.title, "–", "unavailable", metric.reason)]
     rows = []
     for number, source in enumerate(metric.sources):
-        rate = "in a repeat of its own" if source.traces else f"at best every {source.min_interval_s * 1000:g} ms"
+        rate = "in a separate repeat" if source.traces else f"at best every {source.min_interval_s * 1000:g} ms"
         text = source.reason or f"{source.state}, {rate}"
         rows.append(("" if number else metric.title, source.source, str(source.state), text))
     return rows

@@ -1,4 +1,4 @@
-"""Every option by a variable of the environment: the Jenkins step passes values, and no value meets a shell."""
+"""Sets every option from an environment variable: the Jenkins step passes values without a shell."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 
 class LinesOption(click.Option):
-    """A repeatable option; each line of its variable is a value."""
+    """A repeatable option; each line of its variable is one value."""
 
     def value_from_envvar(self, ctx: click.Context) -> Any:
         text = self.resolve_envvar_value(ctx)
@@ -19,7 +19,7 @@ class LinesOption(click.Option):
 def name_variables(command: click.Command, prefix: str) -> click.Command:
     """Gives every option and argument of a command, and of its subcommands, the variable `prefix_NAME`.
 
-    It comes before a variable that several commands share. Repeatable arguments have none.
+    It has precedence over a variable that several commands share. Repeatable arguments have none.
     """
     if isinstance(command, click.Group):
         for name, one in command.commands.items():
@@ -39,7 +39,7 @@ def name_variables(command: click.Command, prefix: str) -> click.Command:
 
 
 def _name_of(param: click.Parameter) -> str:
-    """`memory-limit`. `--config` beside an argument CONFIG has the name of what it gives, `saved`."""
+    """`memory-limit`. `--config` next to an argument CONFIG is named after its value, `saved`."""
     long_name = max(param.opts, key=len).lstrip("-")
     return (param.name or long_name) if long_name == "config" else long_name
 

@@ -1,4 +1,4 @@
-"""`profileapp export`: samples out of the database."""
+"""`profileapp export`: exports samples from the database."""
 
 from __future__ import annotations
 

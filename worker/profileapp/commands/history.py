@@ -1,4 +1,4 @@
-"""`profileapp history`: numbers of an app over its runs, and where they changed."""
+"""`profileapp history`: shows an app's numbers over its runs, and where they changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`profileapp`: finds the subcommand, and turns errors into one clear line and the exit code of the contract."""
+"""`profileapp`: finds the subcommand, and turns errors into one clear line and the documented exit code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from profileapp import __version__
 from profileapp.commands.environment import name_variables
 from profileapp.errors import ExitCode, ProfileappError
 
-# Name: (module, what it does). Listed here so that `--help` need not import what a subcommand needs.
+# Name: (module, help text). Listed here so that `--help` does not import any subcommand.
 _COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("profileapp.commands.plan", "Show what a sage.yaml would run; runs nothing."),
     "run": ("profileapp.commands.run", "Run and measure the targets of a sage.yaml."),
@@ -95,7 +95,7 @@ def commands() -> None:
 
 def _print_version(context: click.Context) -> None:
     """`profileapp 0.1.0 (extras: report)`: the bridge script of the Jenkins library reads it."""
-    # Of all commands only this one needs it.
+    # Only this command needs it.
     from profileapp.collect.functions.py_spy import find_py_spy  # noqa: PLC0415
 
     needs = {"gpu": ("pycuda",), "report": ("jinja2", "matplotlib"), "store": ("sqlalchemy", "alembic")}
@@ -108,7 +108,7 @@ def _print_version(context: click.Context) -> None:
 
 
 def main() -> None:
-    """The program. Exits with the exit code of the contract."""
+    """Runs the program. Exits with the documented exit code."""
     args = [arg for arg in sys.argv[1:] if arg != "--debug"]
     debug = len(args) < len(sys.argv) - 1
     try:
@@ -123,7 +123,7 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted", ExitCode.INTERRUPTED, debug)
     except BrokenPipeError:
-        # The reader of our output has gone (`profileapp plan … | head`): nobody is left to tell.
+        # The reader of the output is gone (`profileapp plan … | head`): nothing can be reported.
         sys.stderr.close()
         sys.exit(ExitCode.NOT_MEASURED)
     except Exception as error:

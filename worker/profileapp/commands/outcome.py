@@ -1,4 +1,4 @@
-"""How `run` and `report` end: one table for people or one line of JSON for machines, and the exit code."""
+"""Ends `run` and `report`: prints one table for users or one line of JSON for programs; returns the exit code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TargetOutcome(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """The JSON that `run --json` and `report --json` end with. `report` is the path of the page, null without one.
+    """The last line of `run --json` and `report --json`. `report` is the path of the page, null without one.
 
     `description` is a line of HTML for a build's description, `verdict` the worst of all.
     """
@@ -42,7 +42,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def stop_code(stop_signal: int) -> ExitCode:
-    """The exit code of what a signal has stopped; OK for 0."""
+    """The exit code after a stop by a signal; OK for 0."""
     if not stop_signal:
         return ExitCode.OK
     return ExitCode.INTERRUPTED if stop_signal == signal.SIGINT else ExitCode.TERMINATED
@@ -55,7 +55,7 @@ def finish(
     index: Path | None,
     as_json: bool,
 ) -> int:
-    """Prints what came out, and gives the exit code that speaks for all of it."""
+    """Prints the result. Returns the exit code for all targets together."""
     codes = [*(each.exit_code for each in judged), *(error.exit_code for error in errors)]
     exit_code = worst([*codes, stop_code(stop_signal)])
     if as_json:

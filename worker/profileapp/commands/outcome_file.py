@@ -1,4 +1,4 @@
-"""`outcome.json`: what a command says a build is to make of what it found, and the options that decide it."""
+"""`outcome.json`: how a command's result affects a build, and the options that decide it."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def on_budget_option(command: Command) -> Command:
 
 
 class OutcomeFile:
-    """The file at `path`; what an earlier command left there is gone from the start, so that nothing stale is read.
+    """The file at `path`; an earlier command's file is removed at once, so that no stale result is read.
 
-    `planned` names the targets, as soon as they are known. Raises AgentError where the old file cannot be removed.
+    `planned` names the targets, as soon as they are known. Raises AgentError if the old file cannot be removed.
     """
 
     def __init__(self, path: Path, policy: Policy) -> None:
@@ -59,7 +59,7 @@ class OutcomeFile:
         try:
             remove_file(path)
         except NotADirectoryError:
-            # The folder is a file; who makes the folder says so.
+            # The folder is a file; the code that creates the folder reports it.
             return
         except (OSError, ValueError) as error:
             # ValueError: a NUL in the name.
@@ -67,8 +67,8 @@ class OutcomeFile:
             raise AgentError(f"{printable(str(path), 200)}: cannot be replaced ({reason}); remove it") from error
 
     def write(self, outcome: Outcome) -> None:
-        """Puts it in place at once. Where that fails a line says so: without it the build counts as not measured."""
-        # Where no folder is yet, nobody asked for results.
+        """Writes it atomically. Prints a line if that fails: without the file the build counts as not measured."""
+        # Without a folder no results were requested yet.
         if not is_folder(self._path.parent):
             return
         try:
@@ -80,7 +80,7 @@ class OutcomeFile:
     def records_failures(
         self, failed: Callable[[ExitCode, str, Sequence[str], Policy], Outcome] = failed_outcome
     ) -> Iterator[None]:
-        """Writes what an error within makes of the build, and raises it again."""
+        """Writes how an error in the block affects the build, and raises it again."""
         try:
             yield
         except ProfileappError as error:

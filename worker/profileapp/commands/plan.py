@@ -1,4 +1,4 @@
-"""`profileapp plan`: what a sage.yaml would run."""
+"""`profileapp plan`: shows what a sage.yaml would run."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def command(
     plan = select(make_plan(sage, image), targets)
     plan = msgspec.structs.replace(plan, groups=group_targets(plan.targets, agent, together=group_by_agent))
     if workspace and sources:
-        # What the process runtime runs is among the app's sources.
+        # The process runtime runs the app's sources.
         plan = msgspec.structs.replace(plan, files=("**",))
     if check:
         here = _targets_here(plan, os.environ)
@@ -130,18 +130,18 @@ def command(
 
 
 def _targets_here(plan: Plan, environ: Mapping[str, str]) -> list[Target]:
-    """The targets that name no agent, or a label of the Jenkins node we are on (NODE_LABELS)."""
+    """The targets that name no agent, or a label of this Jenkins node (NODE_LABELS)."""
     labels = environ.get("NODE_LABELS", "").split()
     return [target for target in plan.targets if not target.agent or target.agent in labels]
 
 
 def _image_warnings(plan: Plan, here: list[Target], is_pulled: bool) -> tuple[str, ...]:
-    """Of the services' images, and of the app's where it `is_pulled`: one that is made here may shadow another."""
+    """Warnings for the services' images, and for the app's if `is_pulled`: a local build may shadow another image."""
     names = [plan.image] if plan.image and is_pulled and here else []
     names += [service.image for target in here for service in target.services if service.image]
     if not names:
         return ()
-    # docker takes longer to import than all the rest together.
+    # docker takes longer to import than everything else together.
     from profileapp.run.docker.image_check import check_images  # noqa: PLC0415
     from profileapp.run.docker.registry_login import take_login  # noqa: PLC0415
 
@@ -149,7 +149,7 @@ def _image_warnings(plan: Plan, here: list[Target], is_pulled: bool) -> tuple[st
 
 
 def _metric_warnings(here: list[Target]) -> tuple[str, ...]:
-    # Opening sources imports what they need, which a plan alone does not.
+    # Opening sources imports their dependencies, which a plan alone does not need.
     from profileapp.collect.registry import sources  # noqa: PLC0415
     from profileapp.run.agent.checkup import check_metrics  # noqa: PLC0415
 
@@ -164,11 +164,11 @@ def _metric_warnings(here: list[Target]) -> tuple[str, ...]:
 
 
 def refuse_both(image_archive: Path | None, build: Path | None) -> None:
-    """Raises ConfigError where an image is asked for from two places."""
+    """Raises ConfigError if two sources for the image are named."""
     if image_archive and build:
         raise ConfigError("--image-archive and --build exclude one another")
 
 
 def load_plan(config: Path, image: str | None, targets: tuple[str, ...], overlay: Overlay | None = None) -> Plan:
-    """The plan of a file, a saved configuration laid over it, with only the targets named. Raises ConfigError."""
+    """The plan of a file merged with a saved configuration, reduced to the named targets. Raises ConfigError."""
     return select(make_plan(load_config(config, overlay), image), targets)

@@ -1,4 +1,4 @@
-"""Progress of a run: a bar on a terminal, a plain line now and then in a build log."""
+"""Progress of a run: a bar on a terminal, occasional plain lines in a build log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLAIN_EVERY_S = 10.0
 
 
 class CommandProgress(RunProgress, Protocol):
-    """A run's progress that is shown for the length of a `with` block."""
+    """A run's progress, shown for the duration of a `with` block."""
 
     def __enter__(self) -> CommandProgress: ...
 
@@ -28,7 +28,7 @@ class CommandProgress(RunProgress, Protocol):
 
 
 def make_progress(stream: TextIO) -> CommandProgress:
-    """A bar where `stream` is a terminal, else plain lines."""
+    """A bar if `stream` is a terminal, else plain lines."""
     return BarProgress(Console(file=stream)) if stream.isatty() else PlainProgress(stream)
 
 
@@ -43,7 +43,7 @@ class PlainProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """A line needs no ending."""
+        """Does nothing: lines need no cleanup."""
 
     def waiting(self, text: str) -> None:
         self._print(text)
@@ -79,7 +79,7 @@ class PlainProgress:
 
 
 class BarProgress:
-    """One bar for what goes on now; what has ended stands above it."""
+    """One bar for the current step; finished steps are printed above it."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

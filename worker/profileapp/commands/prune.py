@@ -1,4 +1,4 @@
-"""`profileapp prune`: keeps the database small."""
+"""`profileapp prune`: thins and removes old samples and runs in the database."""
 
 from __future__ import annotations
 

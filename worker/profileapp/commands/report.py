@@ -1,4 +1,4 @@
-"""`profileapp report`: everything that can be made out of what was measured."""
+"""`profileapp report`: creates pages, test results and tables from recorded runs."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def command(folder: Path, form: str, on_budget: Effect, on_app_failure: Effect, 
 
 
 def write_target(judged: JudgedRun, failures: dict[str, ProfileappError]) -> JudgedRun:
-    """Writes what stands in a target's own folder. What cannot be written is added to `failures`, by the target's name.
+    """Writes the files in a target's own folder. Adds errors to `failures`, by the target's name.
 
-    Returns the run as it is to be reported.
+    Returns the run to report.
     """
     try:
         if judged.run.id and not judged.judge_error:

@@ -1,4 +1,4 @@
-"""`profileapp run`: runs and measures the targets of a sage.yaml, in turn."""
+"""`profileapp run`: runs and measures the targets of a sage.yaml."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def command(
 
 
 class _Request(NamedTuple):
-    """What the options ask for."""
+    """The values of the options."""
 
     config: Path
     image: str | None
@@ -258,7 +258,7 @@ def _run(request: _Request, outcome_file: OutcomeFile, no_report: bool, as_json:
     measuring = _Measuring(session, plan.targets, config.resolve().parent, out, state, folders)
 
     def failed(target: Target, error: ProfileappError) -> None:
-        # What is wrong with the first target mostly is so with all: nothing was measured that could be lost.
+        # An error of the first target usually affects all: no measurement is lost by stopping here.
         if isinstance(error, ConfigError | ImageError) and not folders:
             raise error
         error.args = (session.secrets.mask.text(str(error)),)
@@ -275,7 +275,7 @@ def _run(request: _Request, outcome_file: OutcomeFile, no_report: bool, as_json:
         except ProfileappError as error:
             error.args = (session.secrets.mask.text(str(error)),)
             if session.secrets.mask:
-                # --debug would show what caused it, whose words are others' and may repeat a secret.
+                # --debug would show its cause, whose message comes from other programs and may contain a secret.
                 raise error from None
             raise
         judged = [write_target(judge_folder(folder.path), failures) for folder in folders.values()]
@@ -292,7 +292,7 @@ def _run(request: _Request, outcome_file: OutcomeFile, no_report: bool, as_json:
 
 
 class _Measuring:
-    """Runs targets on this agent, alone on it; `folders` has, by the target's name, what each has left."""
+    """Runs targets while it holds the agent's lock; `folders` maps names of targets to their artifacts."""
 
     def __init__(
         self,
@@ -312,7 +312,7 @@ class _Measuring:
         self._sweeper = Sweeper(state, session.runtime, session.progress, lambda name: runtime_to_sweep(name, state))
 
     def measure(self, failed: Callable[[Target, ProfileappError], None]) -> None:
-        """Waits for the agent, sweeps it, and runs the targets in turn."""
+        """Waits for the agent's lock, sweeps the agent, and runs the targets interleaved."""
         session, state = self._session, self._state
         live = state.begin_run(session.runtime.name)
         holder = Holder(live.id, session.build.job, os.getpid(), live.started_ns)
@@ -351,7 +351,7 @@ class _Measuring:
 
 
 def _dataset_cache() -> DatasetCache:
-    # Only who gets a dataset from elsewhere needs what is imported here.
+    # Only downloads of datasets need these imports.
     from profileapp.run.dataset.cache import (  # noqa: PLC0415
         DEFAULT_LIMIT_BYTES,
         LIMIT_VARIABLE,
@@ -404,9 +404,9 @@ def _duration_s(option: str, text: str) -> float:
 
 
 def _make_report(out: Path) -> Path | None:
-    """The pages, made by a process of their own: what plots need in memory is not the worker's to have.
+    """Creates the pages in a separate process, so that the memory of plots does not stay in the worker.
 
-    None, with a word of how to get it, where this machine has not what pages need.
+    None, after printing what to install, if this machine lacks the report extra.
     """
     if not report_extra_is_installed():
         click.echo(
@@ -414,7 +414,7 @@ def _make_report(out: Path) -> Path | None:
             err=True,
         )
         return None
-    # Isolated (-I): the folder we are in is the app's, and its modules are none of ours.
+    # Isolated (-I): the current folder is the app's, and its modules must not be imported.
     argv = [sys.executable, "-I", "-m", "profileapp", "report", str(out), "--json"]
     done = subprocess.run(argv, capture_output=True, check=False)
     try:

@@ -1,4 +1,4 @@
-"""What runs the app of a `profileapp run`: a process, or a container of an image from one of three places."""
+"""The runtime of a `profileapp run`: a process, or a container with an image from one of three sources."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ BUILD_LOG_FILE = "build.log"
 
 
 def process_runtime(line: str | None, folder: Path, warn: Callable[[str], None]) -> Runtime:
-    """Runs a line, split as a shell would, in a folder. Raises ConfigError where there is none.
+    """Runs a command line, split like a shell does, in a folder. Raises ConfigError without one.
 
-    What this worker was started with is hidden from other processes; `warn` is told where that cannot be.
+    It hides this worker's initial environment from other processes; calls `warn` if that fails.
     """
     try:
         argv = tuple(shlex.split(line or ""))
@@ -50,7 +50,7 @@ def image_source(
     login: RegistryLogin | None,
     stop: Stop,
 ) -> ImageSource:
-    """Where the image of a name comes from; `is_asked_for`: by the user, not by the sage.yaml. Raises ConfigError."""
+    """The source of the image; `is_asked_for`: the user, not the sage.yaml, names it. Raises ConfigError."""
     # docker takes longer to import than all the rest together.
     from profileapp.run.docker.image_build import BuiltImage  # noqa: PLC0415
     from profileapp.run.docker.image_source import NamedImage, SavedImage  # noqa: PLC0415
@@ -67,7 +67,7 @@ def image_source(
 
 
 def docker_runtime(source: ImageSource, state: State, login: RegistryLogin | None, stop: Stop | None = None) -> Runtime:
-    """Raises AgentError where no daemon answers."""
+    """The Docker runtime. Raises AgentError if no daemon responds."""
     from profileapp.run.docker.marks import Marks  # noqa: PLC0415
     from profileapp.run.docker.runtime import DockerRuntime  # noqa: PLC0415
 
@@ -76,7 +76,7 @@ def docker_runtime(source: ImageSource, state: State, login: RegistryLogin | Non
 
 
 def runtime_to_sweep(name: str, state: State) -> Runtime:
-    """The runtime of a name, to remove what its dead runs left. Raises AgentError."""
+    """The runtime with a name, to remove what its dead runs left. Raises AgentError."""
     if name == ProcessRuntime.name:
         return ProcessRuntime((), Path("/"), {})
     from profileapp.run.docker.image_source import NamedImage  # noqa: PLC0415

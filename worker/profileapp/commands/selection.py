@@ -1,4 +1,4 @@
-"""Options that pick runs and series of the database."""
+"""Options that select runs and series in the database."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def selection_options(command: Command) -> Command:
 def make_selection(
     *, app: str, target: str, run_id: str, branch: str, since: str, until: str, series: str = ""
 ) -> Selection:
-    """The selection that the options make. Raises ConfigError for a time that is none."""
+    """The selection that the options describe. Raises ConfigError for an invalid time."""
     from profileapp.store.select import Selection  # noqa: PLC0415  (needs an extra)
 
     return Selection(
@@ -53,7 +53,7 @@ def make_selection(
 
 
 def moment_ns(option: str, text: str, now_ns: int | None = None) -> int:
-    """UTC nanoseconds since 1970 of `30d` (so long ago), a date, or an RFC 3339 time; 0 for ""."""
+    """UTC nanoseconds since 1970 of an age (`30d`: 30 days ago), a date, or an RFC 3339 time; 0 for ""."""
     if not text:
         return 0
     unit = _UNITS_S.get(text[-1])

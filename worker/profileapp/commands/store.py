@@ -1,4 +1,4 @@
-"""`profileapp store`: what runs have left, into a database."""
+"""`profileapp store`: stores runs in a database."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def command(folders: tuple[Path, ...], db: str, own_app: str | None, claim_app: 
     runs: list[Stored] = []
     errors: list[ProfileappError] = []
     for target in targets:
-        # One that cannot be stored does not keep the others out; a database that fails fails for all.
+        # A run that cannot be stored does not affect the others; a database error affects all.
         try:
             if build:
                 check_own(read_run(target), build)
@@ -116,7 +116,7 @@ def _storing_build(own_app: str | None, claim_app: bool) -> StoringBuild | None:
 
 
 def run_folders(folder: Path) -> list[Path]:
-    """The targets' folders in `folder`, or itself where it is one. Raises ConfigError where there is none."""
+    """The targets' folders in `folder`, or `folder` itself if it is one. Raises ConfigError if there is none."""
     if not is_folder(folder):
         raise ConfigError(f"{printable(str(folder), 200)}: no such folder; name the --out of a run")
     if _holds_a_run(folder):

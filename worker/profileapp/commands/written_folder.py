@@ -1,4 +1,4 @@
-"""A folder that a command writes to, as its user names it."""
+"""An option for a folder that a command writes to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from profileapp.record.files import without_links_above
 
 
 class WrittenFolder(click.Path):
-    """No link below the folder we are in, or at the end of the path, is followed when it is written."""
+    """Refuses to follow links below the current folder, or at the end of the path, when it is written."""
 
     def __init__(self, *, file_okay: bool = False) -> None:
         super().__init__(path_type=Path, file_okay=file_okay)

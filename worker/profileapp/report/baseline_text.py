@@ -1,4 +1,4 @@
-"""What became of a number that was held against earlier runs, in words. Pure."""
+"""Describes the comparison of a number with earlier runs. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from profileapp.report.format import ABSENT, quantity
 
 
 def earlier_text(comparison: BaselineComparison) -> str:
-    """`12 frames/s ± 0.8 frames/s`: the earlier mean, and how far from it is still the same."""
+    """`12 frames/s ± 0.8 frames/s`: the earlier mean, and the margin within which a value counts as the same."""
     if comparison.mean is None:
         return ABSENT
     return f"{quantity(comparison.mean, comparison.unit)} ± {quantity(comparison.margin, comparison.unit)}"
@@ -27,7 +27,7 @@ def comparison_text(comparison: BaselineComparison) -> str:
 
 
 def baseline_text(baseline: Baseline) -> str:
-    """What it was held against: `main, last build object-counter/main#213, commit 7c1f0be2`."""
+    """What it was compared with: `main, last build object-counter/main#213, commit 7c1f0be2`."""
     parts = [baseline.branch or "all branches"]
     if baseline.build:
         parts.append(f"last build {baseline.build}")

@@ -1,4 +1,4 @@
-"""The same targets on several devices, beside each other; pure."""
+"""The same targets on several devices, side by side; pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from profileapp.report.format import number, quantity
 
 
 class Placed(msgspec.Struct, frozen=True):
-    """A judged run, the name its target has on every device, and the device's; "" where all ran on one."""
+    """A judged run, the name of its target on every device, and of the device; "" if all ran on one."""
 
     judged: JudgedRun
     target: str
@@ -23,12 +23,12 @@ class Placed(msgspec.Struct, frozen=True):
 
     @property
     def title(self) -> str:
-        """`night on orin-3`; the target's name alone where there is one device."""
+        """`night on orin-3`; only the target's name if there is one device."""
         return f"{self.target} on {self.device}" if self.device else self.target
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """A headline number on one device; `ratio` says how many times that of the first device, "" where it cannot."""
+    """A headline number on one device; `ratio` is relative to the first device, "" if undefined."""
 
     device: str
     text: str
@@ -36,7 +36,7 @@ class Cell(msgspec.Struct, frozen=True):
 
 
 class DeviceRow(msgspec.Struct, frozen=True):
-    """One headline number of a target, a cell for each device; None where the target did not give it there."""
+    """One headline number of a target, a cell per device; None where it was not measured."""
 
     target: str
     label: str
@@ -44,11 +44,11 @@ class DeviceRow(msgspec.Struct, frozen=True):
 
 
 def placed(judged: Sequence[JudgedRun]) -> tuple[Placed, ...]:
-    """Runs of the same target behind each other, in the order in which targets, and in them devices, first come."""
+    """Groups runs by target, then by device, each in the order of first appearance."""
     devices = _device_names([each.run for each in judged])
     several = len(set(devices)) > 1
     every = [
-        # A run that tells of no other device of its target keeps the name of its own.
+        # A target that ran on only one device keeps its own name.
         Placed(each, each.run.target.shared_name or each.run.target.name, device if several else "")
         for each, device in zip(judged, devices, strict=True)
     ]
@@ -63,17 +63,17 @@ def placed(judged: Sequence[JudgedRun]) -> tuple[Placed, ...]:
 
 
 def device_names(runs: Sequence[Placed]) -> tuple[str, ...]:
-    """The devices, each once; none where all ran on one."""
+    """The devices, each once; empty if all ran on one."""
     return tuple(dict.fromkeys(each.device for each in runs if each.device))
 
 
 def device_boards(runs: Sequence[Placed]) -> dict[str, str]:
-    """What kind of board each device is, with its power mode."""
+    """The board and power mode of each device."""
     return {each.device: device_of(each.judged.run) for each in runs if each.device}
 
 
 def device_rows(runs: Sequence[Placed]) -> tuple[DeviceRow, ...]:
-    """A row for each headline number of each target that ran on two devices or more."""
+    """One row per headline number of each target that ran on two or more devices."""
     devices = device_names(runs)
     rows = []
     for target in dict.fromkeys(each.target for each in runs):
@@ -100,7 +100,7 @@ def _own_name(each: Placed) -> str:
 
 
 def _device_names(runs: Sequence[Run]) -> list[str]:
-    """The host of each run; with its board and power mode where a host was several devices, or gave no name."""
+    """The host of each run; with board and power mode if a host is several devices, or has no name."""
     kinds: dict[str, set[str]] = {}
     for run in runs:
         kinds.setdefault(run.agent.hostname, set()).add(device_of(run))

@@ -18,7 +18,7 @@ DIGEST_VERSION = 1
 
 
 class TargetDigest(msgspec.Struct, frozen=True):
-    """One target. `device` is the model with its power mode; `remarks` say what a reader of the numbers must know."""
+    """One target. `device` is the model with its power mode; `remarks` are caveats for readers of the numbers."""
 
     name: str
     verdict: str
@@ -40,7 +40,7 @@ class TargetDigest(msgspec.Struct, frozen=True):
 
 
 class Digest(msgspec.Struct, frozen=True):
-    """All targets; `exit_code` speaks for all of them."""
+    """All targets; `exit_code` is for all of them together."""
 
     app: str
     app_version: str
@@ -51,7 +51,7 @@ class Digest(msgspec.Struct, frozen=True):
 
 
 def digest(judged: Sequence[JudgedRun]) -> Digest:
-    """What the pages say, in numbers."""
+    """The content of the pages as numbers."""
     app = judged[0].run.app if judged else None
     return Digest(
         app=app.name if app else "",

@@ -12,7 +12,7 @@ ABSENT = "–"
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """A number with its unit, the unit scaled where it has prefixes; a dash where there is no number."""
+    """A number with its unit, scaled if the unit has prefixes; a dash for None."""
     if value is None or not math.isfinite(value):
         return ABSENT
     if unit in ("bytes", "bytes/s"):
@@ -25,7 +25,7 @@ def quantity(value: float | None, unit: str) -> str:
 
 
 def number(value: float) -> str:
-    """Three significant digits, and no fewer than the whole number has."""
+    """At least three significant digits; integer digits are never rounded."""
     if value == 0:
         return "0"
     magnitude = math.floor(math.log10(abs(value)))
@@ -49,7 +49,7 @@ def duration(seconds: float) -> str:
 
 
 def moment(wall_ns: int) -> str:
-    """`2026-11-23 12:27:25 UTC`; a dash where it is not known."""
+    """`2026-11-23 12:27:25 UTC`; a dash if unknown."""
     if wall_ns <= 0:
         return ABSENT
     try:
@@ -59,7 +59,7 @@ def moment(wall_ns: int) -> str:
 
 
 def scale_of(unit: str, largest: float) -> tuple[float, str]:
-    """For an axis: what to divide by, and the unit that then stands there."""
+    """For an axis: the divisor, and the resulting unit."""
     if unit in ("bytes", "bytes/s"):
         power = _power(largest, 1024.0, _IEC)
         return 1024.0**power, f"{_IEC[power]}B{unit.removeprefix('bytes')}"
@@ -79,7 +79,7 @@ def _scaled(value: float, prefixes: tuple[str, ...], base: float, unit: str) -> 
 
 def _power(value: float, base: float, prefixes: tuple[str, ...]) -> int:
     power = 0
-    # What would read as 1024 KiB is 1 MiB.
+    # Shows 1 MiB rather than 1024 KiB.
     while round(abs(value)) >= base and power < len(prefixes) - 1:
         value /= base
         power += 1

@@ -14,14 +14,14 @@ from profileapp.report.page_data import SYMBOLS, budget_text, count_met, duratio
 
 TARGETS_LIMIT = 50
 LINES_LIMIT = 30
-"""Lines of each list. GitHub takes 65,536 characters a comment."""
+"""Limit of lines per list. GitHub accepts 65,536 characters per comment."""
 _LABELS_LIMIT = 6
-# Only an address that no Markdown can be hidden in is made a link.
+# Only a URL in which no Markdown can be hidden becomes a link.
 _PLAIN_ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/%-]{1,400}")
 
 
 def markdown(judged: Sequence[JudgedRun]) -> str:
-    """A heading, a table with a row a target, the budgets that were not kept, what was not measured, and remarks."""
+    """A heading, a table with one row per target, violated budgets, unavailable metrics, and remarks."""
     app = judged[0].run.app if judged else None
     name = code_span(f"{app.name} {app.version}".strip(), 80) if app and app.name else "the app"
     parts = [f"### Profile of {name}", plain(summary_line(judged)) + _link(judged)]
@@ -39,9 +39,9 @@ def markdown(judged: Sequence[JudgedRun]) -> str:
 
 
 def code_span(text: str, limit: int = 64) -> str:
-    """Text of strangers on one line, as code: no markup, no mention, no link, whatever is in it.
+    """Untrusted text on one line, as code: no markup, mention or link, whatever it contains.
 
-    Every character that means something to Markdown or HTML is written as its number, which cannot stand for structure
+    Every character with a meaning in Markdown or HTML is written as its number, which cannot form structure
     (CommonMark 0.31, "Entity and numeric character references"); GitHub makes no mentions within `code`.
     """
     line = one_line(text, limit)
@@ -49,7 +49,7 @@ def code_span(text: str, limit: int = 64) -> str:
 
 
 def plain(text: str) -> str:
-    """Letters, digits, spaces and hyphens as they are, every other ASCII character by its number."""
+    """Letters, digits, spaces and hyphens unchanged, every other ASCII character by its number."""
     return "".join(
         letter if not letter.isascii() or letter.isalnum() or letter in " -" else f"&#{ord(letter)};" for letter in text
     )

@@ -1,1 +1,1 @@
-"""What Jenkins reads: test cases, a badge, numbers over builds."""
+"""Reports for Jenkins: test cases, a badge, trends over builds."""

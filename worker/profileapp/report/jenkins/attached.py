@@ -1,8 +1,8 @@
-"""Lines in a test case's output by which Jenkins' JUnit Attachments plugin files what they name with that case.
+"""Lines in a test case's output that make Jenkins' JUnit Attachments plugin attach files to that case.
 
-The plugin takes `[[ATTACHMENT|PATH]]` anywhere in a case's output for a file of the agent, PATH relative to where the
-`junit` step runs, and copies it to where every reader of the build sees it (jenkinsci/junit-attachments-plugin,
-`GetTestDataMethodObject`). So what an app says, which ends up in that output too, must never hold such a line.
+The plugin treats `[[ATTACHMENT|PATH]]` anywhere in a case's output as a file of the agent, PATH relative to where the
+`junit` step runs, and publishes it to every reader of the build (jenkinsci/junit-attachments-plugin,
+`GetTestDataMethodObject`). So an app's text, which is part of that output, must never contain such a line.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _WEB_ADDRESS = re.compile(r"https?://[^\s<>\"'\[\]]+/")
 
 
 def harmless(text: str) -> str:
-    """The text without anything that the plugin would take for the name of a file."""
+    """The text without anything that the plugin would treat as an attachment."""
     return _MARK.sub("[ [", text)
 
 
 def attached(paths: Iterable[Path]) -> list[str]:
-    """A line for each path that is a file and no link, and whose name is fit for such a line."""
+    """A line for each path that is a file, not a link, and whose name is valid in such a line."""
     return [
         f"[[ATTACHMENT|{path.as_posix()}]]"
         for path in paths
@@ -46,7 +46,7 @@ def attached_plots(report: Path) -> list[str]:
 
 
 def page_address(judged: JudgedRun) -> str:
-    """Where the target's page is among the build's artifacts; "" where the build's address is not known."""
+    """The URL of the target's page in the build's artifacts; "" if the build's URL is unknown."""
     build = judged.run.build.url
     if not _WEB_ADDRESS.fullmatch(build):
         return ""

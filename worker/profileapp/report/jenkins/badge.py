@@ -1,4 +1,4 @@
-"""How it went in a build's description: a picture with the verdict, and a line of HTML."""
+"""The verdict in a build's description: a badge, and a line of HTML."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def badge_verdict(judged: Sequence[JudgedRun]) -> str:
 
 
 def badge_svg(judged: Sequence[JudgedRun]) -> str:
-    """A small picture that says `profile: over budget`, by colour, sign and word. It needs no style and no script."""
+    """A badge such as `profile: over budget`, by colour, sign and word. It needs no style and no script."""
     verdict = badge_verdict(judged)
     words = f"{SYMBOLS[verdict]} {verdict}"
     left, right = (len(text) * _LETTER_PX + 2 * _PADDING_PX for text in (_LABEL, words))
@@ -49,13 +49,13 @@ def description_html(judged: Sequence[JudgedRun]) -> str:
 
 
 def _labels(judged: Sequence[JudgedRun]) -> list[str]:
-    """How well the app did before what it cost."""
+    """Performance of the app before its cost."""
     own = {one.label for each in judged for one in each.headline if one.label == one.series_title}
     return sorted(headline_labels(judged), key=lambda label: label not in own)
 
 
 def _number(judged: Sequence[JudgedRun], label: str) -> str:
-    """A headline number over all targets: its least and its greatest, where they read the same just one."""
+    """A headline number over all targets: its minimum and maximum, or one value if they look the same."""
     found = [one for each in judged for one in each.headline if one.label == label]
     if len({one.unit for one in found}) != 1:
         return ""

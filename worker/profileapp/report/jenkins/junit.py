@@ -21,7 +21,7 @@ NAME_LIMIT = 200
 
 
 def junit_xml(judged: Sequence[JudgedRun]) -> str:
-    """One suite a target: a case for the run itself, one for each metric asked for, one for each budget."""
+    """One suite per target: a case for the run itself, one per requested metric, one per budget."""
     return str(to_xml_report_string([_suite(each) for each in judged], prettyprint=False))
 
 
@@ -51,15 +51,15 @@ def _suite_of(run: Run, cases: list[TestCase], suffix: str = "") -> TestSuite:
 
 
 def baseline_xml(judged: Sequence[JudgedRun]) -> str:
-    """One suite a target, of the cases of its baseline alone: the others were published before that was known."""
+    """One suite per target with only its baseline cases: the others are published before the comparison."""
     suites = [_suite_of(each.run, _comparison_cases(each.run, _classname(each.run)), " baseline") for each in judged]
     return str(to_xml_report_string(suites, prettyprint=False))
 
 
 def attachments_xml(judged: Sequence[JudgedRun]) -> str:
-    """One suite a target that has a page, of one case that names the page and the files to be shown with it.
+    """One suite per target with a page, with one case that names the page and the files to attach.
 
-    They stand here alone: a Jenkins without the JUnit Attachments plugin shows such lines as text.
+    They are in a separate file: a Jenkins without the JUnit Attachments plugin shows such lines as text.
     """
     suites = []
     for each in judged:
@@ -75,8 +75,8 @@ def attachments_xml(judged: Sequence[JudgedRun]) -> str:
 def _classname(run: Run) -> str:
     """The app's and the target's name, as parts of a path.
 
-    Jenkins takes what stands before the last dot for the package, and the JUnit Attachments plugin publishes the folder
-    of the class's name beside junit.xml (jenkinsci/junit-attachments-plugin, `attachFilesForReport`).
+    Jenkins treats what precedes the last dot as the package, and the JUnit Attachments plugin publishes the folder
+    with the class's name next to junit.xml (jenkinsci/junit-attachments-plugin, `attachFilesForReport`).
     """
     return f"{path_part(run.app.name or 'app')}.{path_part(run.target.name)}"
 
@@ -163,7 +163,7 @@ def _properties(run: Run) -> dict[str, str]:
 
 
 def _timestamp(wall_ns: int) -> str | None:
-    """In UTC, without a zone, as the schemas of JUnit's XML have it (ISO8601_DATETIME_PATTERN)."""
+    """In UTC, without a zone, as in the schemas of JUnit's XML (ISO8601_DATETIME_PATTERN)."""
     text = moment(wall_ns)
     return None if text == ABSENT else text.removesuffix(" UTC").replace(" ", "T")
 

@@ -1,7 +1,7 @@
-"""A CSV a headline number, for Jenkins' Plot plugin to draw over builds.
+"""One CSV per headline number, which Jenkins' Plot plugin draws over builds.
 
-The plugin takes the last row of a file for a build: the names of its lines stand above, a value below each; an empty
-cell is left out (jenkinsci/plot-plugin, `CSVSeries.loadSeries`).
+The plugin reads the last row of a file for a build: the names of its lines are above, a value below each; it skips
+empty cells (jenkinsci/plot-plugin, `CSVSeries.loadSeries`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NAME_LETTERS = 60
 
 
 def trend_csvs(judged: Sequence[JudgedRun]) -> dict[str, str]:
-    """File names and their text: a column a target, in the base unit of summary.csv."""
+    """File names and their text: one column per target, in the base unit of summary.csv."""
     files: dict[str, str] = {}
     for label in headline_labels(judged):
         stem = _UNSAFE.sub("-", label).strip("-")[:_NAME_LETTERS] or "number"
@@ -35,7 +35,7 @@ def trend_csvs(judged: Sequence[JudgedRun]) -> dict[str, str]:
 
 
 def write_trends(out: Path, judged: Sequence[JudgedRun]) -> None:
-    """Writes them to `out/plot`, in the place of an earlier report's; a link there is removed. Raises OSError."""
+    """Writes them to `out/plot`, replacing an earlier report's; removes a link there. Raises OSError."""
     folder = out / TREND_FOLDER
     renew_folder(folder, lambda name: bool(_OWN_FILE.fullmatch(name)))
     for name, text in trend_csvs(judged).items():

@@ -95,7 +95,7 @@ def tracing_cost(run: Run) -> str:
     others = [each for each in run.repeats if not each.traced and each.ended_ns]
     if not traced:
         return ""
-    text = "Traced in a repeat of its own, which does not count in the statistics"
+    text = "Traced in a separate repeat, which does not count in the statistics"
     if not others or any(each.exit_reason != "completed" for each in (*traced, *others)):
         return f"{text}; the tool slows the app down, how much is not known, since the app did not end by itself."
     with_tool_s = fmean((each.ended_ns - each.started_ns) / 1e9 for each in traced)

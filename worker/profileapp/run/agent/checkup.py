@@ -22,7 +22,7 @@ from profileapp.run.sources import Find
 
 ENOUGH_DATAGRAMS = 512
 """The number that queue up while a busy agent is blocked for some ten milliseconds."""
-SourceState = Literal["used", "in reserve", "not to be had"]
+SourceState = Literal["used", "in reserve", "unavailable"]
 
 
 class SourceCheck(msgspec.Struct, frozen=True):
@@ -156,9 +156,9 @@ def _check(collector: Collector, context: RunContext, another_is_used: bool) -> 
     try:
         traces = collector.open(context, _nobody).trace is not None
     except Unavailable as error:
-        state, reason = "not to be had", str(error)
+        state, reason = "unavailable", str(error)
     except Exception as error:
-        state, reason = "not to be had", f"failed ({type(error).__name__}: {error})"
+        state, reason = "unavailable", f"failed ({type(error).__name__}: {error})"
     finally:
         with suppress(Exception):
             collector.close()
