@@ -5,8 +5,14 @@
 #
 # The worker's version is the one in the file VERSION beside this script. In this order: a `profileapp` of that version
 # on PATH; an environment made by an earlier build; one made now, from PROFILEAPP_WHEELS (a folder) or PROFILEAPP_INDEX
-# (an index's URL; left out, pip's own). PROFILEAPP_EXTRAS names extras, such as `report`. Environments are kept in
-# ${PROFILEAPP_HOME:-${XDG_CACHE_HOME:-~/.cache}/profileapp}; those not used for 30 days are removed.
+# (an index's URL; left out, pip's own). PROFILEAPP_EXTRAS names extras, such as `report`; without those that
+# PROFILEAPP_OPTIONAL_EXTRAS names the worker runs too.
+#
+# Environments are kept in ${PROFILEAPP_HOME:-${XDG_CACHE_HOME:-~/.cache}/profileapp}, one for each content: what is
+# installed, from which wheels, for which Python. Each is a folder of its own, never changed after its file `complete`
+# is there, so that builds with different wheels neither replace each other's nor wait for each other. A worker holds a
+# shared lock on its environment; only who removes one asks for that lock alone, and never waits for it. Removed are
+# those not used for 30 days, and those of the same version but of other content that were not used for 3 days.
 #
 # The folder we are in is the app's: no file of it decides what is installed or run. Python runs isolated (-I), as its
 # yaml.py is none of ours; what installs is called in a folder of our own, without the build's PYTHON… variables; uv reads
@@ -23,27 +29,25 @@ main() {
     case $version in
     '' | *[!0-9A-Za-z.+-]*) fail "the file VERSION beside $0 holds no version" ;;
     esac
-    extras=${PROFILEAPP_EXTRAS:-}
-    case $extras in
-    *[!a-z,]*) fail "PROFILEAPP_EXTRAS '$extras': must be names of extras, such as report" ;;
-    esac
+    extras=$(checked_extras PROFILEAPP_EXTRAS "${PROFILEAPP_EXTRAS:-}") || exit
+    optional=$(checked_extras PROFILEAPP_OPTIONAL_EXTRAS "${PROFILEAPP_OPTIONAL_EXTRAS:-}") || exit
+    # An administrator's own, which may have the right to look into other processes, is not hidden by ours.
+    if [ "$optional" = functions ] && command -v py-spy >/dev/null; then optional=; fi
 
+    needed=$extras
+    extras=${extras}${extras:+${optional:+,}}$optional
     if is_preinstalled; then
         preinstalled "$@"
     fi
     open_home
-    # Homes may be shared by agents of several kinds.
-    name=worker-$version${extras:+-$(printf %s "$extras" | tr , -)}-$(uname -m)
-    environment=$home/$name
-    touch "$home/locks/$name" 2>/dev/null || fail "$home/locks/$name cannot be written; set PROFILEAPP_HOME"
-    # Shared while the worker runs (it inherits the open file), exclusive while the environment is made or removed.
-    exec 8<>"$home/locks/$name"
-    lock -s
-    if ! is_whole; then
-        lock -x
-        # Another build may have made it while we waited.
-        is_whole || make_environment
-        lock -s
+    if ! prepare; then
+        [ -n "$optional" ] || exit
+        echo "profileapp: going on without what is optional: $optional" >&2
+        extras=$needed
+        if is_preinstalled; then
+            preinstalled "$@"
+        fi
+        prepare || exit
     fi
     touch "$environment"
     prune
@@ -53,6 +57,14 @@ main() {
 fail() {
     echo "profileapp: $*" >&2
     exit 4
+}
+
+# checked_extras VARIABLE VALUE
+checked_extras() {
+    case $2 in
+    *[!a-z,]*) fail "$1 '$2': must be names of extras, such as report" ;;
+    esac
+    printf %s "$2"
 }
 
 # An entry that is relative, or empty, is a folder of the app's. ("*" splits no pattern: set -f.)
@@ -126,39 +138,100 @@ open_home() {
     mkdir -p "$home/locks" 2>/dev/null || fail "$home cannot be written; set PROFILEAPP_HOME"
 }
 
-# Takes the environment's lock, -s or -x. What is held is let go first: two that both held -s would wait for ever for
-# each other's end where a lock is changed in one go, as over NFS.
-lock() {
-    flock -u 8
-    if ! flock -n "$1" 8; then
+# Finds the environment for `extras`, or makes it; false, with the reason said, where neither can be done.
+prepare() {
+    requirement=profileapp${extras:+[$extras]}==$version
+    # Homes may be shared by agents of several kinds.
+    family=worker-$version${extras:+-$(printf %s "$extras" | tr , -)}-$(uname -m)
+    name=$family-$(content)
+    if find_environment; then return; fi
+
+    touch "$home/locks/making-$name" 2>/dev/null || fail "$home/locks/making-$name cannot be written; set PROFILEAPP_HOME"
+    exec 7<>"$home/locks/making-$name"
+    if ! flock -n 7; then
         echo "profileapp: waiting for another build that makes the worker's environment" >&2
-        flock "$1" 8 || fail "$home/locks/$name cannot be locked"
+        flock -w 1800 7 ||
+            fail "another build has been making the worker's environment for half an hour; it holds $home/locks/making-$name"
     fi
+    # Another build may have made it while we waited. (In a subshell, whose `fail` ends no more than itself.)
+    { find_environment || { (make_environment) && find_environment; }; } && made=yes || made=
+    # No build waits for a run.
+    exec 7>&-
+    [ -n "$made" ]
 }
 
-# A system's new Python, or a removal cut short, leaves an environment that only looks whole. Another wheel of the same
-# version, as a library in the making has one for every commit, is another worker.
-is_whole() {
-    [ -f "$environment/complete" ] && "$environment/bin/python" -I -c 'import profileapp' 2>/dev/null || return 1
-    sum=$(wheel_sum)
-    [ -z "$sum" ] || [ "$sum" = "$(cat "$environment/complete")" ]
+# What an environment is made of, as a word. Another wheel of the same version, as a library in the making has one for
+# every commit, is another worker; a wheel of a dependency is known by its name. An index's password may change.
+content() {
+    {
+        printf '%s\n' "$requirement" "$(command -v python3)" "$(python_version | sed 's/^\([0-9]*\.[0-9]*\).*/\1/')"
+        if has_worker_wheel; then
+            (cd "$PROFILEAPP_WHEELS" && cat "profileapp-$version-"*.whl && printf '%s\n' *.whl)
+        else
+            printf '%s\n' "${PROFILEAPP_INDEX:-}" | sed 's,//[^/@]*@,//,'
+        fi
+    } | sha256sum | cut -c 1-16
 }
 
-# Checksum and size of the worker's wheel; nothing where there is none to compare with.
-wheel_sum() {
+has_worker_wheel() {
     for wheel in "${PROFILEAPP_WHEELS:-}/profileapp-$version-"*.whl; do
-        if [ -f "$wheel" ]; then cksum <"$wheel" && return; fi
+        if [ -f "$wheel" ]; then return; fi
     done
+    return 1
+}
+
+# Of the agent's own python3, such as 3.11.2; nothing where there is none.
+python_version() {
+    apart python3 -V 2>/dev/null | sed -n 's/^Python //p'
+}
+
+# Where nothing says what to install from, or the folder of wheels is gone, any environment of the version will do: the
+# one that was used last.
+find_environment() {
+    for candidate in "$home/$name".*; do
+        if is_whole "$candidate"; then return; fi
+    done
+    if has_worker_wheel; then return 1; fi
+    if [ -z "${PROFILEAPP_WHEELS:-}" ] && [ -n "${PROFILEAPP_INDEX:-}" ]; then return 1; fi
+    # shellcheck disable=SC2045  # the names are ours, and hold no space
+    for candidate in $(cd "$home" && ls -td "$family-"*.* 2>/dev/null); do
+        if is_whole "$home/$candidate"; then return; fi
+    done
+    return 1
+}
+
+# is_whole ENVIRONMENT: takes it, with its shared lock. A system's new Python, or a removal cut short, leaves one that
+# only looks whole.
+is_whole() {
+    environment=$1
+    [ -f "$environment/complete" ] || return
+    use "$home/locks/${environment##*/}"
+    # After the lock: whoever removes it takes the mark away first.
+    flock -n -s 8 && [ -f "$environment/complete" ] && "$environment/bin/python" -I -c 'import profileapp' 2>/dev/null
+}
+
+# use LOCK: the worker, which this shell becomes, inherits the open file.
+use() {
+    touch "$1" 2>/dev/null || fail "$1 cannot be written; set PROFILEAPP_HOME"
+    exec 8<>"$1"
 }
 
 make_environment() {
-    echo "profileapp: making the worker's environment in $environment" >&2
-    requirement=profileapp${extras:+[$extras]}==$version
     check_source
+    # Of this content only those are left that cannot be used. The mark goes; who prunes does the rest.
+    for broken in "$home/$name".*; do rm -f "$broken/complete"; done
+    # The lock first: nobody ever sees the folder without it.
+    lock_file=$(mktemp "$home/locks/$name.XXXXXX" 2>/dev/null) || fail "$home/locks cannot be written; set PROFILEAPP_HOME"
+    environment=$home/${lock_file##*/}
+    use "$lock_file"
+    flock -n -s 8
+    echo "profileapp: making the worker's environment in $environment" >&2
     make_venv
-    install "$environment" "$requirement" || fail "$requirement cannot be installed from $(source_name)"
+    install "$environment" "$requirement" || fail "$requirement cannot be installed from $(source_name)$(source_advice)"
+    "$environment/bin/python" -I -c 'import profileapp' || fail "$requirement from $(source_name) cannot be imported"
+    [ "$name" = "$family-$(content)" ] || fail "the wheels in $PROFILEAPP_WHEELS changed while they were installed; build again"
     # Written elsewhere first: a full disk leaves no mark that only looks like one.
-    { wheel_sum >"$environment/complete.new" && mv "$environment/complete.new" "$environment/complete"; } ||
+    { echo "$requirement" >"$environment/complete.new" && mv "$environment/complete.new" "$environment/complete"; } ||
         fail "$environment cannot be written"
 }
 
@@ -177,7 +250,13 @@ source_name() {
     elif [ -n "${PROFILEAPP_INDEX:-}" ]; then
         echo "the index that PROFILEAPP_INDEX names"
     else
-        echo "pip's index; set PROFILEAPP_INDEX or PROFILEAPP_WHEELS, or install it on the agent"
+        echo "pip's index"
+    fi
+}
+
+source_advice() {
+    if [ -z "${PROFILEAPP_WHEELS:-}${PROFILEAPP_INDEX:-}" ]; then
+        echo "; set PROFILEAPP_INDEX or PROFILEAPP_WHEELS, or install it on the agent"
     fi
 }
 
@@ -191,20 +270,59 @@ make_venv() {
     done
     # Older JetPacks come with an older Python; uv brings a newer one along.
     rm -rf "$environment"
-    uv=$(find_uv) && apart "$uv" --no-config venv --quiet --seed --python '>=3.10' "$environment" >&2 && return
-    fail "needs Python 3.10 or later with its venv module (apt-get install python3-venv), or uv, on this agent"
+    if find_uv; then
+        said=$(with_our_source apart "$uv" --no-config venv --quiet --seed --python '>=3.10' "$environment" 2>&1) && return
+        printf '%s\n' "$said" | sed 's,//[^/@ ]*@,//,g' >&2
+        problem="uv could not bring one ($(printf %s "$said" | one_line)); where it cannot reach its Python builds, \
+UV_PYTHON_INSTALL_MIRROR names a mirror"
+    fi
+    fail "needs Python 3.10 or later with its venv module (apt-get install python3-venv), or uv; this agent has \
+$(python_here), and $problem"
 }
 
-# Prints the path of uv, which is installed beside the environments where the agent has none.
-find_uv() {
-    command -v uv && return
-    (
-        flock 7
-        [ -x "$home/uv/bin/uv" ] ||
-            { apart python3 -I -m venv --clear "$home/uv" && install "$home/uv" uv; } >/dev/null 2>&1
-    ) 7<>"$home/locks/uv" || return 1
-    echo "$home/uv/bin/uv"
+python_here() {
+    here=$(python_version)
+    if [ -z "$here" ]; then
+        echo 'no python3'
+    elif apart python3 -I -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+        echo "Python $here without the venv module"
+    else
+        echo "Python $here"
+    fi
 }
+
+# Of what a program said the first line that says error, else the last; less a password in an address.
+one_line() {
+    # shellcheck disable=SC2016  # the $ is sed's last line
+    sed -n -e 's,//[^/@ ]*@,//,g' -e '/^[Ee][Rr][Rr][Oo][Rr]/{p;q;}' -e '/./h' -e '${x;p;}'
+}
+
+# Finds uv, which is installed beside the environments where the agent has none; `problem` says why that failed.
+find_uv() {
+    uv=$(command -v uv) && return
+    uv=$home/uv/bin/uv
+    exec 6<>"$home/locks/uv"
+    if ! flock -w 1800 6; then
+        problem="another build has been installing uv for half an hour"
+    elif [ -x "$uv" ]; then
+        problem=
+    elif ! apart python3 -I -m venv --clear "$home/uv" >/dev/null 2>&1; then
+        problem="no virtual environment can be made to install uv in"
+    elif ! said=$(install "$home/uv" uv 2>&1); then
+        problem="uv cannot be installed from $(source_name) ($(printf %s "$said" | one_line))"
+    else
+        problem=
+    fi
+    exec 6>&-
+    [ -z "$problem" ]
+}
+
+# uv gets pip, which it puts into an environment, from where the worker comes from.
+with_our_source() (
+    if [ -n "${PROFILEAPP_WHEELS:-}" ]; then export UV_FIND_LINKS="$PROFILEAPP_WHEELS"; fi
+    if [ -n "${PROFILEAPP_INDEX:-}" ]; then export UV_INDEX_URL="$PROFILEAPP_INDEX"; fi
+    "$@"
+)
 
 # install ENVIRONMENT REQUIREMENT
 install() {
@@ -213,7 +331,8 @@ install() {
         pip "$1" --no-index --find-links "$PROFILEAPP_WHEELS" "$2" 2>/dev/null ||
             pip "$1" --find-links "$PROFILEAPP_WHEELS" "$2"
     elif [ -n "${PROFILEAPP_INDEX:-}" ]; then
-        pip "$1" --index-url "$PROFILEAPP_INDEX" "$2"
+        # In the environment, which only this user can read: it may hold a password.
+        (export PIP_INDEX_URL="$PROFILEAPP_INDEX" && pip "$1" "$2")
     else
         pip "$1" "$2"
     fi
@@ -229,11 +348,27 @@ pip() {
 
 prune() {
     for old in "$home"/worker-*; do
-        if [ -n "$(find "$old" -prune -mtime +30 2>/dev/null)" ]; then
-            # Not one that is in use, nor one that somebody is making.
-            (flock -n 7 && rm -f "$old/complete" && rm -rf "$old") 7<>"$home/locks/${old##*/}"
+        base=${old##*/}
+        if [ ! -f "$old/complete" ]; then
+            # Its maker, if it lives, holds its lock.
+            days=
+        else
+            case $base in
+            "$family"-*) days=+2 ;;
+            *) days=+30 ;;
+            esac
+        fi
+        if [ -d "$old" ] && { [ -z "$days" ] || [ -n "$(find "$old" -prune -mtime "$days" 2>/dev/null)" ]; }; then
+            (flock -n -x 7 && rm -f "$old/complete" && rm -rf "$old" && forget_locks "$base") 7<>"$home/locks/$base"
         fi
     done
+}
+
+# Only those whose names never come again.
+forget_locks() {
+    case $1 in
+    *-????????????????.??????) rm -f "$home/locks/$1" "$home/locks/making-${1%.*}" ;;
+    esac
 }
 
 main "$@"

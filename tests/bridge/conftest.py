@@ -61,8 +61,14 @@ class Agent:
     def home(self) -> Path:
         return Path(self.environ["HOME"]) / ".cache" / "profileapp"
 
+    def environments(self, extras: str = "") -> list[Path]:
+        """Those of the worker's version, one for each content."""
+        return sorted(self.home.glob(f"worker-{VERSION}{extras and '-' + extras}-{os.uname().machine}-*"))
+
     def environment(self, extras: str = "") -> Path:
-        return self.home / f"worker-{VERSION}{extras and '-' + extras}-{os.uname().machine}"
+        """The only one of the worker's version."""
+        (only,) = self.environments(extras)
+        return only
 
     def program(self, name: str, script: str) -> Path:
         """Puts a shell script of this name on the agent's PATH."""
@@ -116,16 +122,19 @@ _TOOLS = (
     "sh",
     "cat",
     "chmod",
-    "cksum",
     "cp",
+    "cut",
     "dirname",
     "env",
     "find",
     "flock",
+    "ls",
     "mkdir",
+    "mktemp",
     "mv",
     "rm",
     "sed",
+    "sha256sum",
     "sleep",
     "touch",
     "tr",

@@ -19,13 +19,15 @@ sys.exit(int(args[args.index("--exit") + 1]) if "--exit" in args else 0)
 """
 
 
-def write_wheel(folder: Path, name: str, version: str, main: str = _MAIN, extra: str = "") -> Path:
-    """Writes a wheel of package `name` into `folder`; `extra` is the name of an extra that adds nothing."""
+def write_wheel(folder: Path, name: str, version: str, main: str = _MAIN, extra: str = "", requires: str = "") -> Path:
+    """Writes a wheel of package `name` into `folder`; `extra` names an extra, which `requires` one more, or none."""
     wheel = folder / f"{name}-{version}-py3-none-any.whl"
     info = f"{name}-{version}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     if extra:
         metadata += f"Provides-Extra: {extra}\n"
+    if requires:
+        metadata += f"Requires-Dist: {requires}; extra == '{extra}'\n"
     files = {
         f"{name}/__init__.py": f"__version__ = {version!r}\n",
         f"{name}/__main__.py": main,

@@ -28,6 +28,14 @@ MAKING = "making the worker's environment"
 HOSTILE = ["--image", "$(touch pwned)", "`touch pwned`", "a 'b\" c", "line\nline", "ä–€", "", "*", "-c", "; exit 9"]
 
 
+@pytest.fixture(scope="session")
+def newer_wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another worker of the same version."""
+    folder = tmp_path_factory.mktemp("newer")
+    write_wheel(folder, "profileapp", VERSION, main="print('newer')")
+    return folder
+
+
 def test_library_and_package_are_of_one_version() -> None:
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
@@ -72,6 +80,23 @@ class TestFirstUse:
             server.server_close()
         assert answer.code == 0, answer.err
 
+    def test_an_indexs_password_is_in_no_command_line(self, bare_agent: Agent, empty_venv: Path) -> None:
+        """Command lines are everybody's to read; an environment is its user's."""
+        log, fake = bare_agent.folder / "commands", bare_agent.folder / "logged python"
+        fake.write_text(f'#!/bin/sh\necho "$PIP_INDEX_URL|$*" >>"{log}"\nexec "$0.real" "$@"\n')
+        fake.chmod(0o755)
+        bare_agent.program(
+            "python3",
+            f'case "$1 $2 $3" in "-I -m venv") cp -a "{empty_venv}" "$4" && mv "$4/bin/python" "$4/bin/python.real" &&'
+            f' cp "{fake}" "$4/bin/python"; exit ;; esac; exec {PYTHON} "$@"',
+        )
+        url = "http://ann:secret@127.0.0.1:9/simple"
+        answer = bare_agent.run(PROFILEAPP_WHEELS="", PROFILEAPP_INDEX=url)
+        assert answer.code == 4
+        assert "secret" not in answer.err
+        (call,) = log.read_text().splitlines()
+        assert call == f"{url}|-I -m pip install --quiet --disable-pip-version-check --no-input profileapp=={VERSION}"
+
     def test_builds_that_start_at_once_make_it_once(self, bare_agent: Agent) -> None:
         started = [bare_agent.start("run", str(number)) for number in range(4)]
         answers = [ended(process) for process in started]
@@ -79,15 +104,23 @@ class TestFirstUse:
         assert [answer.worker["args"][1] for answer in answers] == ["0", "1", "2", "3"]
         assert sum(MAKING in answer.err for answer in answers) == 1
 
-    def test_it_waits_for_whoever_makes_or_removes_the_environment(self, agent: Agent) -> None:
-        lock = agent.home / "locks" / agent.environment().name
+    def test_it_waits_for_whoever_makes_the_environment(self, agent: Agent) -> None:
+        agent.environ["PROFILEAPP_WHEELS"] = str(agent.wheels)
+        made = agent.environment()
+        assert agent.run().code == 0
+        (mine,) = set(agent.environments()) - {made}
+        (mine / "complete").unlink()
+        lock = agent.home / "locks" / f"making-{mine.stem}"
         with lock.open() as lock_file:
             fcntl.flock(lock_file, fcntl.LOCK_EX)
             process = agent.start("run")
             assert process.stderr
             assert "waiting for another build" in process.stderr.readline()
             assert process.poll() is None
-        assert ended(process).code == 0
+            (mine / "complete").touch()
+        answer = ended(process)
+        assert answer.code == 0
+        assert MAKING not in answer.err
 
     def test_an_extra_has_an_environment_of_its_own(self, agent: Agent, wheels: Path) -> None:
         answer = agent.run(PROFILEAPP_EXTRAS="report", PROFILEAPP_WHEELS=str(wheels))
@@ -103,11 +136,13 @@ class TestFirstUse:
         _wait_for(reached)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        assert (bare_agent.environment() / "bin" / "python").exists()
+        half_made = bare_agent.environment()
+        assert (half_made / "bin" / "python").exists()
         bare_agent.program("python3", f'exec {PYTHON} "$@"')
         answer = bare_agent.run()
         assert answer.code == 0, answer.err
         assert MAKING in answer.err
+        assert not half_made.exists()
 
 
 class TestLaterUse:
@@ -136,22 +171,101 @@ class TestLaterUse:
 
     @pytest.mark.parametrize("lost", ["complete", "bin/python", "lib"])
     def test_an_environment_that_is_not_whole_is_made_anew(self, agent: Agent, wheels: Path, lost: str) -> None:
-        gone = agent.environment() / lost
+        agent.environ["PROFILEAPP_WHEELS"] = str(wheels)
+        shutil.rmtree(agent.environment())
+        assert agent.run().code == 0
+        broken = agent.environment()
+        gone = broken / lost
         shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
-        (agent.environment() / "left-over").touch()
-        answer = agent.run(PROFILEAPP_WHEELS=str(wheels))
+        answer = agent.run()
         assert answer.code == 0, answer.err
-        assert not (agent.environment() / "left-over").exists()
+        assert MAKING in answer.err
+        assert agent.environment() != broken, "none is changed in place: another build may use it"
 
-    def test_another_wheel_of_the_same_version_is_installed(self, agent: Agent, wheels: Path, tmp_path: Path) -> None:
-        assert MAKING not in agent.run(PROFILEAPP_WHEELS=str(wheels)).err
-        newer = tmp_path / "newer"
-        newer.mkdir()
-        write_wheel(newer, "profileapp", VERSION, main="print('newer')")
-        answer = agent.run(PROFILEAPP_WHEELS=str(newer))
+    def test_another_wheel_of_the_same_version_is_installed(
+        self, bare_agent: Agent, wheels: Path, newer_wheels: Path, tmp_path: Path
+    ) -> None:
+        assert bare_agent.run(PROFILEAPP_WHEELS=str(wheels)).code == 0
+        answer = bare_agent.run(PROFILEAPP_WHEELS=str(newer_wheels))
         assert answer.out == "newer\n", answer.err
-        assert MAKING not in agent.run(PROFILEAPP_WHEELS=str(newer)).err
-        assert agent.run(PROFILEAPP_WHEELS=str(tmp_path / "gone")).out == "newer\n"
+        assert MAKING in answer.err
+        assert MAKING not in bare_agent.run(PROFILEAPP_WHEELS=str(newer_wheels)).err
+        _age(bare_agent.environments()[0], days=0.1)
+        _age(bare_agent.environments()[1], days=0.1)
+        assert bare_agent.run(PROFILEAPP_WHEELS=str(newer_wheels)).out == "newer\n"
+        assert bare_agent.run(PROFILEAPP_WHEELS=str(tmp_path / "gone")).out == "newer\n", "used last"
+
+    def test_jobs_with_different_wheels_keep_an_environment_each(
+        self, bare_agent: Agent, wheels: Path, newer_wheels: Path
+    ) -> None:
+        for source in (wheels, newer_wheels):
+            assert bare_agent.run(PROFILEAPP_WHEELS=str(source)).code == 0
+        for source in (wheels, newer_wheels, wheels):
+            assert bare_agent.run(PROFILEAPP_WHEELS=str(source)).err == ""
+        assert len(bare_agent.environments()) == 2
+
+    def test_no_build_waits_for_the_run_of_another(
+        self, bare_agent: Agent, wheels: Path, newer_wheels: Path, tmp_path: Path
+    ) -> None:
+        stop = tmp_path / "stop"
+        running = bare_agent.start("--until", str(stop), PROFILEAPP_WHEELS=str(wheels))
+        assert running.stdout
+        assert running.stdout.readline()
+        for source in (newer_wheels, wheels):
+            answer = bare_agent.run(PROFILEAPP_WHEELS=str(source))
+            assert answer.code == 0
+            assert "waiting" not in answer.err
+        # A broken one is not replaced under the run that uses it.
+        (used,) = [each for each in bare_agent.environments() if "newer" not in _main_of(each)]
+        (used / "complete").unlink()
+        answer = bare_agent.run(PROFILEAPP_WHEELS=str(wheels))
+        assert answer.code == 0
+        assert "waiting" not in answer.err
+        assert (used / "bin" / "python").exists()
+        assert running.poll() is None
+        stop.touch()
+        assert ended(running).code == 0
+        assert bare_agent.run(PROFILEAPP_WHEELS=str(wheels)).err == ""
+        assert not used.exists()
+
+    def test_another_dependency_is_another_environment(self, bare_agent: Agent, wheels: Path, tmp_path: Path) -> None:
+        source = tmp_path / "wheels with more"
+        shutil.copytree(wheels, source)
+        assert bare_agent.run(PROFILEAPP_WHEELS=str(source)).code == 0
+        write_wheel(source, "dependency", "1.0")
+        assert MAKING in bare_agent.run(PROFILEAPP_WHEELS=str(source)).err
+        assert len(bare_agent.environments()) == 2
+
+    def test_another_python_is_another_environment(self, bare_agent: Agent) -> None:
+        """A home may be shared by agents of several kinds."""
+        made_by = 'case "$1" in -V) echo Python {} ;; *) exec {} "$@" ;; esac'
+        for version in ("3.10.9", "3.12.1"):
+            bare_agent.program("python3", made_by.format(version, PYTHON))
+            assert MAKING in bare_agent.run().err
+        bare_agent.program("python3", made_by.format("3.10.12", PYTHON))
+        assert bare_agent.run().err == ""
+
+    def test_wheels_that_change_while_they_are_installed_are_no_known_content(
+        self, bare_agent: Agent, wheels: Path, newer_wheels: Path, tmp_path: Path
+    ) -> None:
+        source = tmp_path / "wheels that change"
+        shutil.copytree(wheels, source)
+        bare_agent.program(
+            "python3", f'case "$*" in *" venv "*) cp {newer_wheels}/* "{source}" ;; esac; exec {PYTHON} "$@"'
+        )
+        answer = bare_agent.run(PROFILEAPP_WHEELS=str(source))
+        assert answer.code == 4
+        assert "changed while they were installed; build again" in answer.err.splitlines()[-1]
+        assert bare_agent.run(PROFILEAPP_WHEELS=str(source)).out == "newer\n"
+        assert bare_agent.run(PROFILEAPP_WHEELS=str(wheels)).worker
+
+    def test_an_index_is_known_by_its_address_without_a_password(self, bare_agent: Agent, wheels: Path) -> None:
+        pretend = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PROFILEAPP_WHEELS": ""}
+        first = bare_agent.run(**pretend, PROFILEAPP_INDEX="https://ann:one@pypi.example.org/simple")
+        assert first.code == 0, first.err
+        again = bare_agent.run(**pretend, PROFILEAPP_INDEX="https://ann:two@pypi.example.org/simple")
+        assert (again.code, again.err) == (0, "")
+        assert MAKING in bare_agent.run(**pretend, PROFILEAPP_INDEX="https://other.example.org/simple").err
 
 
 class TestPreinstalled:
@@ -176,7 +290,7 @@ class TestPreinstalled:
         agent.program("profileapp", _preinstalled(VERSION, has))
         answer = agent.run("report", "x", PROFILEAPP_EXTRAS="report", PROFILEAPP_WHEELS=str(wheels))
         assert answer.code == (7 if is_used else 0), answer.err
-        assert agent.environment("report").exists() is not is_used
+        assert bool(agent.environments("report")) is not is_used
 
     @pytest.mark.parametrize(
         ("has", "is_used"),
@@ -188,14 +302,67 @@ class TestPreinstalled:
         assert answer.code == (7 if is_used else 0), answer.err
 
 
+WANTED = {"PROFILEAPP_OPTIONAL_EXTRAS": "functions"}
+
+
+class TestOptionalExtras:
+    """What the metric `functions` needs is installed where it can be had, and missed by no other metric."""
+
+    @pytest.fixture
+    def wheels_with(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "wheels with functions"
+        folder.mkdir()
+        write_wheel(folder, "profileapp", VERSION, extra="functions")
+        return folder
+
+    def test_it_is_installed(self, bare_agent: Agent, wheels_with: Path) -> None:
+        answer = bare_agent.run("run", **WANTED, PROFILEAPP_WHEELS=str(wheels_with))
+        assert answer.code == 0, answer.err
+        assert answer.worker["executable"] == str(bare_agent.environment("functions") / "bin" / "python")
+
+    def test_without_it_the_worker_runs_too(self, bare_agent: Agent, tmp_path: Path) -> None:
+        source = tmp_path / "wheels without py-spy"
+        source.mkdir()
+        write_wheel(source, "profileapp", VERSION, extra="functions", requires="no-such-py-spy")
+        answer = bare_agent.run("run", **WANTED, PROFILEAPP_WHEELS=str(source))
+        assert answer.code == 0, answer.err
+        assert answer.worker["executable"] == str(bare_agent.environment() / "bin" / "python")
+        assert (
+            f"profileapp: profileapp[functions]=={VERSION} cannot be installed from the folder {source}" in answer.err
+        )
+        assert "profileapp: going on without what is optional: functions\n" in answer.err
+
+    def test_a_py_spy_of_the_agents_is_not_hidden(self, agent: Agent) -> None:
+        """An administrator may have given it the right to look into other processes."""
+        agent.program("py-spy", "exit 0")
+        assert agent.run("run", **WANTED).err == ""
+        assert not agent.environments("functions")
+
+    def test_a_preinstalled_worker_without_it_is_the_last_resort(self, bare_agent: Agent, wheels_with: Path) -> None:
+        bare_agent.program("profileapp", _preinstalled(VERSION))
+        answer = bare_agent.run("run", **WANTED, PROFILEAPP_WHEELS="/no/such/folder")
+        assert (answer.code, answer.out) == (7, "preinstalled run\n")
+        assert "going on without what is optional: functions" in answer.err
+        assert bare_agent.run("run", **WANTED, PROFILEAPP_WHEELS=str(wheels_with)).code == 0
+        bare_agent.program("profileapp", _preinstalled(VERSION, "functions"))
+        assert bare_agent.run("run", **WANTED, PROFILEAPP_WHEELS="/no/such/folder").err == ""
+
+    def test_it_is_checked_as_what_is_needed(self, bare_agent: Agent) -> None:
+        answer = bare_agent.run(PROFILEAPP_OPTIONAL_EXTRAS="$(id)")
+        assert (answer.code, answer.err) == (
+            4,
+            "profileapp: PROFILEAPP_OPTIONAL_EXTRAS '$(id)': must be names of extras, such as report\n",
+        )
+
+
 class TestPrune:
     def test_removes_what_was_not_used_for_long(self, agent: Agent) -> None:
         old, half, fresh = (agent.home / f"worker-0.0.{number}-{os.uname().machine}" for number in range(3))
         for each in (old, half, fresh):
             (each / "bin").mkdir(parents=True)
-        (old / "complete").touch()
-        for each in (old, half):
-            _age(each, days=32)
+        for each in (old, fresh):
+            (each / "complete").touch()
+        _age(old, days=32)
         _age(fresh, days=29)
         _age(agent.environment(), days=32)
         assert agent.run().code == 0
@@ -205,8 +372,35 @@ class TestPrune:
         assert agent.environment().exists(), "the one in use was old until now"
         assert time.time() - agent.environment().stat().st_mtime < 600
 
+    def test_of_the_same_version_it_removes_what_was_not_used_for_days(
+        self, bare_agent: Agent, wheels: Path, newer_wheels: Path
+    ) -> None:
+        """A library in the making has another wheel for every commit; a nightly job comes every day."""
+        assert bare_agent.run(PROFILEAPP_WHEELS=str(newer_wheels)).code == 0
+        newer = bare_agent.environment()
+        for days, is_kept in ((1.5, True), (3.5, False)):
+            _age(newer, days)
+            assert bare_agent.run(PROFILEAPP_WHEELS=str(wheels)).code == 0
+            assert newer.exists() is is_kept
+        locks = [each.name for each in (bare_agent.home / "locks").iterdir()]
+        assert sorted(locks) == sorted([bare_agent.environment().name, f"making-{bare_agent.environment().stem}"])
+
+    def test_keeps_one_that_is_being_made(self, bare_agent: Agent, tmp_path: Path, newer_wheels: Path) -> None:
+        reached, going_on = tmp_path / "reached", tmp_path / "going on"
+        bare_agent.program(
+            "python3",
+            f'case "$*" in *" venv "*) {PYTHON} "$@"; touch "{reached}"; '
+            f'while [ ! -e "{going_on}" ]; do sleep 0.05; done; exit ;; esac; exec {PYTHON} "$@"',
+        )
+        making = bare_agent.start()
+        _wait_for(reached)
+        bare_agent.program("python3", f'exec {PYTHON} "$@"')
+        assert bare_agent.run(PROFILEAPP_WHEELS=str(newer_wheels)).out == "newer\n"
+        going_on.touch()
+        assert ended(making).code == 0
+
     def test_keeps_one_that_is_in_use(self, agent: Agent, tmp_path: Path) -> None:
-        other = agent.home / f"worker-0.0.1-{os.uname().machine}"
+        other = agent.home / f"worker-0.0.1-{os.uname().machine}-0123456789abcdef.abcdef"
         shutil.copytree(agent.environment(), other, symlinks=True)
         stop = tmp_path / "stop"
         (agent.workspace / "VERSION").write_text("0.0.1\n")
@@ -249,7 +443,48 @@ class TestOlderPython:
         bare_agent.program("python3", "exit 1")
         answer = bare_agent.run()
         assert answer.code == 4
-        assert "profileapp: needs Python 3.10 or later" in answer.err.splitlines()[-1]
+        last = answer.err.splitlines()[-1]
+        assert last.startswith(
+            "profileapp: needs Python 3.10 or later with its venv module (apt-get install python3-venv)"
+        )
+        assert last.endswith("this agent has no python3, and no virtual environment can be made to install uv in")
+
+    def test_it_says_which_python_is_there_and_why_uv_is_not(self, bare_agent: Agent) -> None:
+        bare_agent.program("python3", _old_python())
+        last = bare_agent.run().err.splitlines()[-1]
+        assert "this agent has Python 3.8.10, and uv cannot be installed from the folder" in last
+        assert "No matching distribution found for uv" in last or "satisfies the requirement uv" in last
+
+    def test_it_says_what_uv_could_not_do(self, bare_agent: Agent) -> None:
+        bare_agent.program("python3", _old_python())
+        bare_agent.program(
+            "uv",
+            "echo 'error: Failed to download https://ann:secret@python.example.org/x' >&2\n"
+            "echo '  Caused by: no route' >&2\nexit 2",
+        )
+        answer = bare_agent.run()
+        assert answer.code == 4
+        *before, last = answer.err.splitlines()
+        assert last.endswith(
+            "this agent has Python 3.8.10, and uv could not bring one (error: Failed to download "
+            "https://python.example.org/x); "
+            "where it cannot reach its Python builds, UV_PYTHON_INSTALL_MIRROR names a mirror"
+        )
+        assert "  Caused by: no route" in before
+        assert "secret" not in answer.err
+
+    def test_a_new_python_without_venv_is_said_so(self, bare_agent: Agent) -> None:
+        bare_agent.program(
+            "python3",
+            f'case "$*" in *ensurepip*|*venv*) exit 1 ;; -V) echo Python 3.11.2 ;; *) exec {PYTHON} "$@" ;; esac',
+        )
+        assert "this agent has Python 3.11.2 without the venv module, and" in bare_agent.run().err.splitlines()[-1]
+
+    def test_uv_gets_pip_from_where_the_worker_comes_from(self, bare_agent: Agent, wheels: Path) -> None:
+        bare_agent.program("python3", "exit 1")
+        bare_agent.program("uv", f'echo "$UV_FIND_LINKS $UV_INDEX_URL" >"{bare_agent.folder}/from"; exit 2')
+        bare_agent.run(PROFILEAPP_INDEX="https://pypi.example.org/simple")
+        assert (bare_agent.folder / "from").read_text() == f"{wheels} https://pypi.example.org/simple\n"
 
 
 class TestErrors:
@@ -298,7 +533,11 @@ class TestErrors:
         """dash ends with 2 where it cannot open a file, which would read: the app failed."""
         if not shutil.which(shell[0]):
             pytest.skip(f"no {shell[0]} on this machine")
-        (bare_agent.home / "locks" / bare_agent.environment().name).mkdir(parents=True)
+        assert bare_agent.run("run", shell=shell).code == 0
+        (lock,) = (bare_agent.home / "locks").glob("making-*")
+        shutil.rmtree(bare_agent.environment())
+        lock.unlink()
+        lock.mkdir()
         answer = bare_agent.run("run", shell=shell)
         assert answer.code == 4, answer.err
 
@@ -306,6 +545,7 @@ class TestErrors:
         assert bare_agent.run(PROFILEAPP_WHEELS="").code == 4
         assert not (bare_agent.environment() / "complete").exists()
         assert bare_agent.run(PROFILEAPP_WHEELS=str(wheels)).code == 0
+        assert (bare_agent.environment() / "complete").exists(), "the only one: what failed was removed"
 
 
 @pytest.mark.slow
@@ -346,6 +586,11 @@ def _preinstalled(version: str, extras: str = "none") -> str:
         IFS='|'; echo "preinstalled $*"; exit 7"""
 
 
+def _old_python() -> str:
+    """Makes environments, which is all that uv needs."""
+    return f'case "$1 $2" in "-V "*) echo Python 3.8.10 ;; "-I -c") exit 1 ;; *) exec {PYTHON} "$@" ;; esac'
+
+
 def _uv() -> str:
     """Does what `uv --no-config venv --quiet --seed --python '>=3.10' FOLDER` does."""
     return f"""
@@ -360,7 +605,12 @@ def _write_uv_wheel(folder: Path) -> None:
         archive.writestr(program, f"#!/bin/sh\n{_uv()}\n")
 
 
-def _age(folder: Path, days: int) -> None:
+def _main_of(environment: Path) -> str:
+    (main,) = environment.glob("lib/python*/site-packages/profileapp/__main__.py")
+    return main.read_text()
+
+
+def _age(folder: Path, days: float) -> None:
     then = time.time() - days * 86400
     os.utime(folder, (then, then))
 

@@ -74,7 +74,7 @@ def test_pip_is_called_elsewhere_and_without_the_builds_python_settings_held(bar
 def test_a_program_of_the_workspace_by_a_relative_path_refused(agent: Agent, entry: str) -> None:
     folder = agent.workspace / (entry or ".")
     folder.mkdir(exist_ok=True)
-    for program in ("profileapp", "uv", "python3", "cksum", "flock", "dirname", "cat"):
+    for program in ("profileapp", "uv", "python3", "py-spy", "sha256sum", "mktemp", "ls", "flock", "dirname", "cat"):
         planted = folder / program
         planted.write_text(f"#!/bin/sh\necho 'profileapp {VERSION} (extras: none)'; touch {agent.folder}/owned\n")
         planted.chmod(0o755)
@@ -104,4 +104,4 @@ def test_a_preinstalled_worker_imports_nothing_of_the_workspace_held(bare_agent:
     answer = bare_agent.run("plan", PYTHONPATH=".")
     assert (answer.code, answer.err) == (0, "")
     assert answer.out == f"{version} ['plan']\n"
-    assert not bare_agent.environment().exists(), "it was made anew: the preinstalled one was not understood"
+    assert not bare_agent.environments(), "it was made anew: the preinstalled one was not understood"

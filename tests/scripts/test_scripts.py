@@ -69,6 +69,20 @@ class TestSetup:
         assert "apt-get update failed; going on" in done.stderr
         assert f"setup: apt-get could not install {' '.join(packages)}\n" in done.stderr
 
+    @pytest.mark.parametrize("has_sudo", [True, False])
+    def test_says_what_to_type_where_it_may_not_become_root(self, bare: Path, tmp_path: Path, has_sudo: bool) -> None:
+        script(bare / "apt-get", f'echo "$*" >>"{tmp_path}/asked"; exit 100')
+        (bare / "id").unlink()
+        script(bare / "id", 'case "$1" in -un) echo ann ;; *) echo 1000 ;; esac')
+        if has_sudo:
+            script(bare / "sudo", 'echo "ann is not in the sudoers file." >&2; exit 1')
+        done = run(ROOT / "scripts" / "setup", "test", PATH=str(bare))
+        assert done.returncode == 1
+        last = done.stderr.splitlines()[-1]
+        assert re.search(r"As root: apt-get install --no-install-recommends [a-z].*\bmaven\b", last)
+        assert ("sudo is refused to ann. " in last) is has_sudo
+        assert not (tmp_path / "asked").exists()
+
     def test_says_what_to_install_where_there_is_no_apt(self, bare: Path) -> None:
         done = run(ROOT / "scripts" / "setup", "test", PATH=str(bare))
         assert done.returncode == 1
@@ -79,12 +93,46 @@ class TestSetup:
         assert (done.returncode, done.stderr) == (1, "setup: usage: setup [demo|test]\n")
 
 
+class TestTest:
+    """scripts/test among scripts that only note that they were called."""
+
+    @pytest.fixture
+    def clone(self, tmp_path: Path) -> Path:
+        for name in ("scripts/setup", "scripts/lint", "tests/pipeline/run.sh", ".venv/bin/python"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            script(tmp_path / name, f'echo "{name} $1" >>calls; [ "$FAILS" != "{name}" ]')
+        shutil.copy(ROOT / "scripts" / "test", tmp_path / "scripts")
+        script(tmp_path / "scripts" / "dockerd", 'echo "dockerd $1" >>calls; [ "$1" = stop ] || printf "%s" "$STARTED"')
+        return tmp_path
+
+    @pytest.mark.parametrize("fails", ["", "scripts/lint"])
+    @pytest.mark.parametrize(("started", "stops"), [("started\n", 1), ("", 0)])
+    def test_it_stops_only_the_daemon_that_it_started(self, clone: Path, started: str, stops: int, fails: str) -> None:
+        done = run(clone / "scripts" / "test", STARTED=started, FAILS=fails)
+        assert done.returncode == (1 if fails else 0), done.stdout
+        calls = (clone / "calls").read_text().splitlines()
+        assert calls.count("dockerd start") == 1
+        assert calls.count("dockerd stop") == stops
+
+    @pytest.mark.parametrize(("started", "stops"), [("started\n", 1), ("", 0)])
+    def test_also_where_it_is_ended(self, clone: Path, started: str, stops: int) -> None:
+        script(clone / "scripts" / "lint", "kill -TERM $TEST_PID")
+        text = (clone / "scripts" / "test").read_text()
+        (clone / "scripts" / "test").write_text(
+            text.replace("exec </dev/null\n", "exec </dev/null\nexport TEST_PID=$$\n")
+        )
+        done = run(clone / "scripts" / "test", STARTED=started)
+        assert done.returncode == 143
+        assert (clone / "calls").read_text().splitlines().count("dockerd stop") == stops
+
+
 class TestDockerd:
     @pytest.mark.docker
     def test_leaves_a_daemon_that_answers_alone(self, docker_client: docker.DockerClient) -> None:
         before = docker_client.info()["ID"], docker_client.version()["Version"]
         done = run(ROOT / "scripts" / "dockerd", "start")
         assert (done.returncode, done.stderr) == (0, f"dockerd: using the one that answers (Docker {before[1]})\n")
+        assert done.stdout == "", "nobody is told to stop it"
         assert docker_client.info()["ID"] == before[0]
         assert "answers" in run(ROOT / "scripts" / "dockerd", "status").stdout
 
