@@ -37,7 +37,7 @@ final class Jenkins {
     Jenkins(Path folder) {
         this.folder = folder;
         otherBuilds = folder.resolve("other-builds");
-        for (String name : List.of("PATH", "HOME", "LANG", "DOCKER_HOST")) {
+        for (String name : List.of("PATH", "HOME", "LANG", "DOCKER_HOST", "PROFILEAPP_RETRY_TIMEOUT")) {
             if (System.getenv(name) != null) {
                 environment.put(name, System.getenv(name));
             }
