@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from tests.helpers.catalogue import is_known
 
-from profileapp.collect.api import RunContext
+from profileapp.collect.api import Collector, Emit, LaunchRequirements, RunContext
+from profileapp.collect.registry import registered_classes
 from profileapp.model.clock import Clock
 from profileapp.model.series import Series
 from profileapp.model.target import Target
@@ -30,6 +31,26 @@ class Taken:
 
     def of(self, title: str) -> list[float]:
         return [value for series, value, _ in self.samples if series.title == title]
+
+
+@pytest.fixture(autouse=True)
+def _emits_only_what_it_declares(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test opens: what a source emits is among its own class's declarations, so the docs name it rightly."""
+    for kind in {kind for _, kind in registered_classes() if kind.metric != "custom"}:
+        monkeypatch.setattr(kind, "open", _checked(kind.open))
+
+
+def _checked(open_source: Callable[..., LaunchRequirements]) -> Callable[..., LaunchRequirements]:
+    def opened(source: Collector, run: RunContext, emit: Emit) -> LaunchRequirements:
+        declared = {each.name for each in type(source).series}
+
+        def emit_declared(series: Series, value: float, at_ns: int) -> None:
+            assert series.name in declared, f"{type(source).__name__} does not declare {series.name}"
+            emit(series, value, at_ns)
+
+        return open_source(source, run, emit_declared)
+
+    return opened
 
 
 @pytest.fixture

@@ -1,13 +1,20 @@
 """Compares samples with the catalogue of series."""
 
-from profileapp.model.catalogue import CATALOGUE
+from functools import cache
+
+from profileapp.collect.catalogue import Entry, catalogue
 from profileapp.model.series import Series
 
 
+@cache
+def _known() -> dict[str, tuple[Entry, ...]]:
+    return catalogue()
+
+
 def is_known(series: Series) -> bool:
-    """Whether a series is as the catalogue says: its name, unit, kind, metric, and no other labels."""
+    """Whether a source declares it: its name, unit, kind, metric, and no other labels."""
     return any(
-        (known.name, known.unit, known.kind) == (series.name, series.unit, series.kind)
-        and {label for label, _ in series.labels} <= set(known.labels)
-        for known in CATALOGUE.get(series.metric, ())
+        (known.series.name, known.series.unit, known.series.kind) == (series.name, series.unit, series.kind)
+        and {label for label, _ in series.labels} <= set(known.series.labels)
+        for known in _known().get(series.metric, ())
     )

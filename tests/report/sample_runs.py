@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from profileapp.collect.container import series as container
-from profileapp.collect.system import proc_load
+from profileapp.collect.system import series as system
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.clock import Clock
 from profileapp.model.run import Agent, Build, Image, MetricStatus, Repeat, Run
@@ -96,23 +96,23 @@ def bursts(size: float, each_s: int) -> Shape:
 def app_shapes(cpu: float, memory_mib: float, fps: float) -> dict[Series, Shape]:
     """What a run of the example measures, on a board of six cores."""
     shapes = {
-        container.CPU: wave(cpu, cpu * 0.12, cpu * 0.03),
-        container.CPU_USER: wave(cpu * 0.86, cpu * 0.1, cpu * 0.02),
-        container.CPU_SYSTEM: wave(cpu * 0.14, cpu * 0.02, cpu * 0.01),
-        container.MEMORY_USED: climb(40 * MIB, memory_mib * MIB, 25.0, 0.6 * MIB),
-        container.MEMORY_CACHE: climb(10 * MIB, 64 * MIB, 15.0),
-        container.MEMORY_PEAK: climb(52 * MIB, (memory_mib + 1.7) * MIB, 25.0),
-        container.IO_READ: bursts(6 * MIB, 15),
-        container.IO_WRITE: bursts(0.3 * MIB, 7),
-        container.NETWORK_RECEIVED: bursts(24_000.0, 5),
-        container.NETWORK_SENT: bursts(9_000.0, 5),
-        container.PROCESSES: lambda at_s, _: 9.0 if at_s > 3 else 4.0,
-        container.CPU_PRESSURE: wave(3.0, 1.0, 0.8),
-        container.IO_PRESSURE: bursts(8.0, 15),
-        proc_load.CPU: wave(cpu / 6 + 6, 3.0, 1.5),
-        proc_load.MEMORY_USED: climb(2100 * MIB, (2100 + memory_mib) * MIB, 25.0, 2 * MIB),
-        proc_load.MEMORY_AVAILABLE: climb(5600 * MIB, (5600 - memory_mib) * MIB, 25.0, 2 * MIB),
-        proc_load.SWAP_USED: lambda at_s, _: 0.0,
+        container.CPU.series: wave(cpu, cpu * 0.12, cpu * 0.03),
+        container.CPU_USER.series: wave(cpu * 0.86, cpu * 0.1, cpu * 0.02),
+        container.CPU_SYSTEM.series: wave(cpu * 0.14, cpu * 0.02, cpu * 0.01),
+        container.MEMORY_USED.series: climb(40 * MIB, memory_mib * MIB, 25.0, 0.6 * MIB),
+        container.MEMORY_CACHE.series: climb(10 * MIB, 64 * MIB, 15.0),
+        container.MEMORY_PEAK.series: climb(52 * MIB, (memory_mib + 1.7) * MIB, 25.0),
+        container.IO_READ.series: bursts(6 * MIB, 15),
+        container.IO_WRITE.series: bursts(0.3 * MIB, 7),
+        container.NETWORK_RECEIVED.series: bursts(24_000.0, 5),
+        container.NETWORK_SENT.series: bursts(9_000.0, 5),
+        container.PROCESSES.series: lambda at_s, _: 9.0 if at_s > 3 else 4.0,
+        container.CPU_PRESSURE.series: wave(3.0, 1.0, 0.8),
+        container.IO_PRESSURE.series: bursts(8.0, 15),
+        system.CPU_UTIL.series: wave(cpu / 6 + 6, 3.0, 1.5),
+        system.MEMORY_USED.series: climb(2100 * MIB, (2100 + memory_mib) * MIB, 25.0, 2 * MIB),
+        system.MEMORY_AVAILABLE.series: climb(5600 * MIB, (5600 - memory_mib) * MIB, 25.0, 2 * MIB),
+        system.SWAP_USED.series: lambda at_s, _: 0.0,
         FPS: wave(fps, fps * 0.08, fps * 0.02),
         INFERENCE: wave(1 / fps, 0.1 / fps, 0.03 / fps),
         OBJECTS: lambda at_s, _: math.floor(at_s * fps * 3.4),

@@ -25,7 +25,7 @@ def test_gauges_and_timers_of_the_app_and_nothing_else() -> None:
         FPS: data(many),
         INFERENCE: data([value / 1000 for value in many]),
         OBJECTS: data(many),
-        container.CPU: data(many),
+        container.CPU.series: data(many),
         series("objects.rate", "1/s", "custom"): data(many),
         series("steady", "", "custom"): data([5.0] * 100),
         series("few", "", "custom"): data(many[: FEWEST_VALUES - 1]),

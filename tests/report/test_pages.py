@@ -206,7 +206,7 @@ def test_hostile_text_is_shown_as_text_and_shortened(text: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", ["javascript:alert(1)", "a b#c?d%41", "\udcff", '"><b>', "物体", "a,b 2x"])
 def test_a_folder_of_any_name_is_linked(name: str, tmp_path: Path) -> None:
-    recorded = write_target(tmp_path, sample_run("x", seconds=3), {container.CPU: wave(5, 1, 1)})
+    recorded = write_target(tmp_path, sample_run("x", seconds=3), {container.CPU.series: wave(5, 1, 1)})
     folder = recorded.path.rename(tmp_path / name)
     page = Page(report(tmp_path, [judge_folder(folder)]))
     check(page)
@@ -285,7 +285,7 @@ def test_what_was_started_is_drawn_as_boxes_in_boxes(tmp_path: Path) -> None:
         ("service", "db: redis:7"),
         ("playback", "cameras: on port 8090"),
     ]
-    recorded = write_target(tmp_path, run, {container.CPU: wave(3, 1, 1)})
+    recorded = write_target(tmp_path, run, {container.CPU.series: wave(3, 1, 1)})
     pages_of(report(tmp_path, [judge_folder(recorded.path)]))
     page = Page(recorded.path / "report/index.html")
     check(page)

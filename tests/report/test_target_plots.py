@@ -32,7 +32,7 @@ ENERGY = series("energy.total", "J", "energy", "counter")
 @pytest.fixture(scope="module")
 def one(tmp_path_factory: pytest.TempPathFactory) -> JudgedRun:
     out = tmp_path_factory.mktemp("targets")
-    shapes = {FPS: wave(10, 1, 0), container.CPU: wave(50, 1, 0), ENERGY: lambda at_s, _: 7.0 * at_s}
+    shapes = {FPS: wave(10, 1, 0), container.CPU.series: wave(50, 1, 0), ENERGY: lambda at_s, _: 7.0 * at_s}
     return judge_folder(write_target(out, sample_run("gpu", seconds=20), shapes).path)
 
 
@@ -124,7 +124,7 @@ def test_mean_power_counts_only_what_is_measured() -> None:
 
 @pytest.mark.parametrize("text", [HOSTILE, "A" * 5000])
 def test_a_hostile_name_is_text_on_the_overview(text: str, tmp_path: Path) -> None:
-    shapes = {series(text[:200], "frames/s", "custom"): wave(10, 1, 0), container.CPU: wave(50, 1, 0)}
+    shapes = {series(text[:200], "frames/s", "custom"): wave(10, 1, 0), container.CPU.series: wave(50, 1, 0)}
     judged = [judge_folder(write_target(tmp_path, sample_run(name, seconds=5), shapes).path) for name in ("a", "b")]
     index = report(tmp_path, judged)
     assert len(pages_of(index)) == 3

@@ -21,7 +21,7 @@ from typing import ClassVar, Protocol
 import msgspec
 
 from profileapp.model.clock import Clock
-from profileapp.model.series import Series
+from profileapp.model.series import DeclaredSeries, Series
 from profileapp.model.target import Target
 
 API_VERSION = 1
@@ -131,6 +131,8 @@ class BaseCollector(ABC):
     metric: str = ""
     source: str = ""
     part: str = ""
+    series: tuple[DeclaredSeries, ...] = ()
+    """What it may emit, for the documentation and the checks of names, units and labels."""
     preference: int = 50
     """Higher than that of profileapp's built-in sources."""
     min_interval_s: float = 0.1

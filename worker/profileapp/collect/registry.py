@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
 from profileapp.collect.api import API_VERSION, Collector
+from profileapp.model.series import DeclaredSeries
 
 GROUP = "profileapp.collectors"
 
@@ -36,6 +37,12 @@ def sources(
     return sorted(found.values(), key=lambda collector: (-collector.preference, collector.source))
 
 
+def registered_classes(registered: Iterable[EntryPoint] | None = None) -> list[tuple[EntryPoint, type[Collector]]]:
+    """The class of each source, without an instance. Raises whatever importing one raises."""
+    found = entry_points(group=GROUP) if registered is None else registered
+    return [(entry_point, entry_point.load()) for entry_point in found]
+
+
 def _instance(entry_point: EntryPoint, metric: str) -> Collector:
     kind = entry_point.load()
     version = getattr(kind, "api_version", None)
@@ -53,4 +60,6 @@ def _instance(entry_point: EntryPoint, metric: str) -> Collector:
         raise TypeError("its `part` must be a string: the part of the metric it provides")
     if not isinstance(getattr(collector, "min_interval_s", None), int | float):
         raise TypeError("its `min_interval_s` must be a number: the shortest sampling interval in seconds")
+    if not all(isinstance(each, DeclaredSeries) for each in getattr(kind, "series", ())):
+        raise TypeError("its `series` must be a tuple of DeclaredSeries")
     return cast(Collector, collector)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -55,3 +56,30 @@ class Series(msgspec.Struct, frozen=True, cache_hash=True):
 def series(name: str, unit: str, metric: str, kind: Kind = "gauge", **labels: str) -> Series:
     """A series with its labels in order."""
     return Series(name, unit, metric, tuple(sorted(labels.items())), kind)
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredSeries:
+    """A series as its source declares it, once: to emit samples of it, and to document it.
+
+    `labels` are the names of the labels that its samples may have; `description` is one line of Markdown.
+    """
+
+    name: str
+    unit: str
+    metric: str
+    description: str
+    labels: tuple[str, ...] = ()
+    kind: Kind = "gauge"
+    series: Series = field(init=False, repr=False, compare=False)
+    """Without labels."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "series", series(self.name, self.unit, self.metric, self.kind))
+
+    def of(self, **labels: str) -> Series:
+        """With these labels. Raises ValueError for one that is not declared."""
+        undeclared = labels.keys() - set(self.labels)
+        if undeclared:
+            raise ValueError(f"{self.name} declares no label {', '.join(sorted(undeclared))}")
+        return series(self.name, self.unit, self.metric, self.kind, **labels)

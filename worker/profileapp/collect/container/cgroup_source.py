@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from profileapp.collect.api import AppHandle, BaseCollector, Emit, LaunchRequirements, RunContext
+from profileapp.collect.container import series as names
 from profileapp.collect.container.cgroup import find_cgroup
 from profileapp.collect.container.readers import (
     CGROUP_READERS,
@@ -31,6 +32,23 @@ class ContainerCgroup(BaseCollector):
 
     metric = "container"
     source = "cgroup"
+    series = (
+        names.CPU,
+        names.CPU_USER,
+        names.CPU_SYSTEM,
+        names.CPU_THROTTLED,
+        names.MEMORY_USED,
+        names.MEMORY_CACHE,
+        names.IO_READ,
+        names.IO_WRITE,
+        names.NETWORK_RECEIVED,
+        names.NETWORK_SENT,
+        names.PROCESSES,
+        names.CPU_PRESSURE,
+        names.MEMORY_PRESSURE,
+        names.IO_PRESSURE,
+        *names.CGROUP_TOTALS,
+    )
     preference = 20
     min_interval_s = 0.01
 

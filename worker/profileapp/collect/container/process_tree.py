@@ -27,6 +27,7 @@ class ProcessTree(BaseCollector):
 
     metric = "container"
     source = "processes"
+    series = (names.CPU, names.MEMORY_USED, names.IO_READ, names.IO_WRITE, names.PROCESSES, *names.PROCESS_TOTALS)
     preference = 10
     min_interval_s = 0.05
 
@@ -48,7 +49,7 @@ class ProcessTree(BaseCollector):
             self._check_container(subject)
         self._family = Family(first, self._proc)
         self._cpu, self._io = CpuAccount(), IoAccount(self._proc)
-        self._rates = {series: Rate() for series in (names.CPU, names.IO_READ, names.IO_WRITE)}
+        self._rates = {series: Rate() for series in (names.CPU.series, names.IO_READ.series, names.IO_WRITE.series)}
         self.sample(time.monotonic_ns())
 
     def sample(self, now_ns: int) -> None:
@@ -56,13 +57,13 @@ class ProcessTree(BaseCollector):
         alive = [member for member in members if not member.is_dead]
         if not alive:
             return
-        self._rated(names.CPU, self._cpu.total_ticks(members) / _TICKS_PER_S * 100, now_ns)
+        self._rated(names.CPU.series, self._cpu.total_ticks(members) / _TICKS_PER_S * 100, now_ns)
         moved = self._io.total_bytes(member.pid for member in members)
         if moved is not None:
-            self._rated(names.IO_READ, moved[0], now_ns)
-            self._rated(names.IO_WRITE, moved[1], now_ns)
-        self._emit(names.MEMORY_USED, sum(member.resident_pages for member in alive) * _PAGE_BYTES, now_ns)
-        self._emit(names.PROCESSES, sum(member.threads for member in alive), now_ns)
+            self._rated(names.IO_READ.series, moved[0], now_ns)
+            self._rated(names.IO_WRITE.series, moved[1], now_ns)
+        self._emit(names.MEMORY_USED.series, sum(member.resident_pages for member in alive) * _PAGE_BYTES, now_ns)
+        self._emit(names.PROCESSES.series, sum(member.threads for member in alive), now_ns)
 
     def detach(self) -> None:
         self._family = None

@@ -122,7 +122,7 @@ class MemoryPeakV1(NumberReader):
 
     controller = "memory"
     file_names = ("memory.max_usage_in_bytes",)
-    series = names.MEMORY_PEAK
+    series = names.MEMORY_PEAK.series
 
 
 class MemoryPeakV2(NumberReader):
@@ -132,7 +132,7 @@ class MemoryPeakV2(NumberReader):
 
     controller = V2
     file_names = ("memory.peak",)
-    series = names.MEMORY_PEAK
+    series = names.MEMORY_PEAK.series
 
 
 class ProcessesV1(FileReader):
@@ -155,7 +155,7 @@ class ProcessesV1(FileReader):
         if tasks <= self._init:
             # The app has ended: until its cgroup is removed, it contains nothing, or only the init.
             raise ProcessLookupError(errno.ESRCH, "no process remains")
-        self._emit(names.PROCESSES, tasks - self._init, now_ns)
+        self._emit(names.PROCESSES.series, tasks - self._init, now_ns)
 
 
 class ProcessesV2(ProcessesV1):
@@ -178,9 +178,9 @@ class CpuV2(FileReader):
         super().__init__(container, files, emit)
         (self._stat,) = files
         self._rated = (
-            (names.CPU, Rate(), b"usage_usec "),
-            (names.CPU_USER, Rate(), b"user_usec "),
-            (names.CPU_SYSTEM, Rate(), b"system_usec "),
+            (names.CPU.series, Rate(), b"usage_usec "),
+            (names.CPU_USER.series, Rate(), b"user_usec "),
+            (names.CPU_SYSTEM.series, Rate(), b"system_usec "),
         )
 
     def read(self, now_ns: int) -> None:
@@ -204,12 +204,12 @@ class CpuV1(FileReader):
         super().__init__(container, files, emit)
         self._usage, self._stat = files
         self._total = Rate()
-        self._parts = ((names.CPU_USER, Rate(), b"user "), (names.CPU_SYSTEM, Rate(), b"system "))
+        self._parts = ((names.CPU_USER.series, Rate(), b"user "), (names.CPU_SYSTEM.series, Rate(), b"system "))
 
     def read(self, now_ns: int) -> None:
         used_ns, content = single_number(self._usage.read()), self._stat.read()
         if used_ns is not None:
-            self._emit_rate(names.CPU, self._total, used_ns / 1e7, now_ns)
+            self._emit_rate(names.CPU.series, self._total, used_ns / 1e7, now_ns)
         for series, rate, key in self._parts:
             ticks = number_after(content, key)
             if ticks is not None:
@@ -251,10 +251,10 @@ class MemoryReader(FileReader):
         total, details = single_number(self._usage.read()), self._stat.read()
         if total is not None:
             used = total - (number_after(details, self.inactive_key) or 0)
-            self._emit(names.MEMORY_USED, max(0, used), now_ns)
+            self._emit(names.MEMORY_USED.series, max(0, used), now_ns)
         cache = number_after(details, self.cache_key)
         if cache is not None:
-            self._emit(names.MEMORY_CACHE, cache, now_ns)
+            self._emit(names.MEMORY_CACHE.series, cache, now_ns)
 
 
 class MemoryV1(MemoryReader):
@@ -304,7 +304,7 @@ class CpuPressure(PressureReader):
     __slots__ = ()
 
     file_names = ("cpu.pressure",)
-    series = names.CPU_PRESSURE
+    series = names.CPU_PRESSURE.series
 
 
 class MemoryPressure(PressureReader):
@@ -313,7 +313,7 @@ class MemoryPressure(PressureReader):
     __slots__ = ()
 
     file_names = ("memory.pressure",)
-    series = names.MEMORY_PRESSURE
+    series = names.MEMORY_PRESSURE.series
 
 
 class IoPressure(PressureReader):
@@ -322,7 +322,7 @@ class IoPressure(PressureReader):
     __slots__ = ()
 
     file_names = ("io.pressure",)
-    series = names.IO_PRESSURE
+    series = names.IO_PRESSURE.series
 
 
 class IoV2(FileReader):
@@ -341,8 +341,8 @@ class IoV2(FileReader):
     def read(self, now_ns: int) -> None:
         totals = io_bytes_v2(self._file.read())
         if totals is not None:
-            self._emit_rate(names.IO_READ, self._read, totals[0], now_ns)
-            self._emit_rate(names.IO_WRITE, self._write, totals[1], now_ns)
+            self._emit_rate(names.IO_READ.series, self._read, totals[0], now_ns)
+            self._emit_rate(names.IO_WRITE.series, self._write, totals[1], now_ns)
 
 
 class IoReadsV1(FileReader):
@@ -361,7 +361,7 @@ class IoReadsV1(FileReader):
     def read(self, now_ns: int) -> None:
         totals = io_bytes_v1(self._file.read())
         if totals is not None:
-            self._emit_rate(names.IO_READ, self._rate, totals[0], now_ns)
+            self._emit_rate(names.IO_READ.series, self._rate, totals[0], now_ns)
 
 
 class IoReadsOldV1(IoReadsV1):
@@ -397,8 +397,8 @@ class ProcessIo(Reader):
         # With a thousand processes a reading is slow: spend at most a twentieth of the time on it.
         self._next_ns = now_ns + (time.monotonic_ns() - began_ns) * _IO_SHARE
         if totals is not None:
-            self._emit_rate(names.IO_READ, self._read, totals[0], now_ns)
-            self._emit_rate(names.IO_WRITE, self._write, totals[1], now_ns)
+            self._emit_rate(names.IO_READ.series, self._read, totals[0], now_ns)
+            self._emit_rate(names.IO_WRITE.series, self._write, totals[1], now_ns)
 
 
 class Network(FileReader):
@@ -420,8 +420,8 @@ class Network(FileReader):
     def read(self, now_ns: int) -> None:
         totals = network_bytes(self._file.read_records())
         if totals is not None:
-            self._emit_rate(names.NETWORK_RECEIVED, self._received, totals[0], now_ns)
-            self._emit_rate(names.NETWORK_SENT, self._sent, totals[1], now_ns)
+            self._emit_rate(names.NETWORK_RECEIVED.series, self._received, totals[0], now_ns)
+            self._emit_rate(names.NETWORK_SENT.series, self._sent, totals[1], now_ns)
 
 
 def _emit_throttled(emit: Emit, content: bytes, key: bytes, per_second: float, now_ns: int) -> None:
@@ -429,7 +429,7 @@ def _emit_throttled(emit: Emit, content: bytes, key: bytes, per_second: float, n
     if number_after(content, b"nr_periods "):
         throttled = number_after(content, key)
         if throttled is not None:
-            emit(names.CPU_THROTTLED, throttled / per_second, now_ns)
+            emit(names.CPU_THROTTLED.series, throttled / per_second, now_ns)
 
 
 CGROUP_READERS: tuple[tuple[type[FileReader], ...], ...] = (

@@ -63,16 +63,16 @@ def read_totals(folders: Mapping[str, Path]) -> Totals:
 def emit_totals(totals: Totals, emit: Emit, at_ns: int) -> None:
     """Emits the totals as samples; `at_ns`, of the monotonic clock, is the end of the measurement."""
     found: tuple[tuple[Series, float | None], ...] = (
-        (names.CPU_TIME, totals.cpu_s),
-        (names.CPU_TIME_USER, totals.cpu_user_s),
-        (names.CPU_TIME_SYSTEM, totals.cpu_system_s),
-        (names.MEMORY_PEAK, totals.memory_peak_bytes),
-        (names.IO_READ_TOTAL, totals.io_read_bytes),
-        (names.IO_WRITTEN_TOTAL, totals.io_written_bytes),
-        (names.OOM_KILLS, totals.oom_kills),
-        (names.CPU_PRESSURE_TOTAL, totals.cpu_pressure_s),
-        (names.MEMORY_PRESSURE_TOTAL, totals.memory_pressure_s),
-        (names.IO_PRESSURE_TOTAL, totals.io_pressure_s),
+        (names.CPU_TIME.series, totals.cpu_s),
+        (names.CPU_TIME_USER.series, totals.cpu_user_s),
+        (names.CPU_TIME_SYSTEM.series, totals.cpu_system_s),
+        (names.MEMORY_PEAK.series, totals.memory_peak_bytes),
+        (names.IO_READ_TOTAL.series, totals.io_read_bytes),
+        (names.IO_WRITTEN_TOTAL.series, totals.io_written_bytes),
+        (names.OOM_KILLS.series, totals.oom_kills),
+        (names.CPU_PRESSURE_TOTAL.series, totals.cpu_pressure_s),
+        (names.MEMORY_PRESSURE_TOTAL.series, totals.memory_pressure_s),
+        (names.IO_PRESSURE_TOTAL.series, totals.io_pressure_s),
     )
     for series, value in found:
         if value is not None:

@@ -18,6 +18,7 @@ class EnergyNvml(NvmlSource):
     """Series `energy.*` of each GPU, from zero at each start of the app."""
 
     metric = "energy"
+    series = (names.TOTAL, names.ABOVE_IDLE, names.IDLE_POWER)
 
     def __init__(self, load: Callable[[], Any] = load_pynvml, idle_s: float = names.IDLE_S) -> None:
         super().__init__(load)
@@ -46,7 +47,7 @@ class EnergyNvml(NvmlSource):
         super().attach(subject)
 
     def _reader(self, gpu: GpuEnergy) -> Reader:
-        total = names.total(gpu=gpu.label)
+        total = names.TOTAL.of(gpu=gpu.label)
         self._gpus.append(gpu)
 
         def read_sample(now_ns: int) -> Sequence[tuple[Series, float]]:

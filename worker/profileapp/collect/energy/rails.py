@@ -50,13 +50,13 @@ class RailEnergy:
             account = self._rails.get(rail)
             if account is None:
                 account = self._rails[rail] = IntegratedEnergy()
-            emit(names.of_rail(rail), account.update(power_w, at_ns), at_ns)
+            emit(names.RAIL.of(rail=rail), account.update(power_w, at_ns), at_ns)
         board = self._board(powers_w, at_ns)
         if not self._gpus:
             _emit(board, emit, at_ns)
             return
         if board:
-            emit(names.board(), board.total_j, at_ns)
+            emit(names.BOARD.series, board.total_j, at_ns)
         of_gpus = self._gpus.run(at_ns)
         for label, energy in of_gpus.items():
             _emit(energy, emit, at_ns, gpu=label)

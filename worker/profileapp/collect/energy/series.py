@@ -7,44 +7,63 @@ of these GPUs.
 from __future__ import annotations
 
 from profileapp.collect.energy.gpu_energy import Energy
-from profileapp.model.series import Series, series
+from profileapp.model.series import DeclaredSeries, Series
 
 IDLE_S = 2.0
 """Duration of the idle power measurement before the app starts."""
 IDLE_EVERY_S = 0.1
 
 
-def total(**labels: str) -> Series:
-    """Energy used since the app's start."""
-    return series("energy.total", "J", "energy", kind="counter", **labels)
+TOTAL = DeclaredSeries(
+    "energy.total",
+    "J",
+    "energy",
+    "from 0 at each start of the app: of the whole device with its discrete GPUs, or, with the label, of each "
+    "GPU alone",
+    ("gpu",),
+    kind="counter",
+)
+ABOVE_IDLE = DeclaredSeries(
+    "energy.above-idle",
+    "J",
+    "energy",
+    "`energy.total` less what the idle device would have used in that time",
+    ("gpu",),
+    kind="counter",
+)
+IDLE_POWER = DeclaredSeries(
+    "energy.idle.power",
+    "W",
+    "energy",
+    "power of the idle device: its mean over the 2 s before the first start of the app",
+    ("gpu",),
+)
+BOARD = DeclaredSeries(
+    "energy.board",
+    "J",
+    "energy",
+    "the part of `energy.total` measured by the board's own rails, where there is a discrete GPU beside them",
+    kind="counter",
+)
+RAIL = DeclaredSeries(
+    "energy.rail",
+    "J",
+    "energy",
+    "through a rail of the board, from 0 at each start",
+    ("rail",),
+    kind="counter",
+)
 
-
-def above_idle(**labels: str) -> Series:
-    """Energy used since the app's start, less what the idle device would have used in that time."""
-    return series("energy.above-idle", "J", "energy", kind="counter", **labels)
-
-
-def idle_power(**labels: str) -> Series:
-    """Mean power of the idle device, measured before the app's start."""
-    return series("energy.idle.power", "W", "energy", kind="gauge", **labels)
-
-
-def board() -> Series:
-    """Energy measured by the board's own power monitors, without its discrete GPUs."""
-    return series("energy.board", "J", "energy", kind="counter")
+ALL = (TOTAL, ABOVE_IDLE, IDLE_POWER, BOARD, RAIL)
+"""Those of a board with power monitors; the first three are also those of a GPU alone."""
 
 
 def of_energy(energy: Energy, **labels: str) -> tuple[tuple[Series, float], ...]:
     """The samples of a reading; unknown values are omitted."""
     if energy.above_idle_j is None or energy.idle_w is None:
-        return ((total(**labels), energy.total_j),)
+        return ((TOTAL.of(**labels), energy.total_j),)
     return (
-        (total(**labels), energy.total_j),
-        (above_idle(**labels), energy.above_idle_j),
-        (idle_power(**labels), energy.idle_w),
+        (TOTAL.of(**labels), energy.total_j),
+        (ABOVE_IDLE.of(**labels), energy.above_idle_j),
+        (IDLE_POWER.of(**labels), energy.idle_w),
     )
-
-
-def of_rail(rail: str) -> Series:
-    """Energy through a rail of the board since the app's start."""
-    return series("energy.rail", "J", "energy", "counter", rail=rail)

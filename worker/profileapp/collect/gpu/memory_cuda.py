@@ -19,6 +19,7 @@ class GpuMemoryCuda(BaseCollector):
 
     metric = "gpu-memory"
     source = "pycuda"
+    series = names.MEMORY
     # NVML, if it reports a GPU's memory, separates the app's from others' and uses none itself.
     preference = 10
     min_interval_s = 0.05
@@ -38,7 +39,7 @@ class GpuMemoryCuda(BaseCollector):
         except ProbeError as error:
             raise Unavailable(str(error)) from error
         self._series = [
-            (names.memory_used(gpu), names.memory_total(gpu), names.memory_allocated(gpu))
+            (names.MEMORY_USED.of(gpu=gpu), names.MEMORY_TOTAL.of(gpu=gpu), names.MEMORY_ALLOCATED.of(gpu=gpu))
             for gpu in map(str, range(len(alone)))
         ]
         return LaunchRequirements()

@@ -26,6 +26,7 @@ class GpuMemoryNvmap(BaseCollector):
 
     metric = "gpu-memory"
     source = "nvmap"
+    series = names.MEMORY
     # It separates the app's memory from others', which CUDA's free memory cannot.
     preference = 15
     min_interval_s = 0.02
@@ -58,10 +59,10 @@ class GpuMemoryNvmap(BaseCollector):
             return
         by_pid, total_bytes = parse_clients(self._clients.read_records())
         own = self._app.among(by_pid, now_ns)
-        self._emit(names.memory_allocated("0"), sum(by_pid[pid] for pid in own), now_ns)
-        self._emit(names.memory_used("0"), total_bytes, now_ns)
+        self._emit(names.MEMORY_ALLOCATED.of(gpu="0"), sum(by_pid[pid] for pid in own), now_ns)
+        self._emit(names.MEMORY_USED.of(gpu="0"), total_bytes, now_ns)
         if self._total_bytes:
-            self._emit(names.memory_total("0"), self._total_bytes, now_ns)
+            self._emit(names.MEMORY_TOTAL.of(gpu="0"), self._total_bytes, now_ns)
 
     def _cuda_allocates_elsewhere(self) -> bool:
         """Decides by the chip; for an unknown chip, by whether any process has memory in nvmap."""

@@ -12,13 +12,13 @@ from profileapp.collect.gpu.nvml_session import Gpu, NvmlSource, Reader, load_py
 from profileapp.collect.kernel_file import number_after
 from profileapp.collect.process.app_processes import AppProcesses
 from profileapp.errors import AppEnded, Unavailable
-from profileapp.model.series import Series
+from profileapp.model.series import DeclaredSeries, Series
 
 # nvmlClockType_t, nvmlTemperatureSensors_t
 _CLOCK_SM, _CLOCK_MEMORY, _DIE = 1, 2, 0
 
 # nvmlClocksEventReasons: software power cap and power brake; software and hardware thermal slowdown; hardware slowdown.
-_REASONS = ((names.POWER, 0x04 | 0x80), (names.HEAT, 0x20 | 0x40), (names.HARDWARE, 0x08))
+_REASONS = ((names.POWER_LIMIT, 0x04 | 0x80), (names.HEAT, 0x20 | 0x40), (names.HARDWARE, 0x08))
 
 # The newest first; the package's default fails on an older driver.
 _COMPUTE_PROCESSES = tuple(f"nvmlDeviceGetComputeRunningProcesses{version}" for version in ("_v3", "_v2", ""))
@@ -31,6 +31,7 @@ class GpuMemoryNvml(NvmlSource):
     """Series `gpu.memory.*`: of the device, and of the app by the processes that NVML lists."""
 
     metric = "gpu-memory"
+    series = names.MEMORY
 
     def __init__(self, load: Callable[[], Any] = load_pynvml, proc: Path = Path("/proc")) -> None:
         super().__init__(load)
@@ -63,7 +64,7 @@ class GpuMemoryNvml(NvmlSource):
         self._app = None
 
     def _device(self, gpu: Gpu) -> Reader:
-        used, total = names.memory_used(gpu.label), names.memory_total(gpu.label)
+        used, total = names.MEMORY_USED.of(gpu=gpu.label), names.MEMORY_TOTAL.of(gpu=gpu.label)
 
         def read_sample(_now_ns: int) -> _Pairs:
             memory = self._nvml.memory(gpu)
@@ -73,7 +74,7 @@ class GpuMemoryNvml(NvmlSource):
 
     def _all_allocated(self, gpu: Gpu) -> Reader:
         """Memory of all processes where CPU and GPU share it; empty if one process's memory is unknown."""
-        used, total = names.memory_used(gpu.label), names.memory_total(gpu.label)
+        used, total = names.MEMORY_USED.of(gpu=gpu.label), names.MEMORY_TOTAL.of(gpu=gpu.label)
         total_bytes = self._shared_memory_bytes()
 
         def read_sample(_now_ns: int) -> _Pairs:
@@ -102,7 +103,7 @@ class GpuMemoryNvml(NvmlSource):
 
     def _memory_of_processes(self, gpu: Gpu) -> Reader:
         """Memory of the app's processes; empty if one process's memory is unknown, or the processes cannot be seen."""
-        allocated = names.memory_allocated(gpu.label)
+        allocated = names.MEMORY_ALLOCATED.of(gpu=gpu.label)
 
         def read_sample(now_ns: int) -> _Pairs:
             by_pid = None if self._app_is_hidden else self._processes(gpu)
@@ -120,19 +121,20 @@ class GpuSummaryNvml(NvmlSource):
     """Series `gpu.util`, `gpu.memory.util`, `gpu.clock.*`, `gpu.power`, `gpu.temperature` and `gpu.throttled`."""
 
     metric = "gpu-summary"
+    series = names.SUMMARY
 
     def readers_of(self, gpu: Gpu) -> Iterable[Reader]:
         return (
             self._util(gpu),
-            self._number(gpu, names.clock_sm, 1e6, ("nvmlDeviceGetClockInfo",), _CLOCK_SM),
-            self._number(gpu, names.clock_memory, 1e6, ("nvmlDeviceGetClockInfo",), _CLOCK_MEMORY),
-            self._number(gpu, names.power, 1e-3, ("nvmlDeviceGetPowerUsage",)),
-            self._number(gpu, names.temperature, 1.0, ("nvmlDeviceGetTemperature", "nvmlDeviceGetTemperatureV"), _DIE),
+            self._number(gpu, names.CLOCK_SM, 1e6, ("nvmlDeviceGetClockInfo",), _CLOCK_SM),
+            self._number(gpu, names.CLOCK_MEMORY, 1e6, ("nvmlDeviceGetClockInfo",), _CLOCK_MEMORY),
+            self._number(gpu, names.POWER, 1e-3, ("nvmlDeviceGetPowerUsage",)),
+            self._number(gpu, names.TEMPERATURE, 1.0, ("nvmlDeviceGetTemperature", "nvmlDeviceGetTemperatureV"), _DIE),
             self._throttled(gpu),
         )
 
     def _util(self, gpu: Gpu) -> Reader:
-        busy, memory_busy = names.util(gpu.label), names.memory_util(gpu.label)
+        busy, memory_busy = names.UTIL.of(gpu=gpu.label), names.MEMORY_UTIL.of(gpu=gpu.label)
 
         def read_sample(_now_ns: int) -> _Pairs:
             rates = self._nvml.ask(gpu, ("nvmlDeviceGetUtilizationRates",))
@@ -141,9 +143,9 @@ class GpuSummaryNvml(NvmlSource):
         return read_sample
 
     def _number(
-        self, gpu: Gpu, name: Callable[[str], Series], factor: float, functions: tuple[str, ...], *arguments: int
+        self, gpu: Gpu, declared: DeclaredSeries, factor: float, functions: tuple[str, ...], *arguments: int
     ) -> Reader:
-        series = name(gpu.label)
+        series = declared.of(gpu=gpu.label)
 
         def read_sample(_now_ns: int) -> _Pairs:
             number = self._nvml.ask(gpu, functions, *arguments)
@@ -154,7 +156,7 @@ class GpuSummaryNvml(NvmlSource):
     def _throttled(self, gpu: Gpu) -> Reader:
         # Newer drivers and libraries use "event" in place of "throttle".
         functions = ("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons")
-        flags = tuple((names.throttled(gpu.label, reason), mask) for reason, mask in _REASONS)
+        flags = tuple((names.THROTTLED.of(gpu=gpu.label, reason=reason), mask) for reason, mask in _REASONS)
 
         def read_sample(_now_ns: int) -> _Pairs:
             reasons = self._nvml.ask(gpu, functions)

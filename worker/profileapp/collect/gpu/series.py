@@ -1,63 +1,90 @@
 """The series of the metrics `gpu-memory` and `gpu-summary`, from any source.
 
-Each function takes the number of the GPU, which becomes the label `gpu`.
+The label `gpu` is the number of the GPU.
 """
 
 from __future__ import annotations
 
-from profileapp.model.series import Series, series
+from profileapp.model.series import DeclaredSeries
 
 HEAT = "heat"
-POWER = "power"
+POWER_LIMIT = "power"
 HARDWARE = "hardware"
-"""Why a GPU is throttled: it is too hot, it would draw too much power, or the hardware does not report which."""
+"""Why a GPU is throttled: its temperature, its power limit, or a reason that its hardware does not report."""
 
+MEMORY_USED = DeclaredSeries(
+    "gpu.memory.used",
+    "bytes",
+    "gpu-memory",
+    "memory of the device in use, by any process; `nvmap`: what all processes have allocated through the GPU's driver",
+    ("gpu",),
+)
+MEMORY_TOTAL = DeclaredSeries(
+    "gpu.memory.total",
+    "bytes",
+    "gpu-memory",
+    "memory of the device; on a Jetson that of CPU and GPU together",
+    ("gpu",),
+)
+MEMORY_ALLOCATED = DeclaredSeries(
+    "gpu.memory.allocated",
+    "bytes",
+    "gpu-memory",
+    "what the app holds, with what CUDA takes for it. `nvml`, `nvmap`: the sum over the app's processes; "
+    "`pycuda`: the rise since before the app's start",
+    ("gpu",),
+)
+UTIL = DeclaredSeries(
+    "gpu.util",
+    "%",
+    "gpu-summary",
+    "share of time in which something ran; says nothing of how much of the GPU it took",
+    ("gpu",),
+)
+MEMORY_UTIL = DeclaredSeries(
+    "gpu.memory.util",
+    "%",
+    "gpu-summary",
+    "share of time in which memory was read or written",
+    ("gpu",),
+)
+CLOCK_SM = DeclaredSeries(
+    "gpu.clock.sm",
+    "Hz",
+    "gpu-summary",
+    "clock of the streaming multiprocessors",
+    ("gpu",),
+)
+CLOCK_MEMORY = DeclaredSeries(
+    "gpu.clock.memory",
+    "Hz",
+    "gpu-summary",
+    "clock of the GPU's memory",
+    ("gpu",),
+)
+POWER = DeclaredSeries(
+    "gpu.power",
+    "W",
+    "gpu-summary",
+    "power of the GPU with its memory; on most GPUs since Ampere a mean over a second",
+    ("gpu",),
+)
+TEMPERATURE = DeclaredSeries(
+    "gpu.temperature",
+    "°C",
+    "gpu-summary",
+    "temperature of the die",
+    ("gpu",),
+)
+THROTTLED = DeclaredSeries(
+    "gpu.throttled",
+    "",
+    "gpu-summary",
+    "1 while the GPU is throttled, else 0, so that the mean is a fraction of time: because of `heat`, "
+    "`power`, or by `hardware`, which does not report why",
+    ("gpu", "reason"),
+)
 
-def memory_used(gpu: str) -> Series:
-    """Memory of the device in use by all processes."""
-    return series("gpu.memory.used", "bytes", "gpu-memory", gpu=gpu)
-
-
-def memory_total(gpu: str) -> Series:
-    """All memory of the device; on a Jetson, that of CPU and GPU together."""
-    return series("gpu.memory.total", "bytes", "gpu-memory", gpu=gpu)
-
-
-def memory_allocated(gpu: str) -> Series:
-    """Memory allocated by the app on the device, including CUDA's own overhead for the app."""
-    return series("gpu.memory.allocated", "bytes", "gpu-memory", gpu=gpu)
-
-
-def util(gpu: str) -> Series:
-    """Fraction of time in which any kernel ran on the GPU, however little of the GPU it used."""
-    return series("gpu.util", "%", "gpu-summary", gpu=gpu)
-
-
-def memory_util(gpu: str) -> Series:
-    """Fraction of time in which GPU memory was read or written."""
-    return series("gpu.memory.util", "%", "gpu-summary", gpu=gpu)
-
-
-def clock_sm(gpu: str) -> Series:
-    """Clock of the streaming multiprocessors."""
-    return series("gpu.clock.sm", "Hz", "gpu-summary", gpu=gpu)
-
-
-def clock_memory(gpu: str) -> Series:
-    """Clock of the GPU's memory."""
-    return series("gpu.clock.memory", "Hz", "gpu-summary", gpu=gpu)
-
-
-def power(gpu: str) -> Series:
-    """Power drawn by the GPU and its memory."""
-    return series("gpu.power", "W", "gpu-summary", gpu=gpu)
-
-
-def temperature(gpu: str) -> Series:
-    """Temperature of the GPU's die."""
-    return series("gpu.temperature", "°C", "gpu-summary", gpu=gpu)
-
-
-def throttled(gpu: str, reason: str) -> Series:
-    """1 while the GPU is throttled for `reason` (HEAT, POWER, HARDWARE), else 0: the mean is a fraction of time."""
-    return series("gpu.throttled", "", "gpu-summary", gpu=gpu, reason=reason)
+MEMORY = (MEMORY_USED, MEMORY_TOTAL, MEMORY_ALLOCATED)
+SUMMARY = (UTIL, MEMORY_UTIL, CLOCK_SM, CLOCK_MEMORY, POWER, TEMPERATURE, THROTTLED)
+"""All of a metric."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from profileapp.collect.api import AppHandle, BaseCollector, Emit, LaunchRequirements, RunContext
 from profileapp.collect.device_tree import is_jetson
+from profileapp.collect.energy import series as energy_series
 from profileapp.collect.energy.gpu_energy import DiscreteGpuEnergy
 from profileapp.collect.energy.rails import RailEnergy
 from profileapp.collect.energy.series import IDLE_EVERY_S, IDLE_S
@@ -26,6 +27,7 @@ class EnergyJetson(BaseCollector):
 
     metric = "energy"
     source = "jetson-kernel"
+    series = energy_series.ALL
     # On a Jetson, NVML measures at most the energy of the GPU.
     preference = 30
     min_interval_s = 0.01

@@ -14,7 +14,8 @@ from itertools import chain
 from pathlib import Path
 
 from profileapp.collect.kernel_file import KernelFile
-from profileapp.model.series import Series, series
+from profileapp.collect.system import series as names
+from profileapp.model.series import Series
 
 SENSOR_OFF_C = -200.0
 """Lower values are not temperatures: sensors that are off read -256."""
@@ -76,7 +77,7 @@ def temperatures(root: Path) -> list[Gauge]:
             name = name.removesuffix(suffix)
         # An estimate from several sensors, which controls the fan.
         if name and not name.startswith("thermal-fan-est"):
-            found += _gauge(series("system.temperature", "°C", "system", sensor=name), zone / "temp", 1e-3)
+            found += _gauge(names.TEMPERATURE.of(sensor=name), zone / "temp", 1e-3)
     return found
 
 
@@ -107,9 +108,9 @@ def engine_clocks(root: Path) -> list[Gauge]:
         if name and name not in _GPU_NAMES and name not in (_GPU_CLUSTER, _BANDWIDTH_MANAGER):
             domain = _VIDEO_DOMAIN.fullmatch(name)
             engine = domain[1] if domain else name
-            found += _gauge(series("system.engine.clock", "Hz", "system", engine=engine), folder / "cur_freq", 1.0)
+            found += _gauge(names.ENGINE_CLOCK.of(engine=engine), folder / "cur_freq", 1.0)
     for path in _EMC_CLOCKS:
-        emc = _gauge(series("system.emc.clock", "Hz", "system"), root / path, 1.0)
+        emc = _gauge(names.EMC_CLOCK.series, root / path, 1.0)
         if emc:
             return found + emc
     return found
@@ -119,7 +120,7 @@ def cpu_clocks(root: Path) -> list[Gauge]:
     """`system.cpu.frequency` of each core, in Hz; the files are in kHz."""
     found = []
     for folder in _folders(root / "sys/devices/system/cpu", "cpu[0-9]*"):
-        clock = series("system.cpu.frequency", "Hz", "system", core=folder.name.removeprefix("cpu"))
+        clock = names.CPU_FREQUENCY.of(core=folder.name.removeprefix("cpu"))
         found += _gauge(clock, folder / "cpufreq/scaling_cur_freq", 1e3)
     return found
 
@@ -144,8 +145,7 @@ def fans(root: Path) -> list[Gauge]:
     """The fan's drive, in % of full speed, and its measured speed, in revolutions a minute."""
     drives: list[Gauge] = []
     speeds: list[Gauge] = []
-    speed = series("system.fan.speed", "rpm", "system")
-    drive = series("system.fan.drive", "%", "system")
+    speed, drive = names.FAN_SPEED.series, names.FAN_DRIVE.series
     for folder in _folders(root / "sys/class/hwmon", "hwmon*"):
         if _text(folder / "name") in ("pwmfan", "pwm-fan", "pwm_fan"):
             drives += _gauge(drive, folder / "pwm1", 100 / _FULL_PWM)

@@ -12,20 +12,22 @@ from profileapp.collect.device_tree import is_jetson
 from profileapp.collect.gpu import series as gpu_series
 from profileapp.collect.gpu.nvml_session import leave_to_nvml, load_pynvml
 from profileapp.collect.jetson import files as jetson_files
+from profileapp.collect.jetson import throttle
 from profileapp.collect.jetson.files import SENSOR_OFF_C, Gauge
 from profileapp.collect.jetson.throttle import ThrottleWatch
+from profileapp.collect.system import proc_load
+from profileapp.collect.system import series as names
 from profileapp.collect.system.proc_load import ProcLoad
 from profileapp.errors import Unavailable
-from profileapp.model.series import Series, series
+from profileapp.model.series import DeclaredSeries, Series
 
 NOT_A_JETSON = "this is not a Jetson"
-_TEMPERATURE = "system.temperature"
 _LOAD = "load of the GPU"
 
 
 def rail_power(rail: str) -> Series:
     """Power of a rail of the board."""
-    return series("system.power", "W", "system", rail=rail)
+    return names.POWER.of(rail=rail)
 
 
 class JetsonSystem(BaseCollector):
@@ -33,6 +35,19 @@ class JetsonSystem(BaseCollector):
 
     metric = "system"
     source = "jetson-kernel"
+    series = (
+        *proc_load.SERIES,
+        names.CPU_FREQUENCY,
+        names.TEMPERATURE,
+        names.GPU_UTIL,
+        names.GPU_CLOCK,
+        names.EMC_CLOCK,
+        names.ENGINE_CLOCK,
+        names.POWER,
+        names.FAN_DRIVE,
+        names.FAN_SPEED,
+        *throttle.SERIES,
+    )
     preference = 30
     min_interval_s = 0.01
     needs_all = True
@@ -79,7 +94,7 @@ class JetsonSystem(BaseCollector):
         self._load.sample(emit, now_ns)
         for gauge in self._gauges:
             value = gauge.read()
-            if value is not None and (value > SENSOR_OFF_C or gauge.series.name != _TEMPERATURE):
+            if value is not None and (value > SENSOR_OFF_C or gauge.series.name != names.TEMPERATURE.name):
                 emit(gauge.series, value, now_ns)
         self._watch.sample(emit, now_ns)
 
@@ -106,6 +121,7 @@ class JetsonGpuSummary(BaseCollector):
 
     metric = "gpu-summary"
     source = "jetson-kernel"
+    series = (gpu_series.UTIL, gpu_series.CLOCK_SM, gpu_series.TEMPERATURE)
     # NVML, if it works on a Jetson at all, does not provide its GPU's load.
     preference = 30
     min_interval_s = 0.01
@@ -120,10 +136,10 @@ class JetsonGpuSummary(BaseCollector):
         if not is_jetson(self._root):
             raise Unavailable(NOT_A_JETSON)
         leave_to_nvml(self._load_nvml)
-        load = jetson_files.gpu_load(self._root, gpu_series.util)
+        load = jetson_files.gpu_load(self._root, _util)
         if not load:
             raise Unavailable(_why_not(self._root, [_LOAD]))
-        self._gauges = [*load, *jetson_files.gpu_clocks(self._root, gpu_series.clock_sm), *self._temperatures()]
+        self._gauges = [*load, *jetson_files.gpu_clocks(self._root, _clock_sm), *self._temperatures()]
         return LaunchRequirements()
 
     def sample(self, now_ns: int) -> None:
@@ -141,7 +157,7 @@ class JetsonGpuSummary(BaseCollector):
         zones = jetson_files.temperatures(self._root)
         own = [zone for zone in zones if dict(zone.series.labels)["sensor"] == "gpu"]
         _close([zone for zone in zones if zone not in own])
-        return [zone.as_series(gpu_series.temperature("0")) for zone in own]
+        return [zone.as_series(gpu_series.TEMPERATURE.of(gpu="0")) for zone in own]
 
 
 def _why_not(root: Path, missing: Sequence[str]) -> str:
@@ -150,17 +166,25 @@ def _why_not(root: Path, missing: Sequence[str]) -> str:
     return f"this user cannot read from /sys: {', '.join(missing)}; run the worker as root"
 
 
+def _util(number: str) -> Series:
+    return gpu_series.UTIL.of(gpu=number)
+
+
+def _clock_sm(number: str) -> Series:
+    return gpu_series.CLOCK_SM.of(gpu=number)
+
+
 def _gpu_util(number: str) -> Series:
-    return _of_gpu("system.gpu.util", "%", number)
+    return _of_gpu(names.GPU_UTIL, number)
 
 
 def _gpu_clock(number: str) -> Series:
-    return _of_gpu("system.gpu.clock", "Hz", number)
+    return _of_gpu(names.GPU_CLOCK, number)
 
 
-def _of_gpu(name: str, unit: str, number: str) -> Series:
+def _of_gpu(declared: DeclaredSeries, number: str) -> Series:
     """Labelled as in tegrastats' series: only from the second GPU on, counted from 1."""
-    return series(name, unit, "system") if number == "0" else series(name, unit, "system", gpu=str(int(number) + 1))
+    return declared.series if number == "0" else declared.of(gpu=str(int(number) + 1))
 
 
 def _close(gauges: Sequence[Gauge]) -> None:

@@ -17,10 +17,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from profileapp.collect.api import AppHandle, BaseCollector, Emit, LaunchRequirements, RunContext
+from profileapp.collect.jetson import tegrastats_line, throttle
 from profileapp.collect.jetson.tegrastats_line import LINE_LIMIT, Reading, TegrastatsParser
 from profileapp.collect.jetson.throttle import ThrottleWatch
 from profileapp.collect.line_splitter import LineSplitter
 from profileapp.errors import Unavailable
+from profileapp.model.series import DeclaredSeries
 
 USUAL_PLACES = (Path("/usr/bin/tegrastats"), Path("/home/nvidia/tegrastats"), Path("/home/ubuntu/tegrastats"))
 FIRST_LINE_S = 3.0
@@ -50,6 +52,7 @@ class Tegrastats(BaseCollector):
     metric = "system"
     main = "load or memory"
     source = "tegrastats"
+    series: tuple[DeclaredSeries, ...] = (*tegrastats_line.SERIES, *throttle.SERIES)
     preference = 20
     min_interval_s = 0.1
 

@@ -19,8 +19,10 @@ name and value pairs, and the value's format identifies its type:
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
-from profileapp.model.series import Series, series
+from profileapp.collect.system import series as names
+from profileapp.model.series import DeclaredSeries, Series
 
 Reading = tuple[Series, float]
 _Rail = tuple[Series, Series, Series]
@@ -32,22 +34,10 @@ LINE_LIMIT = 16 * 1024
 NUMBER_LIMIT = 1e12
 """A load, a clock in MHz or a power in mW beyond it is garbled; so is `nan`."""
 
-_MEMORY_USED = series("system.memory.used", "bytes", "system")
-_MEMORY_TOTAL = series("system.memory.total", "bytes", "system")
-_LARGEST_BLOCK = series("system.memory.largest-block", "bytes", "system")
-_LARGEST_BLOCKS = series("system.memory.largest-blocks", "", "system")
-_SWAP_USED = series("system.swap.used", "bytes", "system")
-_SWAP_TOTAL = series("system.swap.total", "bytes", "system")
-_SWAP_CACHED = series("system.swap.cached", "bytes", "system")
-_IRAM_USED = series("system.iram.used", "bytes", "system")
-_IRAM_TOTAL = series("system.iram.total", "bytes", "system")
-_IRAM_LARGEST_BLOCK = series("system.iram.largest-block", "bytes", "system")
-_CPU = series("system.cpu.util", "%", "system")
-_CPU_LIMIT = series("system.cpu.frequency.limit", "Hz", "system")
 _AMOUNTS = {
-    "RAM": (_MEMORY_USED, _MEMORY_TOTAL),
-    "SWAP": (_SWAP_USED, _SWAP_TOTAL),
-    "IRAM": (_IRAM_USED, _IRAM_TOTAL),
+    "RAM": (names.MEMORY_USED.series, names.MEMORY_TOTAL.series),
+    "SWAP": (names.SWAP_USED.series, names.SWAP_TOTAL.series),
+    "IRAM": (names.IRAM_USED.series, names.IRAM_TOTAL.series),
 }
 _BYTES = {"B": 1, "kB": 1024, "MB": MIB, "GB": 1024 * MIB}
 _AMOUNT = re.compile(r"([0-9]{1,9})/([0-9]{1,9})(kB|MB|GB)(?:\(lfb)?")
@@ -60,6 +50,18 @@ _CLOCK_ALONE = ("ape", "vic", "nvdec", "nvenc", "nvjpg", "msenc", "ofa", "pva", 
 _CLUSTERS_OF_GPU = {"gr3d": "", "gr3d2": "2"}
 # Boards give several unconnected rails the same name (`NC 0mW/0mW … NC 0mW/0mW`).
 _NO_RAIL = "NC"
+
+
+class _OfEngines(NamedTuple):
+    """The same quantity of the GPU, of the memory controller, and of any other engine."""
+
+    gpu: DeclaredSeries
+    emc: DeclaredSeries
+    engine: DeclaredSeries
+
+
+_LOADS = _OfEngines(names.GPU_UTIL, names.EMC_UTIL, names.ENGINE_UTIL)
+_CLOCKS = _OfEngines(names.GPU_CLOCK, names.EMC_CLOCK, names.ENGINE_CLOCK)
 
 
 class _Core:
@@ -182,7 +184,7 @@ class TegrastatsParser:
         if number is None or not _WORD.fullmatch(name):
             return 1
         try:
-            self._add(raw, "system.raw", name.lower(), _number(number[1]), "", "token")
+            self._add(raw, names.RAW, name.lower(), _number(number[1]), "word")
         except ValueError:
             return 1
         return 2
@@ -195,20 +197,20 @@ class TegrastatsParser:
         if (name, value) in (("MTS", "fg"), ("EDP", "limit")):
             return self._cache_alone(name, [], readings)
         if name == "limit":
-            return self._cache(name, value, [(_CPU_LIMIT, _number(value) * 1e6)], readings)
+            return self._cache(name, value, [(names.CPU_FREQUENCY_LIMIT.series, _number(value) * 1e6)], readings)
         if name.endswith("B)"):
-            return self._cache_alone(name, [(_IRAM_LARGEST_BLOCK, _size(name)[1])], readings)
+            return self._cache_alone(name, [(names.IRAM_LARGEST_BLOCK.series, _size(name)[1])], readings)
         if name in _AMOUNTS:
             return self._cache(name, value, _amounts(name, value), readings)
         if name == "(lfb":
             return self._cache(name, value, _largest_blocks(value), readings)
         if name == "(cached":
-            return self._cache(name, value, [(_SWAP_CACHED, _size(value)[1])], readings)
+            return self._cache(name, value, [(names.SWAP_CACHED.series, _size(value)[1])], readings)
         if value in ("off", "OFF"):
             return self._cache(name, value, [], readings)
         if value.endswith("%") and name in ("fg", "bg"):
             found: list[Reading] = []
-            self._add(found, "system.mts.util", name, _number(value[:-1]), "%", "ground")
+            self._add(found, names.MTS_UTIL, name, _number(value[:-1]), "ground")
             return self._cache(name, value, found, readings)
         if "/" in value or value.endswith("mW"):
             return self._rail(name, value, readings)
@@ -266,8 +268,8 @@ class TegrastatsParser:
             raise ValueError(sensor)
         label = sensor.lower()
         return (
-            self._series("system.temperature", label, "°C", "sensor"),
-            self._series("system.temperature.peak", label, "°C", "sensor"),
+            self._series(names.TEMPERATURE, label, "sensor"),
+            self._series(names.TEMPERATURE_PEAK, label, "sensor"),
         )
 
     def _cores_of(self, value: str, readings: list[Reading]) -> None:
@@ -293,24 +295,24 @@ class TegrastatsParser:
             if clock:
                 readings.append(core.frequencies.get(clock) or core.cache_frequency(clock))
         if on:
-            readings.append((_CPU, total / on))
+            readings.append((names.CPU_UTIL.series, total / on))
 
     def _extend_cores(self, cores: int) -> None:
         for core in range(len(self._cores), cores):
             label = str(core)
-            util = self._series(_CPU.name, label, "%", "core")
-            self._cores.append(_Core(util, self._series("system.cpu.frequency", label, "Hz", "core")))
+            util = self._series(names.CPU_UTIL, label, "core")
+            self._cores.append(_Core(util, self._series(names.CPU_FREQUENCY, label, "core")))
 
     def _rail(self, name: str, value: str, readings: list[Reading]) -> int:
         label, number = name.lower(), 2
         if name == _NO_RAIL:
-            taken = {series.labels[0][1] for series, _ in readings if series.name == "system.power"}
+            taken = {series.labels[0][1] for series, _ in readings if series.name == names.POWER.name}
             while label in taken:
                 label, number = f"{name.lower()}.{number}", number + 1
         rail = (
-            self._series("system.power", label, "W", "rail"),
-            self._series("system.power.mean", label, "W", "rail"),
-            self._series("system.power.peak", label, "W", "rail"),
+            self._series(names.POWER, label, "rail"),
+            self._series(names.POWER_MEAN, label, "rail"),
+            self._series(names.POWER_PEAK, label, "rail"),
         )
         if not self._power(rail, value, readings):
             raise ValueError(value)
@@ -350,30 +352,30 @@ class TegrastatsParser:
             raise ValueError(value)
         found: list[Reading] = []
         if load:
-            self._engine_reading(engine, "util", _number(load), "%", found)
+            self._engine_reading(engine, _LOADS, _number(load), found)
         if clocks:
             # Clocks of a GPU's parts; sleeping parts report 0.
-            self._engine_reading(engine, "clock", max(clocks), "Hz", found)
+            self._engine_reading(engine, _CLOCKS, max(clocks), found)
         return found
 
-    def _engine_reading(self, engine: str, what: str, value: float, unit: str, found: list[Reading]) -> None:
+    def _engine_reading(self, engine: str, which: _OfEngines, value: float, found: list[Reading]) -> None:
         if engine in _CLUSTERS_OF_GPU:
-            self._add(found, f"system.gpu.{what}", _CLUSTERS_OF_GPU[engine], value, unit, "gpc")
+            self._add(found, which.gpu, _CLUSTERS_OF_GPU[engine], value, "gpc")
         elif engine == "emc":
-            self._add(found, f"system.emc.{what}", "", value, unit, "")
+            self._add(found, which.emc, "", value, "")
         else:
-            self._add(found, f"system.engine.{what}", engine, value, unit, "engine")
+            self._add(found, which.engine, engine, value, "engine")
 
-    def _add(self, found: list[Reading], name: str, label: str, value: float, unit: str, key: str) -> None:
-        found.append((self._series(name, label, unit, key), value))
+    def _add(self, found: list[Reading], declared: DeclaredSeries, label: str, value: float, key: str) -> None:
+        found.append((self._series(declared, label, key), value))
 
-    def _series(self, name: str, label: str, unit: str, key: str) -> Series:
-        made = self._series_by_key.get((name, label))
+    def _series(self, declared: DeclaredSeries, label: str, key: str) -> Series:
+        made = self._series_by_key.get((declared.name, label))
         if made is None:
             if len(self._series_by_key) >= self.SERIES_LIMIT:
                 raise ValueError("too many series")
-            made = Series(name, unit, "system", ((key, label),) if label else ())
-            self._series_by_key[name, label] = made
+            made = declared.of(**{key: label}) if label else declared.series
+            self._series_by_key[declared.name, label] = made
         return made
 
 
@@ -389,8 +391,8 @@ def _amounts(name: str, value: str) -> list[Reading]:
 def _largest_blocks(value: str) -> list[Reading]:
     count, size_bytes = _size(value)
     if count is None:
-        return [(_IRAM_LARGEST_BLOCK, size_bytes)]
-    return [(_LARGEST_BLOCKS, count), (_LARGEST_BLOCK, size_bytes)]
+        return [(names.IRAM_LARGEST_BLOCK.series, size_bytes)]
+    return [(names.MEMORY_LARGEST_BLOCKS.series, count), (names.MEMORY_LARGEST_BLOCK.series, size_bytes)]
 
 
 def _size(token: str) -> tuple[int | None, int]:
@@ -415,3 +417,30 @@ def _timestamp_tokens(tokens: list[str]) -> int:
 
 def _is_time(token: str) -> bool:
     return len(token) in (8, 10) and token[2:3] in ("-", ":") and token[5:6] == token[2:3] and token[:2].isdigit()
+
+
+SERIES = (
+    names.CPU_UTIL,
+    names.CPU_FREQUENCY,
+    names.CPU_FREQUENCY_LIMIT,
+    names.MEMORY_USED,
+    names.MEMORY_TOTAL,
+    names.MEMORY_LARGEST_BLOCK,
+    names.MEMORY_LARGEST_BLOCKS,
+    names.SWAP_USED,
+    names.SWAP_TOTAL,
+    names.SWAP_CACHED,
+    names.IRAM_USED,
+    names.IRAM_TOTAL,
+    names.IRAM_LARGEST_BLOCK,
+    names.TEMPERATURE,
+    names.TEMPERATURE_PEAK,
+    *_LOADS,
+    *_CLOCKS,
+    names.POWER,
+    names.POWER_MEAN,
+    names.POWER_PEAK,
+    names.MTS_UTIL,
+    names.RAW,
+)
+"""All that a line can be read as."""

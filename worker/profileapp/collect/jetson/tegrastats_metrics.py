@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext
+from profileapp.collect.energy import series as energy_series
 from profileapp.collect.energy.gpu_energy import DiscreteGpuEnergy
 from profileapp.collect.energy.rails import RailEnergy
 from profileapp.collect.energy.series import IDLE_S
@@ -15,6 +16,7 @@ from profileapp.collect.gpu import series as gpu_series
 from profileapp.collect.gpu.nvml_session import leave_to_nvml, load_pynvml
 from profileapp.collect.jetson.tegrastats import Tegrastats, find_tegrastats
 from profileapp.collect.jetson.tegrastats_line import Reading
+from profileapp.collect.system import series as names
 from profileapp.model.series import Series
 
 
@@ -22,6 +24,7 @@ class TegrastatsGpuSummary(Tegrastats):
     """Series `gpu.util`, `gpu.clock.sm`, `gpu.temperature` of a Jetson's GPU."""
 
     metric = "gpu-summary"
+    series = (gpu_series.UTIL, gpu_series.CLOCK_SM, gpu_series.TEMPERATURE)
     main = "load of the GPU"
     preference = 25
 
@@ -40,7 +43,7 @@ class TegrastatsGpuSummary(Tegrastats):
 
     def _is_main(self, readings: Sequence[Reading]) -> bool:
         # Thor's lines contain at most the clocks of its GPU, never its load.
-        return any(series.name == "system.gpu.util" for series, _ in readings)
+        return any(series.name == names.GPU_UTIL.name for series, _ in readings)
 
     def _on_line(self, readings: Sequence[Reading], now_ns: int) -> None:
         if not self._emitting:
@@ -63,6 +66,7 @@ class TegrastatsEnergy(Tegrastats):
     """Series `energy.*` of the board, from the power of its rails at the time of each line."""
 
     metric = "energy"
+    series = energy_series.ALL
     main = "power"
     preference = 25
 
@@ -88,7 +92,7 @@ class TegrastatsEnergy(Tegrastats):
         self._gpus.close()
 
     def _is_main(self, readings: Sequence[Reading]) -> bool:
-        return any(series.name == "system.power" for series, _ in readings)
+        return any(series.name == names.POWER.name for series, _ in readings)
 
     def attach(self, subject: AppHandle) -> None:
         self._energy.begin()
@@ -99,7 +103,7 @@ class TegrastatsEnergy(Tegrastats):
         self._require_lines()
 
     def _on_line(self, readings: Sequence[Reading], now_ns: int) -> None:
-        powers = {series.labels[0][1]: value for series, value in readings if series.name == "system.power"}
+        powers = {series.labels[0][1]: value for series, value in readings if series.name == names.POWER.name}
         if not powers:
             return
         if self._emitting:
@@ -110,10 +114,10 @@ class TegrastatsEnergy(Tegrastats):
 
 def _of_gpu(series: Series) -> Series | None:
     """The series of `gpu-summary` that a series of `system` equals or is part of."""
-    if series.name == "system.gpu.util":
-        return gpu_series.util("0")
-    if series.name == "system.gpu.clock":
-        return gpu_series.clock_sm("0")
-    if series.name == "system.temperature" and series.labels == (("sensor", "gpu"),):
-        return gpu_series.temperature("0")
+    if series.name == names.GPU_UTIL.name:
+        return gpu_series.UTIL.of(gpu="0")
+    if series.name == names.GPU_CLOCK.name:
+        return gpu_series.CLOCK_SM.of(gpu="0")
+    if series.name == names.TEMPERATURE.name and series.labels == (("sensor", "gpu"),):
+        return gpu_series.TEMPERATURE.of(gpu="0")
     return None

@@ -10,15 +10,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from profileapp.collect.api import Emit
-from profileapp.collect.gpu.series import HEAT, POWER
+from profileapp.collect.gpu.series import HEAT, POWER_LIMIT
 from profileapp.collect.kernel_file import KernelFile
-from profileapp.model.series import series
+from profileapp.collect.system import series as names
 
-THROTTLED_FOR_HEAT = series("system.throttled", "", "system", reason=HEAT)
-THROTTLED_FOR_POWER = series("system.throttled", "", "system", reason=POWER)
-"""1 while the device is throttled for this reason, else 0: the mean is a fraction of time."""
-POWER_MODE = series("system.power-mode", "", "system")
-"""Number of the power mode set by nvpmodel."""
+THROTTLED_FOR_HEAT = names.THROTTLED.of(reason=HEAT)
+THROTTLED_FOR_POWER = names.THROTTLED.of(reason=POWER_LIMIT)
+SERIES = (names.THROTTLED, names.POWER_MODE)
+"""Everything that ThrottleWatch emits."""
 
 POLL_INTERVAL_NS = 1_000_000_000
 # Cooling devices that reduce clocks because of heat: `cpu-balanced`, `gpu-throttle-alert`, `cpu-heavy`; the kernel's
@@ -67,7 +66,7 @@ class ThrottleWatch:
         for file in self._mode:
             mode = power_mode_number(file.read())
             if mode is not None:
-                emit(POWER_MODE, float(mode), now_ns)
+                emit(names.POWER_MODE.series, float(mode), now_ns)
 
     def close(self) -> None:
         for file in (*self._coolers, *self._overcurrents, *self._mode):

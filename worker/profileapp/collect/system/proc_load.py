@@ -6,16 +6,12 @@ from pathlib import Path
 
 from profileapp.collect.api import Emit
 from profileapp.collect.kernel_file import KernelFile, lines_of_words, number_after
+from profileapp.collect.system import series as names
 from profileapp.errors import Unavailable
-from profileapp.model.series import Series, series
+from profileapp.model.series import Series
 
-CPU = series("system.cpu.util", "%", "system")
-"""Share of all cores' time that is not idle: 0 to 100. With the label `core`, of that core."""
-MEMORY_USED = series("system.memory.used", "bytes", "system")
-"""Total less available: memory that a new program could not use."""
-MEMORY_AVAILABLE = series("system.memory.available", "bytes", "system")
-SWAP_USED = series("system.swap.used", "bytes", "system")
-"""Only where the device has swap."""
+SERIES = (names.CPU_UTIL, names.MEMORY_USED, names.MEMORY_AVAILABLE, names.SWAP_USED)
+"""Everything that ProcLoad emits."""
 
 
 class ProcLoad:
@@ -23,7 +19,7 @@ class ProcLoad:
 
     def __init__(self, proc: Path) -> None:
         self._before: dict[bytes, tuple[int, int]] = {}
-        self._cores: dict[bytes, Series] = {b"cpu": CPU}
+        self._cores: dict[bytes, Series] = {b"cpu": names.CPU_UTIL.series}
         try:
             self._stat = KernelFile(proc / "stat")
             try:
@@ -57,7 +53,7 @@ class ProcLoad:
                 emit(self._cores.get(name) or self._core(name), min(100.0, max(0.0, busy * 100)), now_ns)
 
     def _core(self, name: bytes) -> Series:
-        self._cores[name] = series(CPU.name, CPU.unit, CPU.metric, core=name.removeprefix(b"cpu").decode())
+        self._cores[name] = names.CPU_UTIL.of(core=name.removeprefix(b"cpu").decode())
         return self._cores[name]
 
 
@@ -65,11 +61,11 @@ def _memory(content: bytes, emit: Emit, now_ns: int) -> None:
     """Numbers of /proc/meminfo are in KiB, though it writes kB. Source: proc_meminfo(5)."""
     total, available = number_after(content, b"MemTotal:"), number_after(content, b"MemAvailable:")
     if total is not None and available is not None:
-        emit(MEMORY_USED, (total - available) * 1024, now_ns)
-        emit(MEMORY_AVAILABLE, available * 1024, now_ns)
+        emit(names.MEMORY_USED.series, (total - available) * 1024, now_ns)
+        emit(names.MEMORY_AVAILABLE.series, available * 1024, now_ns)
     swap, swap_free = number_after(content, b"SwapTotal:"), number_after(content, b"SwapFree:")
     if swap and swap_free is not None:
-        emit(SWAP_USED, (swap - swap_free) * 1024, now_ns)
+        emit(names.SWAP_USED.series, (swap - swap_free) * 1024, now_ns)
 
 
 def parse_cpu_times(content: bytes) -> list[tuple[bytes, int, int]]:

@@ -9,11 +9,10 @@ from pathlib import Path
 import psutil
 
 from profileapp.collect.api import AppHandle, BaseCollector, Emit, LaunchRequirements, RunContext
+from profileapp.collect.system import proc_load
+from profileapp.collect.system import series as names
 from profileapp.collect.system.proc_load import ProcLoad
-from profileapp.model.series import Series, series
-
-CPU_FREQUENCY = series("system.cpu.frequency", "Hz", "system")
-"""Clock of the cores, their mean."""
+from profileapp.model.series import Series
 
 SLOW_INTERVAL_NS = 1_000_000_000
 """Temperatures and clocks are read at most once a second: they are slow to read and slow to change."""
@@ -24,6 +23,7 @@ class PsutilSystem(BaseCollector):
 
     metric = "system"
     source = "psutil"
+    series = (*proc_load.SERIES, names.CPU_FREQUENCY, names.TEMPERATURE)
     # Sources for a kind of device, such as a Jetson, are preferred.
     preference = 10
     min_interval_s = 0.01
@@ -77,10 +77,10 @@ class PsutilSystem(BaseCollector):
 
     def _sensor(self, name: str) -> Series:
         if name not in self._sensors:
-            self._sensors[name] = series("system.temperature", "°C", "system", sensor=name)
+            self._sensors[name] = names.TEMPERATURE.of(sensor=name)
         return self._sensors[name]
 
     def _frequency(self, now_ns: int) -> None:
         frequency = psutil.cpu_freq()
         if frequency and frequency.current:
-            self._emit(CPU_FREQUENCY, frequency.current * 1e6, now_ns)
+            self._emit(names.CPU_FREQUENCY.series, frequency.current * 1e6, now_ns)
