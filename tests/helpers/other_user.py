@@ -51,9 +51,7 @@ class OtherUser:
             timeout=150,
         )
 
-    def start(
-        self, folder: Path, *options: str, groups: tuple[int, ...] = (), **env: str
-    ) -> subprocess.Popen[bytes]:
+    def start(self, folder: Path, *options: str, groups: tuple[int, ...] = (), **env: str) -> subprocess.Popen[bytes]:
         """The same in the background."""
         null = subprocess.DEVNULL
         return subprocess.Popen(self._argv(options, groups), cwd=folder, env=self._env(env), stdout=null, stderr=null)

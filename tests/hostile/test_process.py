@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import psutil
 import pytest
 from tests.helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
+
+from profileapp.run.agent.ownership import this_worker
+from profileapp.run.agent.run_processes import process_marks
 
 pytestmark = pytest.mark.usefixtures("state")
 
 PYTHON = ("--runtime", "process", "--command", f"{sys.executable} -c")
+
+
+RUN = "20260101T000000-0123abcd"
 
 
 def measured(folder: Path, code: str, more: dict[str, Any] | None = None, **env: str) -> Outcome:
@@ -110,3 +121,51 @@ def test_an_app_that_forks_without_end_is_ended_held(tmp_path: Path) -> None:
 def test_the_app_gets_no_descriptor_of_ours_held(tmp_path: Path) -> None:
     outcome = measured(tmp_path, "import os; print(sorted(os.listdir('/proc/self/fd'), key=int))")
     assert outcome.log("a").decode().strip() == "['0', '1', '2', '3']", "the fourth is that of the look itself"
+
+
+def test_what_a_dead_worker_left_is_swept_though_the_state_folder_is_gone_held(tmp_path: Path, state: Path) -> None:
+    """By the marks in its environment; what a live worker, another user or nobody started stays."""
+    sleeper = ["sleep", f"34{os.getpid()}"]
+    own = this_worker(state / "profileapp.lock")
+    dead = msgspec.structs.replace(own, pid=2**22 - 1, started_ticks=1)
+    orphan, lives, others, unmarked = (
+        subprocess.Popen(sleeper, env=env, user=user)
+        for env, user in (
+            (process_marks(RUN, dead), None),
+            (process_marks(RUN, own), None),
+            (process_marks(RUN, dead), 64321 if os.getuid() == 0 else None),
+            ({"PROFILEAPP_RUN_ID": RUN}, None),
+        )
+    )
+    try:
+        outcome = measured(tmp_path, "print('fine')")
+        assert outcome.code == 0 and f"swept up run {RUN}" in outcome.err, outcome.err
+        assert orphan.wait(10) == -signal.SIGKILL
+        assert lives.poll() is None and unmarked.poll() is None
+        assert others.poll() is None or os.getuid() != 0
+    finally:
+        for each in (orphan, lives, others, unmarked):
+            each.kill()
+            each.wait()
+
+
+def test_what_a_killed_worker_and_launcher_left_is_swept_though_the_state_folder_is_gone_held(tmp_path: Path) -> None:
+    marker = f"35{os.getpid()}"
+    gone = Path(tempfile.mkdtemp(prefix="pa-"))
+    configure(tmp_path, [{"name": "a", "args": [f"import os; os.execvp('sleep', ['sleep', '{marker}'])"]}])
+    worker = start(tmp_path, *PYTHON, PROFILEAPP_STATE=str(gone))
+    wait_until(lambda: bool(survivors(f"sleep {marker}")))
+    [app] = [each for each in psutil.Process(worker.pid).children(recursive=True) if marker in each.cmdline()[1:2]]
+    launcher = app.parent()
+    assert launcher is not None
+    # Stopped first, so that neither ends the app when the other goes.
+    launcher.suspend()
+    worker.kill()
+    worker.wait()
+    launcher.kill()
+    wait_until(lambda: not launcher.is_running() or launcher.status() == psutil.STATUS_ZOMBIE)
+    assert survivors(f"sleep {marker}")
+    shutil.rmtree(gone)
+    outcome = measured(tmp_path, "print('fine')")
+    assert outcome.code == 0 and "swept up run" in outcome.err, outcome.err
+    assert not survivors(f"sleep {marker}")

@@ -97,11 +97,11 @@ def test_a_folder_that_is_moved_meanwhile_ends_it(tmp_path: Path, monkeypatch: p
     (tmp_path / "elsewhere" / "kept").touch()
     remove_files, looks = tree._remove_files, []
 
-    def move_it(folder: int) -> str | None:
+    def move_it(folder: int, tick: tree.Tick) -> str | None:
         looks.append(folder)
         if len(looks) == 3:
             (tmp_path / "root" / "a" / "b").rename(tmp_path / "elsewhere" / "b")
-        return remove_files(folder)
+        return remove_files(folder, tick)
 
     monkeypatch.setattr(tree, "_remove_files", move_it)
     with pytest.raises(OSError, match="moved"):

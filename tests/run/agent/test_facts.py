@@ -105,3 +105,20 @@ class TestBuildFactsOfAClone:
             _git(clone, "config", key, f"touch {tmp_path}/owned; false")
         assert build_facts({"PATH": os.environ["PATH"]}, clone).branch == "main"
         assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "recorded"),
+    [
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", True),
+        ("", False),
+        ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", False),
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01", False),
+        ("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", False),
+        ("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", False),
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\n", False),
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-<b>", False),
+    ],
+)
+def test_the_span_of_a_build_is_recorded_where_it_is_one(given: str, recorded: bool, tmp_path: Path) -> None:
+    assert build_facts({"TRACEPARENT": given}, tmp_path).traceparent == (given if recorded else "")

@@ -36,7 +36,7 @@ class TestState:
         live.release()
         assert list(state.dead_runs()) == [DeadRun(live.id, "docker")]
         aside = state.set_aside(live.id)
-        assert list(state.dead_runs()) == [] and state.set_aside_folders() == (aside,)
+        assert list(state.dead_runs()) == [] and state.set_aside_folders() == ((live.id, aside),)
         assert (aside / "file").exists() and not live.scratch.exists()
 
     def test_the_state_is_on_a_disk_whatever_the_environment_says(self) -> None:

@@ -409,3 +409,20 @@ def test_the_worker_says_what_it_runs_from_json(tmp_path: Path) -> None:
     assert outcome.code == 3
     assert "are of the docker runtime" in outcome.err
     assert json.loads((tmp_path / "sage.yaml").read_text())["name"] == "app"
+
+
+@pytest.mark.docker
+def test_the_steps_of_a_build_have_the_bridge_or_no_network(
+    docker_client: docker.DockerClient, tmp_path: Path, busybox_image: str
+) -> None:
+    """Never the machine's own network: only these two can be asked for, and each is said to the builder."""
+    app = tmp_path / "app"
+    app.mkdir()
+    configure(tmp_path, [{"name": "a", "args": ["true"]}], metrics=[])
+    for network, interfaces in (("none", "lo"), ("default", "eth0 lo")):
+        script = f'[ "$(echo $(ls /sys/class/net | grep -E "^(lo|eth)"))" = "{interfaces}" ] # {tmp_path}'
+        (app / "Dockerfile").write_text(f"FROM {busybox_image}\nRUN {script}\n")
+        outcome = run(tmp_path, "--build", "app", PROFILEAPP_BUILD_NETWORK=network)
+        assert outcome.code == 0, (tmp_path / "profile/build.log").read_text()
+    outcome = run(tmp_path, "--build", "app", PROFILEAPP_BUILD_NETWORK="host")
+    assert outcome.code == 3 and "'host' is not one of 'default', 'none'" in outcome.err, outcome.err

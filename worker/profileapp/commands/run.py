@@ -51,6 +51,7 @@ from profileapp.run.target_run import TargetRun
 
 if TYPE_CHECKING:
     from profileapp.run.dataset.cache import DatasetCache
+    from profileapp.run.docker.image_build import BuildNetwork
 
 _EPILOG = """\b
 Examples:
@@ -78,6 +79,14 @@ Examples:
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
     help="Build the app's image from a folder with a Dockerfile; the output goes to OUT/build.log.",
+)
+@click.option(
+    "--build-network",
+    envvar="PROFILEAPP_BUILD_NETWORK",
+    type=click.Choice(["default", "none"]),
+    default="default",
+    show_default=True,
+    help="What the Dockerfile's RUN steps can reach: what Docker's default bridge can, or nothing.",
 )
 @saved_option
 @db_option
@@ -147,6 +156,7 @@ def command(
     image: str | None,
     image_archive: Path | None,
     build: Path | None,
+    build_network: BuildNetwork,
     saved: str,
     db: str,
     targets: tuple[str, ...],
@@ -170,6 +180,7 @@ def command(
         image,
         image_archive,
         build,
+        build_network,
         saved,
         db,
         targets,
@@ -192,6 +203,7 @@ class _Request(NamedTuple):
     image: str | None
     image_archive: Path | None
     build: Path | None
+    build_network: BuildNetwork
     saved: str
     db: str
     targets: tuple[str, ...]
@@ -209,6 +221,7 @@ def _run(request: _Request, outcome_file: OutcomeFile, no_report: bool, as_json:
         image,
         image_archive,
         build,
+        build_network,
         saved,
         db,
         targets,
@@ -233,13 +246,15 @@ def _run(request: _Request, outcome_file: OutcomeFile, no_report: bool, as_json:
             raise ConfigError(
                 "--image-archive and --build are of the docker runtime; the process runtime runs --command"
             )
-        chosen = process_runtime(line, config.resolve().parent, progress.note)
+        chosen = process_runtime(line, config.resolve().parent, state, progress.note)
     else:
         if line is not None:
             raise ConfigError(
                 "--command goes with --runtime process; the docker runtime runs the image's own entrypoint"
             )
-        source = image_source(plan.image or "", image is not None, image_archive, build, out, login, stop)
+        source = image_source(
+            plan.image or "", image is not None, image_archive, build, out, login, stop, build_network
+        )
         chosen = docker_runtime(source, state, login, stop)
     session = Session(
         app=plan.app,
@@ -309,7 +324,9 @@ class _Measuring:
         self._out = out
         self._state = state
         self._folders = folders
-        self._sweeper = Sweeper(state, session.runtime, session.progress, lambda name: runtime_to_sweep(name, state))
+        self._sweeper = Sweeper(
+            state, session.runtime, session.progress, lambda name: runtime_to_sweep(name, state), session.stop
+        )
 
     def measure(self, failed: Callable[[Target, ProfileappError], None]) -> None:
         """Waits for the agent's lock, sweeps the agent, and runs the targets interleaved."""

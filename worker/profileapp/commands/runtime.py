@@ -18,12 +18,13 @@ from profileapp.run.runtime import Runtime
 from profileapp.run.stop import Stop, patience_of
 
 if TYPE_CHECKING:
+    from profileapp.run.docker.image_build import BuildNetwork
     from profileapp.run.docker.image_source import ImageSource
 
 BUILD_LOG_FILE = "build.log"
 
 
-def process_runtime(line: str | None, folder: Path, warn: Callable[[str], None]) -> Runtime:
+def process_runtime(line: str | None, folder: Path, state: State, warn: Callable[[str], None]) -> Runtime:
     """Runs a command line, split like a shell does, in a folder. Raises ConfigError without one.
 
     It hides this worker's initial environment from other processes; calls `warn` if that fails.
@@ -34,7 +35,7 @@ def process_runtime(line: str | None, folder: Path, warn: Callable[[str], None])
         raise ConfigError(f"--command {line!r}: a shell cannot split it ({error})") from error
     if not argv:
         raise ConfigError('--runtime process needs --command, such as --command "python3 app.py"')
-    runtime = ProcessRuntime(argv, folder, os.environ)
+    runtime = ProcessRuntime(argv, folder, os.environ, state.lock_path)
     problem = hide_environment()
     if problem:
         warn(f"the app can read the variables that this worker was started with: {problem}")
@@ -49,6 +50,7 @@ def image_source(
     out: Path,
     login: RegistryLogin | None,
     stop: Stop,
+    build_network: BuildNetwork,
 ) -> ImageSource:
     """The source of the image; `is_asked_for`: the user, not the sage.yaml, names it. Raises ConfigError."""
     # docker takes longer to import than all the rest together.
@@ -58,7 +60,7 @@ def image_source(
     if image_archive:
         return SavedImage(image_archive, name, stop, is_asked_for=is_asked_for)
     if build:
-        return BuiltImage(build, name, out / BUILD_LOG_FILE, stop, login)
+        return BuiltImage(build, name, out / BUILD_LOG_FILE, stop, login, build_network)
     if not name:
         raise ConfigError(
             "no image: give --image, --image-archive or --build, or namespace, name and version in the sage.yaml"
@@ -78,7 +80,7 @@ def docker_runtime(source: ImageSource, state: State, login: RegistryLogin | Non
 def runtime_to_sweep(name: str, state: State) -> Runtime:
     """The runtime with a name, to remove what its dead runs left. Raises AgentError."""
     if name == ProcessRuntime.name:
-        return ProcessRuntime((), Path("/"), {})
+        return ProcessRuntime((), Path("/"), {}, state.lock_path)
     from profileapp.run.docker.image_source import NamedImage  # noqa: PLC0415
 
     return docker_runtime(NamedImage("", None), state, None)

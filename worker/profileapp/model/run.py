@@ -90,7 +90,10 @@ class Network(msgspec.Struct, frozen=True):
 
 
 class Build(msgspec.Struct, frozen=True):
-    """Where the run belongs: the Jenkins build and the commit; empty where not under Jenkins."""
+    """Where the run belongs: the Jenkins build and the commit; empty where not under Jenkins.
+
+    `traceparent` is the span that the build is in (W3C Trace Context), as Jenkins' OpenTelemetry plugin names it.
+    """
 
     job: str = ""
     number: str = ""
@@ -98,6 +101,7 @@ class Build(msgspec.Struct, frozen=True):
     commit: str = ""
     branch: str = ""
     node: str = ""
+    traceparent: str = ""
 
 
 class Totals(msgspec.Struct, frozen=True):

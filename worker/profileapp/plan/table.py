@@ -7,7 +7,7 @@ import shlex
 from profileapp.model.target import Plan, Target
 from profileapp.model.text import printable
 
-_COLUMNS = ("target", "agent", "time", "repeat", "interval", "metrics", "arguments")
+_COLUMNS = ("target", "agent", "time", "repeat", "interval", "network", "metrics", "arguments")
 _ARGS_WIDTH = 60
 
 
@@ -45,6 +45,7 @@ def _row(target: Target) -> tuple[str, ...]:
         format_duration(target.timeout_s) if target.timeout_s else "to its end",
         str(target.repeat),
         format_duration(target.interval_s),
+        "internet" if target.internet else "private",
         ", ".join(target.metrics),
         printable(shlex.join(target.args), _ARGS_WIDTH),
     )

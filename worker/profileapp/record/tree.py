@@ -12,23 +12,32 @@ import errno
 import os
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ANY_FOLDER_MODE = 0o700
+_ENTRIES_PER_TICK = 256
+
+Tick = Callable[[], object]
 
 
-def remove_tree(path: Path) -> None:
+def _never() -> None:
+    """Nobody asks to give up."""
+
+
+def remove_tree(path: Path, tick: Tick = _never) -> None:
     """Removes a folder with all that is in it; a link or file of that name is removed itself.
 
     What is not there is fine. Raises OSError at the first thing that cannot be removed; the rest is then still there.
+    So it is where `tick`, which is called every few hundred entries, raises to give up: the next call goes on.
     """
     try:
         parent = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
         return
     try:
-        _remove(parent, path.name)
+        _remove(parent, path.name, tick)
     finally:
         os.close(parent)
 
@@ -37,17 +46,17 @@ def empty_tree(path: Path) -> None:
     """Removes what is in a folder. Raises OSError as `remove_tree` does, and where it is a link."""
     descriptor = os.open(path, _FOLDER)
     try:
-        _empty(descriptor)
+        _empty(descriptor, _never)
     finally:
         os.close(descriptor)
 
 
 def remove_entry(folder: int, name: str) -> None:
     """Removes one name, whatever it is, from the folder of a descriptor. Raises OSError as `remove_tree` does."""
-    _remove(folder, name)
+    _remove(folder, name, _never)
 
 
-def _remove(parent: int, name: str) -> None:
+def _remove(parent: int, name: str, tick: Tick) -> None:
     try:
         os.unlink(name, dir_fd=parent)
     except FileNotFoundError:
@@ -60,13 +69,13 @@ def _remove(parent: int, name: str) -> None:
         return
     descriptor = _open_folder(parent, name)
     try:
-        _empty(descriptor)
+        _empty(descriptor, tick)
     finally:
         os.close(descriptor)
     os.rmdir(name, dir_fd=parent)
 
 
-def _empty(root: int) -> None:
+def _empty(root: int, tick: Tick) -> None:
     """Descends into the first folder it finds, and ascends by `..`, checking that it arrives where it came from."""
     mount = _mount_of(root)
     # Of each folder above the one that is open: which it is, and what the way down from it is called.
@@ -74,7 +83,7 @@ def _empty(root: int) -> None:
     here = os.dup(root)
     try:
         while True:
-            below = _remove_files(here)
+            below = _remove_files(here, tick)
             if below is not None:
                 status = os.fstat(here)
                 deeper = _open_folder(here, below)
@@ -98,10 +107,13 @@ def _empty(root: int) -> None:
         os.close(here)
 
 
-def _remove_files(folder: int) -> str | None:
+def _remove_files(folder: int, tick: Tick) -> str | None:
     """Removes what is not a folder; the name of the first folder met, None where nothing is left."""
+    tick()
     with os.scandir(folder) as entries:
-        for entry in entries:
+        for number, entry in enumerate(entries, start=1):
+            if number % _ENTRIES_PER_TICK == 0:
+                tick()
             if entry.is_dir(follow_symlinks=False):
                 return entry.name
             os.unlink(entry.name, dir_fd=folder)

@@ -204,6 +204,7 @@ def facts(run: Run) -> tuple[tuple[str, str], ...]:
         ("Build", build.url),
         ("Commit", build.commit),
         ("Branch", build.branch),
+        ("Trace", build.traceparent),
         ("Started", moment(run.started_ns) if run.started_ns > 0 else ""),
         ("Run", run.id),
         ("profileapp", run.profileapp),

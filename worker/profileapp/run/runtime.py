@@ -11,6 +11,7 @@ import msgspec
 from profileapp.model.run import Image
 from profileapp.run.agent.state import LiveRun
 from profileapp.run.launch import Launch, Limits, RunningApp
+from profileapp.run.net.deadline import Deadline
 from profileapp.run.progress import Progress
 from profileapp.run.service_host import ServiceHost
 
@@ -64,5 +65,8 @@ class Runtime(Protocol):
         The caller must hold the agent's lock.
         """
 
-    def empty_folder(self, folder: Path, run_id: str) -> None:
-        """Removes what other users, such as root, left in a folder of this user. Raises AgentError."""
+    def empty_folder(self, folder: Path, run_id: str, deadline: Deadline) -> None:
+        """Removes what other users, such as root, left in a folder of this user.
+
+        Raises AgentError, and what `deadline` raises.
+        """

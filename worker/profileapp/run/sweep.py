@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,15 +10,35 @@ from pathlib import Path
 from profileapp.errors import AgentError
 from profileapp.record.tree import remove_tree
 from profileapp.run.agent.state import DeadRun, LiveRun, State
+from profileapp.run.net.deadline import Deadline, TooLate
 from profileapp.run.progress import Progress
 from profileapp.run.runtime import Runtime, Swept
+from profileapp.run.stop import Stop, StoppedError
+
+REMOVAL_LIMIT_S = 20.0
+"""For all folders that one sweep, or the end of one run, removes: others wait for this agent meanwhile."""
+_AFTER_STOP_S = 2.0
+"""Enough for the folder of an ordinary run; who stopped us waits as well."""
 
 
 class Sweeper:
-    """Sweeps an agent. Never raises: what cannot be removed is reported, and does not stop a run."""
+    """Sweeps an agent. Never raises: what cannot be removed is reported, and does not stop a run.
 
-    def __init__(self, state: State, runtime: Runtime, progress: Progress, other: Callable[[str], Runtime]) -> None:
+    Removing folders has a deadline, and ends soon after a signal: what is left then a later sweep goes on with.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        runtime: Runtime,
+        progress: Progress,
+        other: Callable[[str], Runtime],
+        stop: Stop,
+        removal_limit_s: float = REMOVAL_LIMIT_S,
+    ) -> None:
         """`other` returns the runtime of a name, for runs that used another than `runtime`, or raises AgentError."""
+        self._stop = stop
+        self._removal_limit_s = removal_limit_s
         self._state = state
         self._runtime = runtime
         self._progress = progress
@@ -25,16 +46,16 @@ class Sweeper:
 
     def sweep(self) -> None:
         """Removes what dead runs left. The caller must hold the agent's lock."""
+        deadline = self._deadline()
         for dead in list(self._state.dead_runs()):
             swept = self._sweep_dead(dead)
             self._report(dead.id, swept)
             # The run's file stays until all of its resources are gone, so that the next sweep finds the rest.
             if not swept.problems:
-                self._forget(dead.id)
+                self._forget(dead.id, deadline)
         for run_id, swept in self._runtime.sweep_orphans().items():
             self._report(run_id, swept)
-        for folder in self._state.set_aside_folders():
-            self._warn(f"{folder} could not be removed and was set aside; remove it by hand")
+        self._remove_set_aside(deadline)
 
     def end(self, live: LiveRun) -> None:
         """Ends a run of this process, and removes what is left of it."""
@@ -45,7 +66,9 @@ class Sweeper:
             live.release()
             return
         try:
-            live.end(partial(self._remove, live.id))
+            live.end(partial(self._remove, live.id, self._deadline()))
+        except StoppedError:
+            self._leave(live.id)
         except (OSError, AgentError) as error:
             self._set_aside(live.id, error)
 
@@ -63,19 +86,48 @@ class Sweeper:
         for problem in swept.problems:
             self._warn(f"{problem}; the next run will try again")
 
-    def _forget(self, run_id: str) -> None:
+    def _forget(self, run_id: str, deadline: Deadline) -> None:
         try:
-            self._state.forget(run_id, partial(self._remove, run_id))
+            self._state.forget(run_id, partial(self._remove, run_id, deadline))
+        except StoppedError:
+            self._leave(run_id)
         except (OSError, AgentError) as error:
             self._set_aside(run_id, error)
 
-    def _remove(self, run_id: str, folder: Path) -> None:
+    def _remove_set_aside(self, deadline: Deadline) -> None:
+        for run_id, folder in self._state.set_aside_folders():
+            try:
+                self._remove(run_id, deadline, folder)
+                self._progress.note(f"{folder}, which had been set aside, is removed")
+            except StoppedError:
+                return
+            except TooLate as error:
+                self._warn(f"{folder}, which was set aside, is not removed yet ({error}); the next run will go on")
+            except (OSError, AgentError) as error:
+                self._warn(f"{folder} could not be removed ({error}) and was set aside; remove it by hand")
+
+    def _deadline(self) -> Deadline:
+        stopped_s: list[float] = []
+
+        def tick() -> None:
+            if self._stop.signal:
+                stopped_s.append(time.monotonic())
+                del stopped_s[1:]
+                if time.monotonic() - stopped_s[0] >= min(_AFTER_STOP_S, self._removal_limit_s):
+                    raise StoppedError
+
+        return Deadline(self._removal_limit_s, tick)
+
+    def _remove(self, run_id: str, deadline: Deadline, folder: Path) -> None:
         try:
-            remove_tree(folder)
+            remove_tree(folder, deadline.check)
         except PermissionError:
-            self._runtime.empty_folder(folder, run_id)
-            remove_tree(folder)
+            self._runtime.empty_folder(folder, run_id, deadline)
+            remove_tree(folder, deadline.check)
             self._progress.note(f"the app left another user's folders in {folder}; a container removed them")
+
+    def _leave(self, run_id: str) -> None:
+        self._warn(f"the folder of run {run_id} is not removed, as this run was stopped; the next run will")
 
     def _set_aside(self, run_id: str, error: Exception) -> None:
         try:

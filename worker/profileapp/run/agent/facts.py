@@ -13,6 +13,8 @@ from profileapp.run.agent.jetson_facts import jetson_facts
 
 _READ_LIMIT_BYTES = 256 * 1024
 _TEXT_LIMIT = 500
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
+"""Source: W3C Trace Context, "traceparent Header": all zeros are no id, and `ff` is no version."""
 
 
 def agent_facts(runtime: str, root: Path = Path("/")) -> Agent:
@@ -40,8 +42,9 @@ def agent_facts(runtime: str, root: Path = Path("/")) -> Agent:
 def build_facts(environ: Mapping[str, str], folder: Path) -> Build:
     """Facts of a build from its Jenkins environment; commit and branch fall back to the clone that `folder` is in.
 
-    Source: Jenkins documentation, "Using environment variables"; the Git plugin's GIT_COMMIT and GIT_BRANCH, and
-    BRANCH_NAME of multibranch projects. The Git plugin puts the remote's name in front of a branch.
+    Source: Jenkins documentation, "Using environment variables"; the Git plugin's GIT_COMMIT and GIT_BRANCH (it puts
+    the remote's name in front of a branch), and BRANCH_NAME of multibranch projects; the OpenTelemetry plugin's
+    TRACEPARENT.
     """
 
     def get(name: str) -> str:
@@ -58,6 +61,7 @@ def build_facts(environ: Mapping[str, str], folder: Path) -> Build:
         commit=commit,
         branch=branch,
         node=get("NODE_NAME"),
+        traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent := environ.get("TRACEPARENT", "")) else "",
     )
 
 

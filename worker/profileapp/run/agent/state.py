@@ -108,9 +108,9 @@ class State(msgspec.Struct, frozen=True):
         self._file_of(run_id).unlink(missing_ok=True)
         return aside
 
-    def set_aside_folders(self) -> tuple[Path, ...]:
-        """Folders that were set aside and still exist."""
-        return tuple(self.folder / f"{run_id}{_SET_ASIDE_SUFFIX}" for run_id in self._ids(_SET_ASIDE_SUFFIX))
+    def set_aside_folders(self) -> tuple[tuple[str, Path], ...]:
+        """Folders that were set aside and still exist: the run's id, and the folder."""
+        return tuple((run_id, self.folder / f"{run_id}{_SET_ASIDE_SUFFIX}") for run_id in self._ids(_SET_ASIDE_SUFFIX))
 
     def _remove_unborn(self) -> None:
         """Files of runs whose process was killed between creating the file and naming it."""

@@ -19,23 +19,30 @@ from profileapp.model.text import printable
 from profileapp.run.docker.image import GONE, one_line
 from profileapp.run.docker.playback import PACKAGE_FOLDER, python_mounts
 from profileapp.run.docker.run_images import import_empty
+from profileapp.run.net.deadline import POLL_S, Deadline, TooLate
 
-TIMEOUT_S = 120
 _SEEN = "/folder"
 _MEMORY_BYTES = 512 * 1024**2
 
 
-def empty_as_root(api: docker.APIClient, labels: Mapping[str, str], folder: Path) -> None:
-    """Removes a folder's content, with root's capabilities for files and no others. Raises AgentError."""
+def empty_as_root(api: docker.APIClient, labels: Mapping[str, str], folder: Path, deadline: Deadline) -> None:
+    """Removes a folder's content, with root's capabilities for files and no others.
+
+    Raises AgentError, and what `deadline` raises: what has been removed until then is gone, the rest is still there.
+    """
     image = container = ""
     try:
         image = import_empty(api, labels)
         container = _create(api, image, labels, folder)
         api.start(container)
-        status = api.wait(container, timeout=TIMEOUT_S)["StatusCode"]
+        while (state := api.inspect_container(container)["State"])["Running"]:
+            deadline.pause(POLL_S)
+        status = state["ExitCode"]
         if status:
             said = printable(api.logs(container, tail=1).decode(errors="replace").strip(), 300)
             raise AgentError(said or f"the container that was to remove it exited with code {status}")
+    except TooLate:
+        raise
     except GONE as error:
         raise AgentError(f"the container that was to remove it failed ({one_line(error)})") from error
     finally:

@@ -8,23 +8,26 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import docker
 
 from profileapp.errors import AgentError, ImageError
 from profileapp.record.files import create_anew, write_all
+from profileapp.run.agent.run_processes import process_marks
 from profileapp.run.agent.state import LiveRun
 from profileapp.run.docker.client_folder import VARIABLE as CONFIG_VARIABLE
 from profileapp.run.docker.client_folder import folder_with_login
 from profileapp.run.docker.image import GONE, checked, one_line, short, show_image
+from profileapp.run.docker.marks import Marks
 from profileapp.run.docker.registry_login import RegistryLogin
-from profileapp.run.launch import RUN_ID_VARIABLE
 from profileapp.run.mask import Mask
 from profileapp.run.progress import Progress
 from profileapp.run.stop import Stop, StoppedError
 
 TIMEOUT_S = 3600.0
+BuildNetwork = Literal["default", "none"]
+"""What the steps of a Dockerfile are connected to: Docker's default bridge, or nothing. Never the machine's network."""
 LOG_LIMIT_BYTES = 8 * 1024**2
 """Limit of a build's output, the end of which is reported on failure."""
 
@@ -39,10 +42,19 @@ class BuiltImage:
 
     The image is tagged only with the run's name: another app's image may have the name in a sage.yaml.
 
-    Base images are pulled with the `login`, if there is one.
+    Base images are pulled with the `login`, if there is one. `network` is that of the Dockerfile's steps.
     """
 
-    def __init__(self, folder: Path, name: str, log_path: Path, stop: Stop, login: RegistryLogin | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        log_path: Path,
+        stop: Stop,
+        login: RegistryLogin | None = None,
+        network: BuildNetwork = "default",
+    ) -> None:
+        self._network = network
         self.name = name or "built here"
         self._folder = folder
         self._log_path = log_path
@@ -61,9 +73,10 @@ class BuiltImage:
         id_path = live.scratch / "image-id"
         # Absolute: for Docker "-" is standard input.
         where = ("--", str(self._folder.absolute()))
-        # --force-rm: otherwise a failed step leaves its container.
-        argv = [program, "build", "--force-rm", "--iidfile", str(id_path), "--tag", own_name, *where]
-        environment = {**os.environ, RUN_ID_VARIABLE: live.id}
+        # --force-rm: else a step that fails leaves its container.
+        argv = [program, "build", "--force-rm", "--network", self._network]
+        argv += ["--iidfile", str(id_path), "--tag", own_name, *where]
+        environment = {**os.environ, **process_marks(live.id, Marks.worker_in(own_name))}
         if self._login is None:
             self._build(argv, environment, progress)
         else:

@@ -49,6 +49,12 @@ class Marks(msgspec.Struct, frozen=True):
         """The name of the image that a run loads or builds."""
         return f"{IMAGE_REPOSITORY}/{self.owner}:{run_id}.{self.worker}"
 
+    @staticmethod
+    def worker_in(image_name: str) -> Worker | None:
+        """The worker that `image_name` names."""
+        match = _IMAGE_NAME.fullmatch(image_name)
+        return parse_worker(match[3]) if match else None
+
     def read_labels(self, labels: dict[str, str] | None) -> tuple[str, Worker] | None:
         """The run and its worker; None if the labels are not this owner's."""
         found = labels or {}

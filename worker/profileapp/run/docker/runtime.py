@@ -19,7 +19,7 @@ from profileapp.model.run import Image
 from profileapp.model.text import printable
 from profileapp.retry import Patience
 from profileapp.run.agent.ownership import life_of
-from profileapp.run.agent.run_processes import kill_run_processes
+from profileapp.run.agent.run_processes import kill_orphans, kill_run_processes
 from profileapp.run.agent.state import LiveRun
 from profileapp.run.docker.container import Container
 from profileapp.run.docker.failures import is_the_images, what_to_do
@@ -33,6 +33,7 @@ from profileapp.run.docker.registry_login import RegistryLogin
 from profileapp.run.docker.service_images import ServiceImages
 from profileapp.run.docker.services import DockerServiceHost
 from profileapp.run.launch import RUN_ID_VARIABLE, Launch, Limits, NeverStarted, RunningApp
+from profileapp.run.net.deadline import Deadline
 from profileapp.run.progress import Progress
 from profileapp.run.run_cgroup import RunCgroup, run_cgroups
 from profileapp.run.runtime import Swept
@@ -158,13 +159,18 @@ class DockerRuntime:
         for each in found:
             if life_of(each.worker, own, is_own_machine=_daemon_is_here(os.environ)) == "dead":
                 dead.setdefault(each.run_id, []).append(each)
-        swept = {run_id: Swept(*remove(self._api, prerequisites)) for run_id, prerequisites in dead.items()}
+        # The client of a build first, whom the daemon gives up with it.
+        killed = kill_orphans(own)
+        swept = {run_id: Swept(count) for run_id, count in killed.items()}
+        for run_id, each_dead in dead.items():
+            removed, problems = remove(self._api, each_dead)
+            swept[run_id] = Swept(killed.get(run_id, 0) + removed, problems)
         for run_id in dead:
             self._cgroups.sweep(run_id)
         return swept | ({"": Swept(0, problem)} if problem else {})
 
-    def empty_folder(self, folder: Path, run_id: str) -> None:
-        empty_as_root(self._api, self._marks.labels(run_id), folder)
+    def empty_folder(self, folder: Path, run_id: str, deadline: Deadline) -> None:
+        empty_as_root(self._api, self._marks.labels(run_id), folder, deadline)
 
     def _leftovers(self) -> tuple[tuple[Leftover, ...], tuple[str, ...]]:
         """This owner's resources on the daemon, and the problem, if any."""

@@ -17,9 +17,11 @@ from profileapp.collect.api import AppHandle
 from profileapp.errors import AgentError
 from profileapp.model.run import Image, Totals
 from profileapp.record.tree_size import Size
-from profileapp.run.agent.run_processes import kill_run_processes
+from profileapp.run.agent.ownership import this_worker
+from profileapp.run.agent.run_processes import kill_orphans, kill_run_processes, process_marks
 from profileapp.run.agent.state import LiveRun
-from profileapp.run.launch import RUN_ID_VARIABLE, Exit, Launch, Limits, NeverStarted, RunningApp
+from profileapp.run.launch import Exit, Launch, Limits, NeverStarted, RunningApp
+from profileapp.run.net.deadline import Deadline
 from profileapp.run.process.launcher_handle import LauncherHandle, start_launcher
 from profileapp.run.process.services import ProcessServiceHost
 from profileapp.run.progress import Progress
@@ -41,8 +43,9 @@ class ProcessRuntime:
     contained = False
     image: Image | None = None
 
-    def __init__(self, command: tuple[str, ...], folder: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, command: tuple[str, ...], folder: Path, environ: Mapping[str, str], lock_path: Path) -> None:
         self.command = command
+        self._lock_path = lock_path
         self._folder = folder
         self._inherited = inherited_environment(environ)
 
@@ -55,7 +58,7 @@ class ProcessRuntime:
 
     def start(self, launch: Launch, output: Callable[[bytes], None], exited: Callable[[], None]) -> RunningApp:
         argv = (*self.command, *launch.args)
-        environment = {**self._inherited, RUN_ID_VARIABLE: launch.run_id, **launch.env}
+        environment = {**self._inherited, **launch.env, **process_marks(launch.run_id, this_worker(self._lock_path))}
         try:
             started = start_launcher(launch.wrap(argv) if launch.wrap else argv, environment, self._folder)
         except (OSError, ValueError) as error:
@@ -63,15 +66,15 @@ class ProcessRuntime:
         return _Process(started, launch.run_id, output, exited)
 
     def service_host(self, limits: Limits) -> ProcessServiceHost:
-        return ProcessServiceHost()
+        return ProcessServiceHost(self._lock_path)
 
     def sweep(self, run_id: str) -> Swept:
         return Swept(kill_run_processes(run_id))
 
     def sweep_orphans(self) -> dict[str, Swept]:
-        return {}
+        return {run_id: Swept(count) for run_id, count in kill_orphans(this_worker(self._lock_path)).items()}
 
-    def empty_folder(self, folder: Path, run_id: str) -> None:
+    def empty_folder(self, folder: Path, run_id: str, deadline: Deadline) -> None:
         raise AgentError("only a container can")
 
 

@@ -18,7 +18,9 @@ from profileapp.model.run import Network, Totals
 from profileapp.model.target import Ready, Service
 from profileapp.probe import answers, takes_connections
 from profileapp.record.tree_size import Size
-from profileapp.run.launch import RUN_ID_VARIABLE, Exit
+from profileapp.run.agent.ownership import this_worker
+from profileapp.run.agent.run_processes import process_marks
+from profileapp.run.launch import Exit
 from profileapp.run.progress import Progress
 from profileapp.run.service.playback import DATA_FOLDER, PORT, RTSP_PORT, streams_text
 from profileapp.run.service_host import RunningService, ServiceLaunch
@@ -29,7 +31,10 @@ _READ_BYTES = 64 * 1024
 
 
 class ProcessServiceHost:
-    """Starts a playback; refuses what needs a container."""
+    """Starts a playback; refuses what needs a container. `lock_path` is the agent's lock."""
+
+    def __init__(self, lock_path: Path) -> None:
+        self._lock_path = lock_path
 
     def prepare(self, service: Service, progress: Progress) -> None:
         if service.image:
@@ -63,7 +68,11 @@ class ProcessServiceHost:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 cwd="/",
-                env={RUN_ID_VARIABLE: launch.run_id, "PYTHONPATH": str(package.parent), **launch.env},
+                env={
+                    "PYTHONPATH": str(package.parent),
+                    **launch.env,
+                    **process_marks(launch.run_id, this_worker(self._lock_path)),
+                },
                 start_new_session=True,
             )
         except OSError as error:

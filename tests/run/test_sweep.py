@@ -1,0 +1,99 @@
+"""Removing what runs left: it has a deadline, hears a signal, and a later sweep goes on with it."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from profileapp.run import sweep
+from profileapp.run.agent.state import State
+from profileapp.run.process.runtime import ProcessRuntime
+from profileapp.run.progress import Progress
+from profileapp.run.stop import Stop, Wake
+from profileapp.run.sweep import Sweeper
+
+FILES = 3000
+NO_TIME_S = 1e-9
+
+
+class Notes(Progress):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    return State(tmp_path, tmp_path / "lock")
+
+
+@pytest.fixture
+def notes() -> Notes:
+    return Notes()
+
+
+def sweeper(state: State, notes: Notes, stop: Stop | None = None, limit_s: float = 60.0) -> Sweeper:
+    runtime = ProcessRuntime(("true",), state.folder, {}, state.lock_path)
+    return Sweeper(state, runtime, notes, lambda _: runtime, stop or Stop(Wake()), limit_s)
+
+
+def fill(folder: Path) -> None:
+    for number in range(FILES):
+        (folder / str(number)).touch()
+
+
+def names(state: State) -> list[str]:
+    return sorted(path.name for path in state.folder.iterdir())
+
+
+def test_what_takes_too_long_at_a_runs_end_is_set_aside_and_later_sweeps_go_on(state: State, notes: Notes) -> None:
+    live = state.begin_run()
+    fill(live.scratch)
+    sweeper(state, notes, limit_s=NO_TIME_S).end(live)
+    assert names(state) == [f"{live.id}.set-aside"] and "set aside as" in notes.lines[-1]
+    sweeper(state, notes, limit_s=NO_TIME_S).sweep()
+    assert names(state) == [f"{live.id}.set-aside"] and "the next run will go on" in notes.lines[-1]
+    sweeper(state, notes).sweep()
+    assert names(state) == [] and "is removed" in notes.lines[-1]
+
+
+def test_one_deadline_is_for_all_that_a_sweep_removes(state: State, notes: Notes) -> None:
+    for _ in range(3):
+        live = state.begin_run()
+        fill(live.scratch)
+        live.release()
+    sweeper(state, notes, limit_s=NO_TIME_S).sweep()
+    assert len(names(state)) == 3 and all(name.endswith(".set-aside") for name in names(state))
+    sweeper(state, notes).sweep()
+    assert names(state) == []
+
+
+def test_a_signal_ends_it_and_the_next_sweep_goes_on(
+    state: State, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "_AFTER_STOP_S", 0.0)
+    stop = Stop(Wake())
+    stop.request(signal.SIGTERM)
+    live = state.begin_run()
+    fill(live.scratch)
+    sweeper(state, notes, stop).end(live)
+    assert names(state) == [live.id, f"{live.id}.run"] and "the next run will" in notes.lines[-1]
+    sweeper(state, notes, stop).sweep()
+    assert names(state) == [live.id, f"{live.id}.run"]
+    sweeper(state, notes).sweep()
+    assert names(state) == []
+
+
+def test_an_ordinary_folder_is_removed_after_a_signal_too(state: State, notes: Notes) -> None:
+    stop = Stop(Wake())
+    stop.request(signal.SIGTERM)
+    live = state.begin_run()
+    (live.scratch / "file").touch()
+    sweeper(state, notes, stop).end(live)
+    assert names(state) == [] and notes.lines == []
