@@ -111,3 +111,51 @@ def test_every_key_has_a_row_and_a_help_text() -> None:
     for key in keys:
         assert f"\n| `{key}` | `" in PAGE, key
         assert f"<dt><code>{key}</code></dt>" in text, key
+
+
+DECLARATIVE = re.findall(r"```groovy\n((?:(?!```).)*?^pipeline \{.*?)```", PAGE, flags=re.DOTALL | re.MULTILINE)
+# Source: Jenkins documentation, "Pipeline Syntax", Declarative Pipeline: what each block may hold, and must.
+MAY_HOLD = {
+    "": {"@Library('profileapp') _", "pipeline"},
+    "pipeline": {
+        "agent", "stages", "environment", "options", "parameters", "post", "tools", "triggers", "libraries",
+    },
+    "stages": {"stage"},
+    "stage": {"agent", "steps", "stages", "environment", "options", "post", "when"},
+}  # fmt: skip
+MUST_HOLD = {"": {"pipeline"}, "pipeline": {"agent", "stages"}, "stages": {"stage"}, "stage": {"steps"}}
+
+
+def check_declarative(text: str) -> list[str]:
+    """Checks each block of a declarative pipeline; returns the steps."""
+    steps: list[str] = []
+    holders: list[tuple[str, set[str]]] = [("", set())]
+    for line in filter(None, map(str.strip, text.splitlines())):
+        kind, held = holders[-1]
+        if line == "}":
+            assert MUST_HOLD.get(kind, set()) <= held, (kind, held)
+            holders.pop()
+        elif kind == "steps":
+            steps.append(line)
+        else:
+            name = line if line.startswith("@") else re.split(r"[ ({]", line)[0]
+            assert kind not in MAY_HOLD or name in MAY_HOLD[kind], (kind, line)
+            held.add(name)
+            if line.endswith("{"):
+                assert name != "stage" or re.fullmatch(r"stage\('[^']+'\) \{", line), line
+                holders.append((name, set()))
+    assert holders == [("", {"@Library('profileapp') _", "pipeline"})], holders
+    return steps
+
+
+@pytest.mark.parametrize("text", DECLARATIVE)
+def test_a_declarative_pipeline_holds_what_jenkins_takes(text: str) -> None:
+    assert any(step.startswith("profileApp(") for step in check_declarative(text))
+
+
+def test_there_is_a_declarative_pipeline_and_a_wrong_one_is_refused() -> None:
+    assert DECLARATIVE
+    with pytest.raises(AssertionError):
+        check_declarative(DECLARATIVE[0].replace("steps {", "script {"))
+    with pytest.raises(AssertionError):
+        check_declarative(DECLARATIVE[0].replace("agent { label 'docker' }", ""))
