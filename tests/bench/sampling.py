@@ -45,12 +45,12 @@ def one_sample(client: docker.DockerClient, image: str) -> Measure:
     )
 
 
-def _ours(subject: AppHandle, folder: Path) -> float:
+def _ours(app: AppHandle, folder: Path) -> float:
     kept: list[object] = []
     context = RunContext("bench", Target("bench"), Clock.now(), folder, folder, True, print)
     collector = ContainerCgroup()
     collector.open(context, lambda series, value, at_ns: kept.append((series, value, at_ns)))
-    collector.attach(subject)
+    collector.attach(app)
     batches_s = []
     for _ in range(OUR_BATCHES):
         began_s = time.process_time()

@@ -35,7 +35,7 @@ def _own_signals() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
-def test_each_is_printed_before_the_next_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_measure_is_printed_before_the_next_starts(capsys: pytest.CaptureFixture[str]) -> None:
     printed: list[str] = []
 
     def take() -> Iterator[Measure]:
@@ -86,7 +86,7 @@ def test_one_that_is_interrupted_prints_what_was_measured(number: signal.Signals
     assert "Traceback" not in errors
 
 
-def test_without_a_daemon_one_line_names_the_way_out() -> None:
+def test_without_a_daemon_one_line_names_the_remedy() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench", "sample"],
         cwd=ROOT,

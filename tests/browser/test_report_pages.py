@@ -69,7 +69,7 @@ def test_styled_with_every_plot_and_no_complaint(browser: Browser, address: str,
             assert source.endswith(".dark.svg") == dark
 
 
-def test_a_plot_opened_by_itself_is_drawn_without_a_complaint(browser: Browser, address: str, report: Path) -> None:
+def test_a_standalone_plot_is_drawn_without_errors(browser: Browser, address: str, report: Path) -> None:
     name = next((report / "use-gpu" / "report").glob("*container-cpu.svg")).name
     with opened(browser, f"{address}use-gpu/report/{name}") as (page, complaints):
         assert complaints == []
@@ -95,7 +95,7 @@ def test_it_works_from_a_file(browser: Browser, report: Path, path: str) -> None
         assert evaluate(page, "[...document.images].every(i => i.naturalWidth > 0)")
 
 
-def test_the_way_from_target_to_target_is_by_links_and_by_keyboard(browser: Browser, address: str) -> None:
+def test_targets_are_reached_by_links_and_by_keyboard(browser: Browser, address: str) -> None:
     with opened(browser, address) as (page, _):
         page.keyboard.press("Tab")
         assert evaluate(page, "document.activeElement.getAttribute('aria-label')") == "Targets"

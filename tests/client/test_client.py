@@ -198,7 +198,7 @@ client.gauge("parent", 2)
 """
 
 
-def test_a_fork_has_a_connection_of_its_own(run_app: RunApp, listener: Any, python: str) -> None:
+def test_a_fork_has_a_separate_connection(run_app: RunApp, listener: Any, python: str) -> None:
     listener.start()
     run_app(FORKS, listener.path, python)
     output = listener.output()

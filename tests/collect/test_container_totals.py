@@ -66,7 +66,7 @@ def test_v2(tmp_path: Path) -> None:
     }
 
 
-def test_v1_says_what_it_does_not_know(tmp_path: Path) -> None:
+def test_v1_gives_reasons_for_unknown_totals(tmp_path: Path) -> None:
     folders = {
         "cpuacct": tree(tmp_path / "c", {"cpuacct.usage": "470000000\n", "cpuacct.stat": "user 40\nsystem 7\n"}),
         "memory": tree(tmp_path / "m", {"memory.max_usage_in_bytes": "206\n", "memory.use_hierarchy": "1\n"}),
@@ -97,9 +97,7 @@ def test_nothing_that_can_be_read_is_nothing_known(tmp_path: Path) -> None:
         ("systemd", True, "36 30 0:31 / /nowhere rw - cgroup2 cgroup2 rw\n", "only root"),
     ],
 )
-def test_where_there_can_be_none_the_reason_is_said(
-    driver: str, is_local: bool, mountinfo: str, reason: str, tmp_path: Path
-) -> None:
+def test_missing_totals_have_a_reason(driver: str, is_local: bool, mountinfo: str, reason: str, tmp_path: Path) -> None:
     (tmp_path / "mountinfo").write_text(mountinfo)
     found = run_cgroups(driver, is_local=is_local, mountinfo=tmp_path / "mountinfo")
     assert reason in found.reason

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from profileapp.collect.kernel_file import READ_BYTES, KernelFile, lines_of_words, number_after, open_where_there
 
 
-def test_an_open_file_is_read_anew_each_time(tmp_path: Path) -> None:
+def test_an_open_file_is_reread_each_time(tmp_path: Path) -> None:
     path = tmp_path / "pids.current"
     path.write_text("1\n")
     file = KernelFile(path)

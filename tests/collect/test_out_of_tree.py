@@ -84,7 +84,7 @@ def test_a_source_of_another_package_is_one_file_and_one_line(venv: Path, tmp_pa
     assert [(each["key"], each["state"]) for each in run["budgets"]] == [("system.rain.mean", "met")]
 
 
-def test_where_it_cannot_the_next_source_does_and_doctor_says_why(venv: Path, tmp_path: Path) -> None:
+def test_if_unavailable_the_next_source_is_used_and_doctor_reports_why(venv: Path, tmp_path: Path) -> None:
     said = profileapp(venv, tmp_path, "doctor", "--json").stdout
     checks = {check["metric"]: check["sources"] for check in json.loads(said)["metrics"] if not check["part"]}
     states = {source["source"]: source["reason"] for source in checks["system"]}

@@ -85,7 +85,7 @@ def test_each_call_makes_new_ones(warnings: list[str]) -> None:
     assert sources("custom", warnings.append)[0] is not sources("custom", warnings.append)[0]
 
 
-def test_a_source_of_another_package_comes_before_ours(warnings: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_third_party_source_precedes_built_in_ones(warnings: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, __name__, __import__("types").SimpleNamespace(Board=Board))
     found = sources(
         "system",
@@ -108,7 +108,7 @@ def test_a_source_of_another_package_comes_before_ours(warnings: list[str], monk
         ("profileapp.collect.custom.source:Custom", "serves the metric 'custom'"),
     ],
 )
-def test_a_broken_one_is_told_of_and_left_out(
+def test_a_broken_source_is_reported_and_skipped(
     value: str, reason: str, warnings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = __import__("types").SimpleNamespace(

@@ -70,7 +70,7 @@ class Fake:
         self._act(len(self.moments))
 
     def open(self, run: Any, emit: Any) -> Any: ...
-    def attach(self, subject: Any) -> None: ...
+    def attach(self, app: Any) -> None: ...
     def detach(self) -> None: ...
     def close(self) -> None: ...
 
@@ -98,7 +98,7 @@ def test_samples_until_it_is_stopped_each_in_its_slot() -> None:
     assert taken + sampler.missed >= slots[-1] - slots[0] + 1
 
 
-def test_one_bad_sample_is_told_of_and_the_next_one_taken() -> None:
+def test_a_failed_sample_is_reported_and_sampling_continues() -> None:
     def fail_first(count: int) -> None:
         if count == 1:
             raise ValueError("once")

@@ -57,7 +57,7 @@ profiling:
     assert set(merged(BASE, over)) == {"name", "profiling"}
 
 
-def test_scalars_keep_the_way_they_are_written() -> None:
+def test_scalars_keep_their_notation() -> None:
     text = merge_yaml(BASE, "profiling: {defaults: {env: {HEX: 0x10, VERSION: 1.10}}}", KEYS)
     assert "MODE: on" in text and "HEX: 0x10" in text and "VERSION: 1.10" in text and "GPU: yes" in text
 
@@ -131,7 +131,7 @@ def test_a_bad_overlay_is_refused_when_it_is_saved(content: str, message: str) -
         check_overlay(Overlay("alice/app/night", content))
 
 
-def test_a_mistake_of_both_together_says_so(tmp_path: Path) -> None:
+def test_an_error_in_an_overlay_names_the_overlay(tmp_path: Path) -> None:
     path = tmp_path / "sage.yaml"
     path.write_text("profiling: {targets: [{args: '', timeout: 5}]}")
     overlay = Overlay("a/b/c version 1", "profiling: {targets: 7}")

@@ -49,7 +49,7 @@ def messages(section: Any) -> list[str]:
     return [f"{'.'.join(map(str, issue.path))} {issue.text}" for issue in validate(section, SCHEMA)]
 
 
-def test_every_mistake_is_told_at_once_with_what_is_allowed() -> None:
+def test_all_errors_are_reported_at_once_with_the_allowed_values() -> None:
     lines = messages(
         {"targets": [{"timout": 3, "timeout": -5}, {"metrics": ["sytem"], "name": "../../etc"}], "metric": []}
     )
@@ -77,7 +77,7 @@ def test_words(section: Any, line: str) -> None:
     assert any(each.startswith(line) for each in messages(section)), messages(section)
 
 
-def test_the_defaults_that_the_schema_tells_are_those_of_the_plan() -> None:
+def test_the_schemas_defaults_are_those_of_the_plan() -> None:
     properties = SCHEMA["$defs"]["Defaults"]["properties"]
     for key, field in (("timeout", "timeout_s"), ("grace", "grace_s"), ("warmup", "warmup_s"), ("repeat", "repeat")):
         assert properties[key]["default"] == getattr(_DEFAULT, field)

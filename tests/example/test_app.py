@@ -24,7 +24,7 @@ def start(example: Path, dataset: Path, *args: str, **environ: str) -> subproces
     )
 
 
-def test_counts_so_many_frames_and_says_how_many_were_right(example: Path, dataset: Path) -> None:
+def test_counts_frames_and_prints_the_accuracy(example: Path, dataset: Path) -> None:
     app = start(example, dataset, "--use-cpu", "--frames", "9")
     output, errors = app.communicate(timeout=60)
     assert (app.returncode, errors) == (0, "")
@@ -75,7 +75,7 @@ def test_a_sigterm_ends_it_soon_and_with_its_last_line(
     assert " counted right\n" in output
 
 
-def test_without_a_gpu_it_says_so_once_and_goes_on(example: Path, dataset: Path, no_gpu: dict[str, str]) -> None:
+def test_without_a_gpu_it_warns_once_and_continues(example: Path, dataset: Path, no_gpu: dict[str, str]) -> None:
     app = start(example, dataset, "--use-gpu", "--frames", "2", **no_gpu)
     output, errors = app.communicate(timeout=60)
     assert app.returncode == 0

@@ -29,7 +29,7 @@ def test_made_again_it_leaves_no_older_image(making: ModuleType, tmp_path: Path)
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-def test_a_name_tells_how_many_objects_are_in_it(making: ModuleType, counting: ModuleType, tmp_path: Path) -> None:
+def test_a_file_name_has_the_number_of_objects(making: ModuleType, counting: ModuleType, tmp_path: Path) -> None:
     making.main([str(tmp_path)])
     images = sorted(tmp_path.iterdir())
     assert len(images) == 24

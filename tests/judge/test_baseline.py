@@ -81,7 +81,7 @@ def test_a_tenth_and_more_is_worse_or_better(runs: int) -> None:
     assert compared(OTHER, high, history(OTHER, runs)).state == "changed"
 
 
-def test_what_is_told_of_it() -> None:
+def test_a_comparison_has_mean_change_margin_and_p_value() -> None:
     one = compared(FPS, noise(REPEATS, 77, mean=8.6), history(FPS, 20))
     assert one.mean == pytest.approx(10, rel=0.02) and one.change == pytest.approx(-0.14, abs=0.03)
     assert one.margin is not None and one.margin >= MIN_EFFECT * one.mean * 0.999
@@ -100,7 +100,7 @@ def test_what_is_significant_but_small_is_the_same() -> None:
     assert compared(FPS, [9.3] * REPEATS, steady).state == "worse"
 
 
-def test_too_little_to_tell_is_told() -> None:
+def test_too_few_runs_are_reported_as_inconclusive() -> None:
     few = compared(FPS, [5.0] * REPEATS, history(FPS, HISTORY_RUNS - 1))
     assert few.state == "not enough data" and few.note.startswith("7 comparable earlier runs; 8 are needed")
     assert compared(FPS, [5.0], []).state == "not enough data"
@@ -115,7 +115,7 @@ def test_more_numbers_ask_for_more_evidence() -> None:
     assert among.margin is not None and alone.margin is not None and among.margin > alone.margin
 
 
-def test_a_budget_says_which_way_is_worse() -> None:
+def test_a_budget_defines_which_direction_is_worse() -> None:
     budget = BudgetResult(key="objects.mean", condition=">= 1", state="met")
     low = noise(REPEATS, 77, mean=8.0)
     assert compared(OTHER, low, history(OTHER, 20), budgets=(budget,)).state == "worse"
@@ -125,7 +125,7 @@ def board(power_mode: str, hostname: str = "orin-1") -> Agent:
     return Agent(hostname=hostname, board="Orin", jetson=Jetson(module="Orin", jetpack="6.0", power_mode=power_mode))
 
 
-def test_a_device_that_is_not_comparable_is_left_out_and_told() -> None:
+def test_an_incomparable_device_is_skipped_and_reported() -> None:
     earlier = history(FPS, 8, agent=board("MAXN")) + history(FPS, 12, agent=board("MODE_15W"))
     found = compare(
         run_of(FPS, [3.0] * REPEATS, 1000, agent=board("MODE_15W", "orin-2")), earlier, "main", ALPHA_PER_BUILD

@@ -37,7 +37,7 @@ def test_a_rate_begins_with_the_first_count_of_each_repeat() -> None:
     assert list(rates.values) == [4, 0, 2, 0, 4]
 
 
-def test_a_timer_has_percentiles_where_it_was_told() -> None:
+def test_a_timer_has_percentiles_per_interval() -> None:
     message = data(*((at / 100, at / 100) for at in range(100)), (3.5, 7))
     made = derived({STEP: message}, (Repeat(1, 0, 0, 4 * S),), 1)
     by_label = {dict(one.labels)["percentile"]: values for one, values in made.items()}
@@ -47,7 +47,7 @@ def test_a_timer_has_percentiles_where_it_was_told() -> None:
     assert [at // S for at in by_label["p95"].times_ns] == [1, 4]
 
 
-def test_what_the_app_says_itself_is_left_as_it_is_and_intervals_are_bounded() -> None:
+def test_app_reported_rates_are_unchanged_and_intervals_are_bounded() -> None:
     own = Series("frames.rate", "", "custom")
     counter = Series("frames", "", "custom", (), "counter")
     assert derived({own: data((1, 1)), counter: data((1, 1))}, (Repeat(1, 0, 0, 9 * S),), 1) == {}

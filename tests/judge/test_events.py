@@ -43,6 +43,6 @@ def test_an_unknown_reason_is_named() -> None:
     assert device_events({other: data(1)})[0].text == "the GPU was slowed down sync"
 
 
-def test_what_happens_while_a_tool_traces_is_not_told() -> None:
+def test_events_of_the_traced_repeat_are_not_reported() -> None:
     repeats = (Repeat(1, 10, 10, 12), Repeat(2, 13, 13, 16, traced=True))
     assert device_events({HEAT: data(1, 0, 0, 1)}, repeats) == (Event(10, 11, "the device was slowed down for heat"),)

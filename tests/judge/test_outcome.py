@@ -116,7 +116,7 @@ def test_an_error_speaks_for_all_that_was_planned_on_one_line() -> None:
     assert {each.exit_code for each in outcome.targets.values()} == {3}
 
 
-def test_what_an_app_says_makes_no_endless_line() -> None:
+def test_app_output_in_messages_is_bounded() -> None:
     outcome = of(*(a_run(target=f"t{number}", exit_reason="failed", message="x\n" * 9000) for number in range(9)))
     assert len(outcome.message) <= 1000
     assert all(len(each.message) <= 400 and each.message.isprintable() for each in outcome.targets.values())

@@ -63,7 +63,7 @@ def test_inside_and_outside_are_all(message: list[tuple[int, float]], points: li
     assert sum(counts) == sum(each.count for each in all_of)
 
 
-def test_what_is_told_of_is_bounded_and_in_order() -> None:
+def test_reported_phases_are_bounded_and_in_order() -> None:
     many = {phase(f"p{number:03}"): data((number, 1)) for number in range(100)}
     assert [each.name for each in Phases(many, ()).all()] == [f"p{number:03}" for number in range(PHASES_LIMIT)]
     events = Series("loaded", "", "custom", (), "event")

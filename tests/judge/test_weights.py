@@ -31,7 +31,7 @@ PIECES = st.lists(st.tuples(GAPS, st.floats(0, 1e9)), min_size=1, max_size=40)
 
 
 @given(PIECES)
-def test_a_level_that_stands_until_the_next_sample_has_its_exact_mean(pieces: list[tuple[int, float]]) -> None:
+def test_a_level_held_until_the_next_sample_has_its_exact_mean(pieces: list[tuple[int, float]]) -> None:
     starts = list(accumulate((lasts for lasts, _ in pieces), initial=100 * S))
     data = series_data((at, value) for at, (_, value) in zip(starts, pieces, strict=False))
     [summary] = summarise({MEMORY: data}, (Repeat(1, 100 * S, 100 * S, starts[-1]),))
@@ -90,7 +90,7 @@ def test_durations_count_one_event_each() -> None:
     ],
     ids=lambda each: each.title if isinstance(each, Series) else each,
 )
-def test_what_a_value_stands_for(one: Series, standing: str) -> None:
+def test_the_weight_of_a_value(one: Series, standing: str) -> None:
     assert standing_of(one) == standing
 
 
@@ -104,7 +104,7 @@ def test_a_source_that_fell_silent_does_not_stand_for_the_rest() -> None:
     assert rate.mean == pytest.approx(2e9, rel=0.01), "a rate knows the whole time since the sample before"
 
 
-def test_no_value_counts_beyond_its_repeat_and_a_new_one_begins_anew() -> None:
+def test_no_value_counts_beyond_its_repeat_and_the_next_starts_fresh() -> None:
     repeats = (Repeat(1, 0, 0, 10 * S), Repeat(2, 100 * S, 100 * S, 104 * S))
     points = [(0, 1.0), (1 * S, 1.0), (9 * S, 5.0), (101 * S, 3.0), (102 * S, 3.0)]
     spans = [(each.measured_from_ns, each.ended_ns) for each in repeats]

@@ -39,7 +39,7 @@ def test_functions_with_their_own_and_their_total_share() -> None:
     assert {(row.metric, row.calls, row.exclusive_s) for row in rows} == {("functions", None, None)}
 
 
-def test_times_are_told_where_the_rate_is_known() -> None:
+def test_times_are_given_if_the_rate_is_known() -> None:
     work = function_rows(read(RAW), rate_hz=50)[0]
     assert (work.exclusive_s, work.inclusive_s) == pytest.approx((1.2, 1.8))
 
@@ -104,7 +104,7 @@ def test_frames(text: str, frame: Frame) -> None:
         "\x00\x01",
     ],
 )
-def test_a_cut_or_garbled_line_loses_itself_only(bad: str) -> None:
+def test_a_truncated_or_garbled_line_is_skipped(bad: str) -> None:
     lines = RAW.splitlines()
     stacks = read("\n".join([*lines[:2], bad, *lines[2:]]))
     assert (stacks.samples, stacks.unread_lines, stacks.left_out) == (100, 1, 0)

@@ -155,7 +155,7 @@ def test_what_the_schema_cannot_see(tmp_path: Path, targets: str, message: str) 
     assert message in refused(tmp_path, text)
 
 
-def test_no_profiling_section_says_how_to_add_one(tmp_path: Path) -> None:
+def test_without_a_profiling_section_the_error_shows_how_to_add_one(tmp_path: Path) -> None:
     assert "has no key 'profiling'; add one" in refused(tmp_path, "name: app\n")
 
 
@@ -293,7 +293,7 @@ def test_services_that_are_refused(tmp_path: Path, services: str, message: str) 
     assert message in refused(tmp_path, f"name: app\nprofiling:\n  targets: [{{name: a}}]\n  services: {services}\n")
 
 
-def test_credentials_are_named_and_never_held(tmp_path: Path) -> None:
+def test_credentials_are_named_and_their_values_never_stored(tmp_path: Path) -> None:
     text = """    - {name: a, secrets: {KEY: weather-api}}
   defaults: {secrets: {KEY: other, PIN: pin.1}}
   services: [{name: db, image: db:1, secrets: {PASSWORD: weather-api}}]"""

@@ -15,7 +15,7 @@ TARGETS = (
 )
 
 
-def test_each_target_has_an_agent_of_its_own() -> None:
+def test_each_target_has_a_separate_agent() -> None:
     groups = group_targets(TARGETS, "", together=False)
     assert [(each.name, each.agent, each.targets) for each in groups] == [
         ("a", "orin", ("a",)),

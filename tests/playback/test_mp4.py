@@ -30,12 +30,12 @@ def test_every_frame_is_found(tmp_path: Path, per_chunk: int, moov_first: bool) 
     assert video.duration_s == 0.2
 
 
-def test_without_a_table_of_them_every_frame_stands_by_itself(tmp_path: Path) -> None:
+def test_without_a_sync_table_every_frame_is_a_key_frame(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(tiny_mp4(FRAMES))
     assert all(each.is_sync for each in read_video(tmp_path / "a.mp4").frames)
 
 
-def test_a_fragment_says_where_its_frame_is(tmp_path: Path) -> None:
+def test_a_fragment_locates_its_frame(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(tiny_mp4(FRAMES))
     video = read_video(tmp_path / "a.mp4")
     part = fragment(video, video.frames[2], FRAMES[2], 7, 1000)
@@ -59,7 +59,7 @@ def test_a_fragment_says_where_its_frame_is(tmp_path: Path) -> None:
         (tiny_mp4(FRAMES, scale=0), "holds no frames, or does not say when"),
     ],
 )
-def test_what_cannot_be_played_says_why(tmp_path: Path, content: bytes, message: str) -> None:
+def test_an_unplayable_file_is_refused_with_a_reason(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "a.mp4").write_bytes(content)
     with pytest.raises(Mp4Error, match=message):
         read_video(tmp_path / "a.mp4")
@@ -67,7 +67,7 @@ def test_what_cannot_be_played_says_why(tmp_path: Path, content: bytes, message:
 
 @given(st.data())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
-def test_what_is_broken_is_refused_and_never_read_beyond_its_end(tmp_path: Path, data: st.DataObject) -> None:
+def test_corrupt_files_are_refused_and_never_read_beyond_their_end(tmp_path: Path, data: st.DataObject) -> None:
     content = bytearray(tiny_mp4(FRAMES, syncs=[1], shifts=[0] * 5))
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(content) - 1))

@@ -40,7 +40,7 @@ def test_a_large_video_is_one_however_its_suffix_is_written(tmp_path: Path, monk
     assert player(tmp_path).recordings.address == "/left/live.mp4"
 
 
-def test_a_video_goes_by_its_own_times_and_begins_anew(tmp_path: Path) -> None:
+def test_a_video_follows_its_timestamps_and_loops(tmp_path: Path) -> None:
     (tmp_path / "v.mp4").write_bytes(tiny_mp4([b"a", b"b", b"c", b"d", b"e"], scale=10, syncs=[1, 4]))
     one = player(tmp_path / "v.mp4")
     assert [one.position_at(at_s) for at_s in (0, 0.1, 0.45, 0.5, 1.25)] == [0, 1, 4, 5, 12]
@@ -49,7 +49,7 @@ def test_a_video_goes_by_its_own_times_and_begins_anew(tmp_path: Path) -> None:
     assert one.recordings.address == "/left/live.mp4"
 
 
-def test_the_clock_stands_until_the_app_starts(tmp_path: Path) -> None:
+def test_the_clock_starts_with_the_app(tmp_path: Path) -> None:
     clock = Clock()
     assert clock.now_s() == 0
     clock.begin()

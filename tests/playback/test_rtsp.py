@@ -200,7 +200,7 @@ def test_what_rtp_needs_of_a_jpeg() -> None:
         ({"optimize": True}, "Huffman tables of its own"),
     ],
 )
-def test_what_rtp_cannot_carry_is_told(how: dict[str, Any], message: str) -> None:
+def test_unsupported_rtp_payloads_are_reported(how: dict[str, Any], message: str) -> None:
     with pytest.raises(JpegError, match=message):
         parsed(**how)
 

@@ -113,7 +113,7 @@ def test_there_is_nothing_else(server: Server, path: str) -> None:
     assert server.get(path)[0] == 404
 
 
-def test_what_is_no_request_is_refused_and_hurts_nobody(server: Server) -> None:
+def test_invalid_requests_are_refused_and_affect_no_other(server: Server) -> None:
     for request, status in (
         (b"\x16\x03\x01 nonsense\r\n\r\n", b"400"),
         (b"POST /right/image.jpg HTTP/1.1\r\n\r\n", b"405"),
@@ -126,7 +126,7 @@ def test_what_is_no_request_is_refused_and_hurts_nobody(server: Server) -> None:
     assert server.get("/right/image.jpg")[0] == 200
 
 
-def test_a_stream_of_images_goes_at_their_rate(server: Server) -> None:
+def test_an_image_stream_has_their_rate(server: Server) -> None:
     server.process.send_signal(signal.SIGUSR1)
     began = time.monotonic()
     content = server.raw(b"GET /right/live.mjpg HTTP/1.1\r\n\r\n", lambda got: got.count(b"image ") >= 11)
@@ -147,7 +147,7 @@ def test_a_stream_of_video_begins_where_it_can_be_decoded_and_does_not_end(serve
     assert content.index(b"moov") < content.index(b"moof")
 
 
-def test_whoever_does_not_read_holds_nobody_up(server: Server) -> None:
+def test_a_client_that_does_not_read_delays_no_other(server: Server) -> None:
     server.process.send_signal(signal.SIGUSR1)
     with socket.create_connection(("127.0.0.1", server.port)) as idle:
         idle.sendall(b"GET /right/live.mjpg HTTP/1.1\r\n\r\n")
@@ -155,7 +155,7 @@ def test_whoever_does_not_read_holds_nobody_up(server: Server) -> None:
     os.kill(server.process.pid, 0)
 
 
-def test_a_port_that_is_taken_is_said(server: Server, tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported(server: Server, tmp_path: Path) -> None:
     streams = json.dumps([{"name": "ear", "path": str(tmp_path / "sound.wav"), "rate": 1}])
     argv = [sys.executable, "-m", "profileapp.playback", "127.0.0.1", str(server.port), "0", streams]
     second = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)

@@ -74,7 +74,7 @@ def test_many_threads_lose_nothing(tmp_path: Path) -> None:
     assert sum(len(data) for data in read_recording(tmp_path / "gpu").series.values()) == 20_000
 
 
-def test_a_full_disk_is_told_once_and_keeps_what_was_written(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_once_and_keeps_what_was_written(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "gpu")
     failures: list[OSError] = []
     old = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -130,7 +130,7 @@ def test_large_metrics_are_packed_and_read_the_same(tmp_path: Path) -> None:
     assert any("ends early" in problem for problem in cut.problems)
 
 
-def test_a_folder_of_ours_is_replaced_and_no_other(tmp_path: Path) -> None:
+def test_only_a_result_folder_is_replaced(tmp_path: Path) -> None:
     first = RunFolder.create(tmp_path, "gpu")
     (first.path / "app.log").write_text("old")
     (first.path / ".run.json.12345678").write_text("half")
@@ -147,7 +147,7 @@ def test_a_folder_of_ours_is_replaced_and_no_other(tmp_path: Path) -> None:
         RunFolder.create(tmp_path / "file", "gpu")
 
 
-def test_garbage_is_left_out_and_counted(tmp_path: Path) -> None:
+def test_garbage_is_skipped_and_counted(tmp_path: Path) -> None:
     good = b'{"name":"fps","value":1,"timestamp":"2026-01-01T00:00:00+01:00"}\n'
     bad = [
         b"\xff\xfe\n",

@@ -73,7 +73,7 @@ def test_a_block_gives_what_its_lines_give(first: list[bytes], second: list[byte
     assert found(reader) == a_line_at_a_time([*first, *second])
 
 
-def test_no_line_of_our_own_is_taken_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_line_of_the_worker_is_parsed_individually(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
     monkeypatch.setattr(SampleReader, "take_line", lambda self, line: taken.append(line))
     every = [
@@ -176,7 +176,7 @@ def test_where_no_file_can_be_made_memory_holds_all(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("size", [262_100, 262_144, 262_200, 600_000])
-def test_long_lines_are_left_out_wherever_they_lie(tmp_path: Path, size: int) -> None:
+def test_long_lines_are_skipped_wherever_they_are(tmp_path: Path, size: int) -> None:
     good = OURS % (b"fps", b"1", TIME, b"%") + b"\n"
     long = OURS % (b"x" * (size - len(good) + 3), b"1", TIME, b"%") + b"\n"
     assert len(long) == size

@@ -47,7 +47,7 @@ def test_bytes_that_are_no_time_are_refused(texts: list[bytes]) -> None:
 
 
 @given(st.integers(0, TIME_LETTERS - 1), st.sampled_from([b"x", b"-", b".", b" ", b"\xff", b",", b"e", b"+"]))
-def test_a_letter_that_is_wrong_is_refused_wherever_it_stands(at: int, letter: bytes) -> None:
+def test_a_wrong_character_is_refused_at_every_position(at: int, letter: bytes) -> None:
     good = b"2026-11-23T12:27:25.123456789"
     bad = good[:at] + letter + good[at + 1 :]
     if bad == good:

@@ -40,7 +40,7 @@ class FakeSource:
         self._did("open")
         return LaunchRequirements(env={"SOURCE": self.source}, mounts=(Mount("/a", "/b"),))
 
-    def attach(self, subject: AppHandle) -> None:
+    def attach(self, app: AppHandle) -> None:
         self._did("attach")
 
     def sample(self, now_ns: int) -> None:

@@ -63,7 +63,7 @@ def test_a_run_of_an_older_profileapp_is_stored(db: str, tmp_path: Path) -> None
     assert (stored.outcome, stored.samples, stored.problems) == ("stored", 6, ())
 
 
-def test_keys_that_nobody_knows_are_no_hindrance(db: str, tmp_path: Path) -> None:
+def test_unknown_keys_are_ignored(db: str, tmp_path: Path) -> None:
     database = open_database(db, write=True)
     folder = record(tmp_path / "out", a_run())
     run = json.loads((folder / "run.json").read_text())

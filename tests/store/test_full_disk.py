@@ -56,7 +56,7 @@ def runs_and_samples(database: Database) -> tuple[int, int]:
     return runs, samples
 
 
-def test_a_run_that_finds_no_room_is_not_there_at_all_and_can_be_stored_later(
+def test_a_run_without_disk_space_is_not_stored_at_all_and_can_be_stored_later(
     disk: SmallDisk, url: str, tmp_path: Path
 ) -> None:
     database = open_database(url, write=True)
@@ -74,7 +74,7 @@ def test_a_run_that_finds_no_room_is_not_there_at_all_and_can_be_stored_later(
     assert runs_and_samples(database) == (2, before[1] + 40_000)
 
 
-def test_tables_that_find_no_room_are_not_made_by_halves(disk: SmallDisk, url: str) -> None:
+def test_tables_without_disk_space_are_not_created_in_part(disk: SmallDisk, url: str) -> None:
     disk.fill(leave_bytes=0)
     with pytest.raises(StoreError, match="the server cannot write to its disk, which may be full"):
         open_database(url, write=True)
@@ -88,7 +88,7 @@ def test_tables_that_find_no_room_are_not_made_by_halves(disk: SmallDisk, url: s
     assert runs_and_samples(open_database(url, write=True)) == (0, 0)
 
 
-def test_a_configuration_that_finds_no_room_leaves_the_last_version(disk: SmallDisk, url: str) -> None:
+def test_a_configuration_without_disk_space_keeps_the_last_version(disk: SmallDisk, url: str) -> None:
     database = open_database(url, write=True)
     save(database, "ann/app/night", "profiling: {}\n", "ann")
     disk.fill(leave_bytes=0)

@@ -192,7 +192,7 @@ def test_what_is_no_run_is_refused_with_a_word(
     assert counts(database)["run"] == 0
 
 
-def test_of_cut_metrics_what_is_whole_is_stored_and_the_rest_told(db: str, tmp_path: Path) -> None:
+def test_of_truncated_metrics_complete_rows_are_stored_and_the_loss_reported(db: str, tmp_path: Path) -> None:
     database = open_database(db, write=True)
     folder = record(tmp_path / "out", a_run())
     metrics = folder / "metrics.ndjson"
@@ -242,7 +242,7 @@ def test_a_failure_in_the_middle_leaves_nothing(db: str, tmp_path: Path, monkeyp
     assert store_folder(database, folder).outcome == "stored"
 
 
-def test_a_broken_connection_is_made_anew(postgres: PrivatePostgres, tmp_path: Path) -> None:
+def test_a_broken_connection_is_reopened(postgres: PrivatePostgres, tmp_path: Path) -> None:
     database = open_database(postgres.new_database(), write=True)
     folder = record(tmp_path / "out", a_run())
     notes: list[str] = []
@@ -285,7 +285,7 @@ def test_a_server_that_stays_away_is_given_up(postgres: PrivatePostgres, tmp_pat
         postgres.start()
 
 
-def test_a_full_disk_stores_nothing_and_says_so(tmp_path: Path) -> None:
+def test_a_full_disk_stores_nothing_and_is_reported(tmp_path: Path) -> None:
     database = open_database(str(tmp_path / "profiles.db"), write=True)
     store_folder(database, record(tmp_path / "small", a_run("small")))
     with database.transaction() as connection:

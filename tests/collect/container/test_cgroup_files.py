@@ -25,7 +25,7 @@ def test_any_bytes_can_be_parsed(parse: Callable[[bytes], object], content: byte
 
 
 @given(NUMBERS)
-def test_a_number_stands_alone(number: int) -> None:
+def test_single_number(number: int) -> None:
     assert single_number(b"%d\n" % number) == number
 
 

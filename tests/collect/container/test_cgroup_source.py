@@ -211,7 +211,7 @@ def test_an_app_that_has_ended_vanishes_quietly(measured: Any, taken: Any, write
     assert len(taken.samples) == before
 
 
-def test_a_controller_shared_with_the_host_is_not_taken_for_the_apps(measured: Any, taken: Any) -> None:
+def test_a_controller_shared_with_the_host_does_not_count_for_the_app(measured: Any, taken: Any) -> None:
     tree = v1_tree(0)
     tree["proc/77/cgroup"] = tree["proc/77/cgroup"].replace(f"4:memory:/docker/{ID}", "4:memory:/")
     tree["sys/fs/cgroup/memory/memory.usage_in_bytes"] = "999\n"
@@ -256,7 +256,7 @@ def start(docker_client: docker.DockerClient, busybox_image: str) -> Iterator[Ca
             each.remove(force=True)
 
 
-def subject_of(running: Container) -> AppHandle:
+def app_handle(running: Container) -> AppHandle:
     return AppHandle(running.attrs["State"]["Pid"], str(running.id))
 
 
@@ -275,7 +275,7 @@ def test_agrees_with_docker_stats(
     collector.open(run(), taken)
     before_all = cpu_ns_of(running)
     # As the app is the child of Docker's init where there is one: the cgroup has both.
-    collector.attach(subject_of(running))
+    collector.attach(app_handle(running))
     before = cpu_ns_of(running)
     time.sleep(1.5)
     after = cpu_ns_of(running)
@@ -306,7 +306,7 @@ def test_a_real_container_that_ends_between_samples_vanishes_quietly(
     running = start("sleep 1000")
     collector = ContainerCgroup()
     collector.open(run(), taken)
-    collector.attach(subject_of(running))
+    collector.attach(app_handle(running))
     running.kill()
     running.wait()
     before = len(taken.samples)
@@ -316,7 +316,7 @@ def test_a_real_container_that_ends_between_samples_vanishes_quietly(
     assert len(taken.samples) == before
     collector.detach()
     with pytest.raises(Unavailable):
-        collector.attach(subject_of(running))
+        collector.attach(app_handle(running))
     collector.close()
 
 
@@ -327,14 +327,14 @@ def test_the_network_of_a_real_container_is_its_own(
     running = start("sleep 1000", network_mode="none")
     collector = ContainerCgroup()
     collector.open(run(), taken)
-    collector.attach(subject_of(running))
+    collector.attach(app_handle(running))
     collector.sample(time.monotonic_ns())
     collector.close()
     assert taken.last["container.processes"] == 1
     assert "container.network.received" not in taken.last
 
 
-def test_what_is_written_through_the_page_cache_is_never_said_to_be_0(
+def test_unknown_page_cache_writes_are_absent_not_0(
     write_tree: Callable[[dict[str, str]], Path], run: Callable[..., RunContext], taken: Any, warnings: list[str]
 ) -> None:
     """cgroup v1 does not know it, and only root may ask the processes: then there is no number."""

@@ -157,7 +157,7 @@ def test_a_series_keeps_its_order_in_whichever_ways_it_is_written() -> None:
         assert at_once.samples == one_by_one.samples
 
 
-def test_usual_lines_of_statsd_are_taken_together_and_one_that_is_not_spoils_none() -> None:
+def test_usual_statsd_lines_are_batched_and_an_unusual_one_breaks_none() -> None:
     usual = [b"fps:12.5|g|#camera:left", b"fps:-3|g|#camera:left", b"infer:250|ms", b"frames:2|c|@0.5", b"infer:1e2|ms"]
     parser, account = StatsdParser(signed_gauge_is_change=False), Account()
     for line in usual:
@@ -181,7 +181,7 @@ def _values_of(part: list[Batch] | bytes) -> dict[str, list[float]]:
     return {each.series.title: list(each.values) for each in part}
 
 
-def test_what_comes_beyond_the_rate_is_aggregated_whichever_way_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_beyond_the_rate_are_aggregated_from_every_listener(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("profileapp.collect.custom.ingestor.RATE_LIMIT_PER_S", 5)
     account, parser = Account(), LineParser()
     lines = [b'{"name":"fps","value":%d}' % number for number in range(10)]
@@ -197,7 +197,7 @@ def test_what_comes_beyond_the_rate_is_aggregated_whichever_way_it_comes(monkeyp
     assert found["frames"][-1][0] == 12
 
 
-def test_a_mark_stands_behind_what_was_said_before_it() -> None:
+def test_a_mark_keeps_its_order_among_values() -> None:
     parser = LineParser()
     usual, mark = b'{"name":"fps","value":1}', b'{"name":"warm-up","value":1,"meta":{"kind":"phase"}}'
     list(parser.parse_batch(usual + b"\n"))
@@ -208,7 +208,7 @@ def test_a_mark_stands_behind_what_was_said_before_it() -> None:
     assert parts == [[("fps", [1, 1])], mark, [("fps", [1])]]
 
 
-def test_nothing_is_taken_twice_where_taking_it_failed() -> None:
+def test_nothing_is_ingested_twice_after_a_failure() -> None:
     parser = LineParser()
     usual = b'{"name":"fps","value":1}\n'
     parser.parse(usual)
@@ -225,7 +225,7 @@ def test_nothing_is_taken_twice_where_taking_it_failed() -> None:
     ]
 
 
-def test_what_is_kept_of_lines_is_bounded() -> None:
+def test_the_cache_of_lines_is_bounded() -> None:
     parser = LineParser()
     parser.KNOWN_LIMIT = 10
     for number in range(25):

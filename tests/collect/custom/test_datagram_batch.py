@@ -37,7 +37,7 @@ def test_each_datagram_is_one_whatever_its_size(pair: Pair) -> None:
     assert read(batch, receiver) == []
 
 
-def test_more_than_there_is_room_for_are_read_by_the_next_call(pair: Pair) -> None:
+def test_datagrams_beyond_the_buffers_are_read_by_the_next_call(pair: Pair) -> None:
     sender, receiver = pair
     batch = DatagramBatch(3, 100)
     for number in range(7):
@@ -45,7 +45,7 @@ def test_more_than_there_is_room_for_are_read_by_the_next_call(pair: Pair) -> No
     assert [read(batch, receiver) for _ in range(4)] == [[b"0", b"1", b"2"], [b"3", b"4", b"5"], [b"6"], []]
 
 
-def test_of_one_that_is_too_long_a_byte_more_tells_so(pair: Pair) -> None:
+def test_an_overlong_datagram_is_recognised_by_one_extra_byte(pair: Pair) -> None:
     sender, receiver = pair
     sender.send(b"x" * 100_000)
     sender.send(b"y")

@@ -87,7 +87,7 @@ def test_refuses_with_a_reason(text: bytes, reason: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["system", "containers.seen", "GPU.x", "dämmerung", "a b/c-d_e.f"])
-def test_names_of_the_apps_own_are_taken(name: str) -> None:
+def test_unreserved_names_are_accepted(name: str) -> None:
     assert parse_line(line(name=name)).series.name == name
 
 
@@ -104,7 +104,7 @@ def test_names_of_the_apps_own_are_taken(name: str) -> None:
         (None, None),
     ],
 )
-def test_units_of_timestamps_are_told_apart(timestamp: Any, wall_ns: int | None) -> None:
+def test_units_of_timestamps_are_distinguished(timestamp: Any, wall_ns: int | None) -> None:
     assert parse_line(line(timestamp=timestamp)).wall_ns == wall_ns
 
 

@@ -43,7 +43,7 @@ def build(language: str, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("language", ["sh", "c++", "go"])
-def test_each_language_says_the_same(
+def test_every_language_sends_the_same_values(
     language: str, tmp_path: Path, run: Callable[..., RunContext], taken: Any, warnings: list[str]
 ) -> None:
     needed = {"sh": "nc.openbsd", "c++": "g++", "go": "go"}[language]

@@ -21,7 +21,7 @@ def test_quantiles_are_within_the_relative_error(values: list[float]) -> None:
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=50))
-def test_any_finite_values_are_taken(values: list[float]) -> None:
+def test_any_finite_values_are_accepted(values: list[float]) -> None:
     sketch = QuantileSketch()
     for value in values:
         sketch.add_all([value])

@@ -13,7 +13,7 @@ from profileapp.collect.custom.socket_buffer import QUEUE_DATAGRAMS, socket_with
 QUEUE_FILE = Path("/proc/sys/net/unix/max_dgram_qlen")
 
 
-def test_it_holds_as_many_as_it_says_and_the_machine_is_as_it_was(tmp_path: Path) -> None:
+def test_the_queue_has_the_stated_length_and_the_host_is_unchanged(tmp_path: Path) -> None:
     before = (QUEUE_FILE.read_text(), Path("/proc/self/ns/net").readlink())
     receiver, holds = socket_with_long_queue()
     path = str(tmp_path / "s")

@@ -77,7 +77,7 @@ def eventually(holds: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_takes_what_the_app_says_before_and_after_it_is_attached_to(opened: Opened, taken: Any) -> None:
+def test_receives_values_before_and_after_attach(opened: Opened, taken: Any) -> None:
     opened.say(line(value=12.5), line("latency", 0.25, meta={"kind": "timer"}))
     opened.say(line(value=13.5, meta={"camera": "left"}))
     opened.collector.close()
@@ -94,7 +94,7 @@ def test_a_counter_is_a_running_total_of_its_series(opened: Opened, taken: Any) 
     assert taken.of("n[b]") == [7]
 
 
-def test_the_apps_own_time_is_kept_and_an_implausible_one_is_not(
+def test_plausible_timestamps_are_used_and_implausible_ones_are_not(
     run: Callable[..., RunContext], taken: Any, warnings: list[str]
 ) -> None:
     context = run(contained=False)
@@ -135,7 +135,7 @@ def test_garbage_costs_nothing_but_itself(opened: Opened, taken: Any, warnings: 
     assert all("\n" not in text and text.isprintable() for text in warnings)
 
 
-def test_every_line_is_kept_aggregated_or_refused(
+def test_every_line_is_recorded_aggregated_or_refused(
     opened: Opened, monkeypatch: pytest.MonkeyPatch, warnings: list[str]
 ) -> None:
     """Lines and datagrams that are sound, too long, cut off, of no sense, and too many: they add up."""
@@ -154,7 +154,7 @@ def test_every_line_is_kept_aggregated_or_refused(
     assert f"of {304 + 11} values {ingestor.kept} were recorded" in "\n".join(warnings)
 
 
-def test_a_last_line_without_its_end_is_taken(opened: Opened, taken: Any) -> None:
+def test_a_last_line_without_a_line_end_is_accepted(opened: Opened, taken: Any) -> None:
     opened.say(line(value=7).rstrip())
     opened.collector.close()
     assert taken.of("fps") == [7]
@@ -246,7 +246,7 @@ def test_a_hundred_thousand_names_cost_no_memory_and_no_other_value(
     assert any("more than 1000 different series" in text and "99001 times" in text for text in warnings)
 
 
-def test_slow_writers_keep_nobody_waiting(opened: Opened, taken: Any, warnings: list[str]) -> None:
+def test_slow_writers_do_not_delay_others(opened: Opened, taken: Any, warnings: list[str]) -> None:
     """Two hundred who send a byte now and then, beside one who has something to say."""
     slow = [opened.connect() for _ in range(200)]
     text = line("slow", 1)

@@ -45,7 +45,7 @@ def test_parses(line: bytes, title: str, kind: str, unit: str, values: tuple[flo
     assert sample.series.metric == "custom"
 
 
-def test_a_client_time_is_in_whole_seconds_and_not_kept_for_the_next_line() -> None:
+def test_a_client_time_is_in_whole_seconds_and_not_reused_for_the_next_line() -> None:
     parser = StatsdParser(signed_gauge_is_change=False)
     times = [parser.parse(b"fps:1|g|T%d" % second).wall_ns for second in (1_700_000_000, 1_700_000_001)]  # type: ignore[union-attr]
     assert times == [1_700_000_000_000_000_000, 1_700_000_001_000_000_000]
@@ -109,7 +109,7 @@ def test_refuses_with_a_reason(line: bytes, reason: str) -> None:
 
 
 @given(st.binary(max_size=200) | st.from_regex(rb"[a-z_{]{0,3}:?[-+0-9.:]{0,9}\|[a-z]{0,2}(\|[@#Tc][^\n]{0,9}){0,3}"))
-def test_nothing_else_is_raised_and_all_that_is_kept_is_finite(line: bytes) -> None:
+def test_raises_nothing_else_and_all_recorded_values_are_finite(line: bytes) -> None:
     for plain in (False, True):
         try:
             output = parse(line, plain=plain)

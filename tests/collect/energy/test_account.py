@@ -88,14 +88,14 @@ def test_energy_never_falls_whatever_is_read(readings: list[tuple[float, int]]) 
     assert totals == sorted(totals)
 
 
-def test_time_that_stands_still_or_goes_back_adds_nothing() -> None:
+def test_time_that_does_not_advance_adds_nothing() -> None:
     energy = IntegratedEnergy()
     energy.update(10, SECOND)
     assert energy.update(1000, SECOND) == energy.update(1000, 0) == 0
     assert energy.update(10, 2 * SECOND) == 10
 
 
-def test_a_counter_counts_from_its_first_reading_and_goes_on_when_it_begins_anew() -> None:
+def test_a_counter_starts_at_its_first_reading_and_survives_a_reset() -> None:
     energy = CountedEnergy()
     assert [energy.update(each, 0) for each in (5000.0, 5010.0, 5010.0, 2.0, 5.0)] == [0, 10, 10, 10, 13]
 

@@ -153,7 +153,7 @@ def test_time_that_passes_where_it_is_asked_for(start: Start, run: Callable[...,
     assert own_s(rows, "nap") > 1.5, "of some 3 s"
 
 
-def test_an_app_that_ends_by_itself_leaves_what_was_seen(start: Start, run: Callable[..., RunContext]) -> None:
+def test_an_app_that_exits_leaves_its_samples(start: Start, run: Callable[..., RunContext]) -> None:
     """py-spy must outlive the PID namespace, of which the kernel kills everything with its first process."""
     container = start("work")
     context = run()
@@ -168,7 +168,7 @@ def test_an_app_that_ends_by_itself_leaves_what_was_seen(start: Start, run: Call
     assert {"work", "digest"} <= {row.name for row in read_functions(context.artifacts, [])}
 
 
-def test_without_the_right_to_it_nobody_is_told_that_sleep_is_work(
+def test_without_the_capability_idle_time_is_not_reported_as_work(
     run: Callable[..., RunContext], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)

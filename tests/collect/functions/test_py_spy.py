@@ -131,7 +131,7 @@ def test_repeats_add_up(app: Callable[..., subprocess.Popen[bytes]], run: Callab
     assert sum(row.samples or 0 for row in read_functions(context.artifacts, [])) > first
 
 
-def test_an_app_that_ends_by_itself_leaves_its_functions(
+def test_an_app_that_exits_leaves_its_functions(
     app: Callable[..., subprocess.Popen[bytes]], run: Callable[..., RunContext]
 ) -> None:
     source, context = PySpy(), run()
@@ -147,7 +147,7 @@ def test_an_app_that_ends_by_itself_leaves_its_functions(
     assert "warm" in {row.name for row in read_functions(context.artifacts, [])}
 
 
-def test_an_app_without_python_says_so(
+def test_an_app_without_python_is_unavailable_with_a_reason(
     app: Callable[..., subprocess.Popen[bytes]], run: Callable[..., RunContext]
 ) -> None:
     source = PySpy()
@@ -170,7 +170,7 @@ def test_an_app_that_has_ended(run: Callable[..., RunContext]) -> None:
     source.close()
 
 
-def test_py_spy_that_ends_at_once_is_started_again_and_told_of(
+def test_py_spy_that_exits_at_once_is_restarted_and_reported(
     app: Callable[..., subprocess.Popen[bytes]], run: Callable[..., RunContext], tmp_path: Path
 ) -> None:
     program = tmp_path / "py-spy"
@@ -191,11 +191,11 @@ def test_where_it_is_not_installed(run: Callable[..., RunContext]) -> None:
         PySpy(lambda: None).open(run(), Taken())
 
 
-def test_it_is_found_beside_the_workers_python() -> None:
+def test_it_is_found_next_to_the_workers_python() -> None:
     assert find_py_spy() == Path(sys.executable).parent / "py-spy"
 
 
-def test_who_may_look_into_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_may_inspect_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "py-spy"
     program.touch()
     monkeypatch.setattr("os.geteuid", lambda: 1000)
@@ -262,7 +262,7 @@ def test_python_of_another_user_is_known_by_its_name(tmp_path: Path, monkeypatch
         ((3, 12), True, "x86_64", "wall", "all"),
     ],
 )
-def test_how_a_process_is_looked_into(
+def test_the_sampling_mode_of_a_process(
     version: tuple[int, int], is_elsewhere: bool, machine: str, clock: FunctionClock, expected: str
 ) -> None:
     assert sampling_mode(version, is_elsewhere, machine, clock) == expected
@@ -300,7 +300,7 @@ OLD_PYTHON = old_python()
 
 
 @pytest.mark.skipif(OLD_PYTHON is None or os.uname().machine != "x86_64", reason="no Python before 3.11 on an x86_64")
-def test_sleep_of_an_old_python_is_no_work(
+def test_sleep_of_an_old_python_is_not_work(
     app: Callable[..., subprocess.Popen[bytes]], run: Callable[..., RunContext]
 ) -> None:
     code = "import time\ndef nap():\n    time.sleep(0.05)\ndef work():\n    sum(range(2_000_000))\n"

@@ -111,7 +111,7 @@ def test_events_of_threads_are_added_up(tmp_path: Path) -> None:
     assert event.stddev == pytest.approx(3.26599, abs=1e-4)
 
 
-def test_sampled_functions_are_told_once_with_their_hottest_line(tmp_path: Path) -> None:
+def test_sampled_functions_have_one_row_with_their_hottest_line(tmp_path: Path) -> None:
     rows = tau_functions([profile_of(tmp_path, profile_0_0_0=SAMPLED)])
     assert [(row.name, row.file, row.line, row.calls, row.samples) for row in rows] == [
         (".TAU application", "", 0, 1, None),
@@ -122,7 +122,7 @@ def test_sampled_functions_are_told_once_with_their_hottest_line(tmp_path: Path)
     assert rows[1].total_share is None and rows[1].inclusive_s is None, "samples do not say who called"
 
 
-def test_summaries_alone_are_taken(tmp_path: Path) -> None:
+def test_summaries_without_samples_are_used(tmp_path: Path) -> None:
     alone = "\n".join(line for line in SAMPLED.splitlines() if "[SAMPLE]" not in line)
     rows = tau_functions([profile_of(tmp_path, profile_0_0_0=alone)])
     assert [(row.name, row.samples) for row in rows] == [(".TAU application", None), ("f", 3)]
@@ -151,7 +151,7 @@ def test_each_metric_has_its_folder(tmp_path: Path) -> None:
         ("", "", "TIME"),
     ],
 )
-def test_the_metric_is_told_in_four_places(first_lines: str, folder_metric: str, metric: str) -> None:
+def test_the_metric_is_read_from_four_places(first_lines: str, folder_metric: str, metric: str) -> None:
     file = parse(first_lines + '"f" 1 0 1 1 0 GROUP="A"\n', folder_metric)
     assert (file.metric, len(file.timers)) == (metric, 1)
 
@@ -172,7 +172,7 @@ def test_the_metric_is_told_in_four_places(first_lines: str, folder_metric: str,
         '"' + "x" * tau_profile.LINE_LIMIT_BYTES + '" 1 0 1 1 0 GROUP="A"',
     ],
 )
-def test_a_cut_or_garbled_line_loses_itself_only(bad: str, tmp_path: Path) -> None:
+def test_a_truncated_or_garbled_line_is_skipped(bad: str, tmp_path: Path) -> None:
     lines = FLAT.splitlines()
     (tmp_path / "profile.0.0.0").write_text("\n".join([*lines[:3], bad, *lines[3:]]))
     found = read_tau_profiles(tmp_path)
@@ -180,7 +180,7 @@ def test_a_cut_or_garbled_line_loses_itself_only(bad: str, tmp_path: Path) -> No
     assert found.problems == ("TAU TIME: 1 lines are truncated or garbled and were skipped",)
 
 
-def test_a_file_that_ends_early_says_how_much_is_gone(tmp_path: Path) -> None:
+def test_a_truncated_file_reports_its_missing_rows(tmp_path: Path) -> None:
     (tmp_path / "profile.0.0.0").write_text(FLAT[: FLAT.index('"swap') + 20])
     found = read_tau_profiles(tmp_path)
     assert len(found.metrics[0].timers) == 3
@@ -190,7 +190,7 @@ def test_a_file_that_ends_early_says_how_much_is_gone(tmp_path: Path) -> None:
     )
 
 
-def test_what_stands_behind_the_announced_functions_is_not_read() -> None:
+def test_rows_after_the_announced_functions_are_not_read() -> None:
     header, names, *rows = [f"{line}\n".encode() for line in FLAT.splitlines()]
     phantom = b'"left over" 1 0 40000000 40000000 0 GROUP="TAU_USER"\n'
     announced = int(header.split()[0])
@@ -205,7 +205,7 @@ def test_metadata_may_be_of_any_length() -> None:
     assert (len(file.timers), file.unread_lines) == (5, 0)
 
 
-def test_aggregates_are_passed_over() -> None:
+def test_aggregates_are_ignored() -> None:
     assert parse(FLAT.replace("0 aggregates", '1 aggregates\n"all of it" 1 2 3')).unread_lines == 0
 
 
@@ -261,7 +261,7 @@ def test_a_long_line_takes_no_longer_than_its_length(word: str) -> None:
 
 
 @recorded
-def test_every_recorded_line_is_understood() -> None:
+def test_every_recorded_line_is_recognised() -> None:
     folders = [path.parent for path in PROFILES.rglob("profile.0.0.0")]
     folders += [PROFILES / "given" / "multi-papi"]
     assert len(folders) >= 9

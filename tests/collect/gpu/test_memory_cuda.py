@@ -142,7 +142,7 @@ def collector(gpu: Gpu) -> Iterator[GpuMemoryCuda]:
     assert gpu.helpers == [], "no helper is left behind"
 
 
-def test_its_own_context_is_taken_off_and_the_app_has_the_rise_over_the_baseline(
+def test_its_own_context_is_subtracted_and_the_app_gets_the_increase_over_the_baseline(
     gpu: Gpu, collector: GpuMemoryCuda, run: Callable[..., RunContext], taken: Any
 ) -> None:
     collector.open(run(), taken)

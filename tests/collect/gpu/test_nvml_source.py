@@ -98,7 +98,7 @@ def test_load_clocks_power_heat_and_throttling(opened: Callable[[NvmlSource], Nv
     assert nvml.opened == 0
 
 
-def test_what_a_gpu_or_an_older_library_does_not_have_is_left_out(
+def test_features_that_a_gpu_or_library_lacks_are_omitted(
     opened: Callable[[NvmlSource], NvmlSource], taken: Any, warnings: list[str]
 ) -> None:
     small = {"nvmlDeviceGetPowerUsage": 5000, "nvmlDeviceGetCurrentClocksThrottleReasons": 0x08}
@@ -119,7 +119,7 @@ def test_what_a_gpu_or_an_older_library_does_not_have_is_left_out(
     assert not warnings
 
 
-def test_a_part_that_fails_from_the_start_takes_nothing_along(
+def test_a_part_that_fails_from_the_start_does_not_disable_others(
     opened: Callable[[NvmlSource], NvmlSource], taken: Any, warnings: list[str]
 ) -> None:
     nvml = FakeNvml({**BUSY, "nvmlDeviceGetPowerUsage": NVMLError(999)})
@@ -234,7 +234,7 @@ def test_memory_of_the_device_and_of_the_container(
         ({"nvmlDeviceGetComputeRunningProcesses_v3": NVMLError(999)}, None),
     ],
 )
-def test_a_driver_older_than_the_package_lists_processes_in_its_own_way_or_not_at_all(
+def test_a_driver_older_than_the_package_lists_processes_by_an_older_call_or_not_at_all(
     listing: dict[str, Any],
     allocated_bytes: int | None,
     opened: Callable[[NvmlSource], NvmlSource],
@@ -336,7 +336,7 @@ def test_why_there_is_nothing_to_measure(
     assert nvml.opened == 0
 
 
-def test_without_the_library_nobody_is_told_to_install_the_package(
+def test_without_the_library_the_reason_does_not_suggest_the_package(
     monkeypatch: pytest.MonkeyPatch, run: Callable[..., RunContext], taken: Any
 ) -> None:
     def no_library(name: str) -> Any:
@@ -348,7 +348,7 @@ def test_without_the_library_nobody_is_told_to_install_the_package(
         GpuSummaryNvml().open(run(), taken)
 
 
-def test_without_the_package_the_reason_says_what_to_install(
+def test_without_the_package_the_reason_names_what_to_install(
     monkeypatch: pytest.MonkeyPatch, run: Callable[..., RunContext], taken: Any
 ) -> None:
     monkeypatch.setattr(nvml_session, "CDLL", str)

@@ -37,11 +37,11 @@ SECOND = 1_000_000_000
         (set(), ()),
     ],
 )
-def test_which_rails_are_all_of_it(rails: set[str], total: tuple[str, ...]) -> None:
+def test_which_rails_are_the_total(rails: set[str], total: tuple[str, ...]) -> None:
     assert total_rails(rails) == total
 
 
-def test_what_the_idle_board_uses_is_told_apart() -> None:
+def test_idle_energy_is_separated() -> None:
     energy, taken = RailEnergy(), Taken()
     for second in range(3):
         energy.rest({"vdd_in": 4.0, "vdd_soc": 1.0}, second * SECOND)
@@ -60,7 +60,7 @@ def test_what_the_idle_board_uses_is_told_apart() -> None:
     assert taken.last["energy.total"] == 0, "each start of the app begins at zero"
 
 
-def test_of_unknown_rails_there_is_no_total() -> None:
+def test_unknown_rails_have_no_total() -> None:
     energy, taken = RailEnergy(), Taken()
     energy.rest({"vdd_3v3": 1.0}, 0)
     energy.begin()

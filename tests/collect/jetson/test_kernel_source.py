@@ -101,7 +101,7 @@ def test_a_sensor_that_fails_loses_only_itself(tmp_path: Path, context: RunConte
     assert taken.last["system.temperature[pll]"] == 31.5
 
 
-def test_what_slows_it_down_is_told(tmp_path: Path, context: RunContext, taken: Taken) -> None:
+def test_throttling_is_reported(tmp_path: Path, context: RunContext, taken: Taken) -> None:
     board = xavier_nx(tmp_path)
     source = JetsonSystem(board.root)
     source.open(context, taken)

@@ -92,7 +92,7 @@ def test_shapes(line: str, expected: dict[str, float]) -> None:
     assert TegrastatsParser().parse(line)[1] == []
 
 
-def test_a_word_that_is_new_is_kept_with_its_number() -> None:
+def test_an_unknown_token_is_reported_with_its_number() -> None:
     readings, unknown = TegrastatsParser().parse("RAM 1/2MB NEW_RAIL 12.5V OTHER x9 THIRD 7mW7 cpu@40C")
     raw = {series.title: value for series, value in readings if series.name == "system.raw"}
     assert raw == {"system.raw[new_rail]": 12.5}
@@ -109,7 +109,7 @@ def test_a_word_that_is_new_is_kept_with_its_number() -> None:
         ("VDD_IN 12x/3 APE 25", ["VDD_IN", "12x/3"]),
     ],
 )
-def test_what_is_not_understood_is_told_and_costs_nothing_else(line: str, unknown: list[str]) -> None:
+def test_unrecognised_tokens_are_reported_and_the_rest_is_parsed(line: str, unknown: list[str]) -> None:
     assert TegrastatsParser().parse(line)[1] == unknown
 
 
@@ -128,7 +128,7 @@ def test_a_long_line_takes_no_longer_than_its_length(word: str) -> None:
     assert time.process_time() - began_s < 4
 
 
-def test_memory_is_bounded_whatever_is_said() -> None:
+def test_memory_is_bounded_whatever_the_input() -> None:
     parser = TegrastatsParser()
     for number in range(30_000):
         parser.parse(f"RAIL{number} {number}mW/1mW s{number}@{number % 90}.5C")
@@ -136,7 +136,7 @@ def test_memory_is_bounded_whatever_is_said() -> None:
 
 
 @pytest.mark.skipif(not TEGRASTATS.is_dir(), reason="no recorded output beside the checkout")
-def test_every_recorded_line_is_understood() -> None:
+def test_every_recorded_line_is_recognised() -> None:
     parser = TegrastatsParser()
     lines = 0
     for path in sorted(TEGRASTATS.rglob("*.txt")):

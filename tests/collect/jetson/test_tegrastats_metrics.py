@@ -114,7 +114,7 @@ def test_the_load_of_a_discrete_gpu_is_left_to_nvml(tmp_path: Path, run: Callabl
     assert nvml.opened == 0
 
 
-def test_the_device_tells_of_throttling_beside_tegrastats(
+def test_throttling_is_sampled_alongside_tegrastats(
     start: Callable[[type[Tegrastats], str], Tegrastats], taken: Taken
 ) -> None:
     source = start(Tegrastats, LINE)

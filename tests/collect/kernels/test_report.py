@@ -186,7 +186,7 @@ def rows_of(report: KernelReport) -> list[tuple[object, ...]]:
     ],
     ids=["nvprof-csv", "nvprof-text", "nvprof-7", "2023", "2022", "2020", "text", "combined", "not-twice", "crlf"],
 )  # fmt: skip
-def test_every_generation_says_the_same(text: str, expected: list[tuple[object, ...]]) -> None:
+def test_every_generation_gives_the_same_rows(text: str, expected: list[tuple[object, ...]]) -> None:
     report = parse(text)
     for found, wanted in zip(rows_of(report), expected, strict=True):
         assert found[:3] == wanted[:3]
@@ -222,7 +222,7 @@ def test_runs_in_one_file_are_added_up_and_shares_are_of_their_kind() -> None:
         '"never closed',
     ],
 )
-def test_a_cut_or_garbled_line_loses_itself_only(bad: str) -> None:
+def test_a_truncated_or_garbled_line_is_skipped(bad: str) -> None:
     lines = NSYS_2023.split("\n")
     report = parse_kernel_report([*lines[:2], bad, *lines[2:]])
     assert [row[:3] for row in rows_of(report)] == [KERNEL[:3], COPY[:3], SIZE[:3], API[:3]]

@@ -59,7 +59,7 @@ def test_a_member_given_to_init_stays_one(write_tree: WriteTree) -> None:
     assert pids(family) == {10, 11, 12}
 
 
-def test_an_id_given_anew_is_another_process(write_tree: WriteTree) -> None:
+def test_a_reused_pid_is_another_process(write_tree: WriteTree) -> None:
     proc = write_tree(
         {"10/stat": stat_text(10, 1, 10), "11/stat": stat_text(11, 10, 11), "20/stat": stat_text(20, 1, 20)}
     )
@@ -127,7 +127,7 @@ def test_no_cpu_time_of_waited_for_processes_is_lost(seed: int, scans: int) -> N
         before = total
 
 
-def test_what_was_seen_of_one_nobody_waited_for_stays() -> None:
+def test_the_cost_of_an_unreaped_process_remains() -> None:
     account = CpuAccount()
     first = ProcessStat(1, b"S", 0, 1, 10, 0, 1, 1, 0)
     orphan = ProcessStat(2, b"S", 0, 1, 70, 0, 1, 2, 0)

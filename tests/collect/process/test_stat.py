@@ -25,7 +25,7 @@ def test_any_name_leaves_the_numbers_in_place(name: str, pid: int) -> None:
     assert (stat.threads, stat.started_ticks, stat.resident_pages) == (3, 5555, 789)
 
 
-def test_a_name_that_looks_like_the_end_is_not_it() -> None:
+def test_a_name_that_resembles_the_end_of_the_field() -> None:
     assert parse_stat(f"9 (a) R 1 1 (b) ) Z {FIELDS}".encode()).is_dead
 
 

@@ -73,7 +73,7 @@ def test_cpu_memory_and_swap(
     )
 
 
-def test_sensors_are_asked_once_a_second_and_a_broken_one_is_told_of_once(
+def test_sensors_are_read_once_a_second_and_a_failing_one_is_reported_once(
     run: Callable[..., RunContext],
     taken: Any,
     warnings: list[str],

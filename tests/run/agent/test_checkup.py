@@ -37,7 +37,7 @@ class Source:
             LaunchRequirements(trace=Trace(lambda argv: argv, lambda: None)) if self._traces else LaunchRequirements()
         )
 
-    def attach(self, subject: AppHandle) -> None:
+    def attach(self, app: AppHandle) -> None:
         raise AssertionError("no app runs")
 
     sample = detach = attach

@@ -108,7 +108,7 @@ class Collector(Protocol):
     def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
         """Prepares, before the app starts. Raises `Unavailable` if the metric cannot be measured on this agent."""
 
-    def attach(self, subject: AppHandle) -> None:
+    def attach(self, app: AppHandle) -> None:
         """Starts measuring; the app runs now. Raises `Unavailable` if it cannot be measured."""
 
     def sample(self, now_ns: int) -> None:
@@ -145,7 +145,7 @@ class BaseCollector(ABC):
         self._run, self._emit = run, emit
         return LaunchRequirements()
 
-    def attach(self, subject: AppHandle) -> None:
+    def attach(self, app: AppHandle) -> None:
         """Takes a first sample at once, so that even a short-lived app has one."""
         self.sample(time.monotonic_ns())
 

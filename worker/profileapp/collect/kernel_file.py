@@ -20,7 +20,7 @@ class KernelFile:
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def read(self) -> bytes:
-        """The current content, at most READ_BYTES. Raises OSError, also where its subject is gone."""
+        """The current content, at most READ_BYTES. Raises OSError, also if its process or cgroup is gone."""
         return os.pread(self._descriptor, READ_BYTES, 0)
 
     def read_number(self) -> int:

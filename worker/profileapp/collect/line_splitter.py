@@ -39,7 +39,7 @@ class LineSplitter:
         return block, too_long
 
     @property
-    def is_passing_over(self) -> bool:
+    def is_skipping(self) -> bool:
         """Whether the next bytes continue a line that was too long."""
         return self._skipping
 

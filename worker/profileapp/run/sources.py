@@ -66,11 +66,11 @@ class MetricSource:
         self._missed = 0
         self._open_next()
 
-    def attach(self, subject: AppHandle) -> None:
+    def attach(self, app: AppHandle) -> None:
         """Starts measuring the app, with the next source if the preferred one cannot."""
         while self._collector and not self._failure:
             try:
-                self._collector.attach(subject)
+                self._collector.attach(app)
             except AppEnded as reason:
                 # Not the source's fault: the next repeat may last longer.
                 self._ended_early = str(reason)
@@ -261,9 +261,9 @@ class Sources:
             source.collect_results()
         self._tracing = False
 
-    def attach(self, subject: AppHandle) -> None:
+    def attach(self, app: AppHandle) -> None:
         for source in self._is_running():
-            source.attach(subject)
+            source.attach(app)
 
     def _is_running(self) -> list[MetricSource]:
         """Tracing tools are active only in the traced repeat."""

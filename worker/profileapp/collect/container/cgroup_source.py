@@ -64,20 +64,20 @@ class ContainerCgroup(BaseCollector):
         self._emit, self._warn = emit, run.warn
         return LaunchRequirements()
 
-    def attach(self, subject: AppHandle) -> None:
+    def attach(self, app: AppHandle) -> None:
         self.detach()
         try:
-            folders = find_cgroup(subject.pid, self._proc, self._root)
+            folders = find_cgroup(app.pid, self._proc, self._root)
         except OSError as error:
             raise AppEnded("the app has already ended, or its process is not visible from here") from error
         # A cgroup shared with other processes would count their cost as the app's.
-        own = {controller: folder for controller, folder in folders.items() if subject.container_id in str(folder)}
-        if not subject.container_id or not own:
-            if has_ended(self._proc, subject.pid):
+        own = {controller: folder for controller, folder in folders.items() if app.container_id in str(folder)}
+        if not app.container_id or not own:
+            if has_ended(self._proc, app.pid):
                 raise AppEnded
             raise Unavailable("no separate cgroup of the container is mounted here")
-        init = 1 if _is_init(self._proc, subject.pid) else 0
-        container = ContainerFiles(self._proc, subject.pid, own, init)
+        init = 1 if _is_init(self._proc, app.pid) else 0
+        container = ContainerFiles(self._proc, app.pid, own, init)
         for choices in CGROUP_READERS:
             self._add_first(container, choices)
         if not self._readers:

@@ -40,13 +40,13 @@ class ProcessTree(BaseCollector):
         self._run, self._emit = run, emit
         return LaunchRequirements()
 
-    def attach(self, subject: AppHandle) -> None:
+    def attach(self, app: AppHandle) -> None:
         self.detach()
-        first = read_stat(self._proc, subject.pid)
+        first = read_stat(self._proc, app.pid)
         if first is None or first.is_dead:
             raise AppEnded
-        if subject.container_id:
-            self._check_container(subject)
+        if app.container_id:
+            self._check_container(app)
         self._family = Family(first, self._proc)
         self._cpu, self._io = CpuAccount(), IoAccount(self._proc)
         self._rates = {series: Rate() for series in (names.CPU.series, names.IO_READ.series, names.IO_WRITE.series)}
@@ -71,13 +71,13 @@ class ProcessTree(BaseCollector):
     def close(self) -> None:
         self.detach()
 
-    def _check_container(self, subject: AppHandle) -> None:
+    def _check_container(self, app: AppHandle) -> None:
         """Raises Unavailable if the PID is another process here, as for a worker that runs in a container."""
         try:
-            cgroup = (self._proc / str(subject.pid) / "cgroup").read_bytes()
+            cgroup = (self._proc / str(app.pid) / "cgroup").read_bytes()
         except OSError:
             cgroup = b""
-        if subject.container_id.encode() not in cgroup:
+        if app.container_id.encode() not in cgroup:
             raise Unavailable("the container's processes are not visible from here")
         if not self._warned:
             self._warned = True

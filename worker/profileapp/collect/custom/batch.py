@@ -14,19 +14,19 @@ class Batch:
     by `factor`.
     """
 
-    __slots__ = ("factor", "may_be_below_0", "series", "timestamps", "values")
+    __slots__ = ("allow_negative", "factor", "series", "timestamps", "values")
 
-    def __init__(self, series: Series, factor: float = 1.0, *, may_be_below_0: bool = False) -> None:
+    def __init__(self, series: Series, factor: float = 1.0, *, allow_negative: bool = False) -> None:
         self.series = series
         self.factor = factor
-        self.may_be_below_0 = may_be_below_0 or series.kind == "gauge"
+        self.allow_negative = allow_negative or series.kind == "gauge"
         self.values: list[float] = []
         self.timestamps: list[object] = []
 
     @property
-    def is_sound(self) -> bool:
+    def is_valid(self) -> bool:
         """Whether every value is valid: finite, and not below 0 unless that is allowed."""
-        if not self.may_be_below_0 and min(self.values) < 0:
+        if not self.allow_negative and min(self.values) < 0:
             return False
         return math.isfinite(sum(self.values)) or all(map(math.isfinite, self.values))
 

@@ -12,14 +12,14 @@ from profileapp.collect.line_splitter import lines_of
 from profileapp.model.series import MARKS, Series
 
 
-class _Named(msgspec.Struct, gc=False):
+class _SeriesKey(msgspec.Struct, gc=False):
     """The part of a line that identifies the series; `meta`, which repeats, is left unparsed."""
 
     name: str
     meta: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-class _Usual(msgspec.Struct, gc=False):
+class _UsualLine(msgspec.Struct, gc=False):
     """The format of most lines."""
 
     name: str
@@ -29,8 +29,8 @@ class _Usual(msgspec.Struct, gc=False):
 
 
 _NOTHING: tuple[msgspec.Raw, Batch | None] = (msgspec.Raw(b""), None)
-_decode_name = msgspec.json.Decoder(_Named).decode
-_decode_all_usual = msgspec.json.Decoder(_Usual).decode_lines
+_decode_name = msgspec.json.Decoder(_SeriesKey).decode
+_decode_all_usual = msgspec.json.Decoder(_UsualLine).decode_lines
 
 
 class LineParser:
@@ -76,7 +76,7 @@ class LineParser:
                     continue
                 if not lines:
                     lines = lines_of(block)
-                    if not _are_one_by_one(lines, len(parsed)):
+                    if not _is_one_per_line(lines, len(parsed)):
                         clear(waiting)
                         yield from lines
                         return
@@ -111,7 +111,7 @@ class LineParser:
         return sample
 
 
-def _are_one_by_one(lines: list[bytes], count: int) -> bool:
+def _is_one_per_line(lines: list[bytes], count: int) -> bool:
     """Whether each decoded item is one line: the decoder neither requires line ends nor forbids them within an item.
 
     After a line that is truncated within its object no line can begin with a brace.

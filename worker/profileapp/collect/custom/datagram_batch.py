@@ -72,14 +72,14 @@ class DatagramBatch:
         `wait` waits for the first one, up to the socket's SO_RCVTIMEO. Raises OSError.
         """
         flags = _MSG_WAITFORONE if wait else socket.MSG_DONTWAIT
-        came = self._call(descriptor, self._address, self.count, flags, None)
-        if came < 0:
+        received = self._call(descriptor, self._address, self.count, flags, None)
+        if received < 0:
             number = ctypes.get_errno()
             if number in _NOTHING_THERE:
                 return []
             raise OSError(number, os.strerror(number))
         parts, start, step = [], 0, self._slot_bytes
-        for (size,) in _SIZE.iter_unpack(self._sizes[: came * _SIZE.size]):
+        for (size,) in _SIZE.iter_unpack(self._sizes[: received * _SIZE.size]):
             parts.append(self._parts[start : start + size])
             start += step
         return parts

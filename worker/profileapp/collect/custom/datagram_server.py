@@ -55,7 +55,7 @@ class DatagramServer:
 
     def start(self) -> None:
         """Starts to listen. Raises OSError if the socket cannot be created."""
-        self._socket = self._bound()
+        self._socket = self._bind()
         self._thread.start()
 
     def stop(self) -> bool:
@@ -68,7 +68,7 @@ class DatagramServer:
         self._thread.join(DRAIN_LIMIT_S + 3)
         return not self._thread.is_alive()
 
-    def _bound(self) -> socket.socket:
+    def _bind(self) -> socket.socket:
         made, queue_datagrams = socket_with_long_queue()
         self._is_roomy = queue_datagrams >= _LONG_QUEUE_DATAGRAMS
         try:
@@ -156,6 +156,6 @@ class DatagramServer:
             self._note("the socket was deleted and has been recreated", str(self._path))
         try:
             self._path.parent.mkdir(mode=0o755, exist_ok=True)
-            self._socket = self._bound()
+            self._socket = self._bind()
         except OSError as error:
             self._note("the socket was deleted and cannot be recreated", error.strerror or "")

@@ -141,11 +141,11 @@ class Ingestor:
                 f"custom: {reason}: {count} lines of {size} bytes" for reason, (count, size) in self._skipped.items()
             ]
             if self.aggregated or self.refused or self._skipped:
-                came = self.kept + self.aggregated + self.refused + self.skipped
+                total = self.kept + self.aggregated + self.refused + self.skipped
                 skipped = f", {self.skipped} not read" if self._skipped else ""
                 lines.insert(
                     0,
-                    f"custom: of {came} values {self.kept} were recorded individually, {self.aggregated} aggregated "
+                    f"custom: of {total} values {self.kept} were recorded individually, {self.aggregated} aggregated "
                     f"(by the second), {self.refused} refused{skipped}",
                 )
             return (*lines, *self._clock_lines())
@@ -164,10 +164,10 @@ class Ingestor:
             self._refuse(str(reason), repr(series.name), len(values))
             return
         at_ns = self._all_at_ns(series, timestamps, len(values), now_ns)
-        if at_ns is None or not collected.is_sound or not self._values(series, values, at_ns):
+        if at_ns is None or not collected.is_valid or not self._values(series, values, at_ns):
             for value, timestamp in zip_longest(values, timestamps):
                 try:
-                    sample = sample_of(series, value, timestamp, may_be_below_0=collected.may_be_below_0)
+                    sample = sample_of(series, value, timestamp, allow_negative=collected.allow_negative)
                     self._ingest(sample, now_ns)
                 except InvalidSample as reason:
                     self._refuse(str(reason), repr(series.name), 1)
@@ -254,7 +254,7 @@ class Ingestor:
         """The app's timestamp if plausible, else the time of arrival; both on the monotonic clock."""
         at_ns = self._clock.monotonic_ns(wall_ns)
         if not whole_seconds:
-            self._see_lag(now_ns - at_ns, 1)
+            self._update_lag(now_ns - at_ns, 1)
         if self._earliest_ns <= at_ns <= now_ns + PLAUSIBLE_NS:
             return at_ns
         self._note(
@@ -274,10 +274,10 @@ class Ingestor:
         first_ns, last_ns = min(wall_ns) + offset_ns, max(wall_ns) + offset_ns
         if not self._earliest_ns <= first_ns <= last_ns <= now_ns + PLAUSIBLE_NS:
             return [self._at_ns(series, one_ns, now_ns) for one_ns in wall_ns]
-        self._see_lag(now_ns - last_ns, len(wall_ns))
+        self._update_lag(now_ns - last_ns, len(wall_ns))
         return [one_ns + offset_ns for one_ns in wall_ns]
 
-    def _see_lag(self, lag_ns: int, times: int) -> None:
+    def _update_lag(self, lag_ns: int, times: int) -> None:
         """Updates the smallest lag between timestamp and arrival, measured on `times` values."""
         if lag_ns < self._least_lag_ns or not self._own_times:
             self._least_lag_ns = lag_ns

@@ -76,14 +76,14 @@ def parse_line(line: bytes) -> CustomSample:
     return sample_of(series, parsed.value, timestamp)
 
 
-def sample_of(series: Series, value: float, timestamp: object, *, may_be_below_0: bool = False) -> CustomSample:
+def sample_of(series: Series, value: float, timestamp: object, *, allow_negative: bool = False) -> CustomSample:
     """A value of a known series, with the timestamp as the app wrote it. Raises InvalidSample.
 
-    `may_be_below_0` allows negative values for other kinds than gauges, for which they are always allowed.
+    `allow_negative` allows negative values for other kinds than gauges, for which they are always allowed.
     """
     if not math.isfinite(value):
         raise InvalidSample("a value that is not finite")
-    if value < 0 and series.kind != "gauge" and not may_be_below_0:
+    if value < 0 and series.kind != "gauge" and not allow_negative:
         raise InvalidSample(f"a {series.kind} below 0")
     try:
         return CustomSample(series, value, wall_ns_of(timestamp))

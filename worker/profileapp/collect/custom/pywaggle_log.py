@@ -151,7 +151,7 @@ class LogFollower:
         self._seen_bytes = 0
         self._lines = 0
         self._lines_bytes = 0
-        self._cutter = LineSplitter(LINE_LIMIT_BYTES)
+        self._splitter = LineSplitter(LINE_LIMIT_BYTES)
         self._descriptor: int | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="pywaggle-log", daemon=True)
@@ -194,7 +194,9 @@ class LogFollower:
             lost_bytes = self._seen_bytes - self._read_bytes
             if lost_bytes > 0:
                 self._skip(
-                    "pywaggle's log was truncated before it was read, at least", self._about(lost_bytes), lost_bytes
+                    "pywaggle's log was truncated before it was read, at least",
+                    self._estimated_lines(lost_bytes),
+                    lost_bytes,
                 )
         self._end_file()
         try:
@@ -222,7 +224,7 @@ class LogFollower:
             if not content:
                 return
             self._read_bytes += len(content)
-            block, too_long = self._cutter.feed_block(content)
+            block, too_long = self._splitter.feed_block(content)
             for start in too_long:
                 reason = f"a line of pywaggle's log of more than {LINE_LIMIT_BYTES // 1024} KiB"
                 self._refuse(reason, repr(start[:40]), 1)
@@ -251,21 +253,21 @@ class LogFollower:
             counted_bytes += len(content)
             ends_line = content.endswith(b"\n")
         # The buffered start of a line belongs to the first of these lines; an overlong line was already reported.
-        counted -= self._cutter.is_passing_over
-        self._cutter = LineSplitter(LINE_LIMIT_BYTES)
+        counted -= self._splitter.is_skipping
+        self._splitter = LineSplitter(LINE_LIMIT_BYTES)
         self._skip(reason, counted + (not ends_line), counted_bytes)
         beyond_bytes = left_bytes - counted_bytes
         if beyond_bytes > 0:
-            about = beyond_bytes * counted // counted_bytes if counted_bytes else self._about(beyond_bytes)
+            about = beyond_bytes * counted // counted_bytes if counted_bytes else self._estimated_lines(beyond_bytes)
             self._skip(f"{reason} nor counted, about", about, beyond_bytes)
 
-    def _about(self, size_bytes: int) -> int:
+    def _estimated_lines(self, size_bytes: int) -> int:
         """The estimated number of lines in so many bytes."""
         return size_bytes * self._lines // self._lines_bytes if self._lines_bytes else 0
 
     def _end_file(self) -> None:
-        left = self._cutter.end()
-        self._cutter = LineSplitter(LINE_LIMIT_BYTES)
+        left = self._splitter.end()
+        self._splitter = LineSplitter(LINE_LIMIT_BYTES)
         if left.endswith(b"}"):
             self._ingest(left)
         elif left:

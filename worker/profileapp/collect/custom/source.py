@@ -83,7 +83,7 @@ class Custom(BaseCollector):
             mounts = (*mounts, Mount(str(waggle), WAGGLE_FOLDER, writable=True))
         return LaunchRequirements(announced, mounts if run.contained else ())
 
-    def attach(self, subject: AppHandle) -> None:
+    def attach(self, app: AppHandle) -> None:
         """Does nothing: the listeners are already open, since an app may send from its first moment."""
 
     def sample(self, now_ns: int) -> None:
@@ -165,12 +165,12 @@ class Custom(BaseCollector):
         return ingest if mask is None else lambda block: ingest(mask(block))
 
     def _refuse(self, reason: str, example: str, lines: int) -> None:
-        self._ingestor.refuse(reason, self._shown(example), lines)
+        self._ingestor.refuse(reason, self._masked_example(example), lines)
 
     def _note(self, reason: str, example: str) -> None:
-        self._ingestor.note(reason, self._shown(example))
+        self._ingestor.note(reason, self._masked_example(example))
 
-    def _shown(self, example: str) -> str:
+    def _masked_example(self, example: str) -> str:
         # It may be cut in the middle of a secret, which the mask would then not recognise.
         return example if self._run.mask is None else ""
 

@@ -41,7 +41,7 @@ _KNOWN_LIMIT = 4096
 _KNOWN_BYTES = 1024
 _PART_BYTES = 32 * 1024
 """Lines that are parsed one by one if one of them has an unusual format."""
-_HOLE = b"\0"
+_PLACEHOLDER = b"\0"
 """Placeholder for the number in a line whose other parts are known."""
 
 _split_at_numbers = re.compile(rb":([0-9.eE+-]+)\|").split
@@ -97,7 +97,7 @@ class StatsdParser:
                 if not self._parse_usual(part, waiting):
                     yield from self._parse_mixed(part, waiting)
             if waiting:
-                yield _worked_in(waiting)
+                yield _with_factors_applied(waiting)
         finally:
             clear(waiting)
 
@@ -105,7 +105,7 @@ class StatsdParser:
         """Parses lines that each have one number of a known series; False, without any effect, for anything else."""
         pieces = _split_at_numbers(part)
         try:
-            found = list(map(self._known.__getitem__, _HOLE.join(pieces[::2]).split(b"\n")))
+            found = list(map(self._known.__getitem__, _PLACEHOLDER.join(pieces[::2]).split(b"\n")))
             # JSON numbers are a subset of float()'s, and their parser is many times faster.
             numbers = _decode_numbers(b"[%b]" % b",".join(pieces[1::2]))
         except (KeyError, msgspec.DecodeError):
@@ -124,7 +124,7 @@ class StatsdParser:
                 continue
             name, _, rest = line.partition(b":")
             text, _, about = rest.partition(b"|")
-            collected = self._known.get(name + _HOLE + about)
+            collected = self._known.get(name + _PLACEHOLDER + about)
             # float() also accepts 1_000.
             if collected is not None and b"_" not in text:
                 try:
@@ -137,7 +137,7 @@ class StatsdParser:
                     collected.values.append(value)
                     continue
             if waiting:
-                yield _worked_in(waiting)
+                yield _with_factors_applied(waiting)
                 clear(waiting)
             yield line
 
@@ -151,12 +151,12 @@ class StatsdParser:
         texts, bar, about = rest.partition(b"|")
         if not colon or not bar:
             raise InvalidSample("neither a line of JSON nor one of statsd (name:value|type)")
-        known = self._about(name, about)
+        known = self._parse_type(name, about)
         if known is None:
             return None
         series, word, factor, wall_ns = known
         if word in self._plain and wall_ns is None and len(about) <= _KNOWN_BYTES:
-            self._know(name + _HOLE + about, series, factor)
+            self._remember(name + _PLACEHOLDER + about, series, factor)
         values = texts.split(b":", VALUES_LIMIT)
         if len(values) > VALUES_LIMIT:
             raise InvalidSample(f"more than {VALUES_LIMIT} values in one line")
@@ -167,18 +167,18 @@ class StatsdParser:
         numbers = tuple(_number(value, factor, series.kind) for value in values)
         return StatsdSample(series, numbers, wall_ns, (), is_level, is_change)
 
-    def _know(self, key: bytes, series: Series, factor: float) -> None:
+    def _remember(self, key: bytes, series: Series, factor: float) -> None:
         if len(self._known) >= _KNOWN_LIMIT:
             self._known.clear()
             self._of_series.clear()
         collected = self._of_series.get(series)
         if collected is None:
             # A statsd counter may also decrease.
-            collected = Batch(series, factor, may_be_below_0=series.kind == "counter")
-        if key.count(_HOLE) == 1 and collected.factor == factor:
+            collected = Batch(series, factor, allow_negative=series.kind == "counter")
+        if key.count(_PLACEHOLDER) == 1 and collected.factor == factor:
             self._of_series[series] = self._known[key] = collected
 
-    def _about(self, name_bytes: bytes, about: bytes) -> tuple[Series, bytes, float, int | None] | None:
+    def _parse_type(self, name_bytes: bytes, about: bytes) -> tuple[Series, bytes, float, int | None] | None:
         """The series, its statsd type, the factor of its values, and the client's time."""
         try:
             name = name_bytes.decode()
@@ -223,7 +223,7 @@ def _parts(block: bytes) -> Iterator[bytes]:
         start = end + 1
 
 
-def _worked_in(waiting: list[Batch]) -> list[Batch]:
+def _with_factors_applied(waiting: list[Batch]) -> list[Batch]:
     """The batches with their factors applied to the values."""
     for collected in waiting:
         if collected.factor != 1:

@@ -41,10 +41,10 @@ class EnergyNvml(NvmlSource):
     def readers_of(self, gpu: Gpu) -> Iterable[Reader]:
         return (self._reader(GpuEnergy(self._nvml, gpu)),)
 
-    def attach(self, subject: AppHandle) -> None:
+    def attach(self, app: AppHandle) -> None:
         for gpu in self._gpus:
             gpu.begin()
-        super().attach(subject)
+        super().attach(app)
 
     def _reader(self, gpu: GpuEnergy) -> Reader:
         total = names.TOTAL.of(gpu=gpu.label)

@@ -101,8 +101,8 @@ class PySpy(BaseCollector):
         self._program = program
         return LaunchRequirements()
 
-    def attach(self, subject: AppHandle) -> None:
-        first = read_stat(self._proc, subject.pid)
+    def attach(self, app: AppHandle) -> None:
+        first = read_stat(self._proc, app.pid)
         if first is None or first.is_dead:
             raise AppEnded
         self._ending.clear()

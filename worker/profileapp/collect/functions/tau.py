@@ -61,7 +61,7 @@ class Tau(BaseCollector):
             {**_ENVIRONMENT, "PROFILEDIR": seen}, (*mounts, output), Trace(self._wrap, self._collect_results)
         )
 
-    def attach(self, subject: AppHandle) -> None:
+    def attach(self, app: AppHandle) -> None:
         """Does nothing: TAU is already loaded into the app."""
 
     def sample(self, now_ns: int) -> None:

@@ -50,8 +50,8 @@ class GpuMemoryNvmap(BaseCollector):
         self._total_bytes = (total_kib or 0) * 1024
         return LaunchRequirements()
 
-    def attach(self, subject: AppHandle) -> None:
-        self._app = AppProcesses(subject, self._root / "proc")
+    def attach(self, app: AppHandle) -> None:
+        self._app = AppProcesses(app, self._root / "proc")
         self.sample(time.monotonic_ns())
 
     def sample(self, now_ns: int) -> None:

@@ -50,15 +50,15 @@ class GpuMemoryNvml(NvmlSource):
             return ()
         return self._all_allocated(gpu), self._memory_of_processes(gpu)
 
-    def attach(self, subject: AppHandle) -> None:
+    def attach(self, app: AppHandle) -> None:
         try:
-            self._app, self._app_is_hidden = AppProcesses(subject, self._proc), False
+            self._app, self._app_is_hidden = AppProcesses(app, self._proc), False
         except AppEnded:
             raise
         except Unavailable as reason:
             self._app_is_hidden = True
             self._run.warn(f"gpu-memory: measured for the device only; {reason}")
-        super().attach(subject)
+        super().attach(app)
 
     def detach(self) -> None:
         self._app = None

@@ -54,7 +54,7 @@ class EnergyJetson(BaseCollector):
         self._energy.rest(self._powers(), time.monotonic_ns())
         return LaunchRequirements()
 
-    def attach(self, subject: AppHandle) -> None:
+    def attach(self, app: AppHandle) -> None:
         self._energy.begin()
         self.sample(time.monotonic_ns())
 

@@ -81,7 +81,7 @@ class JetsonSystem(BaseCollector):
         self._watch = ThrottleWatch(self._root)
         return LaunchRequirements()
 
-    def attach(self, subject: AppHandle) -> None:
+    def attach(self, app: AppHandle) -> None:
         if self._load and self._watch:
             self._load.begin()
             self._watch.begin()

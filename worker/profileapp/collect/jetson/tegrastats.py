@@ -94,7 +94,7 @@ class Tegrastats(BaseCollector):
         self._throttles = ThrottleWatch(self._root)
         return LaunchRequirements()
 
-    def attach(self, subject: AppHandle) -> None:
+    def attach(self, app: AppHandle) -> None:
         if self._throttles:
             self._throttles.begin()
         self._emitting = True

@@ -94,9 +94,9 @@ class TegrastatsEnergy(Tegrastats):
     def _is_main(self, readings: Sequence[Reading]) -> bool:
         return any(series.name == names.POWER.name for series, _ in readings)
 
-    def attach(self, subject: AppHandle) -> None:
+    def attach(self, app: AppHandle) -> None:
         self._energy.begin()
-        super().attach(subject)
+        super().attach(app)
 
     def sample(self, now_ns: int) -> None:
         """Only checks that lines arrive: throttling belongs to the metric `system`."""

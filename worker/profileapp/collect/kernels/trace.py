@@ -51,7 +51,7 @@ class _KernelTrace(BaseCollector):
         mounts: tuple[Mount, ...] = (tool, output) if tool else (output,)
         return LaunchRequirements({}, mounts, Trace(self._wrap, self._collect_results))
 
-    def attach(self, subject: AppHandle) -> None:
+    def attach(self, app: AppHandle) -> None:
         """The tool is in front of the app already."""
 
     def sample(self, now_ns: int) -> None:

@@ -17,16 +17,16 @@ class AppProcesses:
     Raises AppEnded where the app is gone, and Unavailable where its processes cannot be seen from here.
     """
 
-    def __init__(self, subject: AppHandle, proc: Path) -> None:
+    def __init__(self, app: AppHandle, proc: Path) -> None:
         self._proc = proc
-        self._container_id = subject.container_id.encode()
+        self._container_id = app.container_id.encode()
         self._family: Family | None = None
-        first = read_stat(proc, subject.pid)
+        first = read_stat(proc, app.pid)
         if first is None or first.is_dead:
             raise AppEnded
-        if not subject.container_id:
+        if not app.container_id:
             self._family = Family(first, proc)
-        elif not self._in_container(subject.pid):
+        elif not self._in_container(app.pid):
             # A worker that is in a container itself may see another process under the same number.
             raise Unavailable("the container's processes are not visible from here")
 

@@ -40,7 +40,7 @@ class PsutilSystem(BaseCollector):
         self._load = ProcLoad(self._proc)
         return LaunchRequirements()
 
-    def attach(self, subject: AppHandle) -> None:
+    def attach(self, app: AppHandle) -> None:
         if self._load:
             self._load.begin()
         self._slow_at_ns = 0
