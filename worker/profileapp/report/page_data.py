@@ -1,4 +1,4 @@
-"""What pages, tables and test cases say of a run, in words and rows; pure."""
+"""The content of pages, tables and test cases for a run, as texts and rows; pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SYMBOLS = {
     "skipped": "–",
     "failed": "✘",
 }
-"""A sign beside each verdict's word and each state's, so that colour is not needed to tell them apart."""
+"""A sign next to each verdict and state, so that they can be distinguished without colour."""
 
 STATISTICS_SHOWN = tuple(name for name in STATISTICS if name != "count")
 METRIC_ORDER = ("custom", "container", "gpu-summary", "gpu-memory", "energy", "system")
@@ -40,7 +40,7 @@ METRIC_ORDER = ("custom", "container", "gpu-summary", "gpu-memory", "energy", "s
 
 
 PHASE_ROWS_LIMIT = 60
-"""Rows of the table of each phase; run.json has all."""
+"""Limit of rows in the table of each phase; run.json has all."""
 
 
 class StatisticsRow(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ def headline_labels(judged: Sequence[JudgedRun]) -> tuple[str, ...]:
 
 
 def headline_state(judged: JudgedRun, headline: Headline) -> BudgetState | None:
-    """What became of the budget on just this number; None where there is none."""
+    """The result of the budget on exactly this number; None if there is none."""
     name, _, labels = headline.series_title.rstrip("]").partition("[")
     keys = {f"{name}.{headline.statistic}", f"{name}.{labels.replace(',', '.')}.{headline.statistic}"}
     states = [budget.state for budget in judged.run.budgets if budget.key in keys]
@@ -67,7 +67,7 @@ def headline_state(judged: JudgedRun, headline: Headline) -> BudgetState | None:
 
 
 def headline_range(judged: JudgedRun, headline: Headline) -> str:
-    """`24.6 to 31 frames/s` beside the mean of what varies; nothing beside any other statistic."""
+    """`24.6 to 31 frames/s` next to a mean that varies; "" next to any other statistic."""
     found = [each for each in judged.run.summary if _title(each) == headline.series_title]
     if headline.statistic != "mean" or not found or found[0].min == found[0].max:
         return ""
@@ -76,17 +76,17 @@ def headline_range(judged: JudgedRun, headline: Headline) -> str:
 
 
 def measured_repeats(run: Run) -> tuple[Repeat, ...]:
-    """Those that count: not the one in which a tool traced the app."""
+    """The repeats that count, without the traced one."""
     return tuple(each for each in run.repeats if not each.traced)
 
 
 def remarks(judged: JudgedRun) -> tuple[str, ...]:
-    """What a reader of the numbers must know first: what slowed the device down, what could not be read or done."""
+    """Caveats for readers of the numbers: what slowed the device down, what could not be read or done."""
     return (*event_lines(judged.run), *judged.problems, *judged.run.warnings)
 
 
 def event_lines(run: Run) -> tuple[str, ...]:
-    """A line for each kind of event: `the device was slowed down for heat: 3 times, 12 s in all, first after 40 s`."""
+    """One line per kind of event: `the device was slowed down for heat: 3 times, 12 s in all, first after 40 s`."""
     end_ns = max((each.ended_ns for each in run.repeats), default=0)
     kinds: dict[str, list[Event]] = {}
     for event in run.events:
@@ -112,7 +112,7 @@ def phase_note(phase: Phase, run: Run) -> str:
 
 
 def duration_s(judged: JudgedRun) -> float:
-    """Time that the app ran, over all repeats that count; up to the last sample of one whose end is not on record."""
+    """The app's run time over all repeats that count; up to the last sample of one without a recorded end."""
     last_ns = max((data.times_ns[-1] for one, data in judged.series.items() if one.metric != "custom"), default=0)
     return sum(max(0, (each.ended_ns or last_ns) - each.started_ns) for each in measured_repeats(judged.run)) / 1e9
 
@@ -133,7 +133,7 @@ def margin_text(budget: BudgetResult) -> str:
 
 
 def statistics(summaries: Sequence[SeriesSummary]) -> tuple[StatisticsRow, ...]:
-    """A row for each series, the app's own first. Of a counter, a running total, only the end says something."""
+    """One row per series, the app's own first. A counter is a running total, so that only its end is shown."""
     order = sorted(summaries, key=lambda each: (_place(each.metric), each.name, sorted(each.labels.items())))
     return tuple(_statistics_row(each) for each in order)
 
@@ -159,7 +159,7 @@ def _title(summary: SeriesSummary) -> str:
 
 
 def shared_facts(judged: Sequence[JudgedRun]) -> tuple[str, ...]:
-    """What was run, where and when, for the head of a page over all targets; each thing said once."""
+    """What was run, where and when, for the header of the overview page; each fact once."""
 
     def each_once(of: Callable[[Run], str]) -> str:
         return ", ".join(dict.fromkeys(filter(None, (of(one.run) for one in judged))))
@@ -178,7 +178,7 @@ def shared_facts(judged: Sequence[JudgedRun]) -> tuple[str, ...]:
 
 
 def facts(run: Run) -> tuple[tuple[str, str], ...]:
-    """What was run and where, a row each; what is not known is left out."""
+    """What was run and where, one row per fact; unknown facts are omitted."""
     agent, build, target = run.agent, run.build, run.target
     rows = (
         ("App", f"{run.app.name} {run.app.version}".strip()),
@@ -213,10 +213,10 @@ def facts(run: Run) -> tuple[tuple[str, str], ...]:
 
 
 def topology(run: Run) -> Node:
-    """What was started, mounted and connected: boxes in boxes."""
+    """What was started, mounted and connected, as nested boxes."""
     runs = run.image.name if run.image else " ".join(run.command)
     inside = (app_node(run.target, runs or ABSENT), *map(service_node, run.target.services))
-    # A process has whatever network its machine has.
+    # A process uses its machine's network.
     parts = (network_node(run.target, inside, run.network),) if run.image else inside
     return Node("agent", _dotted(run.agent.hostname, run.agent.board) or ABSENT, parts)
 
@@ -243,7 +243,7 @@ def last_lines(log_tail: str, limit: int = 40) -> str:
 
 
 def count_met(budgets: Iterable[BudgetResult]) -> int:
-    """How many budgets were kept."""
+    """How many budgets were met."""
     return sum(budget.state == "met" for budget in budgets)
 
 

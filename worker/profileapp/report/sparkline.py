@@ -11,7 +11,7 @@ WIDTH = 60
 
 
 def sparkline(values: Sequence[float], width: int = WIDTH) -> str:
-    """At most `width` blocks, each the mean of its part of `values`; the lowest is the least of these means."""
+    """At most `width` blocks, each the mean of its part of `values`; the lowest block is the minimum of these means."""
     means = [math.fsum(part) / len(part) for part in _parts(values, width)]
     if not means:
         return ""
@@ -22,7 +22,7 @@ def sparkline(values: Sequence[float], width: int = WIDTH) -> str:
 
 
 def marks(indexes: Iterable[int], count: int, width: int = WIDTH) -> str:
-    """A line to stand below the sparkline of `count` values, with ▲ below each of `indexes`; "" for none."""
+    """A line below the sparkline of `count` values, with ▲ below each of `indexes`; "" for none."""
     columns = min(count, width)
     places = {min(columns - 1, index * columns // count) for index in indexes} if count else set()
     return "".join("▲" if column in places else " " for column in range(columns)).rstrip()

@@ -1,4 +1,4 @@
-"""CSV: one row a target over all, and one row a series for each target (RFC 4180)."""
+"""CSV: one row per target overall, and one row per series for each target (RFC 4180)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CELL_LIMIT = 1000
 
 
 def summary_csv(judged: Sequence[JudgedRun]) -> str:
-    """One row a target. Each headline number has a column `SERIES STATISTIC [UNIT]`."""
+    """One row per target. Each headline number has a column `SERIES STATISTIC [UNIT]`."""
     headings = dict.fromkeys(
         (f"{each.series_title} {each.statistic} [{each.unit}]" for one in judged for each in one.headline),
     )
@@ -58,7 +58,7 @@ def summary_csv(judged: Sequence[JudgedRun]) -> str:
 
 
 def series_csv(judged: JudgedRun) -> str:
-    """One row a series with all its statistics."""
+    """One row per series with all its statistics."""
     return csv_text(
         _SERIES_COLUMNS,
         (
@@ -76,7 +76,7 @@ def series_csv(judged: JudgedRun) -> str:
 
 
 def csv_text(heading: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
-    """A heading and rows; no cell is a formula to a spreadsheet."""
+    """A header and rows; spreadsheets treat no cell as a formula."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream)
     writer.writerow([_cell(cell) for cell in heading])
@@ -85,7 +85,7 @@ def csv_text(heading: Iterable[object], rows: Iterable[Iterable[object]]) -> str
 
 
 def _cell(value: object) -> object:
-    """Text that a spreadsheet would take for a formula is given a quote in front (OWASP, "CSV Injection")."""
+    """Prefixes text that a spreadsheet would treat as a formula with a quote (OWASP, "CSV Injection")."""
     if not isinstance(value, str):
         return value
     text = clean(value[:_CELL_LIMIT])

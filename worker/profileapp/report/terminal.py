@@ -1,4 +1,4 @@
-"""The one table that ends a run on a terminal or in a build log."""
+"""The table that ends a run on a terminal or in a build log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLAIN_WIDTH = 160
 
 
 def print_table(judged: Sequence[JudgedRun], console: Console | None = None) -> None:
-    """One row a target: verdict, time, headline numbers, budgets, and what there is to say."""
+    """One row per target: verdict, time, headline numbers, budgets, and remarks."""
     if not judged:
         return
     console = console or Console()

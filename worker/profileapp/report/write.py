@@ -1,4 +1,4 @@
-"""Writes reports beside what was measured."""
+"""Writes reports next to the recorded data."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from profileapp.report.tables import series_csv, summary_csv
 
 
 def write_data(judged: JudgedRun) -> JudgedRun:
-    """`series.csv` and `junit.xml`, which names it, into a target's folder. Needs no extra. Raises AgentError.
+    """Writes `series.csv` and `junit.xml`, which names it, to a target's folder. Needs no extra. Raises AgentError.
 
-    Returns the run, without a judgement where its numbers cannot be written: the other targets are reported with it.
+    Returns the run, without a judgement if its numbers cannot be written: it must not break the other targets' reports.
     """
     try:
         _write_data(judged)
     except AgentError:
         raise
     except Exception as error:
-        # Like `judge_folder`: what one app says must not take the report of the other targets.
+        # Like `judge_folder`: one app's text must not break the report of the other targets.
         judged = without_judgement(judged, error)
         _write_data(judged)
     return judged
 
 
 def write_overview(out: Path, judged: Sequence[JudgedRun]) -> None:
-    """`junit.xml`, `summary.csv`, `badge.svg` and `plot/` over all targets. Needs no extra. Raises AgentError."""
+    """Writes `junit.xml`, `summary.csv`, `badge.svg` and `plot/` for all targets. Needs no extra. Raises AgentError."""
     _write(out / JUNIT_FILE, junit_xml(judged))
     _write(out / "summary.csv", summary_csv(judged))
     _write(out / "badge.svg", badge_svg(judged))
@@ -44,7 +44,7 @@ def write_overview(out: Path, judged: Sequence[JudgedRun]) -> None:
 
 
 def write_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
-    """The pages with their plots; the path of the first of them. Raises AgentError without the report extra."""
+    """Writes the pages with their plots. Returns the path of the first. Raises AgentError without the report extra."""
     if not report_extra_is_installed():
         raise AgentError("pages and plots need the report extra: pip install 'profileapp[report]'")
     from profileapp.report.page.pages import write_all_pages  # noqa: PLC0415  (jinja2 and matplotlib are in an extra)

@@ -1,1 +1,1 @@
-"""Pages that need no script, with what they link to."""
+"""HTML pages that need no script, and the files they link to."""

@@ -1,7 +1,7 @@
 """A flame graph as an SVG that needs no script and no style, so that it works under Jenkins' artifact policy.
 
-Wide is what was seen often; below a function stands what it called (Brendan Gregg, "The Flame Graph", ACM Queue 14/2,
-2016, there upside down). All text is in boxes of light colours, so one file is right on light pages and dark ones.
+Width is the share of samples; callees are below their caller (Brendan Gregg, "The Flame Graph", ACM Queue 14/2, 2016,
+there upside down). All text is in boxes of light colours, so one file suits light and dark pages.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ ROW_HEIGHT = 18
 DEPTH_LIMIT = 100
 BOX_LIMIT = 3000
 NARROWEST = 0.6
-"""Boxes narrower than it are drawn as one, beside the others."""
+"""Narrower boxes are merged into one next to the others."""
 
 _FONT = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 _FONT_SIZE = 11
-# The widest advance of a letter in fonts of that list is 0.61 of the size.
+# The widest advance of a letter in these fonts is 0.61 of the size.
 _LETTER_WIDTH = 0.62 * _FONT_SIZE
 _PADDING = 3
 _INK = "#1b1f24"
@@ -44,7 +44,7 @@ _Stack = tuple[tuple[int, ...], int]
 
 
 class _Box(msgspec.Struct, frozen=True):
-    """`x` and `width` in samples. `function` indexes the functions; None: several that are too narrow to be drawn."""
+    """`x` and `width` in samples. `function` indexes the functions; None: several that are too narrow to draw."""
 
     depth: int
     x: int
@@ -61,9 +61,9 @@ class _Function(msgspec.Struct, frozen=True):
 
 
 def flame_graph_svg(stacks: FoldedStacks, title: str) -> str:
-    """The SVG. Functions are one box whatever their line; each has a `<title>`, which browsers show as a tooltip.
+    """The SVG. A function is one box whatever the line; each has a `<title>`, which browsers show as a tooltip.
 
-    The same stacks give the same SVG, letter by letter.
+    The same stacks give the same SVG, byte by byte.
     """
     functions, sorted_stacks = _by_function(stacks)
     boxes, hidden_depth = _boxes(sorted_stacks, stacks.samples)
@@ -86,7 +86,7 @@ def flame_graph_svg(stacks: FoldedStacks, title: str) -> str:
 
 
 def _by_function(stacks: FoldedStacks) -> tuple[list[_Function], list[_Stack]]:
-    """Functions, by name, and stacks of them in that order, so that what a box spans is one range."""
+    """Functions sorted by name, and stacks sorted in that order, so that each box spans one range."""
     of_frame = [_Function(frame.name, frame.file, frame.is_root) for frame in stacks.frames]
     functions = sorted(set(of_frame), key=lambda each: (each.name, each.file, each.is_root))
     index_of = {function: index for index, function in enumerate(functions)}
@@ -99,10 +99,10 @@ def _by_function(stacks: FoldedStacks) -> tuple[list[_Function], list[_Stack]]:
 
 
 def _boxes(stacks: Sequence[_Stack], samples: int) -> tuple[list[_Box], int]:
-    """At most BOX_LIMIT boxes, the widest ones; and how much deeper than DEPTH_LIMIT the deepest stack goes."""
+    """At most BOX_LIMIT boxes, the widest ones; and by how much the deepest stack exceeds DEPTH_LIMIT."""
     boxes, hidden_depth = _boxes_from(stacks, NARROWEST * samples / WIDTH)
     if len(boxes) > BOX_LIMIT:
-        # Each of those that are left may have one more beside what it called, for what is too narrow now.
+        # Each remaining box may get one more next to its callees, for those that are now too narrow.
         widths = sorted((box.width for box in boxes), reverse=True)
         boxes, hidden_depth = _boxes_from(stacks, widths[BOX_LIMIT // 2 - 1] + 1)
     return boxes, hidden_depth
@@ -112,11 +112,11 @@ def _boxes_from(stacks: Sequence[_Stack], narrowest: float) -> tuple[list[_Box],
     """Boxes at least `narrowest` samples wide."""
     boxes: list[_Box] = []
     hidden_depth = 0
-    # Ranges of stacks that have their first `depth` functions in common, with where they begin.
+    # Ranges of stacks that share their first `depth` functions, with their offsets.
     ranges = [(0, len(stacks), 0, 0)]
     while ranges:
         first, end, depth, x = ranges.pop()
-        # Stacks that end here come first in the order: their samples have no box below this one's.
+        # Stacks that end here sort first: their samples have no box below this one.
         while first < end and len(stacks[first][0]) == depth:
             x += stacks[first][1]
             first += 1
@@ -168,7 +168,7 @@ def _rectangle(x: float, y: float, width: float, colour: str, label: str, toolti
 
 
 def _cut(text: str, room: float) -> str:
-    """As much of `text` as has room; "" where that would be next to nothing."""
+    """As much of `text` as fits; "" if hardly anything does."""
     columns = int(room / _LETTER_WIDTH)
     if columns < 3:
         return ""
@@ -176,13 +176,13 @@ def _cut(text: str, room: float) -> str:
     for place, letter in enumerate(text):
         used += 2 if unicodedata.east_asian_width(letter) in "WF" else 1
         if used > columns:
-            # Room for the dots is made by one letter, or by two narrow ones in place of a wide one.
+            # The dots take the space of one letter, or of two narrow ones instead of a wide one.
             return f"{text[: max(1, place - 1 - (used - columns > 1))]}…"
     return text
 
 
 def _colour(key: str) -> str:
-    """Of all that is in one file the same, in every run."""
+    """A colour that depends only on the file, in every run."""
     return _COLOURS[zlib.crc32(key.encode("utf-8", errors="replace")) % len(_COLOURS)]
 
 

@@ -1,4 +1,4 @@
-"""Pages of trends over runs, and of two sides beside each other. Needs the report extra, as the other pages do."""
+"""Pages of trends over runs, and of two sides compared. They need the report extra, like the other pages."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _BARS_LIMIT = 40
 
 
 def write_history(out: Path, trends: Sequence[Trend]) -> Path:
-    """A page with a plot of each trend and its changes; its path. Raises AgentError."""
+    """Writes a page with a plot of each trend and its changes. Returns its path. Raises AgentError."""
     plots = [_trend_plot(number, trend) for number, trend in enumerate(trends[:PLOTS_LIMIT], start=1)]
     return _write(out, "history.html", plots, {"trends": trends})
 
 
 def write_comparison(out: Path, first: str, second: str, differences: Sequence[Difference]) -> Path:
-    """A page with a table and a plot of relative changes; its path. Raises AgentError."""
+    """Writes a page with a table and a plot of relative changes. Returns its path. Raises AgentError."""
     known = [each for each in differences if each.ratio is not None][:_BARS_LIMIT]
     plots = [_bars_plot(known)] if known else []
     return _write(out, "comparison.html", plots, {"first": first, "second": second, "differences": differences})
@@ -75,7 +75,7 @@ def _trend_plot(number: int, trend: Trend) -> Plot:
 
 def _bars_plot(differences: Sequence[Difference]) -> Plot:
     ratios = [100 * (each.ratio or 0.0) for each in differences]
-    # A change of a thousandfold would leave nothing to see of the others.
+    # A thousandfold change would make the others invisible.
     shown = [max(-200.0, min(200.0, ratio)) for ratio in ratios]
     figure = Figure(figsize=(5.0, 0.5 + 0.22 * len(shown)))
     with plot_style():

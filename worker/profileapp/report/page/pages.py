@@ -1,4 +1,4 @@
-"""The pages: one over all targets, one for each. They need no script and work under Jenkins' artifact policy.
+"""The pages: one for all targets, one for each. They need no script and work under Jenkins' artifact policy.
 
 That policy is `sandbox allow-same-origin; default-src 'none'; img-src 'self'; style-src 'self'` since 2.417, `sandbox`
 alone before (Jenkins documentation, "Configuring Content Security Policy"): no script, no inline style, nothing from
@@ -50,9 +50,9 @@ from profileapp.report.plot.targets import target_plots
 
 TEXT_LIMIT = 20_000
 SERIES_LIMIT = 500
-"""Rows of the table of statistics; series.csv has all."""
+"""Limit of rows in the table of statistics; series.csv has all."""
 THUMBNAILS = ("custom", "container.cpu", "container.memory", "system.cpu", "system.memory")
-"""What of each target is shown beside the others, at most three, in this order."""
+"""Plots of each target in the overview, at most three, in this order."""
 
 FLAME_GRAPH_FILE = "flame-graph.svg"
 SPEEDSCOPE_FILE = "speedscope.json"
@@ -75,7 +75,7 @@ _LINKED = (
 
 
 class PlotFile(msgspec.Struct, frozen=True):
-    """A plot in a target's report folder, by the names of its light and its dark file there."""
+    """A plot in a target's report folder, with the names of its light and dark files."""
 
     plot: Plot
     light: str
@@ -83,7 +83,7 @@ class PlotFile(msgspec.Struct, frozen=True):
 
 
 class TargetPage(msgspec.Struct, frozen=True):
-    """A target with what its page and its row in the overview show. `address` is its folder's, quoted for a link."""
+    """A target with the content of its page and of its row in the overview. `address` is its folder's quoted URL."""
 
     judged: JudgedRun
     placed: devices.Placed
@@ -98,7 +98,7 @@ class TargetPage(msgspec.Struct, frozen=True):
 
 
 def write_all_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
-    """Writes every page with its plots below `out`; the path of the overview. Raises AgentError."""
+    """Writes every page with its plots below `out`. Returns the path of the overview. Raises AgentError."""
     templates = page_templates()
     index = out / "index.html"
     try:
@@ -124,7 +124,7 @@ def write_all_pages(out: Path, judged: Sequence[JudgedRun]) -> Path:
 
 
 def _write_target_or_why(templates: jinja2.Environment, placed: devices.Placed) -> TargetPage:
-    """A target's page; where its numbers cannot be shown, one that says so: they must not take the others' pages."""
+    """A target's page; if its numbers cannot be shown, one that says so: it must not break the other pages."""
     try:
         return _write_target(templates, placed)
     except (OSError, AgentError):
@@ -170,7 +170,7 @@ def _write_target(templates: jinja2.Environment, placed: devices.Placed) -> Targ
 
 
 def _write_stacks(folder: Path, judged: JudgedRun) -> str:
-    """The flame graph, and a file for speedscope beside it; the graph's name, "" where there are no stacks."""
+    """Writes the flame graph and a speedscope file. Returns the graph's name, "" if there are no stacks."""
     try:
         with open_regular(judged.folder / STACKS_FILE) as stream:
             stacks = read_folded(stream)
@@ -185,7 +185,7 @@ def _write_stacks(folder: Path, judged: JudgedRun) -> str:
 
 
 def write_plot(folder: Path, index: int, plot: Plot) -> PlotFile:
-    """Writes a plot for light and for dark pages. Raises OSError."""
+    """Writes a plot for light and dark pages. Raises OSError."""
     stem = f"{index:02d}-{_UNSAFE_IN_FILE_NAMES.sub('-', plot.key)[:60]}"
     written = PlotFile(plot, f"{stem}.svg", f"{stem}.dark.svg")
     write_atomic(folder / written.light, plot.light)
@@ -194,7 +194,7 @@ def write_plot(folder: Path, index: int, plot: Plot) -> PlotFile:
 
 
 def _thumbnails(plots: Sequence[PlotFile]) -> tuple[PlotFile, ...]:
-    """The first plot of each kind of THUMBNAILS; the device's only where the app's own could not be had."""
+    """The first plot of each kind of THUMBNAILS; the device's only if the app's own is unavailable."""
     found: dict[str, PlotFile] = {}
     for kind in THUMBNAILS:
         subject = kind.rpartition(".")[2]
@@ -209,12 +209,12 @@ def _is_own_file(name: str) -> bool:
 
 
 def _address(name: str) -> str:
-    """A file's name as a part of a relative link, whatever bytes it is made of."""
+    """A file's name as part of a relative link, whatever bytes it contains."""
     return quote(os.fsencode(name), safe="")
 
 
 def page_templates() -> jinja2.Environment:
-    """The templates, with all text of strangers escaped and cleaned."""
+    """The templates, which escape and clean all untrusted text."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("profileapp.report.page"),
         autoescape=True,
@@ -242,12 +242,12 @@ def page_templates() -> jinja2.Environment:
 
 
 def _dotted(name: str) -> Markup:
-    """A dotted name that a narrow column breaks behind its dots."""
+    """A dotted name that a narrow column can break after its dots."""
     return Markup(escape(one_line(name, 120)).replace(".", Markup(".<wbr>")))  # noqa: S704  (escaped just here)
 
 
 def _shown(value: Any) -> Any:
-    """Whatever text reaches a page is cleaned; what is longer than a page bears is cut."""
+    """Cleans any text on a page, and truncates what is too long."""
     if isinstance(value, str) and not hasattr(value, "__html__"):
         cleaned = clean(value)
         return cleaned if len(cleaned) <= TEXT_LIMIT else f"{cleaned[:TEXT_LIMIT]}…"

@@ -1,4 +1,4 @@
-"""The tables of functions and of kernels as a page shows them, in words and rows; pure."""
+"""The tables of functions and of kernels for a page; pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from profileapp.model.table import FunctionRow, KernelKind, KernelRow
 from profileapp.report.format import ABSENT, duration, number, quantity
 
 ROWS_SHOWN = 30
-"""Of each table; the CSV files have all."""
+"""Limit of rows per table; the CSV files have all."""
 _TITLES: dict[KernelKind, str] = {
     "kernel": "Kernels",
     "memory time": "Copies and fills, by time",
@@ -22,7 +22,7 @@ _TITLES: dict[KernelKind, str] = {
 
 
 class Table(msgspec.Struct, frozen=True):
-    """Head and rows of cells; the first `words` columns are text, the rest numbers. `left_out` rows are not shown."""
+    """Header and rows of cells; the first `words` columns are text, the rest numbers. `left_out` rows are omitted."""
 
     title: str
     note: str
@@ -34,7 +34,7 @@ class Table(msgspec.Struct, frozen=True):
 
 
 def function_tables(rows: Sequence[FunctionRow], run: Run, file: str) -> tuple[Table, ...]:
-    """What py-spy saw, then what TAU measured; a table of nothing is left out."""
+    """The tables of py-spy and of TAU, without empty ones."""
     seen = [row for row in rows if row.metric == "functions"]
     timed = [row for row in rows if row.metric == "tau"]
     tables = (
@@ -74,7 +74,7 @@ def function_tables(rows: Sequence[FunctionRow], run: Run, file: str) -> tuple[T
 
 
 def kernel_tables(rows: Sequence[KernelRow], run: Run, file: str) -> tuple[Table, ...]:
-    """One table a kind, in the order of the file; a table of nothing is left out."""
+    """One table per kind, in the order of the file, without empty ones."""
     kinds = dict.fromkeys(row.kind for row in rows)
     return tuple(
         _table(
@@ -90,7 +90,7 @@ def kernel_tables(rows: Sequence[KernelRow], run: Run, file: str) -> tuple[Table
 
 
 def tracing_cost(run: Run) -> str:
-    """What the tool cost the app: how long it took in the traced repeat, and without it."""
+    """The tool's overhead: the app's duration in the traced repeat, and without the tool."""
     traced = [each for each in run.repeats if each.traced and each.ended_ns]
     others = [each for each in run.repeats if not each.traced and each.ended_ns]
     if not traced:

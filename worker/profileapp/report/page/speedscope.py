@@ -1,4 +1,4 @@
-"""Stacks as a file for speedscope, a viewer for those who want to dig: https://www.speedscope.app.
+"""Stacks as a file for the interactive viewer speedscope: https://www.speedscope.app.
 
 Source: https://www.speedscope.app/file-format-schema.json, a "sampled" profile with shared frames.
 """
@@ -46,9 +46,9 @@ class _File(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def speedscope_json(stacks: FoldedStacks, title: str, rate_hz: float | None = None) -> bytes:
-    """The file. Weights are seconds where `rate_hz`, the samples a second, is known; else numbers of samples.
+    """The file's content. Weights are seconds if `rate_hz`, the samples per second, is known; else sample counts.
 
-    Frames differ by line, other than in the flame graph. The order of stacks in time is not known.
+    Unlike in the flame graph, frames differ by line. The order of stacks in time is unknown.
     """
     weight = 1.0 / rate_hz if rate_hz else 1.0
     name = one_line(title, TEXT_LIMIT)

@@ -14,11 +14,11 @@ from profileapp.report.clean import one_line
 from profileapp.report.plot.limits import backing
 
 PHASES_LIMIT = 6
-"""Phases drawn: more would have no room for their names."""
+"""Limit of phases drawn: the names of more would not fit."""
 SPANS_LIMIT = 200
-"""Spans of a phase, and events, that are drawn."""
+"""Limit of drawn spans per phase, and of events."""
 LABELS_LIMIT = 4
-"""Events whose name stands beside their line."""
+"""Limit of events with a name next to their line."""
 _STRIP = 0.03
 _ROW = 0.12
 _SHADE = 0.12
@@ -26,7 +26,7 @@ _LABEL_LETTERS = 40
 
 
 class Annotations(msgspec.Struct, frozen=True):
-    """What the app told of, and what slowed the device down."""
+    """Phases and events that the app reported, and events that slowed the device down."""
 
     phases: tuple[Phase, ...] = ()
     marks: tuple[Mark, ...] = ()
@@ -34,7 +34,7 @@ class Annotations(msgspec.Struct, frozen=True):
 
 
 class Colours(msgspec.Struct, frozen=True):
-    """`lines` are taken from the last on, as the lines of a plot begin with the first."""
+    """`lines` are used from the last one on, as the lines of a plot begin with the first."""
 
     lines: Sequence[str]
     mark: str
@@ -44,7 +44,7 @@ class Colours(msgspec.Struct, frozen=True):
 
 
 def make_room(axes: Axes, annotations: Annotations) -> None:
-    """Lifts the upper end of the axis, so that the strips of the phases lie above all lines."""
+    """Raises the upper end of the axis, so that the strips of the phases are above all lines."""
     rows = max(_rows(annotations.phases[:PHASES_LIMIT]), default=-1) + 1
     bottom, top = axes.get_ylim()
     axes.set_ylim(bottom, bottom + (top - bottom) / (1 - rows * _ROW))
@@ -53,9 +53,9 @@ def make_room(axes: Axes, annotations: Annotations) -> None:
 def draw_annotations(
     axes: Axes, annotations: Annotations, at: Callable[[int], float], end_ns: int, colours: Colours
 ) -> None:
-    """A strip at the top for each phase, with its name; a line for each event; shade while the device was slowed down.
+    """Draws a strip at the top for each phase, with its name; a line for each event; shade while the device was slow.
 
-    `at` gives the place on the axis of a time (UTC ns since 1970); `end_ns` is where what has no end is cut.
+    `at` returns the position on the axis of a time (UTC ns since 1970); `end_ns` is the end of unfinished phases.
     """
     phases = annotations.phases[:PHASES_LIMIT]
     for number, (phase, row) in enumerate(zip(phases, _rows(phases), strict=True)):
@@ -76,14 +76,14 @@ def draw_annotations(
 
 
 def _labels(annotations: Annotations) -> list[tuple[str, int]]:
-    """What stands beside the first lines: once what happened to the device, then the app's own events."""
+    """Labels of the first lines: the device's event once, then the app's own events."""
     of_device = {event.text: event.started_ns for event in reversed(annotations.events)}
     labels = [*of_device.items(), *((mark.name, mark.at_ns) for mark in annotations.marks)]
     return labels[:LABELS_LIMIT]
 
 
 def _rows(phases: Sequence[Phase]) -> list[int]:
-    """For each phase the first row, from the top, in which no other is in its way from its beginning to its end."""
+    """For each phase the first row, from the top, in which it overlaps no other."""
     rows: list[list[tuple[int, float]]] = []
     places = []
     for phase in phases:

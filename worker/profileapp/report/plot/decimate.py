@@ -1,4 +1,4 @@
-"""Fewer points for a plot, with every peak kept."""
+"""Reduces the points of a plot, keeping every peak."""
 
 from __future__ import annotations
 

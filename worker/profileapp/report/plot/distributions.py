@@ -1,4 +1,4 @@
-"""How the app's own values are distributed: a histogram of each gauge and timer."""
+"""Distributions of the app's own values: a histogram of each gauge and timer."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from profileapp.report.plot.series import SAFE_MAGNITUDE, Plot
 
 DISTRIBUTIONS_LIMIT = 8
 FEWEST_VALUES = 20
-"""Of fewer a histogram shows nothing."""
+"""A histogram of fewer samples shows nothing."""
 _BINS = 40
 _DERIVED = (".rate", ".percentile")
 
 
 def distributions(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> list[Plot]:
-    """A plot of each series of the app whose values differ, by name; what is made of others (rates) is left out."""
+    """A plot per series of the app whose values differ, by name; derived series (rates) are skipped."""
     own = [one for one in series if one.metric == "custom" and one.kind in ("gauge", "timer")]
     spans = measured_spans(repeats) or [(0, None)]
     plots: list[Plot] = []
@@ -48,7 +48,7 @@ def _histogram(key: str, one: Series, ranked: array[float]) -> Plot:
         marks = [(name, percentile(ranked, percent)) for name, percent in (("p50", 50), ("p95", 95))]
         for (name, value), dashes in zip(marks, ((5, 1.5), (1, 1.2)), strict=True):
             axes.axvline(value / factor, color=ORANGE, linewidth=1.0, linestyle=(0, dashes))
-            # To the two sides, where they are near each other.
+            # On opposite sides if they are close to each other.
             side, at = ("right", -2) if name == "p50" else ("left", 2)
             axes.annotate(
                 name, (value / factor, 1), (at, 1), xycoords=("data", "axes fraction"), textcoords="offset points",

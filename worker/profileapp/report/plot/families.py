@@ -1,4 +1,4 @@
-"""Which series share a plot: those of one part of the machine and one unit; each of the app's own names has its own."""
+"""Groups series into plots: by part of the machine and unit; each of the app's own names has its own plot."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from profileapp.report.clean import one_line
 from profileapp.report.page_data import METRIC_ORDER
 
 PLOT_LIMIT = 40
-"""Plots of one target at the most: an app may send thousands of names, which nobody looks at."""
+"""Limit of plots per target: an app may send thousands of names."""
 LINE_LIMIT = 8
-"""Lines in one plot."""
+"""Limit of lines per plot."""
 
 _MAIN = (".util", ".used")
-"""Ends of names that are the first line of their plot."""
+"""Suffixes of names that are the first line of their plot."""
 _FIRST_PARTS = (".cpu", ".gpu", ".memory")
 _WORDS = {"cpu": "CPU", "gpu": "GPU", "io": "I/O", "util": "use"}
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One series of a plot, with what its legend says."""
+    """One series of a plot, with its legend text."""
 
     series: Series
     label: str
@@ -39,7 +39,7 @@ class Limit(msgspec.Struct, frozen=True):
 
 
 class Family(msgspec.Struct, frozen=True):
-    """The series of one plot. `key` tells the plots of a target apart; `left_out` counts series beyond LINE_LIMIT."""
+    """The series of one plot. `key` identifies the plot in its target; `left_out` counts series over LINE_LIMIT."""
 
     key: str
     title: str
@@ -53,14 +53,14 @@ class Family(msgspec.Struct, frozen=True):
 def families(
     series: Sequence[Series], largest: Mapping[Series, float], budgets: Sequence[BudgetResult]
 ) -> tuple[list[Family], int]:
-    """The plots of a target, the app's own first, and how many more there would be beyond PLOT_LIMIT.
+    """The plots of a target, the app's own first, and how many exceed PLOT_LIMIT.
 
-    `largest` holds the largest value of each series; where a family has too many, those of the largest are shown.
+    `largest` has the largest value of each series; a family with too many series shows those with the largest values.
     """
     groups: dict[tuple[str, str, str], list[Series]] = {}
     for one in (one for one in series if one.kind not in MARKS):
         groups.setdefault((one.metric, _part(one), one.unit), []).append(one)
-    # Of the app's own, frame rates come first, as in the headline numbers, and then what has a budget.
+    # Of the app's own, frame rates are first, as in the headline numbers, then series with a budget.
     watched = {_without_statistic(budget.key) for budget in budgets}
     order = sorted(
         groups,
@@ -76,7 +76,7 @@ def families(
 
 
 def _family(group: list[Series], largest: Mapping[Series, float], budgets: Sequence[BudgetResult]) -> Family:
-    # What has no label is the sum of what has one: it must not be left out.
+    # A series without labels is the sum of those with labels: it must not be dropped.
     kept = sorted(group, key=lambda one: (bool(one.labels), -largest[one]))[:LINE_LIMIT]
     kept.sort(key=lambda one: (bool(one.labels), not one.name.endswith(_MAIN), one.title))
     first = kept[0]
@@ -93,13 +93,13 @@ def _family(group: list[Series], largest: Mapping[Series, float], budgets: Seque
 
 
 def _part(one: Series) -> str:
-    """`container.memory` of `container.memory.used`; the whole name of what the app itself says."""
+    """`container.memory` of `container.memory.used`; the whole name for app-reported series."""
     stem = one.name.rpartition(".")[0]
     return stem if one.metric != "custom" and "." in stem else one.name
 
 
 def _title(name: str, metric: str) -> str:
-    """`Container CPU use` of `container.cpu.util`; the app's own names stand as they are."""
+    """`Container CPU use` of `container.cpu.util`; the app's own names are unchanged."""
     if metric == "custom":
         return one_line(name, 60)
     words = " ".join(_WORDS.get(word, word) for word in name.split("."))

@@ -1,4 +1,4 @@
-"""Where words in a plot stand: beside lines and each other, not on them; pure."""
+"""Places labels in a plot so that they do not overlap lines or each other; pure."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 Box = tuple[float, float, float, float]
-"""Left, bottom, right and top, as parts of a plot's width and height."""
+"""Left, bottom, right and top, as fractions of a plot's width and height."""
 Points = npt.NDArray[np.float64]
-"""Of shape (n, 2): x and y as parts of a plot's width and height; not a number where a line is broken."""
+"""Shape (n, 2): x and y as fractions of a plot's width and height; NaN where a line is interrupted."""
 
 
 def freest(boxes: Iterable[Box], lines: Sequence[Points], taken: Sequence[Box] = ()) -> Box:
-    """The box in whose way the fewest pieces of lines are, the first of equals; other words weigh most.
+    """The box that overlaps the fewest line segments, the first of equals; overlap with labels counts most.
 
-    Raises ValueError where there are no boxes.
+    Raises ValueError if there are no boxes.
     """
     return min(
         boxes,
@@ -28,14 +28,14 @@ def freest(boxes: Iterable[Box], lines: Sequence[Points], taken: Sequence[Box] =
 
 
 def crossings(box: Box, line: Points) -> int:
-    """How many pieces of a line lie in a box or cross it."""
+    """How many segments of a line are in a box or cross it."""
     left, bottom, right, top = box
     if len(line) < 2:
         inside = (line >= (left, bottom)) & (line <= (right, top))
         return int(inside.all(axis=1).sum())
     (x0, y0), (x1, y1) = line[:-1].T, line[1:].T
     flat = np.where(x1 == x0, 1.0, x1 - x0)
-    # The part of each piece that is between the box's left and right, from 0 at its beginning to 1 at its end.
+    # The part of each segment between the box's left and right, from 0 at its beginning to 1 at its end.
     a, b = (left - x0) / flat, (right - x0) / flat
     upright = x1 == x0
     within = (x0 >= left) & (x0 <= right)

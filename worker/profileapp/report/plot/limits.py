@@ -1,4 +1,4 @@
-"""The limits of budgets in a plot: a line across it, with words that lie over no line where there is such a place."""
+"""The limits of budgets in a plot: a line across it, with a label that overlaps no line if possible."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from profileapp.report.plot.labels import Box, Points, freest
 _FONT_PT, _LETTER_PT, _GAP_PT = 7.0, 3.9, 2.0
 _LETTERS = 60
 _PLACES = 12
-"""Places along a limit that are looked at."""
+"""Number of candidate positions along a limit."""
 
 
 def mark_limits(
     axes: Axes, limits: Sequence[Limit], factor: float, size_pt: tuple[float, float], colours: tuple[str, str, str]
 ) -> None:
-    """Draws each limit that the axis reaches. `factor` is what values are divided by; `size_pt` the axes' own size.
+    """Draws each limit within the axis. `factor` is the divisor of values; `size_pt` the size of the axes.
 
-    `colours` are those of a limit that was kept, of one that was broken, and of the page. To be called when all lines
-    are drawn and the axis has its final ends.
+    `colours` are those of a met limit, of a violated one, and of the page. Call it after all lines are drawn and the
+    axis has its final range.
     """
     bottom, top = axes.get_ylim()
     lines = [_in_axes(axes, line) for line in axes.lines]
@@ -51,12 +51,12 @@ def mark_limits(
 
 
 def backing(page: str) -> dict[str, object]:
-    """What lies behind words, so that they can be read where a line crosses them after all."""
+    """The background of labels, which keeps them readable if a line crosses them."""
     return {"facecolor": page, "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
 
 
 def _places(label: str, at: float, size_pt: tuple[float, float]) -> list[Box]:
-    """Boxes above and below a limit, at the right end first; those inside of the plot."""
+    """Boxes above and below a limit that are inside the plot, those at the right end first."""
     width = min(1.0, (len(label) * _LETTER_PT + _GAP_PT) / size_pt[0])
     height, gap = (_FONT_PT + 2.0) / size_pt[1], 1.0 / size_pt[1]
     rows = [at + gap, at - gap - height]

@@ -1,4 +1,4 @@
-"""What plots that are not of series over time have in common."""
+"""Helpers for plots other than series over time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "p")
 
 
 class Style(msgspec.Struct, frozen=True):
-    """How one of several devices is told from the others: by colour, and by pattern and shape, which need none."""
+    """Distinguishes one of several devices: by colour, and by pattern and shape, which work without colour."""
 
     colour: str
     hatch: str
@@ -31,18 +31,18 @@ class Style(msgspec.Struct, frozen=True):
 
 
 def style_of(index: int) -> Style:
-    """The look of the device of this number; 56 are unlike each other."""
+    """The style of the device with this index; 56 are distinct."""
     return Style(LINES[index % len(LINES)], _HATCHES[index % len(_HATCHES)], _MARKERS[index % len(_MARKERS)])
 
 
 def safe(value: float) -> float:
-    """Within what an axis can be computed of."""
+    """Clamps a value to the range for which an axis can be computed."""
     return max(-SAFE_MAGNITUDE, min(SAFE_MAGNITUDE, value))
 
 
 @contextmanager
 def plot_style() -> Iterator[None]:
-    """How all of a plot is drawn. Text of the app is text, never formulas; its letters may be none of the font's."""
+    """Settings of matplotlib for a plot. The app's text is never a formula; the font may lack its letters."""
     with (
         matplotlib.rc_context(
             {"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "profileapp", "font.size": 8.0}
@@ -54,7 +54,7 @@ def plot_style() -> Iterator[None]:
 
 
 def dress(axes: Axes, unit: str) -> None:
-    """Axes with as little ink as will do; `unit` stands beside the upright one."""
+    """Minimal axes; `unit` labels the vertical one."""
     axes.set_ylabel(unit, fontsize=8, color=TEXT)
     axes.tick_params(labelsize=7, colors=TEXT)
     for side in ("top", "right"):
@@ -64,7 +64,7 @@ def dress(axes: Axes, unit: str) -> None:
 
 
 def finished(figure: Figure, key: str, title: str, description: str) -> Plot:
-    """The figure as SVG for light and for dark pages; `description` says in words what it shows."""
+    """The figure as SVG for light and dark pages; `description` is its alternative text."""
     stream = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(stream, format="svg", transparent=True, metadata=nothing)

@@ -1,4 +1,4 @@
-"""Plots of series over time, as SVG for light pages and for dark ones."""
+"""Plots of series over time, as SVG for light and dark pages."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from profileapp.report.plot.limits import mark_limits
 from profileapp.report.plot.svg import inline_svg_styles, recoloured
 
 POINT_LIMIT = 1600
-"""Points of one line; where a plot has several lines they share twice as many."""
+"""Limit of points of one line; several lines of a plot share twice as many."""
 DENSE = 600
-"""Points of one line from which on a thin one shows more."""
+"""Lines with more points than this are drawn thin."""
 SAFE_MAGNITUDE = 1e150
-"""Beyond it an axis cannot be computed."""
+"""Limit of values for which an axis can be computed."""
 
-# For each colour on a white page the one on a dark page. Those of lines are of the hues of Okabe and Ito, "Color
-# Universal Design" (2008), told apart without colour vision; each has a contrast of at least 3:1 with its page (WCAG).
+# Maps each colour on a white page to the one on a dark page. Lines use the hues of Okabe and Ito, "Color Universal
+# Design" (2008), safe for colour blindness; each has a contrast of at least 3:1 with its page (WCAG).
 _DARK = {
     "#0072b2": "#62b5ec",
     "#c95500": "#ff9352",
@@ -49,7 +49,7 @@ _DARK = {
     "#e3e6ea": "#30363c",
     "#edeff2": "#252a2f",
     "#b3261e": "#ff9b8e",
-    # Of no page's own white or black, but near to those of a page and of a card on it.
+    # Not pure white or black, but close to the background of a page and of a card on it.
     "#fcfcfd": "#171a1e",
 }
 LINES = tuple(_DARK)[:8]
@@ -64,7 +64,7 @@ _UNITS_OF_TIME = ((3600.0, "h"), (60.0, "min"))
 
 
 class Plot(msgspec.Struct, frozen=True):
-    """One plot. `light` and `dark` are the same SVG in the colours of such a page; `description` says what it shows."""
+    """One plot. `light` and `dark` are the same SVG in the colours of such a page; `description` is its alt text."""
 
     key: str
     title: str
@@ -75,7 +75,7 @@ class Plot(msgspec.Struct, frozen=True):
 
 
 class _Time(msgspec.Struct, frozen=True):
-    """The axis of time that all plots of a target share: UTC ns of both ends, and the unit of its numbers."""
+    """The time axis that all plots of a target share: UTC ns of both ends, and the unit of its numbers."""
 
     start_ns: int
     end_ns: int
@@ -97,7 +97,7 @@ def plot_target(
     budgets: Sequence[BudgetResult],
     annotations: Annotations | None = None,
 ) -> tuple[list[Plot], int]:
-    """The plots of a target, the app's own first, and how many more there would be beyond what a page bears.
+    """The plots of a target, the app's own first, and how many exceed the limit of a page.
 
     `annotations`: the phases and events of the app and of the device, which are drawn in each.
     """
@@ -107,7 +107,7 @@ def plot_target(
     time = _time(filled, repeats)
     largest = {one: extremes(data.values[:])[1] for one, data in filled.items()}
     chosen, left_out = families(list(filled), largest, budgets)
-    # Text of the app is text, never formulas; its letters may be none that matplotlib's own font has.
+    # The app's text is never a formula; matplotlib's font may lack its letters.
     with (
         matplotlib.rc_context(
             {"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "profileapp", "font.size": 8.0}
@@ -124,7 +124,7 @@ def _has_course(one: Series, data: SeriesData, repeats: Sequence[Repeat]) -> boo
 
 
 def _time(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> _Time:
-    """From the first start to the last end; where that is not on record, to the last sample of our own clock."""
+    """From the first start to the last end, or, if that is not recorded, to the last sample of this worker's clock."""
     ours = [data for one, data in series.items() if one.metric != "custom"] or list(series.values())
     start_ns = min((each.started_ns for each in repeats), default=0) or min(
         extremes(data.times_ns[:])[0] for data in ours
@@ -145,7 +145,7 @@ def _plot(
     annotations: Annotations,
 ) -> Plot:
     limit = POINT_LIMIT if len(family.lines) == 1 else max(4, POINT_LIMIT * 2 // len(family.lines))
-    # Fewer points have the same extremes; one line after another, for all of them may be more than memory bears.
+    # The reduced points have the same extremes; lines are reduced one by one, as all of them may not fit in memory.
     shown = {line: _thinned(*_within(series[line.series], time), limit) for line in family.lines}
     values = [value for _, numbers in shown.values() for value in numbers]
     low, high = (min(values), max(values)) if values else (0.0, 0.0)
@@ -173,7 +173,7 @@ def _plot(
 
 
 def _within(data: SeriesData, time: _Time) -> tuple[Sequence[int], Sequence[float]]:
-    """Samples of the run's time, in its order; the app may have written any time into its own."""
+    """Samples within the run, sorted by time; an app can send any timestamp."""
     times, values = data.times_ns[:], data.values[:]
     margin_ns = 1_000_000_000
     first_ns, last_ns = time.start_ns - margin_ns, time.end_ns + margin_ns
@@ -197,7 +197,7 @@ def _points(
     time: _Time,
     factor: float,
 ) -> tuple[list[float], list[float]]:
-    """What is drawn of a series, the line broken where a repeat begins."""
+    """The drawn points of a series, interrupted where a repeat begins."""
     starts = [repeat.started_ns for repeat in repeats if repeat.index > 1]
     xs: list[float] = []
     ys: list[float] = []
@@ -227,7 +227,7 @@ def _draw(axes: Axes, number: int, lines: int, label: str, xs: list[float], ys: 
 
 
 def _mark_repeats(axes: Axes, repeats: Sequence[Repeat], time: _Time) -> None:
-    """Warm-up shaded; a line where a further repeat begins."""
+    """Shades the warm-up; draws a line where a further repeat begins."""
     for repeat in repeats:
         begin, measured = time.at(repeat.started_ns), time.at(repeat.measured_from_ns)
         if measured > begin:
@@ -237,7 +237,7 @@ def _mark_repeats(axes: Axes, repeats: Sequence[Repeat], time: _Time) -> None:
 
 
 def _scale(axes: Axes, family: Family, factor: float, low: float, high: float) -> None:
-    """From 0, but for temperatures; as far as the limits, but for those that would press the series flat."""
+    """From 0 except for temperatures; up to the limits except those that would flatten the series."""
     axes.margins(y=0.12)
     if low >= 0 and family.unit != "°C":
         axes.set_ylim(0, high * 1.12 / factor or 1.0)
@@ -252,7 +252,7 @@ def _dress(axes: Axes, unit: str, time: _Time) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 3, 5, 6, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     axes.tick_params(colors=_TEXT, length=0, pad=3)
-    # With its height given, matplotlib does not look for a free one, which takes a sixth of the whole time.
+    # With a fixed height matplotlib does not search for a free one, which takes a sixth of the total time.
     axes.set_title(unit, loc="left", y=1.0, fontsize=8, color=_TEXT, pad=4)
     axes.annotate(
         time.unit,
@@ -274,7 +274,7 @@ def _dress(axes: Axes, unit: str, time: _Time) -> None:
 
 
 def _legend_shape(family: Family) -> tuple[int, int]:
-    """Rows and columns of the legend, from an estimate of what its words need."""
+    """Rows and columns of the legend, from the estimated size of its labels."""
     if len(family.lines) == 1:
         return 1, 1
     entry_pt = max(len(line.label) for line in family.lines) * _LETTER_PT + _HANDLE_PT

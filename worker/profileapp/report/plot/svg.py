@@ -1,4 +1,4 @@
-"""SVG that is right in a page, by itself, in light and in dark, under an artifact policy that forbids styles."""
+"""SVG that works in a page and alone, in light and dark, under an artifact policy that forbids styles."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _FONT_SIZE = re.compile(r"(\d+(?:\.\d+)?)px")
 
 
 def inline_svg_styles(drawn: str, title: str, description: str) -> str:
-    """matplotlib's SVG with presentation attributes in place of styles, and with words for those who cannot see it.
+    """matplotlib's SVG with presentation attributes instead of styles, and with alternative text.
 
-    `style="fill: none; stroke: #000"` says the same as `fill="none" stroke="#000"` (SVG 1.1, "Styling"), but Jenkins'
-    artifact policy lets an SVG that is opened by itself have the latter only. Coordinates are rounded to a tenth.
+    `style="fill: none; stroke: #000"` equals `fill="none" stroke="#000"` (SVG 1.1, "Styling"), but Jenkins' artifact
+    policy allows only the latter in an SVG that is opened alone. Coordinates are rounded to a tenth.
     """
     root = ElementTree.fromstring(drawn)  # noqa: S314  (drawn a moment ago by matplotlib, with text escaped)
     for parent in list(root.iter()):
@@ -27,7 +27,7 @@ def inline_svg_styles(drawn: str, title: str, description: str) -> str:
                 parent.remove(child)
     for element in root.iter():
         _make_plain(element)
-    # Its size on a page is the page's to say; opened by itself it fills the window.
+    # The page sets its size; opened alone it fills the window.
     for name in ("width", "height"):
         root.attrib.pop(name, None)
     root.attrib |= {"role": "img", "stroke-linejoin": "round", "stroke-linecap": "butt", "font-family": FONT}

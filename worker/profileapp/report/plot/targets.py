@@ -1,4 +1,4 @@
-"""Plots of all targets, on all devices, beside each other: a bar for each headline number, and what speed costs."""
+"""Plots of all targets on all devices: a bar per headline number, and the trade-off of speed and cost."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from profileapp.report.plot.series import Plot
 from profileapp.report.plot.trade_off import trade_off
 
 BARS_OF_A_PLOT = 20
-"""Runs that are drawn, the first ones."""
+"""Limit of runs that are drawn, the first ones."""
 PLOTS_LIMIT = 6
-"""Headline numbers that are drawn."""
+"""Limit of headline numbers that are drawn."""
 _NAME_LETTERS = 24
 _ROW_PT, _TOP_PT, _BOTTOM_PT, _WIDTH_PT = 18.0, 16.0, 26.0, 360.0
 _LEFT = 0.3
@@ -43,7 +43,7 @@ class _Bar(msgspec.Struct, frozen=True):
 
 
 def target_plots(runs: Sequence[Placed]) -> list[Plot]:
-    """Plots of numbers that at least two runs have; none for one run."""
+    """Plots of numbers that at least two runs have; empty for one run."""
     shown = runs[:BARS_OF_A_PLOT]
     keys = dict.fromkeys(_key(one) for each in shown for one in each.judged.run.numbers)
     styles = {device: style_of(index) for index, device in enumerate(device_names(runs) or [""])}
@@ -60,7 +60,7 @@ def _key(number: HeadlineValue) -> tuple[str, str, str]:
 
 
 def _bars(key: str, bars: Sequence[_Bar], styles: dict[str, Style]) -> Plot:
-    """A bar for each run, its value beside it, and a line on it from the least to the greatest of its repeats."""
+    """One bar per run, with its value, and a line from the minimum to the maximum of its repeats."""
     number = bars[0].number
     factor, unit = scale_of(number.unit, max(abs(end) for bar in bars for end in (bar.low, bar.value, bar.high)))
     rows = _rows(bars)
@@ -92,7 +92,7 @@ def _bars(key: str, bars: Sequence[_Bar], styles: dict[str, Style]) -> Plot:
 
 
 def _rows(bars: Sequence[_Bar]) -> list[tuple[str, _Bar | None]]:
-    """From the top: the bars of each target's devices below its name; one row a target where there is one device."""
+    """From the top: the bars of each target's devices below its name; one row per target if there is one device."""
     rows: list[tuple[str, _Bar | None]] = []
     for target in dict.fromkeys(bar.placed.target for bar in bars):
         own = [bar for bar in bars if bar.placed.target == target]

@@ -1,4 +1,4 @@
-"""What speed costs: a point for each target on each device, and the line of those that none beats."""
+"""The trade-off of speed and cost: a point per target and device, and the Pareto front."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LETTER_PT, _LINE_PT, _OFFSET_PT = 3.9, 8.0, 5.0
 
 
 class Point(msgspec.Struct, frozen=True):
-    """A target on a device ("" where there is one only), its cost in watts or per cent, its speed in frames/s."""
+    """A target on a device ("" if there is only one), its cost in watts or per cent, its speed in frames/s."""
 
     target: str
     device: str
@@ -39,7 +39,7 @@ class Point(msgspec.Struct, frozen=True):
 
 
 def trade_off(runs: Sequence[Placed]) -> list[Plot]:
-    """Frames a second against watts, or against CPU where there are none; nothing for fewer than two points."""
+    """Frames per second against watts, or against CPU if power is unknown; empty for fewer than two points."""
     for title, unit, cost_of in (("power", "W", _watts), ("CPU", "%", _cpu)):
         found = [
             Point(each.target, each.device, safe(cost), safe(speed))
@@ -53,7 +53,7 @@ def trade_off(runs: Sequence[Placed]) -> list[Plot]:
 
 
 def pareto(points: Sequence[Point]) -> list[Point]:
-    """Those of which no other is as cheap and as fast, and better in one; cheapest first."""
+    """The Pareto-optimal points: no other is as cheap and as fast, and better in one; cheapest first."""
     best: list[Point] = []
     for point in sorted(points, key=lambda each: (each.cost, -each.speed)):
         if not best or point.speed > best[-1].speed:
@@ -113,7 +113,7 @@ def _mark(axes: Axes, xs: list[float], ys: list[float], style: Style, *, is_best
 
 
 def _names(axes: Axes, points: Sequence[Point], best: Sequence[Point]) -> None:
-    """The target's name beside each point, where it hides no other point, no other name, and not the line."""
+    """Writes the target's name next to each point, where it hides no other point, no name and no line."""
     width, height = _AXES_PT
     shown, line = (
         axes.transAxes.inverted().transform(axes.transData.transform([(each.cost, each.speed) for each in some]))
@@ -132,7 +132,7 @@ def _names(axes: Axes, points: Sequence[Point], best: Sequence[Point]) -> None:
 
 
 def _places(x: float, y: float, letters: int) -> list[Box]:
-    """Right, left, above and below of a point, as far as the plot reaches."""
+    """Boxes right, left, above and below a point that are inside the plot."""
     width, height = letters * _LETTER_PT / _AXES_PT[0], _LINE_PT / _AXES_PT[1]
     right, up = _OFFSET_PT / _AXES_PT[0], _OFFSET_PT / _AXES_PT[1]
     corners = [
@@ -140,7 +140,7 @@ def _places(x: float, y: float, letters: int) -> list[Box]:
         (x + right, y + up / 2), (x - right - width, y + up / 2),
         (x - width / 2, y + up), (x - width / 2, y - up - height),
         (x + right, y - up / 2 - height), (x - right - width, y - up / 2 - height),
-        # Farther off, where lines come from or go to on every side.
+        # Farther away, for points with lines on every side.
         (x - right, y + 2 * up + height), (x - right, y + 3 * up + 2 * height), (x + 6 * right, y - height / 2),
     ]  # fmt: skip
     boxes = [(left, bottom, left + width, bottom + height) for left, bottom in corners]

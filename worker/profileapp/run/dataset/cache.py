@@ -94,7 +94,7 @@ class DatasetCache:
                 if not (self._folder / key / "size").exists():
                     self._make(key, dataset, sha256, config_folder, on_progress)
                 _touch(descriptor)
-                self._make_room(key)
+                self._evict(key)
         except BaseException:
             os.close(descriptor)
             raise
@@ -141,7 +141,7 @@ class DatasetCache:
     def _fetch(self, dataset: Dataset, part: Path, on_progress: OnProgress) -> None:
         fetch(dataset.url, part, self._terms, lambda done, total: on_progress(shown(dataset.url), done, total))
 
-    def _make_room(self, kept: str) -> None:
+    def _evict(self, kept: str) -> None:
         """Evicts the least recently used entries that are not in use, until the rest fits."""
         entries = []
         for lock in self._folder.glob(f"*{_LOCK_SUFFIX}"):

@@ -93,7 +93,7 @@ def read_archive(stream: BinaryIO, architecture: str, check: Check) -> tuple[Arc
 
     For a multi-architecture image it is the one for `architecture`, as Docker names it. Raises BadArchive.
     """
-    with _told():
+    with _tar_errors_as_bad_archive():
         documents, links, files = _scan(stream, check)
     try:
         if "manifest.json" in documents:
@@ -115,7 +115,7 @@ def rewritten(stream: BinaryIO, image: ArchivedImage, name: str, check: Check) -
     """The bytes of an archive in the format of `docker save`, with one image and one name. Raises BadArchive."""
     wanted = {layer: f"{number}.tar" for number, layer in enumerate(dict.fromkeys(image.layers))}
     described = {"Config": "config.json", "RepoTags": [name], "Layers": [wanted[layer] for layer in image.layers]}
-    with _told():
+    with _tar_errors_as_bad_archive():
         yield from _small("config.json", image.config)
         left = dict(wanted)
         for member, content in _members(stream, check):
@@ -134,7 +134,7 @@ def rewritten(stream: BinaryIO, image: ArchivedImage, name: str, check: Check) -
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _tar_errors_as_bad_archive() -> Iterator[None]:
     """Raises all of tarfile's various errors as BadArchive."""
     try:
         yield

@@ -136,7 +136,7 @@ class BuiltImage:
         if building.returncode:
             raise ImageError(
                 f"{self._folder}: the image cannot be built (`docker build` ended with {building.returncode}, "
-                f"see {self._log_path}): {_last_words(log)}"
+                f"see {self._log_path}): {_last_lines(log)}"
             )
 
 
@@ -151,7 +151,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def _last_words(log: BinaryIO) -> str:
+def _last_lines(log: BinaryIO) -> str:
     log.seek(max(0, os.fstat(log.fileno()).st_size - _TAIL_BYTES))
     lines = log.read().decode(errors="replace").split("\n")
     return short(next((line for line in reversed(lines) if line.strip()), "it said nothing"))

@@ -211,7 +211,7 @@ class DockerRuntime:
             environment.setdefault("NVIDIA_DRIVER_CAPABILITIES", "all")
         created = self._api.create_container(
             self._image_id,
-            **self._words(launch),
+            **self._argv_options(launch),
             environment=environment,
             labels=self._marks.labels(launch.run_id),
             **network_settings(launch.network, APP_NAME),
@@ -219,7 +219,7 @@ class DockerRuntime:
         )
         return str(created["Id"])
 
-    def _words(self, launch: Launch) -> dict[str, Any]:
+    def _argv_options(self, launch: Launch) -> dict[str, Any]:
         """Entrypoint and command for the API: the image's own, unless a tool is put in front."""
         if launch.wrap is None:
             return {"command": list(launch.args) or None}
