@@ -10,12 +10,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "jenkins.md").read_text(encoding="utf-8")
 STEP = (ROOT / "vars" / "profileApp.groovy").read_text(encoding="utf-8")
+KEYS = (ROOT / "src" / "org" / "profileapp" / "Keys.groovy").read_text(encoding="utf-8")
 HELP = (ROOT / "vars" / "profileApp.txt").read_text(encoding="utf-8")
 
 
 def defaults() -> dict[str, str]:
     """Each key of the step, with its default as Groovy has it."""
-    body = re.search(r"Map defaults\(\) \{\s*return \[\n(.*?)\n\s*\]", STEP, re.DOTALL)
+    body = re.search(r"Map defaults\(\) \{\s*return \[\n(.*?)\n\s*\]", KEYS, re.DOTALL)
     assert body
     return dict(re.findall(r"^\s*(\w+)\s*: ('[^']*'|\[\]|\w+),", body[1], re.MULTILINE))
 
@@ -44,7 +45,7 @@ def test_the_page_documents_every_setting_of_the_check() -> None:
 
 @pytest.mark.parametrize("stage", ["Profile: plan", "Profile: summary"])
 def test_the_stages_are_named_as_the_step_names_them(stage: str) -> None:
-    assert f"stage('{stage}')" in STEP
+    assert f"stage(Plan.titleOf('{stage}', config))" in STEP
     assert f"*{stage}*" in PAGE
 
 
