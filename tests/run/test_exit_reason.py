@@ -21,12 +21,18 @@ STRICT = Target("t", timeout_s=5, on_timeout="fail")
         (Exit(0), Cause(), TARGET, "completed", "exited with code 0"),
         (Exit(7), Cause(), TARGET, "failed", "exited with code 7"),
         (Exit(139, 11), Cause(), TARGET, "signalled", "SIGSEGV"),
-        (Exit(137, 9, oom_killed=True), Cause(), TARGET, "oom-killed", "memory"),
+        (Exit(137, 9, oom_killed=True), Cause(), TARGET, "oom-killed", "exceeded its memory limit of 1.50 GiB"),
         (Exit(143, 15), Cause(timeout=True), TARGET, "timeout", "ran for its 5 s"),
         (Exit(137, 9), Cause(timeout=True, killed=True), TARGET, "timeout", "ignored SIGTERM for 2 s and was killed"),
         (Exit(143, 15), Cause(timeout=True), STRICT, "timeout-failed", "did not finish in time"),
         (Exit(143, 15), Cause(exceeded="the app wrote 5 GiB"), TARGET, "disk-limit", "wrote 5 GiB"),
-        (Exit(137, 9, oom_killed=True), Cause(timeout=True), TARGET, "oom-killed", "memory"),
+        (
+            Exit(137, 9, oom_killed=True),
+            Cause(timeout=True),
+            TARGET,
+            "oom-killed",
+            "exceeded its memory limit of 1.50 GiB",
+        ),
         (Exit(143, 15), Cause(stop_signal=2), TARGET, "aborted", "SIGINT"),
         (Exit(), Cause(failure="disk full"), TARGET, "not-measured", "disk full"),
         (Exit(lost="daemon gone"), Cause(), TARGET, "not-measured", "daemon gone"),
@@ -34,7 +40,7 @@ STRICT = Target("t", timeout_s=5, on_timeout="fail")
     ],
 )
 def test_endings(exit_: Exit, cause: Cause, target: Target, exit_reason: str, reported: str) -> None:
-    result, message = exit_reason_of(exit_, cause, target)
+    result, message = exit_reason_of(exit_, cause, target, memory_limit_bytes=3 * 1024**3 // 2)
     assert result == exit_reason and reported in message
 
 

@@ -11,7 +11,7 @@ import pytest
 from profileapp.collect.api import AppHandle, Emit, LaunchRequirements, RunContext, Trace
 from profileapp.errors import AgentError, Unavailable
 from profileapp.model.run import Network
-from profileapp.run.agent.checkup import check_metrics, check_prerequisites
+from profileapp.run.agent.checkup import PrerequisiteCheck, check_metrics, check_prerequisites
 
 
 class Source:
@@ -94,24 +94,49 @@ def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert not scratch[0].exists()
 
 
-def test_other_things() -> None:
+def test_the_disk_is_that_of_the_runs_and_not_of_tmp(tmp_path: Path) -> None:
+    """/tmp may be memory, and no run keeps anything there."""
+
+    def disk(folder: Path) -> PrerequisiteCheck:
+        checks = check_prerequisites(lambda: "docker 1.2", True, lambda: 4096, Network, lambda: folder)
+        return next(each for each in checks if each.name == "disk")
+
+    free = disk(tmp_path)
+    assert free.text.endswith(f" GiB free in {tmp_path}")
+    gone = disk(tmp_path / "gone")
+    assert (gone.available, str(tmp_path / "gone") in gone.text) == (False, True)
+
+
+def test_other_things(tmp_path: Path) -> None:
     def no_daemon() -> str:
         raise AgentError("no Docker daemon answers")
 
+    def no_state() -> Path:
+        raise AgentError("/state: cannot be made")
+
     prerequisites = {
         each.name: each
-        for each in check_prerequisites(no_daemon, has_pages=False, queue_datagrams=lambda: 10, network=Network)
+        for each in check_prerequisites(
+            no_daemon, has_pages=False, queue_datagrams=lambda: 10, network=Network, runs_folder=no_state
+        )
     }
     assert "network" not in prerequisites, "without a daemon there is none to ask"
     assert (prerequisites["docker"].available, prerequisites["docker"].text) == (False, "no Docker daemon answers")
     assert not prerequisites["pages"].available
+    assert (prerequisites["disk"].available, prerequisites["disk"].text) == (False, "/state: cannot be made")
     assert not prerequisites["datagrams"].available
     assert (
         "queues only 10" in prerequisites["datagrams"].text and "max_dgram_qlen=512" in prerequisites["datagrams"].text
     )
-    good = check_prerequisites(lambda: "docker 1.2", True, lambda: 4096, lambda: Network(agent=False))
+    good = check_prerequisites(lambda: "docker 1.2", True, lambda: 4096, lambda: Network(agent=False), lambda: tmp_path)
     assert good[1].available and "reach neither this agent nor other containers" in good[1].text
     for agent, message in ((True, "reach what listens on all of this agent"), (None, "not visible from here")):
-        bad = check_prerequisites(lambda: "docker 1.2", True, lambda: 4096, lambda: Network(agent=agent))  # noqa: B023
+        bad = check_prerequisites(
+            lambda: "docker 1.2",
+            True,
+            lambda: 4096,
+            lambda: Network(agent=agent),  # noqa: B023
+            lambda: tmp_path,
+        )
         assert not bad[1].available and message in bad[1].text
     assert good[0].text == "docker 1.2" and good[-1].available

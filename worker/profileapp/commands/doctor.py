@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from profileapp.report.write import report_extra_is_installed
 from profileapp.run.agent.checkup import Checkup, MetricCheck, check_metrics, check_prerequisites
 from profileapp.run.agent.facts import agent_facts
 from profileapp.run.agent.ownership import owner
-from profileapp.run.agent.state import new_run_id
+from profileapp.run.agent.state import new_run_id, open_state
 
 _SIGNS = {"used": ("✔", "green"), "in reserve": ("·", "dim"), "unavailable": ("✘", "red")}
 
@@ -50,7 +51,13 @@ def command(metrics: tuple[str, ...], as_json: bool) -> int:
         found = check_metrics(metrics or tuple(METRICS), sources, looking)
     checkup = Checkup(
         agent=agent_facts("docker"),
-        prerequisites=check_prerequisites(_docker_version, report_extra_is_installed(), queue_datagrams, _network),
+        prerequisites=check_prerequisites(
+            _docker_version,
+            report_extra_is_installed(),
+            queue_datagrams,
+            _network,
+            lambda: open_state(os.environ).folder,
+        ),
         metrics=found,
     )
     if as_json:

@@ -25,7 +25,7 @@ class Cause(msgspec.Struct, frozen=True):
     killed: bool = False
 
 
-def exit_reason_of(exit_: Exit, cause: Cause, target: Target) -> tuple[ExitReason, str]:
+def exit_reason_of(exit_: Exit, cause: Cause, target: Target, memory_limit_bytes: int) -> tuple[ExitReason, str]:
     """The exit reason, and one line that explains it."""
     killed = f"; it ignored SIGTERM for {target.grace_s:g} s and was killed" if cause.killed else ""
     if cause.stop_signal:
@@ -39,7 +39,9 @@ def exit_reason_of(exit_: Exit, cause: Cause, target: Target) -> tuple[ExitReaso
     if exit_.refused:
         return "not-started", exit_.refused
     if exit_.oom_killed:
-        return "oom-killed", "the kernel ended the app: it exceeded its memory limit"
+        size = memory_limit_bytes / 1024**2
+        limit = f"{size / 1024:.2f} GiB" if size >= 1024 else f"{size:.0f} MiB"
+        return "oom-killed", f"the kernel ended the app: it exceeded its memory limit of {limit} (--memory-limit)"
     if cause.timeout:
         text = f"ran for its {target.timeout_s:g} s{killed}"
         return (

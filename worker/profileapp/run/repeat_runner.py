@@ -205,7 +205,7 @@ class RepeatRunner:
         return cause
 
     def _ended(self, repeat: Repeat, exit_: Exit, cause: Cause) -> Repeat:
-        exit_reason, message = exit_reason_of(exit_, cause, self._target)
+        exit_reason, message = exit_reason_of(exit_, cause, self._target, self._session.limits.memory_bytes)
         return msgspec.structs.replace(
             repeat,
             ended_ns=repeat.ended_ns or self._clock.wall_ns(time.monotonic_ns()),

@@ -100,12 +100,13 @@ def check_prerequisites(
     has_pages: bool,
     queue_datagrams: Callable[[], int],
     network: Callable[[], Network],
+    runs_folder: Callable[[], Path],
 ) -> tuple[PrerequisiteCheck, ...]:
     """Checks Docker, networks, the report extra, Python, disk space and the queue for app-reported metrics.
 
-    `network` creates a network as a run does, and returns what can be reached from it.
+    `network` creates a network as a run does, and returns what can be reached from it. `runs_folder` is where
+    runs keep what they record; both may raise AgentError.
     """
-    free_bytes = shutil.disk_usage(tempfile.gettempdir()).free
     docker = _docker(runtime_version)
     return (
         docker,
@@ -114,9 +115,20 @@ def check_prerequisites(
         PrerequisiteCheck(
             "pages", has_pages, "" if has_pages else "pip install 'profileapp[report]'; any agent can make them"
         ),
-        PrerequisiteCheck("disk", free_bytes > 1024**3, f"{free_bytes / 1024**3:.1f} GiB free"),
+        _disk(runs_folder),
         _queue(queue_datagrams()),
     )
+
+
+def _disk(runs_folder: Callable[[], Path]) -> PrerequisiteCheck:
+    try:
+        folder = runs_folder()
+        free_bytes = shutil.disk_usage(folder).free
+    except AgentError as error:
+        return PrerequisiteCheck("disk", False, str(error))
+    except OSError as error:
+        return PrerequisiteCheck("disk", False, f"{folder}: {error.strerror}")
+    return PrerequisiteCheck("disk", free_bytes > 1024**3, f"{free_bytes / 1024**3:.1f} GiB free in {folder}")
 
 
 def _docker(runtime_version: Callable[[], str]) -> PrerequisiteCheck:
