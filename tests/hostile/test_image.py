@@ -180,7 +180,8 @@ def test_the_image_of_a_playback_cannot_be_put_in_its_place_held(
         assert docker_client.images.get("profileapp/nothing:1").id == docker_client.images.get(busybox_image).id
     finally:
         docker_client.images.remove("profileapp/nothing:1")
-    assert not docker_client.api.images(filters={"label": "profileapp.run_id"})
+    images = docker_client.api.images(filters={"label": "profileapp.run_id"})
+    assert not [each for each in images if each["Labels"]["profileapp.state"].endswith(str(state))]
 
 
 def nothing() -> None:
