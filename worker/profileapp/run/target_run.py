@@ -96,18 +96,7 @@ class TargetRun:
         self._sources = Sources(context, emit, session.find_sources)
         for metric, reason in self._sources.missing():
             session.progress.note(f"{self._target.name}: no {metric} on this agent ({reason})")
-        self._services = Services(
-            session.runtime.service_host(session.limits),
-            context,
-            datasets,
-            self._sources,
-            emit,
-            session.find_sources,
-            session.secrets,
-            session.progress,
-            session.stop,
-            session.wake,
-        )
+        self._services = Services(session, context, datasets, self._sources, emit)
         return RepeatRunner(session, context, datasets, self._sources, self._services, self._writer, self._log)
 
     def measure(self, index: int) -> bool:

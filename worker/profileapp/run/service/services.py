@@ -19,8 +19,6 @@ from profileapp.run.dataset.ready import Paths
 from profileapp.run.exit_reason import signal_name
 from profileapp.run.launch import CONTAINER_DATASET, Exit
 from profileapp.run.output import AppLog
-from profileapp.run.progress import Progress
-from profileapp.run.secrets import Secrets
 from profileapp.run.service.broker import broker_env, write_broker_files
 from profileapp.run.service.playback import (
     CONTAINER_DATA_CONFIG,
@@ -36,9 +34,9 @@ from profileapp.run.service.playback import (
 )
 from profileapp.run.service.ready import LogMatcher, is_ready
 from profileapp.run.service.sources import ServiceSources
-from profileapp.run.service_host import RunningService, ServiceHost, ServiceLaunch
-from profileapp.run.sources import Find, Sources
-from profileapp.run.stop import Stop, Wake
+from profileapp.run.service_host import RunningService, ServiceLaunch
+from profileapp.run.session import Session
+from profileapp.run.sources import Sources
 
 POLL_INTERVAL_S = 0.05
 EXIT_TIMEOUT_S = 2.0
@@ -99,36 +97,27 @@ class Services:
 
     def __init__(
         self,
-        service_host: ServiceHost,
+        session: Session,
         context: RunContext,
         datasets: Paths,
         app_sources: Sources,
         emit: Emit,
-        find_sources: Find,
-        secrets: Secrets,
-        progress: Progress,
-        stop: Stop,
-        wake: Wake,
     ) -> None:
-        self._service_host = service_host
+        self._session = session
+        self._service_host = session.runtime.service_host(session.limits)
         self._context = context
         self._target = context.target
         self._datasets = datasets
         self._app_sources = app_sources
-        self._secrets = secrets
-        self._progress = progress
-        self._stop = stop
-        self._wake = wake
         self.network: Network | None = None
-        self._sources = ServiceSources(context, emit, find_sources)
+        self._sources = ServiceSources(context, emit, session.find_sources)
         self._logs: dict[str, AppLog] = {}
         if self._target.services:
+            mask = session.secrets.mask
             folder = artifact(context.artifacts, SERVICES_FOLDER)
             make_folder(folder)
             self._logs = {
-                service.name: AppLog(
-                    folder / f"{service.name}.log", masked=secrets.mask.stream() if secrets.mask else None
-                )
+                service.name: AppLog(folder / f"{service.name}.log", masked=mask.stream() if mask else None)
                 for service in self._target.services
             }
 
@@ -166,7 +155,7 @@ class Services:
             player.terminate()
         deadline_s = time.monotonic() + EXIT_TIMEOUT_S
         while any(player.exit is None for player in players) and time.monotonic() < deadline_s:
-            self._wake.wait(POLL_INTERVAL_S)
+            self._session.wake.wait(POLL_INTERVAL_S)
 
     def _start(self, service: Service, running_services: RunningServices, repeat: int) -> None:
         log = self._logs[service.name]
@@ -179,13 +168,13 @@ class Services:
             log_matcher.feed(content)
 
         began_s = time.monotonic()
-        running = self._service_host.start(self._launch(service, running_services), output, self._wake.set)
+        running = self._service_host.start(self._launch(service, running_services), output, self._session.wake.set)
         running_services.add(service, running)
         ready = service.ready or (READY if service.streams and not service.image else None)
         if ready is None:
             return
         while not is_ready(ready, running, log_matcher):
-            if self._stop.signal:
+            if self._session.stop.signal:
                 raise AgentError("stopped while a service was starting")
             if running_services.failure:
                 raise AgentError(running_services.failure)
@@ -193,14 +182,14 @@ class Services:
                 raise AgentError(
                     f"service {service.name} was not ready after {ready.timeout_s:g} s ({ready}); {_see(service.name)}"
                 )
-            self._wake.wait(POLL_INTERVAL_S)
-        self._progress.note(f"service {service.name}: ready after {time.monotonic() - began_s:.1f} s")
+            self._session.wake.wait(POLL_INTERVAL_S)
+        self._session.progress.note(f"service {service.name}: ready after {time.monotonic() - began_s:.1f} s")
 
     def _launch(self, service: Service, running_services: RunningServices) -> ServiceLaunch:
         mounts: tuple[Mount, ...] = ()
         if service.dataset:
             mounts = (Mount(str(self._datasets[service.dataset]), CONTAINER_DATASET),)
-        env = {**service.env, **self._secrets.env_of(service.secrets)}
+        env = {**service.env, **self._session.secrets.env_of(service.secrets)}
         if service.broker:
             mounts = (*mounts, *write_broker_files(self._context.scratch))
             running_services.env |= broker_env(self._service_host.host_name(service))
