@@ -62,10 +62,10 @@ class Account:
 
     def take_block(self, parser: Any, block: bytes) -> None:
         for part in parser.parse_batch(block):
-            if isinstance(part, bytes):
-                self.ingest(parser, part)
+            if part.line:
+                self.ingest(parser, part.line)
             else:
-                self.ingestor.ingest_batches(part, NOW_NS)
+                self.ingestor.ingest_series(part.waiting, NOW_NS)
 
     @property
     def counts(self) -> tuple[int, int, int]:
@@ -176,9 +176,9 @@ def test_usual_statsd_lines_are_batched_and_an_unusual_one_breaks_none() -> None
         assert at_once.by_series == one_by_one.by_series and at_once.counts == one_by_one.counts, unusual
 
 
-def _values_of(part: list[Batch] | bytes) -> dict[str, list[float]]:
-    assert not isinstance(part, bytes)
-    return {each.series.title: list(each.values) for each in part}
+def _values_of(part: Batch) -> dict[str, list[float]]:
+    assert not part.line
+    return {each.series.title: list(each.values) for each in part.waiting}
 
 
 def test_values_beyond_the_rate_are_aggregated_from_every_listener(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +204,7 @@ def test_a_mark_keeps_its_order_among_values() -> None:
     parser.parse(usual)
     parts: list[Any] = []
     for part in parser.parse_batch(b"".join(line + b"\n" for line in (usual, usual, mark, usual))):
-        parts.append(part if isinstance(part, bytes) else [(one.series.name, list(one.values)) for one in part])
+        parts.append(part.line or [(one.series.name, list(one.values)) for one in part.waiting])
     assert parts == [[("fps", [1, 1])], mark, [("fps", [1])]]
 
 
@@ -213,16 +213,14 @@ def test_nothing_is_ingested_twice_after_a_failure() -> None:
     usual = b'{"name":"fps","value":1}\n'
     parser.parse(usual)
 
-    def fails(_: list[Batch]) -> None:
+    def fails(_: Batch) -> None:
         raise RuntimeError
 
     parts = parser.parse_batch(usual * 3)
     with pytest.raises(RuntimeError):
-        fails(next(parts))  # type: ignore[arg-type]
+        fails(next(parts))
     parts.close()  # type: ignore[attr-defined]
-    assert [[len(one.values) for one in part] for part in parser.parse_batch(usual) if not isinstance(part, bytes)] == [
-        [1]
-    ]
+    assert [[len(one.values) for one in part.waiting] for part in parser.parse_batch(usual)] == [[1]]
 
 
 def test_the_cache_of_lines_is_bounded() -> None:
@@ -231,7 +229,7 @@ def test_the_cache_of_lines_is_bounded() -> None:
     for number in range(25):
         line = json.dumps({"name": f"n{number}", "value": 1}).encode()
         parser.parse(line)
-        assert all(not isinstance(part, bytes) for part in parser.parse_batch(line + b"\n"))
+        assert all(not part.line for part in parser.parse_batch(line + b"\n"))
         parser.parse(json.dumps({"name": "long", "value": 1, "meta": {f"k{i}": "v" * 190 for i in range(9)}}).encode())
     assert 0 < len(parser._known) <= 10
     assert len(parser._last) <= 10

@@ -1,13 +1,16 @@
-"""A batch of values of one series, ingested in one step."""
+"""What is ingested in one step: values of known series together, or one line by itself."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
+
+import msgspec
 
 from profileapp.model.series import Series
 
 
-class Batch:
+class SeriesValues:
     """Values of one series received since the last ingestion, in the order of arrival; not checked yet.
 
     `timestamps` has the length of `values`, as the app wrote them, or is empty. Each value as sent is to be multiplied
@@ -31,8 +34,21 @@ class Batch:
         return math.isfinite(sum(self.values)) or all(map(math.isfinite, self.values))
 
 
-def clear(waiting: list[Batch]) -> None:
-    """Empties the batches and the list, after their ingestion."""
+class Batch(msgspec.Struct, gc=False):
+    """What a parser finds next in a block: values of known series, or a line that is not yet parsed."""
+
+    waiting: list[SeriesValues] = []
+    """Valid until the parser is asked for the next batch; empty if there is a line."""
+    line: bytes = b""
+
+
+def lines_by_themselves(lines: Iterable[bytes]) -> Iterator[Batch]:
+    """A batch for each line."""
+    return (Batch(line=line) for line in lines)
+
+
+def clear(waiting: list[SeriesValues]) -> None:
+    """Empties the values and the list, after their ingestion."""
     for collected in waiting:
         collected.values, collected.timestamps = [], []
     waiting.clear()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from profileapp.collect.custom.batch import Batch, clear
+from profileapp.collect.custom.batch import Batch, SeriesValues, clear, lines_by_themselves
 from profileapp.collect.custom.line import CustomSample, parse_line
 from profileapp.collect.line_splitter import lines_of
 from profileapp.model.series import MARKS, Series
@@ -28,7 +28,7 @@ class _UsualLine(msgspec.Struct, gc=False):
     meta: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-_NOTHING: tuple[msgspec.Raw, Batch | None] = (msgspec.Raw(b""), None)
+_NOTHING: tuple[msgspec.Raw, SeriesValues | None] = (msgspec.Raw(b""), None)
 _decode_name = msgspec.json.Decoder(_SeriesKey).decode
 _decode_all_usual = msgspec.json.Decoder(_UsualLine).decode_lines
 
@@ -43,24 +43,24 @@ class LineParser:
     KNOWN_META_BYTES = 1024
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, bytes], Batch] = {}
-        self._of_series: dict[Series, Batch] = {}
+        self._known: dict[tuple[str, bytes], SeriesValues] = {}
+        self._of_series: dict[Series, SeriesValues] = {}
         """Different spellings of a series share one batch: else the order of its values would be lost."""
-        self._last: dict[str, tuple[msgspec.Raw, Batch]] = {}
+        self._last: dict[str, tuple[msgspec.Raw, SeriesValues]] = {}
         """The last line of each name: comparing two byte strings is cheaper than looking up a pair."""
 
-    def parse_batch(self, block: bytes) -> Iterator[list[Batch] | bytes]:
+    def parse_batch(self, block: bytes) -> Iterator[Batch]:
         """Parses a block of complete lines, in order: an unparsed line never overtakes others, nor is it overtaken.
 
-        Yields values of known series as batches, to be ingested before the next item is requested. Yields any other
-        line as bytes, for `parse`.
+        Yields the values of known series, to be ingested before the next batch is requested, and any other line by
+        itself, for `parse`.
         """
         try:
             parsed = _decode_all_usual(block)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            yield from lines_of(block)
+            yield from lines_by_themselves(lines_of(block))
             return
-        waiting: list[Batch] = []
+        waiting: list[SeriesValues] = []
         lines: list[bytes] = []
         last = self._last
         try:
@@ -78,18 +78,18 @@ class LineParser:
                     lines = lines_of(block)
                     if not _is_one_per_line(lines, len(parsed)):
                         clear(waiting)
-                        yield from lines
+                        yield from lines_by_themselves(lines)
                         return
                 if waiting:
-                    yield waiting
+                    yield Batch(waiting)
                     clear(waiting)
-                yield lines[number]
+                yield Batch(line=lines[number])
             if waiting:
-                yield waiting
+                yield Batch(waiting)
         finally:
             clear(waiting)
 
-    def _find(self, name: str, meta: msgspec.Raw) -> Batch | None:
+    def _find(self, name: str, meta: msgspec.Raw) -> SeriesValues | None:
         collected = self._known.get((name, bytes(meta)))
         if collected is not None:
             # A copy: the original is a view that keeps the whole block in memory.
@@ -107,7 +107,7 @@ class LineParser:
                     self._known.clear()
                     self._last.clear()
                     self._of_series.clear()
-                self._known[key] = self._of_series.setdefault(sample.series, Batch(sample.series))
+                self._known[key] = self._of_series.setdefault(sample.series, SeriesValues(sample.series))
         return sample
 
 

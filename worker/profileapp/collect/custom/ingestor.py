@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import accumulate, zip_longest
 
 from profileapp.collect.api import Emit
-from profileapp.collect.custom.batch import Batch
+from profileapp.collect.custom.batch import SeriesValues
 from profileapp.collect.custom.line import CustomSample, InvalidSample, all_wall_ns_of, sample_of
 from profileapp.collect.custom.quantile_sketch import QuantileSketch
 from profileapp.collect.custom.statsd_line import StatsdSample
@@ -71,12 +71,12 @@ class Ingestor:
             self._check_known(sample.series)
             self._ingest(sample, now_ns)
 
-    def ingest_batches(self, waiting: list[Batch], now_ns: int) -> None:
-        """Ingests batches of several series that arrived at `now_ns` of the monotonic clock."""
+    def ingest_series(self, waiting: list[SeriesValues], now_ns: int) -> None:
+        """Ingests values of several series that arrived at `now_ns` of the monotonic clock."""
         with self._lock:
             self._advance(now_ns)
             for collected in waiting:
-                self._ingest_batch(collected, now_ns)
+                self._ingest_series_values(collected, now_ns)
 
     def ingest_statsd(self, sample: StatsdSample, now_ns: int) -> None:
         """Ingests all values of a line, or none. Raises InvalidSample."""
@@ -156,7 +156,7 @@ class Ingestor:
         at_ns = now_ns if sample.wall_ns is None else self._at_ns(sample.series, sample.wall_ns, now_ns)
         self._value(sample.series, sample.value, at_ns)
 
-    def _ingest_batch(self, collected: Batch, now_ns: int) -> None:
+    def _ingest_series_values(self, collected: SeriesValues, now_ns: int) -> None:
         series, values, timestamps = collected.series, collected.values, collected.timestamps
         try:
             self._check_known(series)

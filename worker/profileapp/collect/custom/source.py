@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from profileapp.collect.api import AppHandle, BaseCollector, Emit, LaunchRequirements, Mount, RunContext
+from profileapp.collect.custom.batch import Batch, lines_by_themselves
 from profileapp.collect.custom.block import LineParser
 from profileapp.collect.custom.datagram_server import DatagramServer
 from profileapp.collect.custom.ingestor import Ingestor
-from profileapp.collect.custom.line import InvalidSample
+from profileapp.collect.custom.line import CustomSample, InvalidSample
 from profileapp.collect.custom.line_server import LineServer
 from profileapp.collect.custom.listener import Ingest, Listener
 from profileapp.collect.custom.pace import Pace
@@ -31,6 +31,9 @@ STATSD_PATH_VARIABLE = "STATSD_SOCKET_PATH"
 """Read by statsd-instrument. Other clients read a host and a port, which would be open to others too."""
 WAGGLE_FOLDER = "/run/profileapp-waggle"
 WAGGLE_VARIABLE = "PYWAGGLE_LOG_DIR"
+
+Parsed = CustomSample | StatsdSample | StatsdEvent | None
+"""What a line is; None if it is none of the app's metrics."""
 
 
 class Custom(BaseCollector):
@@ -113,24 +116,45 @@ class Custom(BaseCollector):
         self._listeners.append(listener)
 
     def _ingest_stream(self, block: bytes) -> None:
-        self._ingest(block, self._statsd, self._paces["stream"])
+        self._ingest_block(block, self._statsd, self._paces["stream"])
 
     def _ingest_datagrams(self, block: bytes) -> None:
-        self._ingest(block, self._dogstatsd, self._paces["datagrams"])
+        self._ingest_block(block, self._dogstatsd, self._paces["datagrams"])
 
-    def _ingest(self, block: bytes, statsd: StatsdParser, pace: Pace) -> None:
-        """Ingests lines of JSON or statsd; if both are mixed, one line at a time."""
+    def _ingest_block(self, block: bytes, statsd: StatsdParser, pace: Pace) -> None:
+        """Ingests lines of JSON or of statsd; if a block mixes them, each line is ingested by itself."""
         parser = self._json if block.startswith(b"{") else statsd
-        for part in parser.parse_batch(block):
-            if isinstance(part, bytes):
-                self._guarded(partial(self._ingest_line, part, statsd), part)
-                pace.step()
-            else:
-                self._guarded(partial(self._ingestor.ingest_batches, part, time.monotonic_ns()), b"")
 
-    def _ingest_line(self, line: bytes, statsd: StatsdParser) -> None:
-        now_ns = time.monotonic_ns()
-        parsed = self._json.parse(line) if line.lstrip().startswith(b"{") else statsd.parse(line)
+        def parse(line: bytes, _: int) -> Parsed:
+            return self._json.parse(line) if line.lstrip().startswith(b"{") else statsd.parse(line)
+
+        self._ingest(parser.parse_batch(block), parse, pace)
+
+    def _ingest_log(self, block: bytes) -> None:
+        self._ingest(lines_by_themselves(lines_of(block)), self._parse_log_line, self._paces["log"])
+
+    def _parse_log_line(self, line: bytes, now_ns: int) -> Parsed:
+        return self._waggle.parse(line, self._run.clock.wall_ns(now_ns))
+
+    def _ingest(self, batches: Iterable[Batch], parse: Callable[[bytes, int], Parsed], pace: Pace) -> None:
+        for batch in batches:
+            line = batch.line
+            now_ns = time.monotonic_ns()
+            try:
+                if line:
+                    self._ingest_parsed(parse(line, now_ns), now_ns)
+                else:
+                    self._ingestor.ingest_series(batch.waiting, now_ns)
+            except InvalidSample as reason:
+                self._ingestor.refuse(str(reason), repr(line[:80]), _values_in(line))
+            except Exception as error:
+                # It must not end the service for all others.
+                reason_text = f"profileapp failed on it ({type(error).__name__})"
+                self._ingestor.refuse(reason_text, repr(line[:80]), _values_in(line))
+            if line:
+                pace.step()
+
+    def _ingest_parsed(self, parsed: Parsed, now_ns: int) -> None:
         if isinstance(parsed, StatsdSample):
             self._ingestor.ingest_statsd(parsed, now_ns)
         elif isinstance(parsed, StatsdEvent):
@@ -139,26 +163,6 @@ class Custom(BaseCollector):
             self._ingestor.ingest_mark(parsed.series, parsed.value, parsed.wall_ns, now_ns)
         elif parsed is not None:
             self._ingestor.ingest(parsed, now_ns)
-
-    def _ingest_log(self, block: bytes) -> None:
-        for line in lines_of(block):
-            self._guarded(partial(self._ingest_log_line, line), line)
-            self._paces["log"].step()
-
-    def _ingest_log_line(self, line: bytes) -> None:
-        now_ns = time.monotonic_ns()
-        self._ingestor.ingest(self._waggle.parse(line, self._run.clock.wall_ns(now_ns)), now_ns)
-
-    def _guarded(self, ingest: Callable[[], None], line: bytes) -> None:
-        try:
-            ingest()
-        except InvalidSample as reason:
-            self._ingestor.refuse(str(reason), repr(line[:80]), _values_in(line))
-        except Exception as error:
-            # An error in one line must not stop the ingestion of all others.
-            self._ingestor.refuse(
-                f"profileapp failed on it ({type(error).__name__})", repr(line[:80]), _values_in(line)
-            )
 
     def _masked(self, ingest: Ingest) -> Ingest:
         mask = self._run.mask

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from profileapp.collect.custom.batch import Batch, clear
+from profileapp.collect.custom.batch import Batch, SeriesValues, clear
 from profileapp.collect.custom.line import (
     LABEL_LIMIT,
     LABEL_TEXT_LIMIT,
@@ -81,27 +81,27 @@ class StatsdParser:
         self._signed_gauge_is_change = signed_gauge_is_change
         # For these types the value is absolute: neither a change nor the base of a change.
         self._plain = {b"c", b"ms", b"h", b"d"} | ({b"g"} if not signed_gauge_is_change else set())
-        self._known: dict[bytes, Batch] = {}
-        self._of_series: dict[Series, Batch] = {}
+        self._known: dict[bytes, SeriesValues] = {}
+        self._of_series: dict[Series, SeriesValues] = {}
         """Different spellings of a series share one batch: else the order of its values would be lost."""
 
-    def parse_batch(self, block: bytes) -> Iterator[list[Batch] | bytes]:
+    def parse_batch(self, block: bytes) -> Iterator[Batch]:
         """Parses a block of lines, in order: an unparsed line never overtakes others, nor is it overtaken.
 
-        Yields values of known series as batches, to be ingested before the next item is requested. Yields any other
-        line as bytes, for `parse`.
+        Yields the values of known series, to be ingested before the next batch is requested, and any other line by
+        itself, for `parse`.
         """
-        waiting: list[Batch] = []
+        waiting: list[SeriesValues] = []
         try:
             for part in _parts(block):
                 if not self._parse_usual(part, waiting):
                     yield from self._parse_mixed(part, waiting)
             if waiting:
-                yield _with_factors_applied(waiting)
+                yield Batch(_with_factors_applied(waiting))
         finally:
             clear(waiting)
 
-    def _parse_usual(self, part: bytes, waiting: list[Batch]) -> bool:
+    def _parse_usual(self, part: bytes, waiting: list[SeriesValues]) -> bool:
         """Parses lines that each have one number of a known series; False, without any effect, for anything else."""
         pieces = _split_at_numbers(part)
         try:
@@ -117,8 +117,8 @@ class StatsdParser:
         deque(map(list.append, [collected.values for collected in found], numbers), maxlen=0)
         return True
 
-    def _parse_mixed(self, part: bytes, waiting: list[Batch]) -> Iterator[list[Batch] | bytes]:
-        """Parses line by line, after the batches that are already waiting."""
+    def _parse_mixed(self, part: bytes, waiting: list[SeriesValues]) -> Iterator[Batch]:
+        """Parses line by line, after the values that are already waiting."""
         for line in part.split(b"\n"):
             if not line:
                 continue
@@ -137,9 +137,9 @@ class StatsdParser:
                     collected.values.append(value)
                     continue
             if waiting:
-                yield _with_factors_applied(waiting)
+                yield Batch(_with_factors_applied(waiting))
                 clear(waiting)
-            yield line
+            yield Batch(line=line)
 
     def parse(self, line: bytes) -> StatsdSample | StatsdEvent | None:
         """Parses a line without its line end; None if it is not a metric of the app. Raises InvalidSample."""
@@ -174,7 +174,7 @@ class StatsdParser:
         collected = self._of_series.get(series)
         if collected is None:
             # A statsd counter may also decrease.
-            collected = Batch(series, factor, allow_negative=series.kind == "counter")
+            collected = SeriesValues(series, factor, allow_negative=series.kind == "counter")
         if key.count(_PLACEHOLDER) == 1 and collected.factor == factor:
             self._of_series[series] = self._known[key] = collected
 
@@ -223,8 +223,8 @@ def _parts(block: bytes) -> Iterator[bytes]:
         start = end + 1
 
 
-def _with_factors_applied(waiting: list[Batch]) -> list[Batch]:
-    """The batches with their factors applied to the values."""
+def _with_factors_applied(waiting: list[SeriesValues]) -> list[SeriesValues]:
+    """The series with their factors applied to their values."""
     for collected in waiting:
         if collected.factor != 1:
             collected.values = [value * collected.factor for value in collected.values]
