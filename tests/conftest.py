@@ -15,6 +15,7 @@ from typing import NoReturn
 import docker
 import pytest
 from docker.errors import DockerException
+
 from tests.helpers.private_postgres import PrivatePostgres
 
 ROOT = Path(__file__).parents[1]

@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
-from tests.helpers.tiny_mp4 import tiny_mp4
-from tests.helpers.worker_process import Outcome, run
 
 import profileapp.client
 from profileapp.config.load import load
 from profileapp.model.target import Plan
 from profileapp.plan.expand import make_plan
+from tests.helpers.tiny_mp4 import tiny_mp4
+from tests.helpers.worker_process import Outcome, run
 
 PAGE = Path(__file__).parent.parent / "docs/cookbook.md"
 RECIPES: dict[str, str] = {

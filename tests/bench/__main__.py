@@ -16,6 +16,7 @@ from pathlib import Path
 
 import docker
 from docker.errors import DockerException
+
 from tests.bench import client as app_client
 from tests.bench import database, functions, ingest, jetson, noise, parsing, report, runs, sampling, services, startup
 from tests.bench.session import Take, take_all

@@ -13,9 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import insert
-from tests.bench.measure import Measure
-from tests.bench.process import PROFILEAPP, run
-from tests.helpers.private_postgres import PrivatePostgres
 
 from profileapp.model.clock import Clock
 from profileapp.model.run import Repeat, Run
@@ -28,6 +25,9 @@ from profileapp.store.database import open_database
 from profileapp.store.history import trends
 from profileapp.store.ingest import STATISTICS
 from profileapp.store.select import Selection
+from tests.bench.measure import Measure
+from tests.bench.process import PROFILEAPP, run
+from tests.helpers.private_postgres import PrivatePostgres
 
 SAMPLES = 1_000_000
 SERIES = 50

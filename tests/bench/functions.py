@@ -9,12 +9,11 @@ import time
 from pathlib import Path
 from statistics import median
 
-from tests.bench.measure import Measure, spread
-
 from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.functions.py_spy import RATE_HZ, PySpy
 from profileapp.model.clock import Clock
 from profileapp.model.target import Target
+from tests.bench.measure import Measure, spread
 
 PAIRS = 11
 # So much work takes some seconds; it tells how long it took itself.

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from tests.bench.measure import Measure
-from tests.bench.process import on_cpu_s
 
 from profileapp.record.reader import read_series
+from tests.bench.measure import Measure
+from tests.bench.process import on_cpu_s
 
 MESSAGES = 1_600_000
 """Sent as fast as they are taken."""

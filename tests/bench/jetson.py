@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
-from tests.bench.measure import Measure
-from tests.helpers.fake_jetson import agx_orin
 
 from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.jetson.kernel_source import JetsonSystem
 from profileapp.collect.schedule import Sampler
 from profileapp.model.clock import Clock
 from profileapp.model.target import Target
+from tests.bench.measure import Measure
+from tests.helpers.fake_jetson import agx_orin
 
 SECONDS = 10.0
 INTERVAL_S = 0.01

@@ -16,13 +16,12 @@ import tempfile
 from pathlib import Path
 from statistics import fmean, stdev
 
-from tests.bench.measure import Measure
-
 from profileapp.judge.baseline import alpha_of, compare
 from profileapp.judge.verdict import judge_folder
 from profileapp.model.clock import Clock
 from profileapp.model.run import HeadlineValue, Run
 from profileapp.model.target import App, Target
+from tests.bench.measure import Measure
 
 ROOT = Path(__file__).parents[2]
 RECORDED = {

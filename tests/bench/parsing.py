@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from profileapp.collect.jetson.tegrastats_line import TegrastatsParser
 from tests.bench.measure import Measure
 from tests.helpers.paths import RECORDED
-
-from profileapp.collect.jetson.tegrastats_line import TegrastatsParser
 
 TEGRASTATS = RECORDED / "tegrastats"
 ROUNDS = 7

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-from tests.bench.measure import Measure
-from tests.bench.process import PROFILEAPP, run
 
 from profileapp.collect.container import series as container
 from profileapp.model.clock import Clock, format_utc
@@ -22,6 +20,8 @@ from profileapp.model.series import Series, series
 from profileapp.model.target import App, Target
 from profileapp.record.artifacts import COMPRESSED_METRICS_FILE, METRICS_FILE
 from profileapp.record.folder import RunFolder
+from tests.bench.measure import Measure
+from tests.bench.process import PROFILEAPP, run
 
 START_NS = 1_795_000_000_000_000_000
 TYPICAL_SERIES, DAY_SERIES = 60, 40

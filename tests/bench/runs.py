@@ -8,6 +8,7 @@ from pathlib import Path
 
 import docker
 import yaml
+
 from tests.bench.measure import Measure, spread
 from tests.bench.process import PROFILEAPP, Ended, run
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import docker
 from docker.models.containers import Container
-from tests.bench.measure import Measure
-from tests.bench.process import daemon_pids, on_cpu_s
 
 from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.container.cgroup_source import ContainerCgroup
 from profileapp.model.clock import Clock
 from profileapp.model.target import Target
+from tests.bench.measure import Measure
+from tests.bench.process import daemon_pids, on_cpu_s
 
 OUR_BATCHES = 20
 OUR_SAMPLES = 500

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import docker
+
 from tests.bench.measure import Measure
 from tests.bench.process import PROFILEAPP, run
 

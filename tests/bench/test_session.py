@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+
 from tests.bench.measure import Measure
 from tests.bench.session import take_all
 from tests.helpers.paths import ROOT

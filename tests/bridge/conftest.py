@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.bridge.stand_in import write_wheel
 
 RESOURCES = Path(__file__).parents[2] / "resources" / "profileapp"

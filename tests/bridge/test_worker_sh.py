@@ -18,10 +18,10 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from tests.bridge.conftest import NO_NETWORK, PYTHON, RESOURCES, VERSION, Agent, ended
-from tests.bridge.stand_in import write_wheel
 
 from profileapp import __version__
+from tests.bridge.conftest import NO_NETWORK, PYTHON, RESOURCES, VERSION, Agent, ended
+from tests.bridge.stand_in import write_wheel
 
 ROOT = RESOURCES.parents[1]
 MAKING = "making the worker's environment"

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
-from tests.report.history_samples import DIFFERENCES, TRENDS
-from tests.report.sample_runs import judged_devices, judged_samples
-from tests.report.test_pages import HOSTILE, hostile_run
 
 from profileapp.report.page.history import write_comparison, write_history
 from profileapp.report.write import write_data, write_overview, write_pages
+from tests.report.history_samples import DIFFERENCES, TRENDS
+from tests.report.sample_runs import judged_devices, judged_samples
+from tests.report.test_pages import HOSTILE, hostile_run
 
 POLICIES = {
     "jenkins since 2.417": "sandbox allow-same-origin; default-src 'none'; img-src 'self'; style-src 'self';",

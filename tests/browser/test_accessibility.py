@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
+
 from tests.browser.test_report_pages import EVERY_PAGE, Scheme, opened
 
 pytestmark = pytest.mark.browser

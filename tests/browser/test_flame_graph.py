@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
-from tests.browser.test_report_pages import evaluate, opened
 
 from profileapp.model.stacks import read_folded
 from profileapp.report.page.flame_graph import flame_graph_svg
+from tests.browser.test_report_pages import evaluate, opened
 
 pytestmark = pytest.mark.browser
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.helpers.catalogue import is_known
 
 from profileapp.collect.api import Collector, Emit, LaunchRequirements, RunContext
 from profileapp.collect.registry import registered_classes
 from profileapp.model.clock import Clock
 from profileapp.model.series import Series
 from profileapp.model.target import Target
+from tests.helpers.catalogue import is_known
 
 
 class Taken:

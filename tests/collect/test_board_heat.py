@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.helpers.fake_nvml import GPU_IS_LOST, FakeNvml, NVMLError
 
 from profileapp.collect.board_heat import hottest_c
 from profileapp.errors import Unavailable
+from tests.helpers.fake_nvml import GPU_IS_LOST, FakeNvml, NVMLError
 
 
 def no_nvml() -> None:

@@ -11,18 +11,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.collect.conftest import Taken
-from tests.helpers.boards import (
-    APP_CONTAINER,
-    APP_PID,
-    BOARDS,
-    CUDA_OTHERS,
-    KIB,
-    TICKS_BUSY,
-    TICKS_IDLE,
-    Board,
-    expected,
-)
 
 from profileapp.collect.api import AppHandle, Collector, RunContext
 from profileapp.collect.energy.nvml import EnergyNvml
@@ -41,6 +29,18 @@ from profileapp.model.run import MetricStatus
 from profileapp.model.target import Target
 from profileapp.run.agent.jetson_facts import jetson_facts
 from profileapp.run.sources import Sources
+from tests.collect.conftest import Taken
+from tests.helpers.boards import (
+    APP_CONTAINER,
+    APP_PID,
+    BOARDS,
+    CUDA_OTHERS,
+    KIB,
+    TICKS_BUSY,
+    TICKS_IDLE,
+    Board,
+    expected,
+)
 
 METRICS = ("system", "gpu-summary", "gpu-memory", "energy")
 AGENTS = [pytest.param(board, as_root, id=f"{board.name}-{'root' if as_root else 'user'}")

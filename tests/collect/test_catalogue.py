@@ -9,13 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from tests.helpers.catalogue import is_known
 
 import profileapp
 from profileapp.collect.api import BaseCollector
 from profileapp.collect.catalogue import catalogue
 from profileapp.collect.registry import GROUP, registered_classes, sources
 from profileapp.model.series import METRICS, DeclaredSeries, Series, series
+from tests.helpers.catalogue import is_known
 
 COLLECT = Path(profileapp.__file__).parent / "collect"
 RAIN = DeclaredSeries("system.rain", "mm", "system", "rain since midnight", ("sensor",))

@@ -10,12 +10,12 @@ from typing import Any
 
 import docker
 import pytest
-from tests.helpers.worker_process import Outcome, configure, run
 
 from profileapp.collect.container.totals import emit_totals, read_totals
 from profileapp.model.run import Totals
 from profileapp.model.series import Series
 from profileapp.run.run_cgroup import RunCgroups, run_cgroups
+from tests.helpers.worker_process import Outcome, configure, run
 
 pytestmark = pytest.mark.usefixtures("state")
 

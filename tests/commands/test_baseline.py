@@ -10,7 +10,6 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from tests.store.runs import CPU, FPS, SECOND_NS, START_NS, a_run, record
 
 from profileapp.judge.verdict import judge_folder
 from profileapp.model.run import Agent, Build, Repeat
@@ -18,6 +17,7 @@ from profileapp.record.folder import RunFolder
 from profileapp.record.reader import read_run
 from profileapp.store.database import open_database
 from profileapp.store.ingest import store_folder
+from tests.store.runs import CPU, FPS, SECOND_NS, START_NS, a_run, record
 
 BUILDS = 12
 REPEATS = 5

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import click
 import pytest
-from tests.commands.test_main import code_target, configure, profileapp, state
 
 from profileapp.commands.main import _COMMANDS, commands
+from tests.commands.test_main import code_target, configure, profileapp, state
 
 __all__ = ["state"]
 PROCESS = {"PROFILEAPP_RUN_RUNTIME": "process", "PROFILEAPP_RUN_NO_REPORT": "1"}

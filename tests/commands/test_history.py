@@ -9,12 +9,11 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tests.store.runs import CPU, FPS, SECOND_NS, START_NS, a_run, record
-
 from profileapp.model.run import Build
 from profileapp.model.target import App
 from profileapp.store.database import open_database
 from profileapp.store.ingest import store_folder
+from tests.store.runs import CPU, FPS, SECOND_NS, START_NS, a_run, record
 
 HOSTILE = "<script>alert(1)</script>"
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from tests.commands.test_history import profileapp
-from tests.store.runs import CPU, FPS, SECOND_NS, START_NS, a_run, record
 
 from profileapp.model.run import Build
 from profileapp.model.series import series
 from profileapp.model.target import App
+from tests.commands.test_history import profileapp
+from tests.store.runs import CPU, FPS, SECOND_NS, START_NS, a_run, record
 
 TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Marks that turn text around."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+
 from tests.commands.test_baseline import a_build, builds
 from tests.commands.test_main import code_target, configure, profileapp, run_python, state
 from tests.helpers.worker_process import is_measuring, wait_until

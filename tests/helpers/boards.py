@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-from tests.helpers.fake_jetson import FakeJetson
-from tests.helpers.fake_nvml import MEMORY_V2, FakeNvml, memory, memory_v2, process
 
 from profileapp.errors import Unavailable
+from tests.helpers.fake_jetson import FakeJetson
+from tests.helpers.fake_nvml import MEMORY_V2, FakeNvml, memory, memory_v2, process
 
 GIB, MIB, KIB = 2**30, 2**20, 2**10
 APP_PID, APP_CONTAINER = 4711, "abc123"

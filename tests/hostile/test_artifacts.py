@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.report.sample_runs import sample_run, write_target
 
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.target import App, Target
 from profileapp.model.text import path_part
 from profileapp.report.jenkins.junit import attachments_xml, baseline_xml, junit_xml
+from tests.report.sample_runs import sample_run, write_target
 
 HOSTILE_NAMES = (
     "../../home/jenkins/",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tests.bridge import conftest as bridge
 from tests.bridge.conftest import PYTHON, VERSION, Agent
 from tests.bridge.stand_in import write_wheel

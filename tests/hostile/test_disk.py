@@ -10,11 +10,11 @@ from typing import Any
 
 import docker
 import pytest
-from tests.helpers.small_disk import NoSmallDisk, small_disk
-from tests.helpers.worker_process import configure, run
 
 from profileapp.record.tree_size import DEPTH_LIMIT, ENTRIES_LIMIT, Size, tree_size
 from profileapp.run.disk_watch import DiskWatch
+from tests.helpers.small_disk import NoSmallDisk, small_disk
+from tests.helpers.worker_process import configure, run
 
 MIB = 1024**2
 EMPTY = Size()

@@ -20,12 +20,12 @@ from pathlib import Path
 
 import docker
 import pytest
+
+from profileapp.collect.process.stat import has_ended
 from tests.helpers import fake_tools
 from tests.helpers.leftovers import images_named, left_of, left_on_machine
 from tests.helpers.small_disk import NoSmallDisk, small_disk
 from tests.helpers.worker_process import WORKER, configure, is_measuring, run, start, wait_until
-
-from profileapp.collect.process.stat import has_ended
 
 FOR_EVER = "while :; do sleep 0.1; done"
 AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="needs root")

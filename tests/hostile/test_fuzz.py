@@ -27,9 +27,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.helpers.fake_tools import NVPROF_CSV, TAU_PROFILE
-from tests.helpers.paths import RECORDED
-from tests.store.runs import CPU, FPS, START_NS, a_run, record
 
 from profileapp import probe
 from profileapp.collect.custom.block import LineParser
@@ -63,6 +60,9 @@ from profileapp.run.agent.jetson_facts import l4t_release, module_name, power_mo
 from profileapp.run.dataset.unpacker import unpack_within
 from profileapp.store.database import Database, open_database
 from profileapp.store.ingest import store_folder
+from tests.helpers.fake_tools import NVPROF_CSV, TAU_PROFILE
+from tests.helpers.paths import RECORDED
+from tests.store.runs import CPU, FPS, START_NS, a_run, record
 
 BUDGET_S = float(os.environ.get("PROFILEAPP_FUZZ_S", "30"))
 LONGEST = 200_000

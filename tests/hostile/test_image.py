@@ -15,12 +15,12 @@ from pathlib import Path
 import docker
 import pytest
 from docker.errors import ImageNotFound
-from tests.helpers.registry import layer
-from tests.helpers.worker_process import configure, run
 
 from profileapp.run.docker import image_archive
 from profileapp.run.docker.image_archive import BadArchive, read_archive, rewritten
 from profileapp.run.stop import StoppedError
+from tests.helpers.registry import layer
+from tests.helpers.worker_process import configure, run
 
 VICTIM = "profileapp-test/victim:1"
 BUSYBOX = Path("/bin/busybox")

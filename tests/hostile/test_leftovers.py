@@ -11,6 +11,7 @@ from pathlib import Path
 
 import docker
 import pytest
+
 from tests.helpers.worker_process import WORKER, Outcome, configure, is_measuring, run, start, wait_until
 
 NESTED = """

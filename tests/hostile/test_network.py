@@ -17,13 +17,13 @@ import psutil
 import pytest
 import requests
 from docker.errors import APIError
-from tests.helpers.leftovers import left_of
-from tests.helpers.worker_process import configure, run
 
 from profileapp import probe
 from profileapp.errors import AgentError
 from profileapp.model.run import Network
 from profileapp.run.docker.network import close_network, has_agent, isolation_options, name_servers, open_network
+from tests.helpers.leftovers import left_of
+from tests.helpers.worker_process import configure, run
 
 SERVE = "mkdir -p /tmp/www && echo hello > /tmp/www/index.html && exec httpd -f -p 8000 -h /tmp/www"
 

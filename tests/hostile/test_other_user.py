@@ -12,6 +12,7 @@ from pathlib import Path
 
 import docker
 import pytest
+
 from tests.helpers.other_user import UID, OtherUser
 from tests.helpers.worker_process import configure, is_measuring, wait_until
 

@@ -8,12 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.helpers.worker_process import SHORT_S, WORKER, Outcome, configure, run
 
 from profileapp.record import artifacts
 from profileapp.record.artifacts import ARTIFACTS, artifact, write_artifact
 from profileapp.record.files import create_anew, create_new, make_folder, renew_folder, write_atomic
 from profileapp.record.folder import RunFolder
+from tests.helpers.worker_process import SHORT_S, WORKER, Outcome, configure, run
 
 PROCESS = ("--runtime", "process", "--command", "python3 -c")
 SAFE = "safe"

@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 import psutil
 import pytest
-from tests.helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
 
 from profileapp.run.agent.ownership import this_worker
 from profileapp.run.agent.run_processes import process_marks
+from tests.helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
 
 pytestmark = pytest.mark.usefixtures("state")
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
-from tests.store.runs import FPS, a_run, record
 
 from profileapp.commands.main import commands
 from profileapp.errors import ProfileappError
@@ -19,6 +18,7 @@ from profileapp.judge.verdict import judge_folder
 from profileapp.model.series import Series
 from profileapp.model.target import Target
 from profileapp.record.folder import RunFolder
+from tests.store.runs import FPS, a_run, record
 
 COMMANDS = [
     ["report"],

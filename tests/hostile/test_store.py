@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from tests.helpers.private_postgres import PrivatePostgres
-from tests.store.runs import a_run, record
 
 from profileapp.model.run import Build
 from profileapp.model.target import App
 from profileapp.store.database import open_database
 from profileapp.store.ingest import store_folder
 from profileapp.store.owner import project_of
+from tests.helpers.private_postgres import PrivatePostgres
+from tests.store.runs import a_run, record
 
 
 def store(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.jenkins.fake_jenkins import FakeJenkins, served
 
 TARGETS = ["first", "second"]

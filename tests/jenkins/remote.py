@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 from api4jenkins import Jenkins
 from api4jenkins.exceptions import ItemNotFoundError, JenkinsAPIException
+
 from tests.jenkins.checks import files_to_fetch
 from tests.jenkins.evidence import Build, Counts, Served, Stage
 from tests.jenkins.job import MARK

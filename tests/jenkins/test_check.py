@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.jenkins.check import EXAMPLE, ROOT, main, planned_targets, settings
 from tests.jenkins.conftest import TARGETS
 from tests.jenkins.fake_jenkins import OLD_POLICY, FakeJenkins

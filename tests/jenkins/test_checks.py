@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.jenkins.checks import POLICIES, count_cases, files_to_fetch, parse_policy
 from tests.jenkins.evidence import Counts
 from tests.jenkins.page import read_page

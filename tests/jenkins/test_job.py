@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tests.jenkins.job import Source, job_xml
 
 # What XML can hold at all.

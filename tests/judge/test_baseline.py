@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t as student
-from tests.store.runs import START_NS, a_run
 
 from profileapp.judge.baseline import ALPHA_PER_BUILD, LAST_RUNS, MIN_EFFECT, alpha_of, compare, is_worse
 from profileapp.judge.noise import HISTORY_RUNS, Expected, expect, share, t_quantile, t_two_sided, weigh
@@ -24,6 +23,7 @@ from profileapp.model.run import (
     Jetson,
     Run,
 )
+from tests.store.runs import START_NS, a_run
 
 FPS = ("fps", "mean", "frames/s")
 CPU = ("container.cpu.util", "mean", "%")

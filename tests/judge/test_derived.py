@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.helpers.samples import series_data
 
 from profileapp.judge.derived import INTERVALS_LIMIT, derived
 from profileapp.model.run import Repeat
 from profileapp.model.series import Series
 from profileapp.record.series_data import SeriesData
+from tests.helpers.samples import series_data
 
 FRAMES = Series("frames", "frames", "custom", (("camera", "left"),), "counter")
 STEP = Series("step", "s", "custom", (), "timer")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.helpers.samples import series_data
 
 from profileapp.judge.energy import energy_per_unit
 from profileapp.model.run import Repeat
 from profileapp.model.series import series
 from profileapp.record.series_data import SeriesData
+from tests.helpers.samples import series_data
 
 S = 1_000_000_000
 TOTAL = series("energy.total", "J", "energy", kind="counter")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from tests.helpers.samples import series_data
-
 from profileapp.judge.events import EVENTS_LIMIT, device_events
 from profileapp.model.run import Event, Repeat
 from profileapp.model.series import series
 from profileapp.record.series_data import SeriesData
+from tests.helpers.samples import series_data
 
 HEAT = series("system.throttled", "", "system", reason="heat")
 GPU = series("gpu.throttled", "", "gpu-summary", gpu="0", reason="power")

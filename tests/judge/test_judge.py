@@ -12,7 +12,6 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.helpers.samples import series_data
 
 from profileapp.errors import ExitCode, worst
 from profileapp.judge.budget import judge_budget
@@ -27,6 +26,7 @@ from profileapp.model.series import Series, series
 from profileapp.model.target import App, Target
 from profileapp.record.folder import RunFolder
 from profileapp.record.series_data import SeriesData
+from tests.helpers.samples import series_data
 
 FPS = series("fps", "frames/s", "custom")
 MEMORY = series("container.memory.used", "bytes", "container")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.store.runs import a_run
 
 from profileapp.errors import ExitCode
 from profileapp.judge.outcome import Cause, failed_outcome, outcome_of
 from profileapp.model.outcome import Effect, Outcome, Policy
 from profileapp.model.run import Baseline, BaselineComparison, BudgetResult, MetricStatus, Run
+from tests.store.runs import a_run
 
 BUDGET = BudgetResult("fps.mean", "> 10", "violated", measured=3.25, limit=10, margin=-6.75, unit="frames/s")
 WORSE = Baseline("main", (BaselineComparison("fps", "mean", "frames/s", "worse", 3.25, 12, change=-0.125),))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.helpers.samples import series_data
 
 from profileapp.judge.phases import MARKS_LIMIT, PHASES_LIMIT, NoSuchPhase, Phases, app_events, phase_spans
 from profileapp.judge.summary import summarise
@@ -13,6 +12,7 @@ from profileapp.model.budget import parse_budget, split_key
 from profileapp.model.run import Mark, Repeat
 from profileapp.model.series import Series
 from profileapp.record.series_data import SeriesData
+from tests.helpers.samples import series_data
 
 FPS = Series("fps", "frames/s", "custom")
 

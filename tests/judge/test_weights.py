@@ -10,7 +10,6 @@ from unittest import mock
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.helpers.samples import series_data
 
 from profileapp.judge.derived import derived
 from profileapp.judge.summary import percentile, summarise, summarise_in, weighted_percentile, weighted_summary
@@ -18,6 +17,7 @@ from profileapp.judge.weights import GAP_LIMIT, Weighted, standing_of, weighted_
 from profileapp.model import vector
 from profileapp.model.run import Repeat
 from profileapp.model.series import Series, series
+from tests.helpers.samples import series_data
 
 S = 1_000_000_000
 MEMORY = series("container.memory.used", "bytes", "container")

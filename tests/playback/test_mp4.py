@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.helpers.tiny_mp4 import tiny_mp4
 
 from profileapp.playback.mp4 import Mp4Error, fragment, read_video
+from tests.helpers.tiny_mp4 import tiny_mp4
 
 FRAMES = [b"first", b"2nd", b"the third", b"4", b"five!"]
 

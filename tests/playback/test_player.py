@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.helpers.tiny_mp4 import tiny_mp4
 
 from profileapp.playback.player import Clock, FileCache, Player
 from profileapp.playback.recordings import RecordingsError, find_recordings
+from tests.helpers.tiny_mp4 import tiny_mp4
 
 
 def images(folder: Path, *names: str) -> Path:

@@ -19,13 +19,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from tests.helpers.tiny_mp4 import tiny_mp4
-from tests.helpers.worker_process import wait_until
 
 from profileapp.playback.jpeg import Jpeg, JpegError, jpeg_payloads, parse_jpeg
 from profileapp.playback.mp4 import Video
 from profileapp.playback.recordings import Recordings
 from profileapp.playback.rtp import PAYLOAD_BYTES, RtpError, format_of
+from tests.helpers.tiny_mp4 import tiny_mp4
+from tests.helpers.worker_process import wait_until
 
 FRAMES, RATE = 50, 25
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.helpers.tiny_mp4 import tiny_mp4
 from tests.helpers.worker_process import wait_until
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.report.sample_runs import judged_devices, judged_samples
 
 from profileapp.judge.verdict import JudgedRun
+from tests.report.sample_runs import judged_devices, judged_samples
 
 
 @pytest.fixture(scope="session")

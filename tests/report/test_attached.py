@@ -8,15 +8,15 @@ from xml.etree import ElementTree
 
 import msgspec
 import pytest
-from tests.report.sample_runs import FPS, sample_run, wave, write_target
-from tests.report.test_junit import parse
-from tests.report.test_pages import report
 
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.run import MetricStatus
 from profileapp.model.series import series
 from profileapp.report.jenkins.attached import attached, harmless, page_address
 from profileapp.report.jenkins.junit import attachments_xml, junit_xml
+from tests.report.sample_runs import FPS, sample_run, wave, write_target
+from tests.report.test_junit import parse
+from tests.report.test_pages import report
 
 PLUGIN = re.compile(r"\[\[ATTACHMENT\|.+\]\]")
 """What the plugin looks for in a case's output."""

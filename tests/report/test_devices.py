@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.report.sample_runs import DEVICES
-from tests.report.test_pages import HOSTILE, pages_of, report
 
 from profileapp.judge.verdict import JudgedRun
 from profileapp.model.run import Jetson
 from profileapp.report.devices import device_boards, device_names, device_rows, placed
+from tests.report.sample_runs import DEVICES
+from tests.report.test_pages import HOSTILE, pages_of, report
 
 DEVICE_NAMES = ["xavier-nx-07", "orin-nano-2", "agx-orin-1"]
 

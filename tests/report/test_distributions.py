@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.helpers.samples import series_data
-from tests.report.sample_runs import FPS, INFERENCE, OBJECTS, SECOND_NS, START_NS
-from tests.report.test_plots import SVG, drawn
 
 from profileapp.collect.container import series as container
 from profileapp.model.run import Repeat
 from profileapp.model.series import Series, series
 from profileapp.record.series_data import SeriesData
 from profileapp.report.plot.distributions import DISTRIBUTIONS_LIMIT, FEWEST_VALUES, distributions
+from tests.helpers.samples import series_data
+from tests.report.sample_runs import FPS, INFERENCE, OBJECTS, SECOND_NS, START_NS
+from tests.report.test_plots import SVG, drawn
 
 
 def data(values: list[float]) -> SeriesData:

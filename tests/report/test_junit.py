@@ -7,13 +7,13 @@ from xml.etree import ElementTree
 
 import msgspec
 import pytest
-from tests.report.sample_runs import sample_run, write_target
 
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.run import Agent, MetricStatus
 from profileapp.model.target import App
 from profileapp.record.artifacts import APP_LOG_FILE
 from profileapp.report.jenkins.junit import LOG_LIMIT, junit_xml
+from tests.report.sample_runs import sample_run, write_target
 
 SUITE_ATTRIBUTES = {
     "disabled", "errors", "failures", "hostname", "id", "name", "package", "skipped", "tests", "time", "timestamp",

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from tests.report.sample_runs import sample_run, write_target
-from tests.report.test_pages import HOSTILE, hostile_run
 
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.run import Agent
 from profileapp.report.clean import one_line
 from profileapp.report.markdown import LINES_LIMIT, TARGETS_LIMIT, code_span, markdown
+from tests.report.sample_runs import sample_run, write_target
+from tests.report.test_pages import HOSTILE, hostile_run
 
 RENDER = MarkdownIt("commonmark").enable("table")
 INJECTIONS = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-from tests.report.sample_runs import FPS, sample_run, write_target
 
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.run import BudgetResult
@@ -21,6 +20,7 @@ from profileapp.report.page_data import (
     shared_facts,
     statistics,
 )
+from tests.report.sample_runs import FPS, sample_run, write_target
 
 
 def test_budgets_in_words() -> None:

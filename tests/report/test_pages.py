@@ -10,7 +10,6 @@ from urllib.parse import unquote_to_bytes
 import jinja2
 import msgspec
 import pytest
-from tests.report.sample_runs import FPS, sample_run, wave, write_target
 
 from profileapp.collect.container import series as container
 from profileapp.errors import AgentError
@@ -22,6 +21,7 @@ from profileapp.model.target import App, Ready, Service, Stream
 from profileapp.report.page.pages import page_templates, write_all_pages
 from profileapp.report.page_data import topology
 from profileapp.report.write import write_data, write_overview, write_pages
+from tests.report.sample_runs import FPS, sample_run, wave, write_target
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7*7 }}\u202e\x1b[31m"
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.report.sample_runs import FPS
-from tests.report.test_plots import SVG, data, drawn, one_repeat
 
 from profileapp.model.run import BudgetResult
 from profileapp.report.plot.labels import Box, crossings, freest, overlap
 from profileapp.report.plot.series import PAGE, plot_target
+from tests.report.sample_runs import FPS
+from tests.report.test_plots import SVG, data, drawn, one_repeat
 
 BOX: Box = (0.4, 0.4, 0.6, 0.6)
 

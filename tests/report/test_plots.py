@@ -10,8 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
-from tests.helpers.samples import series_data
-from tests.report.sample_runs import FPS, SECOND_NS, START_NS
 
 from profileapp.judge.verdict import JudgedRun
 from profileapp.model.run import Event, Mark, Phase, Repeat
@@ -19,6 +17,8 @@ from profileapp.model.series import series
 from profileapp.record.series_data import SeriesData
 from profileapp.report.plot.annotations import Annotations, make_room
 from profileapp.report.plot.series import PAGE, Plot, plot_target
+from tests.helpers.samples import series_data
+from tests.report.sample_runs import FPS, SECOND_NS, START_NS
 
 SVG = "{http://www.w3.org/2000/svg}"
 LINE_COLOUR = "#0072b2"

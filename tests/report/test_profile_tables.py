@@ -6,8 +6,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.report.sample_runs import FPS, SECOND_NS, START_NS, sample_run, wave, write_target
-from tests.report.test_pages import HOSTILE, check, pages_of, report
 
 from profileapp.judge.verdict import judge_folder
 from profileapp.model.run import Event, Repeat, Run
@@ -18,6 +16,8 @@ from profileapp.record.files import write_atomic
 from profileapp.record.table_files import write_functions, write_kernels
 from profileapp.report.page.profile_tables import ROWS_SHOWN, function_tables, kernel_tables, tracing_cost
 from profileapp.report.page_data import event_lines
+from tests.report.sample_runs import FPS, SECOND_NS, START_NS, sample_run, wave, write_target
+from tests.report.test_pages import HOSTILE, check, pages_of, report
 
 SEEN = FunctionRow("functions", "infer", 0.25, 0.75, "app.py", 4, samples=300)
 TIMED = FunctionRow("tau", "main", 0.5, 1.0, group="TAU_USER", calls=1200, exclusive_s=0.0105, inclusive_s=2.5)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.report.sample_runs import FPS, app_shapes, sample_run, wave, write_target
 
 from profileapp.judge.headline import Headline
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.target import App
 from profileapp.report.tables import series_csv, summary_csv
+from tests.report.sample_runs import FPS, app_shapes, sample_run, wave, write_target
 
 
 def rows(text: str) -> list[dict[str, str]]:

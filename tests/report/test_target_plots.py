@@ -10,11 +10,6 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.helpers.samples import series_data
-from tests.report.sample_runs import FPS, SECOND_NS, START_NS, sample_run, wave, write_target
-from tests.report.test_devices import DEVICE_NAMES
-from tests.report.test_pages import HOSTILE, pages_of, report
-from tests.report.test_plots import SVG, drawn
 
 from profileapp.collect.container import series as container
 from profileapp.judge.energy import mean_power_w
@@ -25,6 +20,11 @@ from profileapp.report.devices import placed
 from profileapp.report.plot import targets as module
 from profileapp.report.plot.series import Plot
 from profileapp.report.plot.trade_off import Point, pareto
+from tests.helpers.samples import series_data
+from tests.report.sample_runs import FPS, SECOND_NS, START_NS, sample_run, wave, write_target
+from tests.report.test_devices import DEVICE_NAMES
+from tests.report.test_pages import HOSTILE, pages_of, report
+from tests.report.test_plots import SVG, drawn
 
 ENERGY = series("energy.total", "J", "energy", "counter")
 

@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.helpers.worker_process import configure, run
 
 from profileapp.model.target import Target
 from profileapp.run import cool_down as module
 from profileapp.run.cool_down import CoolDownResult, cool_down
 from profileapp.run.stop import Stop, Wake
+from tests.helpers.worker_process import configure, run
 
 
 class FakeProgress:

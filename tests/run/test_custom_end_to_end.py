@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+
 from tests.helpers.worker_process import configure, run
 
 # A Waggle plugin as its authors write it: not one word of it knows of the profiler, and no service of a node is there.

@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.helpers.worker_process import WORKER, configure
 
 from profileapp.run.docker.failures import is_the_images, what_to_do
+from tests.helpers.worker_process import WORKER, configure
 
 STATE = Path("/var/lib/profileapp")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import docker
 import pytest
+
 from tests.helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
 
 SECRET = 'open"sesame/1'  # noqa: S105

@@ -9,10 +9,10 @@ from typing import Any
 
 import docker
 import pytest
-from tests.helpers import fake_tools
-from tests.helpers.worker_process import Outcome, configure, run
 
 from profileapp.record.table_files import read_functions, read_kernels
+from tests.helpers import fake_tools
+from tests.helpers.worker_process import Outcome, configure, run
 
 TRACED = {"metrics": ["tau", "gpu-summary", "container"], "defaults": {"interval": "100ms"}}
 APP = [{"name": "app", "args": ["hello world", "$HOME; *"], "repeat": 2}]

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from tests.helpers.paths import ROOT
 
 TOOLS = ("bash", "cat", "dirname", "env", "grep", "mkdir", "sleep", "tail", "timeout")

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import msgspec
 from sqlalchemy import MetaData, Table, func, select
-from tests.store.runs import a_run
 
 from profileapp.model.run import BudgetResult, HeadlineValue, Run
 from profileapp.model.target import Secret, Target
 from profileapp.store import schema
 from profileapp.store.database import Database, open_database
 from profileapp.store.ingest import store_folder
+from tests.store.runs import a_run
 
 _COLUMNS = {"exit_reason": "ending", "stddev": "sd"}
 _BUDGET_STATES = {"met": "kept", "violated": "broken"}

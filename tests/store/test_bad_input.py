@@ -8,11 +8,11 @@ import random
 from pathlib import Path
 
 from sqlalchemy import func, select
-from tests.store.runs import CPU, FPS, a_run, record
 
 from profileapp.store import schema
 from profileapp.store.database import Database, open_database
 from profileapp.store.ingest import store_folder
+from tests.store.runs import CPU, FPS, a_run, record
 
 LARGE = 1e308
 

@@ -6,11 +6,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.helpers.private_postgres import PrivatePostgres
 
 from profileapp.errors import ConfigError, StoreError
 from profileapp.store.configurations import listing, load_saved, remove, save, versions
 from profileapp.store.database import open_database
+from tests.helpers.private_postgres import PrivatePostgres
 
 NAME = "alice/objcounter/night"
 

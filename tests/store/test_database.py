@@ -12,9 +12,6 @@ from pathlib import Path
 import msgspec
 import pytest
 from sqlalchemy import inspect, select, text
-from tests.helpers.private_postgres import PrivatePostgres
-from tests.store.old_forms import an_old_run, store_in_form
-from tests.store.runs import a_run, record
 
 from profileapp.errors import ConfigError, StoreError
 from profileapp.model.run import Run
@@ -23,6 +20,9 @@ from profileapp.store.database import Database, open_database
 from profileapp.store.ingest import store_folder
 from profileapp.store.text import KEY_LIMIT, stored_key
 from profileapp.store.url import parse_url, shown
+from tests.helpers.private_postgres import PrivatePostgres
+from tests.store.old_forms import an_old_run, store_in_form
+from tests.store.runs import a_run, record
 
 
 @pytest.mark.parametrize(

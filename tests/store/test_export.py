@@ -10,7 +10,6 @@ import pandas
 import pyarrow.parquet
 import pytest
 import sage_data_client
-from tests.store.runs import CORE, CPU, FPS, START_NS, a_run, record
 
 from profileapp.errors import StoreError
 from profileapp.model.series import series
@@ -19,6 +18,7 @@ from profileapp.store.database import Database, open_database
 from profileapp.store.export import COLUMNS, export, export_to_file
 from profileapp.store.ingest import store_folder
 from profileapp.store.select import Selection
+from tests.store.runs import CORE, CPU, FPS, START_NS, a_run, record
 
 
 @pytest.fixture

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
-from tests.helpers.private_postgres import PrivatePostgres
-from tests.helpers.small_disk import NoSmallDisk, SmallDisk, small_disk
-from tests.store.runs import CPU, a_run, record
 
 from profileapp.errors import StoreError
 from profileapp.store import schema
 from profileapp.store.configurations import load_saved, save
 from profileapp.store.database import Database, open_database
 from profileapp.store.ingest import store_folder
+from tests.helpers.private_postgres import PrivatePostgres
+from tests.helpers.small_disk import NoSmallDisk, SmallDisk, small_disk
+from tests.store.runs import CPU, a_run, record
 
 MIB = 1024**2
 

@@ -6,7 +6,6 @@ import random
 from pathlib import Path
 
 import pytest
-from tests.store.runs import CORE, CPU, FPS, SECOND_NS, START_NS, a_run, record
 
 from profileapp.errors import ConfigError
 from profileapp.judge.changes import find_changes, with_changes
@@ -17,6 +16,7 @@ from profileapp.store.database import Database, open_database
 from profileapp.store.history import measured, trends
 from profileapp.store.ingest import store_folder
 from profileapp.store.select import Selection
+from tests.store.runs import CORE, CPU, FPS, SECOND_NS, START_NS, a_run, record
 
 APP = Selection(app="objcounter")
 

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
-from tests.helpers.private_postgres import PrivatePostgres
-from tests.store.runs import CORE, CPU, FPS, START_NS, a_run, record
 
 from profileapp.errors import AgentError, StoreError
 from profileapp.model.run import Agent
@@ -23,6 +21,8 @@ from profileapp.record.sample_reader import BUFFER_LIMIT, SampleReader
 from profileapp.store import schema
 from profileapp.store.database import Database, open_database
 from profileapp.store.ingest import store_folder
+from tests.helpers.private_postgres import PrivatePostgres
+from tests.store.runs import CORE, CPU, FPS, START_NS, a_run, record
 
 TABLES = (schema.run, schema.series, schema.run_series, schema.sample, schema.function, schema.kernel)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
-from tests.store.runs import CPU, FPS, SECOND_NS, START_NS, a_run, record
 
 from profileapp.store import schema
 from profileapp.store.database import open_database
@@ -15,6 +14,7 @@ from profileapp.store.ingest import store_folder
 from profileapp.store.retention import Policy, Pruned, prune
 from profileapp.store.select import Selection
 from profileapp.store.thin import thin
+from tests.store.runs import CPU, FPS, SECOND_NS, START_NS, a_run, record
 
 DAY_NS = 86_400 * SECOND_NS
 ALL = Selection()

@@ -13,12 +13,12 @@ from typing import Any
 
 import docker
 import pytest
-from tests.helpers.paths import RECORDED
 
 from profileapp.collect.api import LaunchRequirements, RunContext
 from profileapp.collect.custom.pywaggle_log import LogFollower, PywaggleParser
 from profileapp.collect.custom.source import Custom
 from profileapp.model.clock import parse_utc
+from tests.helpers.paths import RECORDED
 
 LOGS = RECORDED / "pywaggle"
 

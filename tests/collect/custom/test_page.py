@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.helpers.paths import ROOT
 
 from profileapp.collect.api import RunContext
 from profileapp.collect.custom.source import SOCKET_VARIABLE, Custom
+from tests.helpers.paths import ROOT
 
 PAGE = ROOT / "docs/custom-metrics.md"
 SAID = {

@@ -10,7 +10,6 @@ from typing import Any
 import docker
 import msgspec
 import pytest
-from tests.collect.conftest import Taken
 
 from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.functions import py_spy
@@ -19,6 +18,7 @@ from profileapp.errors import Unavailable
 from profileapp.model.stacks import UNSAMPLED
 from profileapp.model.table import FunctionRow
 from profileapp.record.table_files import read_functions
+from tests.collect.conftest import Taken
 
 pytestmark = pytest.mark.docker
 

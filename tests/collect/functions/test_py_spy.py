@@ -13,7 +13,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.collect.conftest import Taken
 
 from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.functions.py_spy import (
@@ -29,6 +28,7 @@ from profileapp.errors import AppEnded, Unavailable
 from profileapp.model.target import FunctionClock
 from profileapp.record.artifacts import STACKS_FILE
 from profileapp.record.table_files import read_functions
+from tests.collect.conftest import Taken
 
 BUSY = """
 import subprocess, sys, time

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.helpers.paths import RECORDED
 
 from profileapp.collect.functions import tau_profile
 from profileapp.collect.functions.tau_functions import tau_functions
 from profileapp.collect.functions.tau_profile import TauFile, TauProfile, TauTimer, parse_tau_file, read_tau_profiles
+from tests.helpers.paths import RECORDED
 
 PROFILES = RECORDED / "tau"
 recorded = pytest.mark.skipif(not PROFILES.is_dir(), reason="no recorded output beside the checkout")

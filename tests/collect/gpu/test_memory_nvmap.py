@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.collect.conftest import Taken
 
 from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.gpu.memory_nvmap import CLIENTS, GpuMemoryNvmap, parse_clients
 from profileapp.errors import Unavailable
+from tests.collect.conftest import Taken
 
 KIB = 1024
 LINES = b"""CLIENT                        PROCESS      PID        SIZE

@@ -11,6 +11,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from profileapp.collect.api import AppHandle, RunContext
+from profileapp.collect.energy.nvml import EnergyNvml
+from profileapp.collect.gpu import nvml_session
+from profileapp.collect.gpu.nvml_session import FAILURES_IN_A_ROW, Nvml, NvmlSource, discrete_gpus
+from profileapp.collect.gpu.nvml_source import GpuMemoryNvml, GpuSummaryNvml
+from profileapp.errors import AppEnded, Unavailable
 from tests.helpers.fake_nvml import (
     DRIVER_NOT_LOADED,
     GPU_IS_LOST,
@@ -24,13 +31,6 @@ from tests.helpers.fake_nvml import (
     memory_v2,
     process,
 )
-
-from profileapp.collect.api import AppHandle, RunContext
-from profileapp.collect.energy.nvml import EnergyNvml
-from profileapp.collect.gpu import nvml_session
-from profileapp.collect.gpu.nvml_session import FAILURES_IN_A_ROW, Nvml, NvmlSource, discrete_gpus
-from profileapp.collect.gpu.nvml_source import GpuMemoryNvml, GpuSummaryNvml
-from profileapp.errors import AppEnded, Unavailable
 
 GIB = 2**30
 SECOND = 1_000_000_000

@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.collect.conftest import Taken
-from tests.helpers.fake_jetson import agx_orin, nano
-from tests.helpers.fake_nvml import GPU_IS_LOST, FakeNvml, NVMLError, memory
 
 from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.energy.account import CountedEnergy, EnergyMeter, IdlePower, IntegratedEnergy
@@ -17,6 +14,9 @@ from profileapp.collect.energy.board_power import total_rails
 from profileapp.collect.energy.rails import RailEnergy
 from profileapp.collect.jetson.energy import EnergyJetson
 from profileapp.errors import Unavailable
+from tests.collect.conftest import Taken
+from tests.helpers.fake_jetson import agx_orin, nano
+from tests.helpers.fake_nvml import GPU_IS_LOST, FakeNvml, NVMLError, memory
 
 SECOND = 1_000_000_000
 

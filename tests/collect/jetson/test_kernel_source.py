@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.collect.conftest import Taken
-from tests.helpers.fake_jetson import BOARDS, FakeJetson, agx_orin, nano, proc_stat, xavier_nx
 
 from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.jetson.kernel_source import JetsonGpuSummary, JetsonSystem, PartialJetsonSystem
 from profileapp.collect.jetson.throttle import power_mode_number, slows_down
 from profileapp.errors import Unavailable
+from tests.collect.conftest import Taken
+from tests.helpers.fake_jetson import BOARDS, FakeJetson, agx_orin, nano, proc_stat, xavier_nx
 
 APP = AppHandle(1)
 SECOND = 1_000_000_000

@@ -7,9 +7,9 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.helpers.paths import RECORDED
 
 from profileapp.collect.jetson.tegrastats_line import MIB, TegrastatsParser
+from tests.helpers.paths import RECORDED
 
 TEGRASTATS = RECORDED / "tegrastats"
 

@@ -8,9 +8,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.collect.conftest import Taken
-from tests.helpers.fake_jetson import xavier_nx
-from tests.helpers.fake_nvml import FakeNvml, memory
 
 from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.jetson import tegrastats_metrics
@@ -19,6 +16,9 @@ from profileapp.collect.jetson.tegrastats import Tegrastats
 from profileapp.collect.jetson.tegrastats_metrics import TegrastatsEnergy, TegrastatsGpuSummary
 from profileapp.errors import Unavailable
 from profileapp.model.target import Target
+from tests.collect.conftest import Taken
+from tests.helpers.fake_jetson import xavier_nx
+from tests.helpers.fake_nvml import FakeNvml, memory
 
 LINE = "RAM 100/200MB CPU [10%@100] GR3D_FREQ 40%@114 GR3D2_FREQ 7%@115 cpu@50C gpu@41.5C VDD_IN 5000mW/4000mW"
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.helpers.paths import RECORDED
 
 from profileapp.collect.kernels import fold as kernel_fold
 from profileapp.collect.kernels import report as kernel_report
 from profileapp.collect.kernels.fold import KernelFold, KernelReport
 from profileapp.collect.kernels.report import parse_kernel_report, read_kernel_report
 from profileapp.errors import AgentError
+from tests.helpers.paths import RECORDED
 
 KERNELS = RECORDED / "gpu-summary" / "given"
 recorded = pytest.mark.skipif(not KERNELS.is_dir(), reason="no recorded output beside the checkout")

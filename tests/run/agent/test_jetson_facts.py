@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.helpers.fake_jetson import CORES, FakeJetson, agx_orin, nano, xavier_nx
 
 from profileapp.model.run import Jetson
 from profileapp.run.agent.facts import agent_facts
 from profileapp.run.agent.jetson_facts import jetson_facts, l4t_release, module_name, power_mode
+from tests.helpers.fake_jetson import CORES, FakeJetson, agx_orin, nano, xavier_nx
 
 
 def test_a_nano(tmp_path: Path) -> None:

@@ -17,8 +17,6 @@ from pathlib import Path
 import docker
 import pytest
 from docker.errors import ImageNotFound
-from tests.helpers.registry import Registry, layer
-from tests.helpers.worker_process import WORKER, configure, run, wait_until
 
 from profileapp.commands.progress import make_progress
 from profileapp.errors import ConfigError, ImageError
@@ -28,6 +26,8 @@ from profileapp.run.docker.image import architecture_problem
 from profileapp.run.docker.image_source import familiar
 from profileapp.run.docker.registry_login import RegistryLogin, take_login
 from profileapp.run.stop import Stop, Wake
+from tests.helpers.registry import Registry, layer
+from tests.helpers.worker_process import WORKER, configure, run, wait_until
 
 pytestmark = pytest.mark.docker
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import docker
 import pytest
+
 from tests.helpers.leftovers import left_of
 from tests.helpers.paths import ROOT
 from tests.helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
 
 from profileapp.run.agent.run_processes import kill_run_processes
 from profileapp.run.process.runtime import inherited_environment
+from tests.helpers.worker_process import Outcome, configure, is_measuring, run, start, wait_until
 
 SHELL = ("--runtime", "process", "--command", "sh -c")
 

@@ -8,9 +8,9 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.helpers.worker_process import configure, run
 
 from profileapp.run.service.broker import PASSWORD, write_broker_files
+from tests.helpers.worker_process import configure, run
 
 
 def test_the_definitions_hold_what_pywaggle_uses(tmp_path: Path) -> None:

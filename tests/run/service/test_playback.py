@@ -12,6 +12,7 @@ from typing import Any
 
 import docker
 import pytest
+
 from tests.helpers.leftovers import left_of
 from tests.helpers.tiny_mp4 import tiny_mp4
 from tests.helpers.worker_process import Outcome, configure, run, start, wait_until
