@@ -108,14 +108,18 @@ class Totals(msgspec.Struct, frozen=True):
     """What the app and all that came from it used in one repeat, warm-up and end included, by the kernel's own count.
 
     It was read once all had ended, and so is exact however short the repeat. `source` is who counted: `cgroup v1`,
-    `cgroup v2`, `wait4`. None is what nobody knows; `missing` says why, by `cpu`, `memory_peak`, `io`, `oom_kills`,
-    `pressure`, or `all`. `memory_peak_bytes` has file cache in it. `…_pressure_s`: how long some task waited (PSI).
+    `cgroup v2`, `wait4`. None is what nobody knows; `missing` says why, by `cpu`, `cpu_throttled`, `memory_peak`, `io`,
+    `oom_kills`, `pressure`, or `all`. `start_cpu_s` is what starting the container took, which the CPU times leave
+    out; None where it was not seen, or there was none. `cpu_throttled_s`: how long a quota kept the app from the CPU.
+    `memory_peak_bytes` has file cache in it. `…_pressure_s`: how long some task waited (PSI).
     """
 
     source: str = ""
     cpu_s: float | None = None
     cpu_user_s: float | None = None
     cpu_system_s: float | None = None
+    cpu_throttled_s: float | None = None
+    start_cpu_s: float | None = None
     memory_peak_bytes: int | None = None
     io_read_bytes: int | None = None
     io_written_bytes: int | None = None

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from profileapp.collect.container.cgroup import Mount, folder_below, parse_mounts
-from profileapp.collect.container.totals import read_totals
+from profileapp.collect.container.totals import CpuTimes, read_totals
 from profileapp.model.run import Totals
 
 _PREFIX = "profileapp_"
@@ -49,12 +49,12 @@ class RunCgroup(msgspec.Struct, frozen=True):
         }
         return {controller: path for controller, path in found.items() if path.is_dir()}
 
-    def read(self) -> Totals:
-        """What all processes in it used. Never raises."""
+    def read(self, start: CpuTimes | None = None) -> Totals:
+        """What all processes in it used, less what was used before the app ran (`start`). Never raises."""
         folders = self.folders()
         if not folders:
             return unknown_totals("the runtime created no cgroup that is visible from here")
-        return read_totals(folders)
+        return read_totals(folders, start)
 
     def remove(self) -> str:
         """Removes it once it is empty. Returns what could not be removed, "" if nothing is left. Never raises."""

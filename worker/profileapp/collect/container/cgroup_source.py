@@ -19,12 +19,12 @@ from profileapp.collect.container.readers import (
     ProcessIo,
     Reader,
 )
+from profileapp.collect.container.runtime_init import is_runtime_init
 from profileapp.collect.process.stat import has_ended
 from profileapp.errors import AppEnded, Unavailable
 
 # Errors of reading a file whose cgroup or process is gone.
 _GONE = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH})
-_INITS = frozenset({b"docker-init", b"tini", b"catatonit"})
 
 
 class ContainerCgroup(BaseCollector):
@@ -76,7 +76,7 @@ class ContainerCgroup(BaseCollector):
             if has_ended(self._proc, app.pid):
                 raise AppEnded
             raise Unavailable("no separate cgroup of the container is mounted here")
-        init = 1 if _is_init(self._proc, app.pid) else 0
+        init = 1 if is_runtime_init(self._proc, app.pid) else 0
         container = ContainerFiles(self._proc, app.pid, own, init)
         for choices in CGROUP_READERS:
             self._add_first(container, choices)
@@ -126,11 +126,3 @@ class ContainerCgroup(BaseCollector):
         reader = next(filter(None, opened), None)
         if reader:
             self._readers.append(reader)
-
-
-def _is_init(proc: Path, pid: int) -> bool:
-    """Whether the container's first process is an init that the runtime added, not part of the app."""
-    try:
-        return (proc / str(pid) / "comm").read_bytes().strip() in _INITS
-    except OSError:
-        return False

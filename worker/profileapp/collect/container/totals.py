@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from profileapp.collect.api import Emit
 from profileapp.collect.container import series as names
 from profileapp.collect.container.cgroup import V2
@@ -21,13 +23,27 @@ _TICKS_PER_S: Final = 100  # USER_HZ, the unit of cpuacct.stat whatever the kern
 _READ_LIMIT_BYTES: Final = 1024 * 1024
 
 
-def read_totals(folders: Mapping[str, Path]) -> Totals:
-    """Totals of the cgroup with these folders, by v1 controller and `V2`; an unknown total is None, with a reason."""
+class CpuTimes(msgspec.Struct, frozen=True):
+    """CPU seconds in all, in the app's own code, and in the kernel; None where the kernel does not say."""
+
+    total_s: float | None = None
+    user_s: float | None = None
+    system_s: float | None = None
+
+
+def read_totals(folders: Mapping[str, Path], start: CpuTimes | None = None) -> Totals:
+    """Totals of the cgroup with these folders, by v1 controller and `V2`; an unknown total is None, with a reason.
+
+    `start` is the CPU time used in it before the app ran, which is subtracted.
+    """
     missing: dict[str, str] = {}
     v2 = folders.get(V2)
-    cpu_s, user_s, system_s = _cpu(folders)
-    if cpu_s is None:
+    used, start = read_cpu_times(folders), start or CpuTimes()
+    if used.total_s is None:
         missing["cpu"] = "the kernel does not provide a cgroup's CPU time here"
+    throttled_s = _throttled_s(folders)
+    if throttled_s is None:
+        missing["cpu_throttled"] = "no CPU quota applies to the app's cgroup"
     peak_bytes = _peak_bytes(folders, missing)
     moved = (
         io_bytes_v2(_content(v2 / "io.stat")) if v2 and "blkio" not in folders and (v2 / "io.stat").exists() else None
@@ -46,9 +62,11 @@ def read_totals(folders: Mapping[str, Path]) -> Totals:
         missing["pressure"] = "the kernel does not provide a cgroup's pressure here"
     return Totals(
         source="cgroup v1" if {"memory", "cpuacct"} & folders.keys() else "cgroup v2",
-        cpu_s=cpu_s,
-        cpu_user_s=user_s,
-        cpu_system_s=system_s,
+        cpu_s=_less(used.total_s, start.total_s),
+        cpu_user_s=_less(used.user_s, start.user_s),
+        cpu_system_s=_less(used.system_s, start.system_s),
+        cpu_throttled_s=throttled_s,
+        start_cpu_s=start.total_s,
         memory_peak_bytes=peak_bytes,
         io_read_bytes=moved[0] if moved else None,
         io_written_bytes=moved[1] if moved else None,
@@ -66,6 +84,7 @@ def emit_totals(totals: Totals, emit: Emit, at_ns: int) -> None:
         (names.CPU_TIME.series, totals.cpu_s),
         (names.CPU_TIME_USER.series, totals.cpu_user_s),
         (names.CPU_TIME_SYSTEM.series, totals.cpu_system_s),
+        (names.CPU_TIME_THROTTLED.series, totals.cpu_throttled_s),
         (names.MEMORY_PEAK.series, totals.memory_peak_bytes),
         (names.IO_READ_TOTAL.series, totals.io_read_bytes),
         (names.IO_WRITTEN_TOTAL.series, totals.io_written_bytes),
@@ -79,21 +98,35 @@ def emit_totals(totals: Totals, emit: Emit, at_ns: int) -> None:
             emit(series, float(value), at_ns)
 
 
-def _cpu(folders: Mapping[str, Path]) -> tuple[float | None, float | None, float | None]:
-    """CPU seconds: total, user and system. The unified hierarchy has exact parts, also next to v1."""
+def _less(used_s: float | None, start_s: float | None) -> float | None:
+    return None if used_s is None else max(0.0, used_s - (start_s or 0.0))
+
+
+def read_cpu_times(folders: Mapping[str, Path]) -> CpuTimes:
+    """CPU time that a cgroup has used so far. The unified hierarchy has exact parts, also next to v1."""
     if V2 in folders:
         content = _content(folders[V2] / "cpu.stat")
         used_us = [number_after(content, key) for key in (b"usage_usec ", b"user_usec ", b"system_usec ")]
         if used_us[0] is not None:
-            return tuple(None if each is None else each / 1e6 for each in used_us)  # type: ignore[return-value]
+            return CpuTimes(*(None if each is None else each / 1e6 for each in used_us))
     if "cpuacct" in folders:
         used_ns = single_number(_content(folders["cpuacct"] / "cpuacct.usage"))
         content = _content(folders["cpuacct"] / "cpuacct.stat")
         ticks = [number_after(content, key) for key in (b"user ", b"system ")]
         if used_ns is not None:
             user_s, system_s = (None if each is None else each / _TICKS_PER_S for each in ticks)
-            return used_ns / 1e9, user_s, system_s
-    return None, None, None
+            return CpuTimes(used_ns / 1e9, user_s, system_s)
+    return CpuTimes()
+
+
+def _throttled_s(folders: Mapping[str, Path]) -> float | None:
+    """Time for which a quota kept the app from the CPU; None without a quota or a controller that counts it."""
+    for controller, key, per_s in (("cpu", b"throttled_time ", 1e9), (V2, b"throttled_usec ", 1e6)):
+        content = _content(folders[controller] / "cpu.stat") if controller in folders else b""
+        throttled = number_after(content, key) if number_after(content, b"nr_periods ") else None
+        if throttled is not None:
+            return throttled / per_s
+    return None
 
 
 def _peak_bytes(folders: Mapping[str, Path], missing: dict[str, str]) -> int | None:

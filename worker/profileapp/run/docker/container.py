@@ -17,11 +17,13 @@ import docker
 from docker.errors import NotFound
 
 from profileapp.collect.api import AppHandle
+from profileapp.collect.container.totals import CpuTimes
 from profileapp.model.run import Totals
 from profileapp.record.tree_size import Size, tree_size
 from profileapp.run.docker.image import GONE, one_line, short
 from profileapp.run.launch import Exit
 from profileapp.run.run_cgroup import RunCgroup, unknown_totals
+from profileapp.run.start_watch import StartWatch
 
 OUTPUT_END_TIMEOUT_S = 10.0
 DAEMON_CHECKS = 8
@@ -46,6 +48,7 @@ class Container:
         self.totals: Totals | None = None
         self._cgroup = cgroup
         self._no_cgroup = no_cgroup
+        self._start_used: CpuTimes | None = None
         self.subject: AppHandle | None = None
         self.exit: Exit | None = None
         self._api = api
@@ -59,7 +62,11 @@ class Container:
     def start(self) -> None:
         # Attached before the start, so that no line is lost.
         self._stream = self._api.attach(self._id, stdout=True, stderr=True, stream=True, logs=False)
-        self._api.start(self._id)
+        watch = StartWatch(self._cgroup) if self._cgroup else None
+        try:
+            self._api.start(self._id)
+        finally:
+            self._start_used = watch.end() if watch else None
         self._reader.start()
         threading.Thread(target=self._await_exit, name="app-exit", daemon=True).start()
         with suppress(*GONE):
@@ -102,7 +109,7 @@ class Container:
                 self.totals = unknown_totals(self._no_cgroup)
             return problem
         # Read after its processes are gone, so that it includes the last use of each.
-        self.totals = self.totals or self._cgroup.read()
+        self.totals = self.totals or self._cgroup.read(self._start_used)
         left_behind = self._cgroup.remove()
         return problem or (f"{left_behind}; the next run will" if left_behind else "")
 
