@@ -119,7 +119,7 @@ def test_nothing_that_can_be_read_is_nothing_known(tmp_path: Path) -> None:
     ("driver", "is_local", "mountinfo", "reason"),
     [
         ("cgroupfs", False, "", "not known to be on this machine"),
-        ("none", True, "", "not known (none)"),
+        ("none", True, "", "unknown cgroup driver (none)"),
         ("cgroupfs", True, "", "part of the machine's cgroups"),
         ("systemd", True, "36 30 0:31 /docker/1 /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", "part of the machine's"),
         ("systemd", True, "36 30 0:31 / /nowhere rw - cgroup2 cgroup2 rw\n", "only root"),
