@@ -58,7 +58,8 @@ def test_a_run_comes_back_as_it_was(db: str, tmp_path: Path) -> None:
             ("fps", 3),
             ("system.cpu.util", 1),
         ]
-        assert rows[1].mean == 12.0 and rows[1].max == 14.0 and rows[2].labels == '{"core":"0"}'
+        # A frame rate stands for the time since the one before: the first, at the very start, for none.
+        assert rows[1].mean == 13.0 and rows[1].max == 14.0 and rows[2].labels == '{"core":"0"}'
         samples = connection.execute(
             select(schema.sample).where(schema.sample.c.run_series_id == rows[1].id).order_by(schema.sample.c.position)
         ).all()
