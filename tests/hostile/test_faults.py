@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import docker
@@ -283,8 +283,9 @@ def end_containerd(folder: Path) -> None:
     if not pid_file.exists():
         return
     pid = int(pid_file.read_text())
-    if str(folder) in Path(f"/proc/{pid}/cmdline").read_text():
-        os.kill(pid, signal.SIGKILL)
+    with suppress(FileNotFoundError, ProcessLookupError):  # it may have ended by itself
+        if str(folder) in Path(f"/proc/{pid}/cmdline").read_text():
+            os.kill(pid, signal.SIGKILL)
     wait_until(lambda: has_ended(Path("/proc"), pid))
     pid_file.unlink()
 

@@ -7,6 +7,8 @@ import resource
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,22 @@ def test_depth_is_no_limit_and_takes_few_descriptors(tmp_path: Path, levels: int
         remove_tree(tmp_path / "deep")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_each_attempt_gets_further_however_short_it_is(tmp_path: Path) -> None:
+    make_deep(tmp_path / "deep", 5000)
+    (tmp_path / "deep" / "moved-0").touch()
+    (tmp_path / "deep" / "moved-1" / "inner").mkdir(parents=True)
+    for _ in range(40):
+        left = iter(range(1000))
+
+        def tick(left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                raise TimeoutError
+
+        with suppress(TimeoutError):
+            remove_tree(tmp_path / "deep", tick)
     assert list(tmp_path.iterdir()) == []
 
 

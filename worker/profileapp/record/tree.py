@@ -13,11 +13,14 @@ import os
 import stat
 import sys
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ANY_FOLDER_MODE = 0o700
 _ENTRIES_PER_TICK = 256
+_DEPTH_LIMIT = 100
+"""What lies deeper is moved to the top first: else a deadline could pass on the way down, each time, for nothing."""
 
 Tick = Callable[[], object]
 
@@ -87,6 +90,10 @@ def _empty(root: int, tick: Tick) -> None:
             if below is not None:
                 status = os.fstat(here)
                 deeper = _open_folder(here, below)
+                if len(way) >= _DEPTH_LIMIT:
+                    os.close(deeper)
+                    _move_up(here, below, root)
+                    continue
                 way.append((status.st_dev, status.st_ino, below))
                 os.close(here)
                 here = deeper
@@ -118,6 +125,19 @@ def _remove_files(folder: int, tick: Tick) -> str | None:
                 return entry.name
             os.unlink(entry.name, dir_fd=folder)
     return None
+
+
+def _move_up(folder: int, name: str, root: int) -> None:
+    """Moves a folder to `root`, under a name that nothing but an empty folder may have there."""
+    for number in count():
+        try:
+            os.rename(name, f"moved-{number}", src_dir_fd=folder, dst_dir_fd=root)
+            return
+        except (FileExistsError, NotADirectoryError):
+            continue
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise
 
 
 def _open_folder(parent: int, name: str) -> int:
