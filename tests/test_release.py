@@ -60,9 +60,9 @@ def test_a_release_sets_one_version_everywhere_and_tags_it(clone: Path) -> None:
     assert all("7.8.9" in (clone / place).read_text() for place in PLACES)
     assert (clone / "dist/profileapp-7.8.9-py3-none-any.whl").exists()
     text = (clone / "CHANGELOG.md").read_text()
-    assert re.search(r"^## 7\.8\.9 \(\d{4}-\d\d-\d\d\)\n\n### Added\n\n- A thing that is new\.$", text, re.MULTILINE), (
-        text[:900]
-    )
+    released = re.search(r"^## 7\.8\.9 \(\d{4}-\d\d-\d\d\)\n(.*?)^## ", text, re.MULTILINE | re.DOTALL)
+    assert released, text[:900]
+    assert "\n### Added\n\n" in released[1] and "\n- A thing that is new.\n" in released[1]
     assert not list((clone / "news").glob("+*")) and git(clone, "status", "--porcelain", "--untracked-files=no") == ""
 
 

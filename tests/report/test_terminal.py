@@ -26,7 +26,7 @@ def test_a_row_a_target(samples: list[JudgedRun]) -> None:
     lines = printed(samples).splitlines()
     assert lines[0].split()[:3] == ["target", "verdict", "time"]
     [failed] = [line for line in lines if line.startswith("use-cpu")]
-    for word in ("app failed", "31 s", "397 %", "354 MiB", "3.17 frames/s", "2/3 met", "exit code 1"):
+    for word in ("app failed", "31 s", "397 %", "354 MiB", "3.17 frames/s", "2/3 met", "exited with code 1"):
         assert word in failed
 
 
