@@ -200,6 +200,7 @@ class SlowServer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._parts = (first, then, pause_s)
+        self._closed = threading.Event()
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
@@ -207,13 +208,13 @@ class SlowServer:
         try:
             connection, _ = self._listener.accept()
             connection.sendall(first)
-            while True:
+            while not self._closed.wait(pause_s):
                 connection.sendall(then)
-                time.sleep(pause_s)
         except OSError:
             return
 
     def close(self) -> None:
+        self._closed.set()
         self._listener.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -11,6 +12,7 @@ from profileapp.run import sweep
 from profileapp.run.agent.state import State
 from profileapp.run.process.runtime import ProcessRuntime
 from profileapp.run.progress import Progress
+from profileapp.run.runtime import Runtime, Swept
 from profileapp.run.stop import Stop, Wake
 from profileapp.run.sweep import Sweeper
 
@@ -26,6 +28,25 @@ class Notes(Progress):
 
     def note(self, text: str) -> None:
         self.lines.append(text)
+
+
+class SharedImage:
+    """A runtime with a container of each run; the image of `owner` is in use until the other's container is gone."""
+
+    name = ""
+
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
+        self._is_in_use = True
+
+    def sweep(self, run_id: str) -> Swept:
+        if run_id != self._owner:
+            self._is_in_use = False
+            return Swept(1)
+        return Swept(0, ("the image is in use",)) if self._is_in_use else Swept(1)
+
+    def sweep_orphans(self) -> dict[str, Swept]:
+        return {}
 
 
 @pytest.fixture
@@ -72,6 +93,18 @@ def test_one_deadline_is_for_all_that_a_sweep_removes(state: State, notes: Notes
     assert len(names(state)) == 3 and all(name.endswith(".set-aside") for name in names(state))
     sweeper(state, notes).sweep()
     assert names(state) == []
+
+
+def test_what_one_dead_run_uses_of_another_is_removed_in_the_same_sweep(state: State, notes: Notes) -> None:
+    first, second = (state.begin_run() for _ in range(2))
+    for each in (first, second):
+        each.release()
+    runtime = cast("Runtime", SharedImage(owner=min(first.id, second.id)))
+    Sweeper(state, runtime, notes, lambda _: runtime, Stop(Wake())).sweep()
+    assert names(state) == []
+    assert sorted(notes.lines) == sorted(
+        f"run {run.id} did not end in order; removed 1 resource that it left" for run in (first, second)
+    )
 
 
 def test_a_signal_ends_it_and_the_next_sweep_goes_on(

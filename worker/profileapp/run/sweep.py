@@ -47,8 +47,10 @@ class Sweeper:
     def sweep(self) -> None:
         """Removes what dead runs left. The caller must hold the agent's lock."""
         deadline = self._deadline()
-        for dead in list(self._state.dead_runs()):
-            swept = self._sweep_dead(dead)
+        swept_runs = {dead: self._sweep_dead(dead) for dead in list(self._state.dead_runs())}
+        for dead, first in swept_runs.items():
+            # An image of one dead run may be in use by containers of another, which are gone by now.
+            swept = self._sweep_again(dead, first) if first.problems and len(swept_runs) > 1 else first
             self._report(dead.id, swept)
             # The run's file stays until all of its resources are gone, so that the next sweep finds the rest.
             if not swept.problems:
@@ -79,10 +81,14 @@ class Sweeper:
             return Swept(0, (f"what run {dead.id} left cannot be removed ({error})",))
         return runtime.sweep(dead.id)
 
+    def _sweep_again(self, dead: DeadRun, first: Swept) -> Swept:
+        second = self._sweep_dead(dead)
+        return Swept(first.removed + second.removed, second.problems)
+
     def _report(self, run_id: str, swept: Swept) -> None:
         if run_id:
-            prerequisites = f"{swept.removed} things left running"
-            self._progress.note(f"swept run {run_id}, which did not end in order ({prerequisites})")
+            resources = "1 resource" if swept.removed == 1 else f"{swept.removed} resources"
+            self._progress.note(f"run {run_id} did not end in order; removed {resources} that it left")
         for problem in swept.problems:
             self._warn(f"{problem}; the next run will try again")
 

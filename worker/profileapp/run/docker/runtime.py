@@ -155,17 +155,17 @@ class DockerRuntime:
     def sweep_orphans(self) -> dict[str, Swept]:
         own = self._marks.worker
         found, problem = self._leftovers()
-        dead: dict[str, list[Leftover]] = {}
-        for each in found:
-            if life_of(each.worker, own, is_own_machine=_daemon_is_here(os.environ)) == "dead":
-                dead.setdefault(each.run_id, []).append(each)
-        # The client of a build first, whom the daemon gives up with it.
-        killed = kill_orphans(own)
-        swept = {run_id: Swept(count) for run_id, count in killed.items()}
-        for run_id, each_dead in dead.items():
-            removed, problems = remove(self._api, each_dead)
-            swept[run_id] = Swept(killed.get(run_id, 0) + removed, problems)
-        for run_id in dead:
+        dead = [
+            each for each in found if life_of(each.worker, own, is_own_machine=_daemon_is_here(os.environ)) == "dead"
+        ]
+        # The client of a build first, as the daemon cancels the build with it.
+        swept = {run_id: Swept(count) for run_id, count in kill_orphans(own).items()}
+        # All runs' containers go before any run's image: two dead runs may use one image.
+        for each in dead:
+            removed, problems = remove(self._api, (each,))
+            so_far = swept.get(each.run_id, Swept())
+            swept[each.run_id] = Swept(so_far.removed + removed, so_far.problems + problems)
+        for run_id in {each.run_id for each in dead}:
             self._cgroups.sweep(run_id)
         return swept | ({"": Swept(0, problem)} if problem else {})
 
