@@ -42,7 +42,8 @@ def test_one_row_a_series_with_every_statistic(samples: list[JudgedRun]) -> None
     assert len(table) == len(app_shapes(1, 1, 1)) + 4
     [fps] = [row for row in table if row["series"] == "fps"]
     assert fps["count"] == "110"
-    assert float(fps["min"]) <= float(fps["p50"]) <= float(fps["p99"]) <= float(fps["max"])
+    assert float(fps["min"]) <= float(fps["p50"]) <= float(fps["p95"]) <= float(fps["max"])
+    assert fps["p99"] == "" and float(fps["p50_low"]) <= float(fps["p50"]) <= float(fps["p50_high"])
     assert {row["labels"] for row in table if row["series"] == "system.cpu.util"} == {
         "", "core=0", "core=1", "core=2", "core=3", "core=4", "core=5",
     }  # fmt: skip

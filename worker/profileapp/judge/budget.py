@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 
+from profileapp.judge.percentiles import P99_MIN_COUNT
 from profileapp.model.budget import Budget
 from profileapp.model.run import BudgetResult, SeriesSummary
 
@@ -29,7 +30,14 @@ def judge_budget(budget: Budget, summaries: Sequence[SeriesSummary]) -> BudgetRe
         return _not_measured(
             budget, f"{budget.path} is measured in {'/'.join(sorted(units)) or 'no unit'}, not in {budget.unit}"
         )
-    margins = [(_margin(budget, value), value) for value in (_statistic(each, budget.statistic) for each in named)]
+    values = [each.statistic(budget.statistic) for each in named]
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        fewest = min(each.count for each in named)
+        return _not_measured(
+            budget, f"{budget.statistic} needs at least {P99_MIN_COUNT} values; {fewest} were measured"
+        )
+    margins = [(_margin(budget, value), value) for value in known]
     margin, measured = min(margins)
     is_met = all(_COMPARE[budget.comparison](value, budget.limit) for _, value in margins)
     return BudgetResult(
@@ -46,10 +54,6 @@ def judge_budget(budget: Budget, summaries: Sequence[SeriesSummary]) -> BudgetRe
 def _paths(summary: SeriesSummary) -> tuple[str, str]:
     """The two names a series answers to: its name alone, and with the values of its labels."""
     return summary.name, ".".join((summary.name, *(value for _, value in sorted(summary.labels.items()))))
-
-
-def _statistic(summary: SeriesSummary, statistic: str) -> float:
-    return float(getattr(summary, statistic))
 
 
 def _margin(budget: Budget, measured: float) -> float:

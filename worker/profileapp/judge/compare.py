@@ -84,11 +84,9 @@ def _values(summary: Sequence[SeriesSummary], metric: str) -> dict[tuple[str, st
         return {(each.series_title, each.statistic, each.unit): each.value for each in headlines(summary)}
     path, statistic = split_metric(metric)
     return {
-        (title_of(each.name, each.labels), statistic, each.unit if statistic != "count" else ""): float(
-            getattr(each, statistic)
-        )
+        (title_of(each.name, each.labels), statistic, each.unit if statistic != "count" else ""): value
         for each in summary
-        if answers_to(path, each.name, each.labels)
+        if answers_to(path, each.name, each.labels) and (value := each.statistic(statistic)) is not None
     }
 
 

@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 
-from profileapp.judge.summary import percentile
+from profileapp.judge.percentiles import percentile
 from profileapp.judge.weights import in_order
 from profileapp.model.run import Repeat
 from profileapp.model.series import Series

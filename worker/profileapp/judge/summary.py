@@ -6,10 +6,17 @@ import math
 import operator
 import sys
 from array import array
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
+from profileapp.judge.percentiles import (
+    P99_MIN_COUNT,
+    PERCENTS,
+    Ranked,
+    percentile,
+    percentile_interval,
+    weighted_percentile,
+)
 from profileapp.judge.weights import Span, Weighted, standing_of, weighted_in
 from profileapp.model.run import Repeat, SeriesSummary
 from profileapp.model.series import MARKS, Series
@@ -72,10 +79,12 @@ def weighted_summary(series: Series, weighted: Weighted) -> SeriesSummary:
         percentile(in_order, percent)
         if weights is None
         else weighted_percentile(scaled, sums, effective, percent) * scale
-        for percent in (50, 90, 95, 99)
+        for percent in PERCENTS
     ]
     # What lies on a boundary of rounding must not fall from one to the next.
     p50, p90, p95, p99 = accumulate((min(high, max(low, each)) for each in percentiles), max)
+    ranks = Ranked(in_order, sums, effective)
+    is_p99_known = effective >= P99_MIN_COUNT
     return SeriesSummary(
         name=series.name,
         unit=series.unit,
@@ -89,9 +98,12 @@ def weighted_summary(series: Series, weighted: Weighted) -> SeriesSummary:
         p50=p50,
         p90=p90,
         p95=p95,
-        p99=p99,
+        p99=p99 if is_p99_known else None,
         max=high,
         last=values[-1],
+        intervals={
+            f"p{percent}": percentile_interval(ranks, percent) for percent in PERCENTS if percent < 99 or is_p99_known
+        },
     )
 
 
@@ -127,40 +139,3 @@ def _effective_count(weights: Sequence[int]) -> float:
     """How many values of equal weight tell as much (Kish, "Survey Sampling", 1965)."""
     total, squares = sum(weights), sum(weight * weight for weight in weights)
     return total * total / squares
-
-
-def percentile(in_order: Sequence[float], percent: float) -> float:
-    """Percentile of ascending values, by linear interpolation between the closest ranks.
-
-    Type 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages" (1996); NumPy's default.
-    """
-    position = (len(in_order) - 1) * percent / 100
-    below = math.floor(position)
-    above = min(below + 1, len(in_order) - 1)
-    low, high = in_order[below], in_order[above]
-    if low == high:
-        return low
-    share = position - below
-    return low + (high - low) * share if high - low < math.inf else low * (1 - share) + high * share
-
-
-def weighted_percentile(in_order: Sequence[float], sums: Sequence[int], effective: float, percent: float) -> float:
-    """Percentile of ascending values of which each counts as much as its step in `sums`.
-
-    Type 7 as above, where all count the same: the mean of the values over a window as wide as one of the `effective`
-    many. Source: Akinshin, "Weighted quantile estimators" (2023).
-    """
-    total = sums[-1]
-    width = total / effective
-    at = (total - width) * percent / 100
-    end = at + width
-    index = min(bisect_right(sums, at), len(sums) - 1)
-    # Of values that are the same, the mean is that value and not one next to it.
-    lowest = in_order[index]
-    above = []
-    while index < len(sums) and at < end:
-        until = min(end, sums[index])
-        above.append((until - at) / width * (in_order[index] - lowest))
-        at = until
-        index += 1
-    return lowest + math.fsum(above)

@@ -182,7 +182,9 @@ class SeriesSummary(msgspec.Struct, frozen=True):
 
     Values count for the time they stand for, or for one event each, as docs/reference/files.md says. Percentiles are of
     type 7 (Hyndman and Fan, 1996), in its weighted form (Akinshin, 2023) where values count differently; `stddev` is
-    the sample standard deviation (0 for a single sample).
+    the sample standard deviation (0 for a single sample). `p99` is None where fewer than 299 values count, as then none
+    of them is above the true p99 with 95 % confidence. `intervals` has the bounds of each percentile (`p50` to `p99`),
+    by order statistics, each with 95 % confidence; None where there are too few values for one.
     """
 
     name: str
@@ -197,9 +199,15 @@ class SeriesSummary(msgspec.Struct, frozen=True):
     p50: float
     p90: float
     p95: float
-    p99: float
+    p99: float | None
     max: float
     last: float
+    intervals: dict[str, tuple[float | None, float | None]] = {}
+
+    def statistic(self, name: str) -> float | None:
+        """One of `count`, `mean`, `p50` and so on by its name; None where there are too few values for it."""
+        value = getattr(self, name)
+        return None if value is None else float(value)
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -44,13 +44,17 @@ PHASE_ROWS_LIMIT = 60
 
 
 class StatisticsRow(msgspec.Struct, frozen=True):
-    """A series' row: all of `cells` are in `unit`, in the order of STATISTICS_SHOWN."""
+    """A series' row: all of `cells` are in `unit`, in the order of STATISTICS_SHOWN.
+
+    `intervals` has, for the app's own percentiles, where each probably lies (`24.1 to 25.3`, `above 24.1`), else "".
+    """
 
     name: str
     labels: str
     unit: str
     cells: tuple[str, ...]
     count: int
+    intervals: tuple[str, ...]
 
 
 def headline_labels(judged: Sequence[JudgedRun]) -> tuple[str, ...]:
@@ -145,9 +149,26 @@ def _statistics_row(summary: SeriesSummary) -> StatisticsRow:
         name=summary.name,
         labels=", ".join(value for _, value in sorted(summary.labels.items())),
         unit=unit,
-        cells=tuple(number(getattr(summary, name) / factor) if name in shown else ABSENT for name in STATISTICS_SHOWN),
+        cells=tuple(_cell(summary.statistic(name) if name in shown else None, factor) for name in STATISTICS_SHOWN),
         count=summary.count,
+        intervals=tuple(
+            interval_text(*summary.intervals.get(name, (None, None)), factor)
+            if summary.metric == "custom" and name in shown
+            else ""
+            for name in STATISTICS_SHOWN
+        ),
     )
+
+
+def interval_text(low: float | None, high: float | None, factor: float = 1.0) -> str:
+    """`24.1 to 25.3`, `above 24.1`, `below 25.3`; "" where neither bound is known."""
+    if low is None:
+        return "" if high is None else f"below {number(high / factor)}"
+    return f"above {number(low / factor)}" if high is None else f"{number(low / factor)} to {number(high / factor)}"
+
+
+def _cell(value: float | None, factor: float) -> str:
+    return ABSENT if value is None else number(value / factor)
 
 
 def _place(metric: str) -> int:

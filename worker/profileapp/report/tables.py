@@ -24,7 +24,11 @@ _RUN_COLUMNS = (
     "commit",
     "run",
 )
-_SERIES_COLUMNS = ("series", "labels", "metric", "kind", "unit", *STATISTICS)
+_INTERVALS = tuple((name, bound) for name in ("p50", "p90", "p95", "p99") for bound in (0, 1))
+_SERIES_COLUMNS = (
+    *("series", "labels", "metric", "kind", "unit", *STATISTICS),
+    *(f"{name}_{('low', 'high')[bound]}" for name, bound in _INTERVALS),
+)
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _CELL_LIMIT = 1000
 
@@ -69,6 +73,7 @@ def series_csv(judged: JudgedRun) -> str:
                 summary.kind,
                 summary.unit,
                 *(getattr(summary, statistic) for statistic in STATISTICS),
+                *(summary.intervals.get(name, (None, None))[bound] for name, bound in _INTERVALS),
             )
             for summary in judged.run.summary
         ),

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy
 from matplotlib.figure import Figure
 
-from profileapp.judge.summary import measured_spans, percentile
+from profileapp.judge.percentiles import percentile
+from profileapp.judge.summary import measured_spans
 from profileapp.judge.weights import values_in
 from profileapp.model.run import Repeat
 from profileapp.model.series import Series
