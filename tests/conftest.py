@@ -15,12 +15,17 @@ from typing import NoReturn
 import docker
 import pytest
 from docker.errors import DockerException
+from hypothesis import settings
 
 from tests.helpers.private_postgres import PrivatePostgres
 
 ROOT = Path(__file__).parents[1]
 # What cannot be reached is tried again for minutes elsewhere; a test that means to reach nothing need not wait so long.
 os.environ.setdefault("PROFILEAPP_RETRY_TIMEOUT", "1")
+
+# A loaded machine may take long over any example.
+settings.register_profile("profileapp", deadline=None)
+settings.load_profile("profileapp")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
