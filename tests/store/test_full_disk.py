@@ -115,7 +115,7 @@ def test_a_server_whose_own_disk_is_full_takes_nothing_and_comes_back(tmp_path: 
         server.disk.fill(leave_bytes=MIB)
         folder = record(tmp_path / "large", a_run("large"), {CPU: [float(number) for number in range(200_000)]})
         with pytest.raises(StoreError) as caught:
-            store_folder(database, folder, patience_s=0.0)
+            store_folder(database, folder)
         assert "\n" not in str(caught.value)
         server.disk.make_room()
         server.stop()

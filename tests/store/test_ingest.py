@@ -18,6 +18,7 @@ from profileapp.model.series import Series
 from profileapp.model.target import App
 from profileapp.record import reader
 from profileapp.record.sample_reader import BUFFER_LIMIT, SampleReader
+from profileapp.retry import Patience
 from profileapp.store import schema
 from profileapp.store.database import Database, open_database
 from profileapp.store.ingest import store_folder
@@ -244,12 +245,13 @@ def test_a_failure_in_the_middle_leaves_nothing(db: str, tmp_path: Path, monkeyp
 
 
 def test_a_broken_connection_is_reopened(postgres: PrivatePostgres, tmp_path: Path) -> None:
-    database = open_database(postgres.new_database(), write=True)
-    folder = record(tmp_path / "out", a_run())
     notes: list[str] = []
+    patience = Patience(60, pause=lambda _: postgres.start())
+    database = open_database(postgres.new_database(), write=True, patience=patience, note=notes.append)
+    folder = record(tmp_path / "out", a_run())
     postgres.stop()
     try:
-        stored = store_folder(database, folder, note=notes.append, sleep=lambda _: postgres.start())
+        stored = store_folder(database, folder)
     except BaseException:
         postgres.start()
         raise
@@ -259,7 +261,7 @@ def test_a_broken_connection_is_reopened(postgres: PrivatePostgres, tmp_path: Pa
 def test_a_server_that_cuts_the_transaction_loses_nothing(
     postgres: PrivatePostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    database = open_database(postgres.new_database(), write=True)
+    database = open_database(postgres.new_database(), write=True, patience=Patience(60, pause=lambda _: None))
     folder = record(tmp_path / "out", a_run())
     cut = iter([True])
 
@@ -271,7 +273,7 @@ def test_a_server_that_cuts_the_transaction_loses_nothing(
     from profileapp.store.samples import write_samples
 
     monkeypatch.setattr("profileapp.store.ingest.write_samples", samples_then_cut)
-    assert store_folder(database, folder, sleep=lambda _: None).outcome == "stored"
+    assert store_folder(database, folder).outcome == "stored"
     assert counts(database)["sample"] == 6
 
 
@@ -281,7 +283,7 @@ def test_a_server_that_stays_away_is_given_up(postgres: PrivatePostgres, tmp_pat
     postgres.stop()
     try:
         with pytest.raises(StoreError, match="connection"):
-            store_folder(database, folder, patience_s=0.0)
+            store_folder(database, folder)
     finally:
         postgres.start()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,9 @@ from docker.errors import APIError, ImageNotFound
 
 from profileapp.errors import AgentError, ExitCode, ImageError
 from profileapp.retry import Patience
-from profileapp.run.docker.image import get_image
+from profileapp.run.agent.state import open_state
+from profileapp.run.docker.image import architectures_of, get_image
+from profileapp.run.docker.image_build import BuiltImage, may_pass
 from profileapp.run.stop import Stop, StoppedError, Wake, patience_of
 
 TLS = "Get https://registry.example.org/v2/: net/http: TLS handshake timeout"
@@ -116,3 +120,87 @@ def test_an_administrator_says_for_how_long() -> None:
     assert patience_of(stop, {"PROFILEAPP_RETRY_TIMEOUT": "7"}).timeout_s == 7
     assert patience_of(stop, {}).timeout_s == 120
     assert patience_of(stop, {"PROFILEAPP_RETRY_TIMEOUT": "soon"}).timeout_s == 120
+
+
+LEGACY = f"Step 1/2 : FROM registry.example.org/base:1\n{TLS}\n"
+BUILDKIT = (
+    "#2 [internal] load metadata for registry.example.org/base:1\n#2 ERROR: failed\nERROR: failed to solve: "
+    "registry.example.org/base:1: failed to resolve source metadata for registry.example.org/base:1: "
+    "dial tcp 10.0.0.1:443: i/o timeout\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("tail", "expected"),
+    [
+        (LEGACY, True),
+        (BUILDKIT, True),
+        (LEGACY.replace("TLS handshake timeout", "manifest unknown"), False),
+        ("Step 1/2 : FROM base\n ---> 1\nStep 2/2 : RUN make test\nconnection refused\n", False),
+        ('ERROR: failed to solve: process "/bin/sh -c curl x" did not complete: i/o timeout\n', False),
+        ("", False),
+    ],
+)
+def test_only_a_base_image_is_pulled_again(tail: str, expected: bool) -> None:
+    assert may_pass(tail) is expected
+
+
+@pytest.mark.parametrize("faults", [2, 10**6])
+def test_a_build_whose_base_image_cannot_be_pulled_for_a_moment_is_started_again(
+    faults: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a stand-in of `docker` that fails so often, then builds."""
+    program = tmp_path / "bin/docker"
+    program.parent.mkdir()
+    (tmp_path / "said").write_text(LEGACY)
+    program.write_text(
+        f"#!/bin/sh\necho >>{tmp_path}/calls\ncat {tmp_path}/said\n"
+        f'[ "$(wc -l <{tmp_path}/calls)" -gt {faults} ] || exit 1\n'
+        'while [ "$1" != --iidfile ]; do shift; done\nprintf sha256:1 >"$2"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("PROFILEAPP_STATE", str(tmp_path / "state"))
+    live = open_state(os.environ).begin_run()
+    daemon, progress = Daemon(), Progress()
+    daemon.pulls = 1
+    built = BuiltImage(tmp_path, "app:1", tmp_path / "build.log", Stop(Wake()), patience=quick(40))
+
+    def build() -> dict[str, Any]:
+        return built.get(daemon, "x86_64", live, progress, "own:1")  # type: ignore[arg-type]
+
+    try:
+        if faults == 2:
+            assert build()["Id"] == "sha256:1"
+            assert len((tmp_path / "calls").read_text()) == 3
+        else:
+            with pytest.raises(AgentError, match="tried again for 40 s") as raised:
+                build()
+            assert raised.value.exit_code == ExitCode.NOT_MEASURED
+        assert sum("trying again in" in note for note in progress.notes) >= 2
+    finally:
+        live.end()
+
+
+class Distribution:
+    """A daemon that asks a registry, which answers after two faults."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def inspect_image(self, name: str) -> dict[str, Any]:
+        raise ImageNotFound("no such image")
+
+    def inspect_distribution(self, name: str, auth_config: object) -> dict[str, Any]:
+        self.asked += 1
+        if self.asked < 3:
+            raise _api_error(TLS)
+        return {"Platforms": [{"architecture": "arm64"}, {"architecture": "amd64"}]}
+
+
+def test_a_registry_is_asked_again_for_an_images_architectures() -> None:
+    daemon, notes = Distribution(), list[str]()
+    found = architectures_of(daemon, "app:1", None, quick(), notes.append)  # type: ignore[arg-type]
+    assert found == ("arm64", "amd64") and daemon.asked == 3
+    assert len(notes) == 2 and "TLS handshake timeout" in notes[0] and "trying again in" in notes[0]
+    assert architectures_of(Distribution(), "app:1", None, Patience(0), notes.append) == ()  # type: ignore[arg-type]

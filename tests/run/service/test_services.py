@@ -127,7 +127,10 @@ def test_services_start_in_order_and_keep_their_logs(tmp_path: Path, busybox_ima
         ({"script": "exit 3", "ready": {"tcp": 1}}, "service web stopped early: exited with code 3"),
         ({"script": "exit 0", "ready": {"log": "never"}}, "service web stopped early: exited with code 0"),
         ({"script": "sleep 1; exit 4"}, "service web stopped early: exited with code 4"),
-        ({"script": "tail /dev/zero"}, "service web stopped early: it exceeded its memory limit"),
+        (
+            {"script": "tail /dev/zero"},
+            "service web stopped early: it exceeded its memory limit of 64 MiB (--memory-limit)",
+        ),
     ],
 )
 def test_a_service_that_fails_is_named_and_the_app_is_not_blamed(

@@ -60,11 +60,11 @@ def open_store(db: str, *, write: bool) -> Database:
     """The database of `--db`. Raises StoreError without the store extra, and whatever `open_database` raises."""
     if find_spec("sqlalchemy") is None or find_spec("alembic") is None:
         raise StoreError("the database needs the store extra: pip install 'profileapp[store]'")
-    from profileapp.store.database import LostConnection, open_database  # noqa: PLC0415
+    from profileapp.store.database import open_database  # noqa: PLC0415
 
-    patience = Patience(timeout_s_of(os.environ))
-    return patience.call(
-        lambda: open_database(db, write=write),
-        lambda text: click.echo(f"profileapp: {text}", err=True),
-        lambda error: isinstance(error, LostConnection),
+    return open_database(
+        db,
+        write=write,
+        patience=Patience(timeout_s_of(os.environ)),
+        note=lambda text: click.echo(f"profileapp: {text}", err=True),
     )

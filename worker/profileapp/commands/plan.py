@@ -21,6 +21,7 @@ from profileapp.plan.expand import make_plan, select
 from profileapp.plan.groups import group_targets
 from profileapp.plan.table import plan_table
 from profileapp.plan.workspace import check_carried
+from profileapp.retry import timeout_s_of
 
 
 @click.command(
@@ -145,7 +146,12 @@ def _image_warnings(plan: Plan, here: list[Target], is_pulled: bool) -> tuple[st
     from profileapp.run.docker.image_check import check_images  # noqa: PLC0415
     from profileapp.run.docker.registry_login import take_login  # noqa: PLC0415
 
-    return check_images(names, take_login(os.environ))
+    return check_images(
+        names,
+        take_login(os.environ),
+        timeout_s_of(os.environ),
+        lambda text: click.echo(f"profileapp: {text}", err=True),
+    )
 
 
 def _metric_warnings(here: list[Target]) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ def image_source(
     if image_archive:
         return SavedImage(image_archive, name, stop, is_asked_for=is_asked_for)
     if build:
-        return BuiltImage(build, name, out / BUILD_LOG_FILE, stop, login, build_network)
+        return BuiltImage(build, name, out / BUILD_LOG_FILE, stop, login, build_network, patience_of(stop, os.environ))
     if not name:
         raise ConfigError(
             "no image: give --image, --image-archive or --build, or namespace, name and version in the sage.yaml"

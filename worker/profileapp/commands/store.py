@@ -76,7 +76,7 @@ def command(folders: tuple[Path, ...], db: str, own_app: str | None, claim_app: 
         try:
             if build:
                 check_own(read_run(target), build)
-            stored = store_folder(database, target, note=_note)
+            stored = store_folder(database, target)
         except AgentError as refused:
             errors.append(refused)
             continue

@@ -39,9 +39,7 @@ def exit_reason_of(exit_: Exit, cause: Cause, target: Target, memory_limit_bytes
     if exit_.refused:
         return "not-started", exit_.refused
     if exit_.oom_killed:
-        size = memory_limit_bytes / 1024**2
-        limit = f"{size / 1024:.2f} GiB" if size >= 1024 else f"{size:.0f} MiB"
-        return "oom-killed", f"the kernel ended the app: it exceeded its memory limit of {limit} (--memory-limit)"
+        return "oom-killed", f"the kernel ended the app: {memory_limit_text(memory_limit_bytes)}"
     if cause.timeout:
         text = f"ran for its {target.timeout_s:g} s{killed}"
         return (
@@ -52,6 +50,13 @@ def exit_reason_of(exit_: Exit, cause: Cause, target: Target, memory_limit_bytes
     if exit_.exit_code:
         return "failed", f"exited with code {exit_.exit_code}"
     return "completed", "exited with code 0"
+
+
+def memory_limit_text(limit_bytes: int) -> str:
+    """`it exceeded its memory limit of 1.50 GiB (--memory-limit)`, of an app or of a service."""
+    size = limit_bytes / 1024**2
+    limit = f"{size / 1024:.2f} GiB" if size >= 1024 else f"{size:.0f} MiB"
+    return f"it exceeded its memory limit of {limit} (--memory-limit)"
 
 
 def run_exit_reason(repeats: tuple[Repeat, ...]) -> tuple[ExitReason, str]:

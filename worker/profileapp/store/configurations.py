@@ -12,7 +12,7 @@ from profileapp.config.load import Overlay, check_overlay
 from profileapp.errors import ConfigError
 from profileapp.model.text import printable
 from profileapp.store import schema
-from profileapp.store.database import Database
+from profileapp.store.database import Database, retried
 from profileapp.store.text import stored_text
 from profileapp.store.upsert import insert_new
 
@@ -36,6 +36,7 @@ class Saved(msgspec.Struct, frozen=True):
     content: str | None
 
 
+@retried
 def save(database: Database, name: str, content: str, saved_by: str, comment: str = "") -> tuple[Saved, bool]:
     """Saves a new version; the version, and whether it is new: the same content again makes none.
 
@@ -52,6 +53,7 @@ def save(database: Database, name: str, content: str, saved_by: str, comment: st
         return _add(connection, parts, saved_by, comment, content), True
 
 
+@retried
 def remove(database: Database, name: str, saved_by: str, comment: str = "") -> Saved:
     """Marks a configuration as removed; its versions stay. Raises ConfigError where there is none."""
     parts = _parts(name)
@@ -73,6 +75,7 @@ def load_saved(database: Database, name: str, version: int = 0) -> Saved:
     return wanted
 
 
+@retried
 def versions(database: Database, name: str) -> list[Saved]:
     """All versions, the first one first. Raises ConfigError where there is none."""
     parts = _parts(name)
@@ -83,6 +86,7 @@ def versions(database: Database, name: str) -> list[Saved]:
     return found
 
 
+@retried
 def listing(database: Database, prefix: str = "") -> list[Saved]:
     """The last version of each that is not removed, by name; of OWNER or OWNER/APP alone where that is given."""
     table, version = schema.configuration, schema.configuration_version

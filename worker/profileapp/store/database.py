@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
@@ -15,6 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from profileapp.errors import EmptyDatabaseError, StoreError
 from profileapp.model.text import printable
+from profileapp.retry import Patience
 from profileapp.store.migrate import HEAD, check_revision, revision_of, upgrade
 from profileapp.store.url import parse_url, shown
 from profileapp.transient import is_transient
@@ -23,13 +26,28 @@ BUSY_TIMEOUT_S = 60.0
 """How long one waits for another that writes to the same SQLite file."""
 CONNECT_TIMEOUT_S = 10
 
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
 
 class Database:
-    """A database with the tables of this version. `name` is fit to be shown: it has no password."""
+    """A database with the tables of this version. `name` is fit to be shown: it has no password.
 
-    def __init__(self, engine: Engine, name: str) -> None:
+    `patience` says for how long work whose connection breaks is done again (by default not); `note` gets
+    a line for each attempt.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        name: str,
+        patience: Patience | None = None,
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.engine = engine
         self.name = name
+        self.patience = patience or Patience(0)
+        self.note = note
 
     @property
     def is_postgresql(self) -> bool:
@@ -46,17 +64,46 @@ class LostConnection(StoreError):
     """The connection broke, or the server gave the transaction up: nothing of it was done; try again."""
 
 
-def open_database(text: str, *, write: bool) -> Database:
+def retried(
+    work: Callable[Concatenate[Database, _Arguments], _Result],
+) -> Callable[Concatenate[Database, _Arguments], _Result]:
+    """Makes a function of one transaction start again while its connection breaks, as long as the patience lasts."""
+
+    @wraps(work)
+    def patient(database: Database, /, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        return _retry(lambda: work(database, *args, **kwargs), database.patience, database.note)
+
+    return patient
+
+
+def _retry(work: Callable[[], _Result], patience: Patience, note: Callable[[str], None]) -> _Result:
+    return patience.call(work, note, lambda error: isinstance(error, LostConnection))
+
+
+def open_database(
+    text: str,
+    *,
+    write: bool,
+    patience: Patience | None = None,
+    note: Callable[[str], None] = lambda _: None,
+) -> Database:
     """Opens a database by its URL or path. To write, its tables are made or brought up to date.
+
+    A server that is unavailable for a moment is tried again with `patience`, by default not.
 
     Raises ConfigError for a bad URL, StoreError where it is unavailable, newer, or (to read) older or empty.
     """
+    patience = patience or Patience(0)
+    return _retry(lambda: _open(text, patience, note, write=write), patience, note)
+
+
+def _open(text: str, patience: Patience, note: Callable[[str], None], *, write: bool) -> Database:
     url = parse_url(text)
     name = shown(url)
     if url.get_backend_name() == "sqlite":
         _check_file(Path(str(url.database)), name, write=write)
     with translate_errors(name):
-        database = Database(_engine(url, write=write), name)
+        database = Database(_engine(url, write=write), name, patience, note)
         with database.engine.begin() as connection:
             revision = revision_of(connection)
             check_revision(revision, name)

@@ -7,13 +7,14 @@ from sqlalchemy import select
 
 from profileapp.model.run import Run
 from profileapp.store import schema
-from profileapp.store.database import Database
+from profileapp.store.database import Database, retried
 from profileapp.store.select import Selection
 
 RUNS_LIMIT = 1000
 """Most may be of other devices, which are excluded, and counted, later."""
 
 
+@retried
 def earlier_runs(database: Database, selection: Selection, verdicts: tuple[str, ...]) -> list[Run]:
     """Those that ended with one of `verdicts`, oldest first; the last RUNS_LIMIT at most. They have no summary."""
     run = schema.run

@@ -15,7 +15,7 @@ from profileapp.model.history import Point, Trend
 from profileapp.model.run import SeriesSummary
 from profileapp.model.text import printable
 from profileapp.store import schema
-from profileapp.store.database import Database
+from profileapp.store.database import Database, retried
 from profileapp.store.select import Selection
 from profileapp.store.text import stored_key
 
@@ -34,6 +34,7 @@ class _Wanted(msgspec.Struct, frozen=True):
     unit: str
 
 
+@retried
 def trends(database: Database, selection: Selection, metric: str = "", last: int = RUNS_LIMIT) -> list[Trend]:
     """A trend of each target, device and series that is meant; of no more than the `last` runs.
 
@@ -137,6 +138,7 @@ def _summaries(connection: Connection, run_key: int) -> list[tuple[int, SeriesSu
     ]
 
 
+@retried
 def measured(database: Database, reference: str, app: str = "") -> list[Measured]:
     """The runs that a reference selects: a run's id, JOB#NUMBER, a commit's prefix, or a branch's last commit.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,9 +19,8 @@ from profileapp.model.series import Series
 from profileapp.model.table import FunctionRow, KernelRow
 from profileapp.model.text import printable
 from profileapp.record.reader import read_run
-from profileapp.retry import Patience
 from profileapp.store import schema
-from profileapp.store.database import Database, LostConnection
+from profileapp.store.database import Database, LostConnection, retried
 from profileapp.store.remove import remove_run
 from profileapp.store.samples import Part, write_samples
 from profileapp.store.text import stored_key, stored_text
@@ -30,8 +29,6 @@ from profileapp.store.upsert import insert_new
 STATISTICS = ("mean", "stddev", "min", "p50", "p90", "p95", "p99", "max", "last")
 LARGEST = 2**62
 """Whole numbers in a run must be smaller: a database has 64 bits, one of them the sign."""
-PATIENCE_S = 60.0
-"""How long a lost connection is retried."""
 
 Outcome = Literal["stored", "already stored", "replaced"]
 
@@ -46,36 +43,25 @@ class Stored(msgspec.Struct, frozen=True):
     problems: tuple[str, ...] = ()
 
 
-def store_folder(
-    database: Database,
-    folder: Path,
-    *,
-    patience_s: float = PATIENCE_S,
-    sleep: Callable[[float], None] = time.sleep,
-    note: Callable[[str], None] = lambda _: None,
-) -> Stored:
+def store_folder(database: Database, folder: Path) -> Stored:
     """Judges what is in a target's folder, and stores it in one transaction; a run that is there is left as it is.
 
-    A connection that breaks is made anew for `patience_s` seconds. Raises AgentError where the folder holds no run that
-    can be stored, or its id is another run's, and StoreError where the database fails.
+    Raises AgentError where the folder holds no run that can be stored, or its id is another run's, and StoreError where
+    the database fails.
     """
-    judged: JudgedRun | None = None
-
-    def store() -> Stored:
-        nonlocal judged
-        if judged is None:
-            # Its samples need not be read to find out that it is there.
-            known = _known_run(database, folder)
-            if known is not None:
-                return known
-            judged = judge_folder(folder)
-            check_run(judged)
-        with database.transaction() as connection:
-            return _store(connection, judged)
-
-    return Patience(patience_s, pause=sleep).call(store, note, lambda error: isinstance(error, LostConnection))
+    # Its samples need not be read to find out that it is there.
+    return _known_run(database, folder) or store_judged(database, judge_folder(folder))
 
 
+@retried
+def store_judged(database: Database, judged: JudgedRun) -> Stored:
+    """Stores a judged run. Raises as `store_folder`."""
+    check_run(judged)
+    with database.transaction() as connection:
+        return _store(connection, judged)
+
+
+@retried
 def _known_run(database: Database, folder: Path) -> Stored | None:
     """The run of a folder where the database already has it, finished."""
     try:

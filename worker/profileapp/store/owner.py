@@ -15,7 +15,7 @@ from profileapp.errors import AgentError
 from profileapp.model.run import Run
 from profileapp.model.text import printable
 from profileapp.store import schema
-from profileapp.store.database import Database
+from profileapp.store.database import Database, retried
 from profileapp.store.text import stored_key
 
 
@@ -47,6 +47,7 @@ def check_own(run: Run, build: StoringBuild) -> None:
             )
 
 
+@retried
 def check_owner(database: Database, build: StoringBuild) -> None:
     """Raises AgentError where the database has the app's runs from another job, the first of which owns the app."""
     if build.claims_app:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 from sqlalchemy import Connection, select, update
 
 from profileapp.record.series_data import SeriesData
 from profileapp.store import schema
-from profileapp.store.database import Database
+from profileapp.store.database import Database, retried
 from profileapp.store.remove import remove_run, remove_samples
 from profileapp.store.samples import write_samples
 from profileapp.store.select import Selection
 from profileapp.store.thin import thin
+
+_Result = TypeVar("_Result")
 
 NO_SAMPLES = 2**62
 """The spacing of a run whose samples have all been removed."""
@@ -48,8 +53,12 @@ def prune(database: Database, policy: Policy, selection: Selection, *, dry_run: 
     """
     table = schema.run
     columns = (table.c.id, table.c.started_ns, table.c.spacing_ns, table.c.sample_count)
-    with database.transaction() as connection:
-        runs = connection.execute(select(*columns).where(selection.runs()).order_by(table.c.started_ns)).all()
+    runs = _in_transaction(
+        database,
+        lambda connection: connection.execute(
+            select(*columns).where(selection.runs()).order_by(table.c.started_ns)
+        ).all(),
+    )
     thinned = dropped = removed = samples = 0
     for run in runs:
         gone = 0 if run.spacing_ns == NO_SAMPLES else run.sample_count
@@ -57,21 +66,29 @@ def prune(database: Database, policy: Policy, selection: Selection, *, dry_run: 
             removed += 1
             samples += gone
             if not dry_run:
-                with database.transaction() as connection:
-                    remove_run(connection, run.id)
+                _in_transaction(database, partial(remove_run, run_key=run.id))
         elif run.started_ns < policy.drop_before_ns and run.spacing_ns < NO_SAMPLES:
             dropped += 1
             samples += gone
             if not dry_run:
-                with database.transaction() as connection:
-                    remove_samples(connection, run.id)
-                    _note(connection, run.id, NO_SAMPLES, 0)
+                _in_transaction(database, partial(_drop_samples, run_key=run.id))
         elif run.started_ns < policy.thin_before_ns and run.spacing_ns < policy.spacing_ns:
             thinned += 1
             if not dry_run:
-                with database.transaction() as connection:
-                    samples += _thin_run(connection, run.id, policy.spacing_ns, run.sample_count)
+                thin_run = partial(_thin_run, run_key=run.id, spacing_ns=policy.spacing_ns, before=run.sample_count)
+                samples += _in_transaction(database, thin_run)
     return Pruned(thinned, dropped, removed, samples)
+
+
+@retried
+def _in_transaction(database: Database, work: Callable[[Connection], _Result]) -> _Result:
+    with database.transaction() as connection:
+        return work(connection)
+
+
+def _drop_samples(connection: Connection, run_key: int) -> None:
+    remove_samples(connection, run_key)
+    _note(connection, run_key, NO_SAMPLES, 0)
 
 
 def _thin_run(connection: Connection, run_key: int, spacing_ns: int, before: int) -> int:

@@ -80,17 +80,24 @@ def architecture_problem(shown: str, made_for: Sequence[str], machine: str) -> s
     )
 
 
-def architectures_of(api: docker.APIClient, name: str, login: RegistryLogin | None) -> tuple[str, ...]:
+def architectures_of(
+    api: docker.APIClient, name: str, login: RegistryLogin | None, patience: Patience, note: Callable[[str], None]
+) -> tuple[str, ...]:
     """Architectures of an image: of the local one, or all in its registry under that name; () if unknown.
 
-    Raises ImageError if the name is not valid.
+    Transient errors of the registry are retried with `patience`. Raises ImageError if the name is not valid.
     """
+    mask = Mask(login.secrets if login else ())
     try:
         found = _find(api, name, show_image(name))
         if found:
             return (str(found.get("Architecture", "")),)
         inspect: Callable[..., dict[str, Any]] = api.inspect_distribution
-        platforms = inspect(name, auth_config=_auth(name, login)).get("Platforms") or []
+        answer = patience.call(
+            lambda: inspect(name, auth_config=_auth(name, login)),
+            lambda text: note(f"image {show_image(name)}: {short(mask.text(text))}"),
+        )
+        platforms = answer.get("Platforms") or []
     except GONE:
         return ()
     return tuple(dict.fromkeys(str(each.get("architecture", "")) for each in platforms if isinstance(each, dict)))

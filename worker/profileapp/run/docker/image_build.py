@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -14,6 +15,7 @@ import docker
 
 from profileapp.errors import AgentError, ImageError
 from profileapp.record.files import create_anew, write_all
+from profileapp.retry import Patience
 from profileapp.run.agent.run_processes import process_marks
 from profileapp.run.agent.state import LiveRun
 from profileapp.run.docker.client_folder import VARIABLE as CONFIG_VARIABLE
@@ -24,6 +26,7 @@ from profileapp.run.docker.registry_login import RegistryLogin
 from profileapp.run.mask import Mask
 from profileapp.run.progress import Progress
 from profileapp.run.stop import Stop, StoppedError
+from profileapp.transient import is_transient_text
 
 TIMEOUT_S = 3600.0
 BuildNetwork = Literal["default", "none"]
@@ -34,7 +37,14 @@ LOG_LIMIT_BYTES = 8 * 1024**2
 _GRACE_S = 10.0
 _POLL_S = 0.1
 _TAIL_BYTES = 2000
+# What Docker prints of a base image: of BuildKit the failing request, before BuildKit the step that it has come to.
+_PULLS_BASE = re.compile(r"failed to resolve source metadata|failed to do request|load metadata for", re.IGNORECASE)
+_STEP = re.compile(r"^Step \d+/\d+ : *(\S+)", re.MULTILINE)
 _REPORT_INTERVAL_S = 10.0
+
+
+class _BaseNotPulled(Exception):
+    """A base image could not be pulled, for a reason that may pass."""
 
 
 class BuiltImage:
@@ -42,7 +52,8 @@ class BuiltImage:
 
     The image is tagged only with the run's name: another app's image may have the name in a sage.yaml.
 
-    Base images are pulled with the `login`, if there is one. `network` is that of the Dockerfile's steps.
+    Base images are pulled with the `login`, if there is one; where that fails for a reason that may pass, the build is
+    started again with `patience`. `network` is that of the Dockerfile's steps.
     """
 
     def __init__(
@@ -53,7 +64,9 @@ class BuiltImage:
         stop: Stop,
         login: RegistryLogin | None = None,
         network: BuildNetwork = "default",
+        patience: Patience | None = None,
     ) -> None:
+        self._patience = patience or Patience(0)
         self._network = network
         self.name = name or "built here"
         self._folder = folder
@@ -78,16 +91,26 @@ class BuiltImage:
         argv += ["--iidfile", str(id_path), "--tag", own_name, *where]
         environment = {**os.environ, **process_marks(live.id, Marks.worker_in(own_name))}
         if self._login is None:
-            self._build(argv, environment, progress)
+            self._build_again(argv, environment, progress)
         else:
             with folder_with_login(live.scratch / "docker", self._login, os.environ) as config:
-                self._build(argv, {**environment, CONFIG_VARIABLE: str(config)}, progress)
+                self._build_again(argv, {**environment, CONFIG_VARIABLE: str(config)}, progress)
         image_id = id_path.read_text().strip()
         inspect: Callable[[str], dict[str, Any]] = api.inspect_image
         try:
             return checked(inspect(image_id), show_image(self.name), machine)
         except GONE as error:
             raise AgentError(f"the daemon does not have the image that was built ({one_line(error)})") from error
+
+    def _build_again(self, argv: list[str], environment: dict[str, str], progress: Progress) -> None:
+        try:
+            self._patience.call(
+                lambda: self._build(argv, environment, progress),
+                progress.note,
+                lambda error: isinstance(error, _BaseNotPulled),
+            )
+        except _BaseNotPulled as error:
+            raise AgentError(f"{error}; its registry was tried again for {self._patience.timeout_s:g} s") from error
 
     def _build(self, argv: list[str], environment: dict[str, str], progress: Progress) -> None:
         try:
@@ -134,10 +157,12 @@ class BuiltImage:
                 log.truncate()
                 write_all(log, masked)
         if building.returncode:
-            raise ImageError(
+            tail = _tail(log)
+            text = (
                 f"{self._folder}: the image cannot be built (`docker build` ended with {building.returncode}, "
-                f"see {self._log_path}): {_last_lines(log)}"
+                f"see {self._log_path}): {_last_line(tail)}"
             )
+            raise _BaseNotPulled(text) if may_pass(tail) else ImageError(text)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -151,7 +176,21 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def _last_lines(log: BinaryIO) -> str:
+def may_pass(tail: str) -> bool:
+    """Whether a build, by the end of its output, failed in pulling a base image, and for a reason that may pass.
+
+    What a step of the Dockerfile fails with is the app's, even if it is a network's.
+    """
+    last = _last_line(tail)
+    steps = _STEP.findall(tail)
+    is_pulling = bool(_PULLS_BASE.search(last)) or (bool(steps) and steps[-1].upper() == "FROM")
+    return is_pulling and is_transient_text(last)
+
+
+def _tail(log: BinaryIO) -> str:
     log.seek(max(0, os.fstat(log.fileno()).st_size - _TAIL_BYTES))
-    lines = log.read().decode(errors="replace").split("\n")
-    return short(next((line for line in reversed(lines) if line.strip()), "it said nothing"))
+    return log.read().decode(errors="replace")
+
+
+def _last_line(tail: str) -> str:
+    return short(next((line for line in reversed(tail.split("\n")) if line.strip()), "it said nothing"))

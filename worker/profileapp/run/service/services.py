@@ -16,7 +16,7 @@ from profileapp.playback.recordings import Recordings
 from profileapp.record.artifacts import SERVICES_FOLDER, artifact
 from profileapp.record.files import make_folder
 from profileapp.run.dataset.ready import Paths
-from profileapp.run.exit_reason import signal_name
+from profileapp.run.exit_reason import memory_limit_text, signal_name
 from profileapp.run.launch import CONTAINER_DATASET, Exit
 from profileapp.run.output import AppLog
 from profileapp.run.service.broker import broker_env, write_broker_files
@@ -43,9 +43,13 @@ EXIT_TIMEOUT_S = 2.0
 
 
 class RunningServices:
-    """The services of one start of the app. `network` "": the machine's own; `env` and `mounts` are the app's."""
+    """The services of one start of the app. `network` "": the machine's own; `env` and `mounts` are the app's.
 
-    def __init__(self, sources: ServiceSources, network: str = "") -> None:
+    `memory_limit_bytes` is the limit of each service.
+    """
+
+    def __init__(self, sources: ServiceSources, memory_limit_bytes: int, network: str = "") -> None:
+        self._memory_limit_bytes = memory_limit_bytes
         self.network = network
         self.env: dict[str, str] = {}
         self.mounts: tuple[Mount, ...] = ()
@@ -62,7 +66,11 @@ class RunningServices:
         """Which service ended, and how; "" while all run."""
         if not self._failure:
             ended = ((name, one.exit) for name, one in self.running.items())
-            found = (_exit_text(name, exit_) for name, exit_ in ended if exit_ and not self._is_done(name, exit_))
+            found = (
+                _exit_text(name, exit_, self._memory_limit_bytes)
+                for name, exit_ in ended
+                if exit_ and not self._is_done(name, exit_)
+            )
             self._failure = next(found, "")
         return self._failure
 
@@ -128,7 +136,7 @@ class Services:
         Raises AgentError if a service cannot be started, ends or is not ready in time, or on a stop request.
         """
         network, self.network = self._service_host.open_network(self._context.run_id, internet=self._target.internet)
-        running_services = RunningServices(self._sources, network)
+        running_services = RunningServices(self._sources, self._session.limits.memory_bytes, network)
         try:
             for service in self._target.services:
                 self._start(service, running_services, repeat)
@@ -221,10 +229,10 @@ class Services:
             running_services.env[DATA_CONFIG_VARIABLE] = str(path)
 
 
-def _exit_text(name: str, exit_: Exit) -> str:
+def _exit_text(name: str, exit_: Exit, memory_limit_bytes: int) -> str:
     how = exit_.lost or exit_.refused
     if exit_.oom_killed:
-        how = "it exceeded its memory limit"
+        how = memory_limit_text(memory_limit_bytes)
     elif exit_.signal:
         how = f"ended by {signal_name(exit_.signal)}, which profileapp did not send"
     return f"service {name} stopped early: {how or f'exited with code {exit_.exit_code}'}; {_see(name)}"
