@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from profileapp.commands.database import db_option, open_store
+from profileapp.commands.database import open_store
 from profileapp.commands.environment import LinesOption
-from profileapp.commands.outcome_file import OutcomeFile, on_budget_option
+from profileapp.commands.options import db_option, json_option, on_budget_option
+from profileapp.commands.outcome_file import OutcomeFile
 from profileapp.commands.selection import moment_ns
 from profileapp.commands.store import run_folders
 from profileapp.commands.written_folder import WrittenFolder
@@ -89,7 +90,7 @@ class BaselineReport(msgspec.Struct, frozen=True):
 )
 @on_budget_option
 @db_option
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON instead of a table.")
+@json_option
 def command(
     folder: Path, branch: str, against: tuple[Path, ...], since: str, on_budget: Effect, db: str, as_json: bool
 ) -> int:

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from profileapp.commands.database import db_option, open_store
+from profileapp.commands.database import open_store
+from profileapp.commands.options import db_option, json_option
 from profileapp.commands.store import run_folders
 from profileapp.commands.written_folder import WrittenFolder
 from profileapp.errors import ConfigError
@@ -39,7 +40,7 @@ _BAR_FULL = 0.5
 @click.option("--app", default="", help="Only runs of this app.")
 @click.option("--html", type=WrittenFolder(), metavar="DIR", help="Write a page into DIR.")
 @db_option
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON instead of text.")
+@json_option
 def command(first: str, second: str, metric: str, app: str, html: Path | None, db: str, as_json: bool) -> None:
     """Compare A with B. Each is a folder of runs, or in the database a run's id, JOB#NUMBER, a commit or a branch.
 

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from profileapp.commands.database import Command, db_option, open_store, saved_overlay
+from profileapp.commands.database import open_store, saved_overlay
+from profileapp.commands.options import db_option, json_option
 from profileapp.config.load import merged_text
 from profileapp.config.source import read_text
 from profileapp.errors import ConfigError
@@ -39,16 +40,12 @@ def command() -> None:
     """Keep configurations in the database: a profiling: section, complete or partial, to merge into a sage.yaml."""
 
 
-def _json_option(function: Command) -> Command:
-    return click.option("--json", "as_json", is_flag=True, help="Print one line of JSON instead of text.")(function)
-
-
 @command.command("save")
 @click.argument("name", metavar="OWNER/APP/NAME")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--comment", default="", help="Why.")
 @db_option
-@_json_option
+@json_option
 def _save(name: str, file: Path, comment: str, db: str, as_json: bool) -> None:
     """Save FILE, YAML with a profiling: section, as a new version; the same again makes none."""
     try:
@@ -68,7 +65,7 @@ def _save(name: str, file: Path, comment: str, db: str, as_json: bool) -> None:
 @command.command("list")
 @click.argument("prefix", metavar="[OWNER[/APP]]", default="")
 @db_option
-@_json_option
+@json_option
 def _list(prefix: str, db: str, as_json: bool) -> None:
     """List what is saved, the last version of each."""
     database = open_store(db, write=False)
@@ -82,7 +79,7 @@ def _list(prefix: str, db: str, as_json: bool) -> None:
 @click.option("--version", type=click.IntRange(1), help="Default: the latest.")
 @click.option("--versions", "all_versions", is_flag=True, help="List all versions, with who saved them and when.")
 @db_option
-@_json_option
+@json_option
 def _show(name: str, version: int | None, all_versions: bool, db: str, as_json: bool) -> None:
     """Print one, as it was saved."""
     database = open_store(db, write=False)
@@ -103,7 +100,7 @@ def _show(name: str, version: int | None, all_versions: bool, db: str, as_json: 
 @click.option("--from", "first", type=click.IntRange(1), help="A version. Default: the one before the latest.")
 @click.option("--to", "second", type=click.IntRange(1), help="A version. Default: the latest.")
 @db_option
-@_json_option
+@json_option
 def _diff(name: str, first: int | None, second: int | None, db: str, as_json: bool) -> None:
     """Show what one version changed."""
     database = open_store(db, write=False)
@@ -126,7 +123,7 @@ def _diff(name: str, first: int | None, second: int | None, db: str, as_json: bo
 @click.argument("name", metavar="OWNER/APP/NAME")
 @click.option("--comment", default="", help="Why.")
 @db_option
-@_json_option
+@json_option
 def _rm(name: str, comment: str, db: str, as_json: bool) -> None:
     """Remove one. Its versions stay, and can be shown."""
     database = open_store(db, write=True)

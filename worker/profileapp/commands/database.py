@@ -1,11 +1,10 @@
-"""Options and helpers of commands that use the database."""
+"""The database and the saved configuration that options name."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,33 +14,6 @@ from profileapp.retry import Patience, timeout_s_of
 if TYPE_CHECKING:
     from profileapp.config.load import Overlay
     from profileapp.store.database import Database
-
-Command = Callable[..., Any]
-
-DEFAULT_DATABASE = "profileapp.db"
-
-
-def db_option(command: Command) -> Command:
-    """`--db`, or PROFILEAPP_DB in the environment: every user can read a password on a command line."""
-    return click.option(
-        "--db",
-        envvar="PROFILEAPP_DB",
-        default=DEFAULT_DATABASE,
-        show_default=True,
-        metavar="URL",
-        help="The database: an SQLite file's path, or postgresql://USER@HOST/NAME. Also by PROFILEAPP_DB.",
-    )(command)
-
-
-def saved_option(command: Command) -> Command:
-    """`--config`: a saved configuration to merge into the file."""
-    return click.option(
-        "--config",
-        "saved",
-        default="",
-        metavar="OWNER/APP/NAME",
-        help="Merge this saved configuration from the database into the file.",
-    )(command)
 
 
 def saved_overlay(name: str, db: str) -> Overlay | None:

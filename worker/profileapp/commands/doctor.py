@@ -14,6 +14,7 @@ from rich.markup import escape
 from profileapp.collect.custom.socket_buffer import queue_datagrams
 from profileapp.collect.registry import sources
 from profileapp.commands.environment import LinesOption
+from profileapp.commands.options import json_option
 from profileapp.commands.progress import make_progress
 from profileapp.errors import ExitCode
 from profileapp.model.run import Agent, Network
@@ -43,7 +44,7 @@ _SIGNS = {"used": ("✔", "green"), "in reserve": ("·", "dim"), "unavailable": 
     type=click.Choice(list(METRICS)),
     help="Only this metric; repeatable. Default: every metric.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(metrics: tuple[str, ...], as_json: bool) -> int:
     """Report which metrics this agent supports, from which source and how fast, and what is missing for the others."""
     with make_progress(sys.stderr) as progress:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated, get_args
 
 import click
 import msgspec
 
-from profileapp.commands.database import db_option, open_store
-from profileapp.commands.selection import make_selection, selection_options
+from profileapp.commands.database import open_store
+from profileapp.commands.options import db_option, takes
+from profileapp.commands.selection import SelectionOptions
 from profileapp.errors import ConfigError
-
-if TYPE_CHECKING:
-    from profileapp.store.export import Format
+from profileapp.store.export_format import BY_EXTENSION, Format
 
 _EPILOG = """\b
 Examples:
@@ -22,53 +21,57 @@ Examples:
   profileapp export --run 20261123T101500-1a2b3c4d --format sage --out samples.ndjson
   profileapp export --series system. --format parquet --out system.parquet
 """
-_FORMATS: dict[str, Format] = {".csv": "csv", ".ndjson": "sage", ".json": "sage", ".parquet": "parquet"}
+
+
+class _Options(SelectionOptions, frozen=True, kw_only=True):
+    db: Annotated[str, db_option]
+    series: Annotated[
+        str,
+        click.option(
+            "--series",
+            default="",
+            metavar="NAME",
+            help="Only this series; NAME. (with a dot) selects all that start with it.",
+        ),
+    ]
+    form: Annotated[
+        Format | None,
+        click.option(
+            "--format", "form", type=click.Choice(get_args(Format)), help="Default: from the file's extension."
+        ),
+    ]
+    out: Annotated[
+        Path | None,
+        click.option(
+            "--out",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            help="The file. Default: standard output.",
+        ),
+    ]
+    as_json: Annotated[
+        bool,
+        click.option("--json", "as_json", is_flag=True, help="End with a line of JSON instead of text; needs --out."),
+    ]
 
 
 @click.command("export", epilog=_EPILOG)
-@db_option
-@selection_options
-@click.option(
-    "--series", default="", metavar="NAME", help="Only this series; NAME. (with a dot) selects all that start with it."
-)
-@click.option(
-    "--format", "form", type=click.Choice(["csv", "sage", "parquet"]), help="Default: from the file's extension."
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="The file. Default: standard output.",
-)
-@click.option("--json", "as_json", is_flag=True, help="End with a line of JSON instead of text; needs --out.")
-def command(
-    db: str,
-    app: str,
-    target: str,
-    run_id: str,
-    branch: str,
-    since: str,
-    until: str,
-    series: str,
-    form: Format | None,
-    out: Path | None,
-    as_json: bool,
-) -> None:
+@takes(_Options)
+def command(options: _Options) -> None:
     """Write samples as CSV, in the shape of the Sage data API (a line of JSON each), or as Parquet."""
-    chosen: Format = form or (_FORMATS.get(out.suffix, "csv") if out else "csv")
-    if out is None and (chosen == "parquet" or as_json):
+    out = options.out
+    form: Format = options.form or (BY_EXTENSION.get(out.suffix, "csv") if out else "csv")
+    if out is None and (form == "parquet" or options.as_json):
         raise ConfigError("--format parquet and --json need --out, the file to write")
-    database = open_store(db, write=False)
+    database = open_store(options.db, write=False)
     from profileapp.store.export import export, export_to_file  # noqa: PLC0415
 
-    selection = make_selection(
-        app=app, target=target, run_id=run_id, branch=branch, since=since, until=until, series=series
-    )
+    selection = options.selection(options.series)
     if out is None:
-        export(database, selection, chosen, sys.stdout.buffer)
+        export(database, selection, form, sys.stdout.buffer)
         return
-    count = export_to_file(database, selection, chosen, out)
-    if as_json:
-        click.echo(msgspec.json.encode({"file": str(out), "format": chosen, "samples": count, "version": 1}))
+    count = export_to_file(database, selection, form, out)
+    if options.as_json:
+        click.echo(msgspec.json.encode({"file": str(out), "format": form, "samples": count, "version": 1}))
     else:
         click.echo(f"{count} samples in {out}")

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from profileapp.commands.database import db_option, open_store
-from profileapp.commands.selection import make_selection
+from profileapp.commands.database import open_store
+from profileapp.commands.options import db_option, json_option
+from profileapp.commands.selection import moment_ns
 from profileapp.commands.written_folder import WrittenFolder
 from profileapp.judge.changes import with_changes
 from profileapp.model.history import Trend
@@ -36,7 +37,7 @@ Examples:
 @click.option("--no-changes", is_flag=True, help="Do not detect level shifts.")
 @click.option("--html", type=WrittenFolder(), metavar="DIR", help="Write a page into DIR.")
 @db_option
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON instead of text.")
+@json_option
 def command(
     app: str,
     metric: str,
@@ -52,8 +53,9 @@ def command(
     """Show how the numbers of APP developed over its runs: one line per target, kind of device and metric."""
     database = open_store(db, write=False)
     from profileapp.store.history import trends  # noqa: PLC0415
+    from profileapp.store.select import Selection  # noqa: PLC0415
 
-    selection = make_selection(app=app, target=target, run_id="", branch=branch, since=since, until="")
+    selection = Selection(app=app, target=target, branch=branch, since_ns=moment_ns("--since", since))
     found = trends(database, selection, metric, last)
     if not no_changes:
         found = [with_changes(trend) for trend in found]

@@ -1,4 +1,4 @@
-"""`outcome.json`: how a command's result affects a build, and the options that decide it."""
+"""`outcome.json`: how a command's result affects a build."""
 
 from __future__ import annotations
 
@@ -9,41 +9,11 @@ from pathlib import Path
 import click
 import msgspec
 
-from profileapp.commands.database import Command
 from profileapp.errors import AgentError, ExitCode, ProfileappError
 from profileapp.judge.outcome import failed_outcome
 from profileapp.model.outcome import Outcome, Policy
 from profileapp.model.text import printable
-from profileapp.plan.names import OUTCOME_FILE
 from profileapp.record.files import is_folder, remove_file, write_atomic
-
-_EFFECTS = click.Choice(["unstable", "fail", "ignore"])
-
-
-def outcome_options(command: Command) -> Command:
-    """`--on-budget` and `--on-app-failure`."""
-    return on_budget_option(
-        click.option(
-            "--on-app-failure",
-            type=_EFFECTS,
-            default="fail",
-            show_default=True,
-            envvar="PROFILEAPP_ON_APP_FAILURE",
-            help=f"What an app that fails makes of the result in {OUTCOME_FILE}.",
-        )(command)
-    )
-
-
-def on_budget_option(command: Command) -> Command:
-    """`--on-budget`."""
-    return click.option(
-        "--on-budget",
-        type=_EFFECTS,
-        default="unstable",
-        show_default=True,
-        envvar="PROFILEAPP_ON_BUDGET",
-        help=f"What a violated budget, or a number worse than its baseline, makes of the result in {OUTCOME_FILE}.",
-    )(command)
 
 
 class OutcomeFile:

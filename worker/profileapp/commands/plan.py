@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import click
 import msgspec
 
-from profileapp.commands.database import db_option, saved_option, saved_overlay
-from profileapp.commands.environment import LinesOption
-from profileapp.config.load import Overlay
+from profileapp.commands.database import saved_overlay
+from profileapp.commands.options import PlanOptions, json_option, takes
 from profileapp.config.load import load as load_config
 from profileapp.errors import ConfigError
 from profileapp.model.target import Plan, Target
@@ -24,110 +24,78 @@ from profileapp.plan.workspace import check_carried
 from profileapp.retry import timeout_s_of
 
 
+class _Options(PlanOptions, frozen=True, kw_only=True):
+    check: Annotated[
+        bool,
+        click.option(
+            "--check",
+            is_flag=True,
+            help="Check that this agent can run its targets' images and supports their metrics. An app's image that "
+            "each agent loads or builds itself is not checked.",
+        ),
+    ]
+    workspace: Annotated[
+        Path | None,
+        click.option(
+            "--workspace",
+            envvar="PROFILEAPP_WORKSPACE",
+            type=click.Path(path_type=Path, file_okay=False),
+            metavar="FOLDER",
+            help="A Jenkins workspace: reject paths that would send files from outside it to other agents.",
+        ),
+    ]
+    agent: Annotated[
+        str,
+        click.option("--agent", default="", metavar="LABEL", help="Label of the agent for targets that name none."),
+    ]
+    group_by_agent: Annotated[
+        bool,
+        click.option(
+            "--group-by-agent",
+            is_flag=True,
+            help="In the JSON's groups: targets of one label share an agent; else each target has one of its own.",
+        ),
+    ]
+    as_json: Annotated[bool, json_option]
+
+
 @click.command(
     "plan",
     epilog="\b\nExamples:\n  profileapp plan sage.yaml\n  profileapp plan sage.yaml --target gpu --json",
 )
-@click.argument("config", envvar="PROFILEAPP_CONFIG", type=click.Path(path_type=Path, dir_okay=False))
-@click.option(
-    "--image", envvar="PROFILEAPP_IMAGE", help="The app's image. Default: NAMESPACE/NAME:VERSION of the sage.yaml."
-)
-@saved_option
-@db_option
-@click.option(
-    "--target",
-    "targets",
-    envvar="PROFILEAPP_TARGETS",
-    multiple=True,
-    cls=LinesOption,
-    metavar="NAME",
-    help="Only this target; repeatable.",
-)
-@click.option(
-    "--check",
-    is_flag=True,
-    help="Check that this agent can run its targets' images and supports their metrics.",
-)
-@click.option(
-    "--runtime",
-    envvar="PROFILEAPP_RUNTIME",
-    type=click.Choice(["docker", "process"]),
-    default="docker",
-    show_default=True,
-    help="For --check: the runtime; a process needs no image.",
-)
-@click.option(
-    "--image-archive",
-    envvar="PROFILEAPP_IMAGE_ARCHIVE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="For --check: as for `run`; skips the app's image, which each agent loads.",
-)
-@click.option(
-    "--build",
-    envvar="PROFILEAPP_BUILD",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="For --check: as for `run`; skips the app's image, which each agent builds.",
-)
-@click.option(
-    "--workspace",
-    envvar="PROFILEAPP_WORKSPACE",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="A Jenkins workspace: reject paths that would send files from outside it to other agents.",
-)
-@click.option("--agent", default="", metavar="LABEL", help="Label of the agent for targets that name none.")
-@click.option(
-    "--group-by-agent",
-    is_flag=True,
-    help="In the JSON's groups: targets of one label share an agent; else each target has one of its own.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(
-    config: Path,
-    image: str | None,
-    saved: str,
-    db: str,
-    targets: tuple[str, ...],
-    check: bool,
-    runtime: str,
-    image_archive: Path | None,
-    build: Path | None,
-    workspace: Path | None,
-    agent: str,
-    group_by_agent: bool,
-    as_json: bool,
-) -> None:
+@takes(_Options)
+def command(options: _Options) -> None:
     """Validate CONFIG, a sage.yaml with a profiling: section, and show the plan; runs nothing."""
-    refuse_both(image_archive, build)
-    sources = config.parent if runtime == "process" else None
-    if workspace:
-        files = {"CONFIG": config} | ({"--image-archive": image_archive} if image_archive else {})
-        folders = {key: path for key, path in {"--build": build, "the sources in": sources}.items() if path}
-        check_carried(workspace, files, folders)
-    sage = load_config(config, saved_overlay(saved, db))
-    if workspace and not sage.document.data.get("name"):
-        raise ConfigError(
-            f"{config}: has no name, and the name of its folder, which stands in for it, differs between agents; "
-            "add one, such as `name: my-app`"
-        )
-    plan = select(make_plan(sage, image), targets)
-    plan = msgspec.structs.replace(plan, groups=group_targets(plan.targets, agent, together=group_by_agent))
-    if workspace and sources:
+    refuse_both(options)
+    sources = options.config.parent if options.runtime == "process" else None
+    if options.workspace:
+        _check_carried(options, options.workspace, sources)
+    plan = load_plan(options, named=bool(options.workspace))
+    plan = msgspec.structs.replace(
+        plan, groups=group_targets(plan.targets, options.agent, together=options.group_by_agent)
+    )
+    if options.workspace and sources:
         # The process runtime runs the app's sources.
         plan = msgspec.structs.replace(plan, files=("**",))
-    if check:
+    if options.check:
         here = _targets_here(plan, os.environ)
-        is_pulled = runtime == "docker" and not image_archive and not build
+        is_pulled = options.runtime == "docker" and not options.image_archive and not options.build
         warnings = (*_image_warnings(plan, here, is_pulled), *_metric_warnings(here))
         plan = msgspec.structs.replace(plan, warnings=warnings)
         for warning in plan.warnings:
             click.echo(f"profileapp: warning: {warning}", err=True)
-    if as_json:
+    if options.as_json:
         click.echo(msgspec.json.encode(plan))
     else:
         click.echo(f"{plan_table(plan)}\n{plan_drawing(plan)}", nl=False)
+
+
+def _check_carried(options: PlanOptions, workspace: Path, sources: Path | None) -> None:
+    files = {"CONFIG": options.config}
+    if options.image_archive:
+        files["--image-archive"] = options.image_archive
+    folders = {key: path for key, path in {"--build": options.build, "the sources in": sources}.items() if path}
+    check_carried(workspace, files, folders)
 
 
 def _targets_here(plan: Plan, environ: Mapping[str, str]) -> list[Target]:
@@ -169,12 +137,21 @@ def _metric_warnings(here: list[Target]) -> tuple[str, ...]:
     )
 
 
-def refuse_both(image_archive: Path | None, build: Path | None) -> None:
+def refuse_both(options: PlanOptions) -> None:
     """Raises ConfigError if two sources for the image are named."""
-    if image_archive and build:
+    if options.image_archive and options.build:
         raise ConfigError("--image-archive and --build exclude one another")
 
 
-def load_plan(config: Path, image: str | None, targets: tuple[str, ...], overlay: Overlay | None = None) -> Plan:
-    """The plan of a file merged with a saved configuration, reduced to the named targets. Raises ConfigError."""
-    return select(make_plan(load_config(config, overlay), image), targets)
+def load_plan(options: PlanOptions, *, named: bool = False) -> Plan:
+    """The plan of a file merged with a saved configuration, reduced to the named targets. `named`: it needs a name.
+
+    Raises ConfigError.
+    """
+    sage = load_config(options.config, saved_overlay(options.saved, options.db))
+    if named and not sage.document.data.get("name"):
+        raise ConfigError(
+            f"{options.config}: has no name, and the name of its folder, which stands in for it, differs between "
+            "agents; add one, such as `name: my-app`"
+        )
+    return select(make_plan(sage, options.image), options.targets)

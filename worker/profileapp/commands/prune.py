@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import click
 import msgspec
 
-from profileapp.commands.database import db_option, open_store
-from profileapp.commands.selection import make_selection, moment_ns, selection_options
+from profileapp.commands.database import open_store
+from profileapp.commands.options import db_option, json_option, takes
+from profileapp.commands.selection import SelectionOptions, moment_ns
 from profileapp.errors import ConfigError
 from profileapp.model.quantity import parse_duration_s
 
@@ -17,53 +20,59 @@ Examples:
 """
 
 
+class _Options(SelectionOptions, frozen=True, kw_only=True):
+    db: Annotated[str, db_option]
+    thin_after: Annotated[
+        str,
+        click.option(
+            "--thin-after", default="", metavar="AGE", help="Thin the samples of runs older than this, such as 7d."
+        ),
+    ]
+    spacing: Annotated[
+        str,
+        click.option(
+            "--spacing",
+            default="10s",
+            show_default=True,
+            help="Keep the first, minimum, maximum and last sample in each such span.",
+        ),
+    ]
+    drop_samples_after: Annotated[
+        str,
+        click.option(
+            "--drop-samples-after", default="", metavar="AGE", help="Remove the samples of runs older than this."
+        ),
+    ]
+    remove_after: Annotated[
+        str,
+        click.option(
+            "--remove-after", default="", metavar="AGE", help="Remove runs older than this, with their statistics."
+        ),
+    ]
+    dry_run: Annotated[bool, click.option("--dry-run", is_flag=True, help="Only report what would be removed.")]
+    as_json: Annotated[bool, json_option]
+
+
 @click.command("prune", epilog=_EPILOG)
-@db_option
-@selection_options
-@click.option("--thin-after", default="", metavar="AGE", help="Thin the samples of runs older than this, such as 7d.")
-@click.option(
-    "--spacing",
-    default="10s",
-    show_default=True,
-    help="Keep the first, minimum, maximum and last sample in each such span.",
-)
-@click.option("--drop-samples-after", default="", metavar="AGE", help="Remove the samples of runs older than this.")
-@click.option("--remove-after", default="", metavar="AGE", help="Remove runs older than this, with their statistics.")
-@click.option("--dry-run", is_flag=True, help="Only report what would be removed.")
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON instead of text.")
-def command(
-    db: str,
-    app: str,
-    target: str,
-    run_id: str,
-    branch: str,
-    since: str,
-    until: str,
-    thin_after: str,
-    spacing: str,
-    drop_samples_after: str,
-    remove_after: str,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
+@takes(_Options)
+def command(options: _Options) -> None:
     """Thin or remove what is old. The statistics of a run stay as long as the run."""
-    if not (thin_after or drop_samples_after or remove_after):
+    if not (options.thin_after or options.drop_samples_after or options.remove_after):
         raise ConfigError("nothing to do: give --thin-after, --drop-samples-after or --remove-after")
-    database = open_store(db, write=True)
+    database = open_store(options.db, write=True)
     from profileapp.store.retention import Policy, prune  # noqa: PLC0415
 
     policy = Policy(
-        thin_before_ns=moment_ns("--thin-after", thin_after),
-        spacing_ns=_spacing_ns(spacing),
-        drop_before_ns=moment_ns("--drop-samples-after", drop_samples_after),
-        remove_before_ns=moment_ns("--remove-after", remove_after),
+        thin_before_ns=moment_ns("--thin-after", options.thin_after),
+        spacing_ns=_spacing_ns(options.spacing),
+        drop_before_ns=moment_ns("--drop-samples-after", options.drop_samples_after),
+        remove_before_ns=moment_ns("--remove-after", options.remove_after),
     )
-    selection = make_selection(app=app, target=target, run_id=run_id, branch=branch, since=since, until=until)
-    done = prune(database, policy, selection, dry_run=dry_run)
-    if as_json:
-        click.echo(msgspec.json.encode({**msgspec.structs.asdict(done), "dry_run": dry_run, "version": 1}))
+    done = prune(database, policy, options.selection(), dry_run=options.dry_run)
+    if options.as_json:
+        click.echo(msgspec.json.encode({**msgspec.structs.asdict(done), "dry_run": options.dry_run, "version": 1}))
         return
-    would = "would be " if dry_run else ""
+    would = "would be " if options.dry_run else ""
     click.echo(
         f"{would}thinned: {done.thinned} runs; {would}without samples: {done.dropped}; "
         f"{would}removed: {done.removed}; {done.samples} samples gone"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from profileapp.commands.options import json_option, on_app_failure_option, on_budget_option
 from profileapp.commands.outcome import finish
-from profileapp.commands.outcome_file import OutcomeFile, outcome_options
+from profileapp.commands.outcome_file import OutcomeFile
 from profileapp.commands.written_folder import WrittenFolder
 from profileapp.errors import AgentError, ConfigError, ProfileappError, worst
 from profileapp.judge.outcome import Cause, outcome_of
@@ -39,8 +40,9 @@ Examples:
     show_default=True,
     help="Pages and files in FOLDER; or, on standard output, a comment for a pull request, or all numbers.",
 )
-@outcome_options
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON at the end instead of a table.")
+@on_budget_option
+@on_app_failure_option
+@json_option
 def command(folder: Path, form: str, on_budget: Effect, on_app_failure: Effect, as_json: bool) -> int:
     """Make pages, junit.xml and CSV of all targets in FOLDER, the --out of one or many runs.
 

@@ -8,17 +8,22 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import click
 import msgspec
 
 from profileapp.collect.board_heat import hottest_c
 from profileapp.collect.registry import sources
-from profileapp.commands.database import db_option, saved_option, saved_overlay
-from profileapp.commands.environment import LinesOption
+from profileapp.commands.options import (
+    PlanOptions,
+    json_option,
+    on_app_failure_option,
+    on_budget_option,
+    takes,
+)
 from profileapp.commands.outcome import finish, stop_code
-from profileapp.commands.outcome_file import OutcomeFile, outcome_options
+from profileapp.commands.outcome_file import OutcomeFile
 from profileapp.commands.plan import load_plan, refuse_both
 from profileapp.commands.progress import make_progress
 from profileapp.commands.report import write_target
@@ -37,11 +42,12 @@ from profileapp.run.agent.facts import build_facts
 from profileapp.run.agent.lock import Holder, agent_lock
 from profileapp.run.agent.state import State, open_state
 from profileapp.run.dataset.ready import ready_datasets
-from profileapp.run.docker.registry_login import take_login
+from profileapp.run.docker.registry_login import RegistryLogin, take_login
 from profileapp.run.interleave import interleaved_with, measure_interleaved
-from profileapp.run.launch import Limits
+from profileapp.run.launch import BuildNetwork, Limits
 from profileapp.run.limits import default_memory_bytes
 from profileapp.run.progress import Progress
+from profileapp.run.runtime import Runtime
 from profileapp.run.secrets import take_secrets
 from profileapp.run.service.playback import check_recordings
 from profileapp.run.session import Session
@@ -51,7 +57,6 @@ from profileapp.run.target_run import TargetRun
 
 if TYPE_CHECKING:
     from profileapp.run.dataset.cache import DatasetCache
-    from profileapp.run.docker.image_build import BuildNetwork
 
 _EPILOG = """\b
 Examples:
@@ -61,206 +66,119 @@ Examples:
 """
 
 
+class _Options(PlanOptions, frozen=True, kw_only=True):
+    build_network: Annotated[
+        BuildNetwork,
+        click.option(
+            "--build-network",
+            envvar="PROFILEAPP_BUILD_NETWORK",
+            type=click.Choice(get_args(BuildNetwork)),
+            default="default",
+            show_default=True,
+            help="What the Dockerfile's RUN steps can reach: what Docker's default bridge can, or nothing.",
+        ),
+    ]
+    out: Annotated[
+        Path,
+        click.option(
+            "--out",
+            envvar="PROFILEAPP_OUT",
+            type=WrittenFolder(),
+            default=Path("profile"),
+            help="The folder for artifacts, build.log of --build among them.",
+            show_default=True,
+        ),
+    ]
+    line: Annotated[
+        str | None,
+        click.option(
+            "--command",
+            "line",
+            envvar="PROFILEAPP_COMMAND",
+            help="The command for the process runtime, split as a shell would split it.",
+        ),
+    ]
+    memory_limit: Annotated[
+        str | None,
+        click.option(
+            "--memory-limit",
+            envvar="PROFILEAPP_MEMORY_LIMIT",
+            metavar="SIZE",
+            help="The app's memory limit, such as 2GiB. Default: nearly all of the agent's memory.",
+        ),
+    ]
+    pids_limit: Annotated[
+        int,
+        click.option(
+            "--pids-limit",
+            envvar="PROFILEAPP_PIDS_LIMIT",
+            type=click.IntRange(1, 4_000_000),
+            default=1024,
+            show_default=True,
+            help="The app's limit of processes and threads.",
+        ),
+    ]
+    on_budget: Annotated[Effect, on_budget_option]
+    on_app_failure: Annotated[Effect, on_app_failure_option]
+    disk_limit: Annotated[
+        str,
+        click.option(
+            "--disk-limit",
+            envvar="PROFILEAPP_DISK_LIMIT",
+            metavar="SIZE",
+            default="4GiB",
+            show_default=True,
+            help="What the app and its services may write to the agent's disk, each time they are started.",
+        ),
+    ]
+    no_report: Annotated[
+        bool,
+        click.option(
+            "--no-report",
+            envvar="PROFILEAPP_NO_REPORT",
+            is_flag=True,
+            help="Only measure; generate the pages later with `profileapp report`.",
+        ),
+    ]
+    as_json: Annotated[bool, json_option]
+
+    def limits(self) -> Limits:
+        """Raises ConfigError."""
+        memory_bytes = (
+            default_memory_bytes() if self.memory_limit is None else _size_bytes("--memory-limit", self.memory_limit)
+        )
+        return Limits(memory_bytes, self.pids_limit, _size_bytes("--disk-limit", self.disk_limit))
+
+
 @click.command("run", epilog=_EPILOG)
-@click.argument("config", envvar="PROFILEAPP_CONFIG", type=click.Path(path_type=Path, dir_okay=False))
-@click.option(
-    "--image", envvar="PROFILEAPP_IMAGE", help="The app's image. Default: NAMESPACE/NAME:VERSION of the sage.yaml."
-)
-@click.option(
-    "--image-archive",
-    envvar="PROFILEAPP_IMAGE_ARCHIVE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Load the app's image from a file written by `docker save`.",
-)
-@click.option(
-    "--build",
-    envvar="PROFILEAPP_BUILD",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="Build the app's image from a folder with a Dockerfile; the output goes to OUT/build.log.",
-)
-@click.option(
-    "--build-network",
-    envvar="PROFILEAPP_BUILD_NETWORK",
-    type=click.Choice(["default", "none"]),
-    default="default",
-    show_default=True,
-    help="What the Dockerfile's RUN steps can reach: what Docker's default bridge can, or nothing.",
-)
-@saved_option
-@db_option
-@click.option(
-    "--target",
-    "targets",
-    envvar="PROFILEAPP_TARGETS",
-    multiple=True,
-    cls=LinesOption,
-    metavar="NAME",
-    help="Only this target; repeatable.",
-)
-@click.option(
-    "--out",
-    envvar="PROFILEAPP_OUT",
-    type=WrittenFolder(),
-    default=Path("profile"),
-    help="The folder for artifacts.",
-    show_default=True,
-)
-@click.option(
-    "--runtime",
-    envvar="PROFILEAPP_RUNTIME",
-    type=click.Choice(["docker", "process"]),
-    default="docker",
-    show_default=True,
-    help="A container, or a process on this machine (no sandbox).",
-)
-@click.option(
-    "--command",
-    "line",
-    envvar="PROFILEAPP_COMMAND",
-    help="The command for the process runtime, split as a shell would split it.",
-)
-@click.option(
-    "--memory-limit",
-    envvar="PROFILEAPP_MEMORY_LIMIT",
-    metavar="SIZE",
-    help="The app's memory limit, such as 2GiB. Default: nearly all of the agent's memory.",
-)
-@click.option(
-    "--pids-limit",
-    envvar="PROFILEAPP_PIDS_LIMIT",
-    type=click.IntRange(1, 4_000_000),
-    default=1024,
-    show_default=True,
-    help="The app's limit of processes and threads.",
-)
-@outcome_options
-@click.option(
-    "--disk-limit",
-    envvar="PROFILEAPP_DISK_LIMIT",
-    metavar="SIZE",
-    default="4GiB",
-    show_default=True,
-    help="What the app and its services may write to the agent's disk, each time they are started.",
-)
-@click.option(
-    "--no-report",
-    envvar="PROFILEAPP_NO_REPORT",
-    is_flag=True,
-    help="Only measure; generate the pages later with `profileapp report`.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON at the end instead of a table.")
-def command(
-    config: Path,
-    image: str | None,
-    image_archive: Path | None,
-    build: Path | None,
-    build_network: BuildNetwork,
-    saved: str,
-    db: str,
-    targets: tuple[str, ...],
-    out: Path,
-    runtime: str,
-    line: str | None,
-    memory_limit: str | None,
-    pids_limit: int,
-    disk_limit: str,
-    on_budget: Effect,
-    on_app_failure: Effect,
-    no_report: bool,
-    as_json: bool,
-) -> int:
+@takes(_Options)
+def command(options: _Options) -> int:
     """Run and measure the targets of CONFIG, a sage.yaml with a profiling: section.
 
     OUT/outcome.json says what they mean for a build.
     """
-    request = _Request(
-        config,
-        image,
-        image_archive,
-        build,
-        build_network,
-        saved,
-        db,
-        targets,
-        out,
-        runtime,
-        line,
-        memory_limit,
-        pids_limit,
-        disk_limit,
-    )
-    outcome_file = OutcomeFile(out / OUTCOME_FILE, Policy(on_budget, on_app_failure))
+    outcome_file = OutcomeFile(options.out / OUTCOME_FILE, Policy(options.on_budget, options.on_app_failure))
     with outcome_file.records_failures():
-        return _run(request, outcome_file, no_report, as_json)
+        return _run(options, outcome_file)
 
 
-class _Request(NamedTuple):
-    """The values of the options."""
-
-    config: Path
-    image: str | None
-    image_archive: Path | None
-    build: Path | None
-    build_network: BuildNetwork
-    saved: str
-    db: str
-    targets: tuple[str, ...]
-    out: Path
-    runtime: str
-    line: str | None
-    memory_limit: str | None
-    pids_limit: int
-    disk_limit: str
-
-
-def _run(request: _Request, outcome_file: OutcomeFile, no_report: bool, as_json: bool) -> int:
-    (
-        config,
-        image,
-        image_archive,
-        build,
-        build_network,
-        saved,
-        db,
-        targets,
-        out,
-        runtime,
-        line,
-        memory_limit,
-        pids_limit,
-        disk_limit,
-    ) = request
-    refuse_both(image_archive, build)
-    plan = load_plan(config, image, targets, saved_overlay(saved, db))
+def _run(options: _Options, outcome_file: OutcomeFile) -> int:
+    refuse_both(options)
+    plan = load_plan(options)
     outcome_file.planned = [target.name for target in plan.targets]
-    limits = Limits(_memory_bytes(memory_limit), pids_limit, _size_bytes("--disk-limit", disk_limit))
+    limits = options.limits()
     state = open_state(os.environ)
     progress = make_progress(sys.stderr)
     wake = Wake()
     stop = Stop(wake)
     login = take_login(os.environ)
-    if runtime == "process":
-        if image_archive or build:
-            raise ConfigError(
-                "--image-archive and --build are of the docker runtime; the process runtime runs --command"
-            )
-        chosen = process_runtime(line, config.resolve().parent, state, progress.note)
-    else:
-        if line is not None:
-            raise ConfigError(
-                "--command goes with --runtime process; the docker runtime runs the image's own entrypoint"
-            )
-        source = image_source(
-            plan.image or "", image is not None, image_archive, build, out, login, stop, build_network
-        )
-        chosen = docker_runtime(source, state, login, stop)
+    config_folder = options.config.resolve().parent
+    chosen = _runtime(options, plan.image or "", state, login, stop, progress)
     session = Session(
         app=plan.app,
         runtime=chosen,
         limits=limits,
-        build=build_facts(os.environ, config.resolve().parent),
+        build=build_facts(os.environ, config_folder),
         find_sources=sources,
         secrets=take_secrets(plan.targets, os.environ, login.secrets if login else ()),
         hottest_c=hottest_c,
@@ -270,7 +188,7 @@ def _run(request: _Request, outcome_file: OutcomeFile, no_report: bool, as_json:
     )
     folders: dict[str, RunFolder] = {}
     failures: dict[str, ProfileappError] = {}
-    measuring = _Measuring(session, plan.targets, config.resolve().parent, out, state, folders)
+    measuring = _Measuring(session, plan.targets, config_folder, options.out, state, folders)
 
     def failed(target: Target, error: ProfileappError) -> None:
         # An error of the first target usually affects all: no measurement is lost by stopping here.
@@ -295,15 +213,40 @@ def _run(request: _Request, outcome_file: OutcomeFile, no_report: bool, as_json:
             raise
         judged = [write_target(judge_folder(folder.path), failures) for folder in folders.values()]
     index = None
-    if judged and not no_report and not stop.signal:
-        index = _make_report(out)
+    if judged and not options.no_report and not stop.signal:
+        index = _make_report(options.out)
     causes = {name: Cause(error.exit_code, str(error)) for name, error in failures.items()}
     stopped = stop_code(stop.signal)
     outcome_file.write(
         outcome_of((each.run for each in judged), causes, outcome_file.policy, outcome_file.planned, stopped)
     )
     errors = list({str(error): error for error in failures.values()}.values())
-    return finish(judged, errors, stop.signal, index, as_json)
+    return finish(judged, errors, stop.signal, index, options.as_json)
+
+
+def _runtime(
+    options: _Options, image: str, state: State, login: RegistryLogin | None, stop: Stop, progress: Progress
+) -> Runtime:
+    """The runtime that the options choose. Raises ConfigError for options of the other one."""
+    if options.runtime == "process":
+        if options.image_archive or options.build:
+            raise ConfigError(
+                "--image-archive and --build are of the docker runtime; the process runtime runs --command"
+            )
+        return process_runtime(options.line, options.config.resolve().parent, state, progress.note)
+    if options.line is not None:
+        raise ConfigError("--command goes with --runtime process; the docker runtime runs the image's own entrypoint")
+    source = image_source(
+        image,
+        options.image is not None,
+        options.image_archive,
+        options.build,
+        options.out,
+        login,
+        stop,
+        options.build_network,
+    )
+    return docker_runtime(source, state, login, stop)
 
 
 class _Measuring:
@@ -394,10 +337,6 @@ def _progress_reporter(stop: Stop, progress: Progress) -> Callable[[str, int, in
         progress.pulling(name, done_bytes, total_bytes)
 
     return on_progress
-
-
-def _memory_bytes(text: str | None) -> int:
-    return default_memory_bytes() if text is None else _size_bytes("--memory-limit", text)
 
 
 def _size_bytes(option: str, text: str) -> int:

@@ -12,13 +12,13 @@ from profileapp.errors import ConfigError
 from profileapp.run.agent.ownership import owner
 from profileapp.run.agent.state import State
 from profileapp.run.docker.registry_login import RegistryLogin
+from profileapp.run.launch import BuildNetwork
 from profileapp.run.process.environment_memory import hide_environment
 from profileapp.run.process.runtime import ProcessRuntime
 from profileapp.run.runtime import Runtime
 from profileapp.run.stop import Stop, patience_of
 
 if TYPE_CHECKING:
-    from profileapp.run.docker.image_build import BuildNetwork
     from profileapp.run.docker.image_source import ImageSource
 
 BUILD_LOG_FILE = "build.log"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import click
+import msgspec
 
-from profileapp.commands.database import Command
 from profileapp.errors import ConfigError
 from profileapp.model.clock import parse_utc
 from profileapp.model.text import printable
@@ -20,36 +20,31 @@ _NS = 1_000_000_000
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
-def selection_options(command: Command) -> Command:
-    """`--app`, `--target`, `--run`, `--branch`, `--since`, `--until`."""
-    options = (
-        click.option("--app", default="", help="Only runs of this app."),
-        click.option("--target", default="", help="Only runs of this target."),
-        click.option("--run", "run_id", default="", metavar="ID", help="Only this run."),
-        click.option("--branch", default="", help="Only runs of this branch."),
-        click.option("--since", default="", metavar="WHEN", help="Only runs since then: 30d, 12h, 2026-11-01."),
-        click.option("--until", default="", metavar="WHEN", help="Only runs before then."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+class SelectionOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs."""
 
+    app: Annotated[str, click.option("--app", default="", help="Only runs of this app.")]
+    target: Annotated[str, click.option("--target", default="", help="Only runs of this target.")]
+    run_id: Annotated[str, click.option("--run", "run_id", default="", metavar="ID", help="Only this run.")]
+    branch: Annotated[str, click.option("--branch", default="", help="Only runs of this branch.")]
+    since: Annotated[
+        str, click.option("--since", default="", metavar="WHEN", help="Only runs since then: 30d, 12h, 2026-11-01.")
+    ]
+    until: Annotated[str, click.option("--until", default="", metavar="WHEN", help="Only runs before then.")]
 
-def make_selection(
-    *, app: str, target: str, run_id: str, branch: str, since: str, until: str, series: str = ""
-) -> Selection:
-    """The selection that the options describe. Raises ConfigError for an invalid time."""
-    from profileapp.store.select import Selection  # noqa: PLC0415  (needs an extra)
+    def selection(self, series: str = "") -> Selection:
+        """The runs, and the series with a name or a prefix. Raises ConfigError for an invalid time."""
+        from profileapp.store.select import Selection  # noqa: PLC0415  (needs an extra)
 
-    return Selection(
-        app=app,
-        target=target,
-        run_id=run_id,
-        branch=branch,
-        series=series,
-        since_ns=moment_ns("--since", since),
-        until_ns=moment_ns("--until", until),
-    )
+        return Selection(
+            app=self.app,
+            target=self.target,
+            run_id=self.run_id,
+            branch=self.branch,
+            series=series,
+            since_ns=moment_ns("--since", self.since),
+            until_ns=moment_ns("--until", self.until),
+        )
 
 
 def moment_ns(option: str, text: str, now_ns: int | None = None) -> int:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from profileapp.commands.database import db_option, open_store
+from profileapp.commands.database import open_store
+from profileapp.commands.options import db_option, json_option
 from profileapp.errors import AgentError, ConfigError, ExitCode, ProfileappError, StoreError, worst
 from profileapp.model.text import printable
 from profileapp.record.artifacts import RUN_FILE
@@ -54,7 +55,7 @@ class StoreOutcome(msgspec.Struct, frozen=True):
     is_flag=True,
     help="With --own-app: the app's stored runs may be of other jobs that profile it too.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON at the end instead of text.")
+@json_option
 def command(folders: tuple[Path, ...], db: str, own_app: str | None, claim_app: bool, as_json: bool) -> int:
     """Store the runs in each DIR, the --out of runs or the folder of one target.
 

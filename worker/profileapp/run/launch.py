@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -15,6 +15,8 @@ RUN_ID_VARIABLE = "PROFILEAPP_RUN_ID"
 TARGET_VARIABLE = "PROFILEAPP_TARGET"
 DATASET_VARIABLE = "PROFILEAPP_DATASET"
 CONTAINER_DATASET = "/dataset"
+BuildNetwork = Literal["default", "none"]
+"""What the steps of a Dockerfile are connected to: Docker's default bridge, or nothing. Never the machine's network."""
 
 
 class Limits(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, cast
 
 import msgspec
 from sqlalchemy import Row, select
@@ -17,9 +17,8 @@ from profileapp.model.clock import format_utc
 from profileapp.model.text import printable
 from profileapp.store import schema
 from profileapp.store.database import Database
+from profileapp.store.export_format import Format
 from profileapp.store.select import Selection
-
-Format = Literal["csv", "sage", "parquet"]
 
 COLUMNS = ("timestamp", "name", "value", "unit", "labels", "kind", "metric", "app", "target", "run", "node", "commit")
 Batch = Sequence[Row[Any]]

@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import docker
 
@@ -23,14 +23,13 @@ from profileapp.run.docker.client_folder import folder_with_login
 from profileapp.run.docker.image import GONE, checked, one_line, short, show_image
 from profileapp.run.docker.marks import Marks
 from profileapp.run.docker.registry_login import RegistryLogin
+from profileapp.run.launch import BuildNetwork
 from profileapp.run.mask import Mask
 from profileapp.run.progress import Progress
 from profileapp.run.stop import Stop, StoppedError
 from profileapp.transient import is_transient_text
 
 TIMEOUT_S = 3600.0
-BuildNetwork = Literal["default", "none"]
-"""What the steps of a Dockerfile are connected to: Docker's default bridge, or nothing. Never the machine's network."""
 LOG_LIMIT_BYTES = 8 * 1024**2
 """Limit of a build's output, the end of which is reported on failure."""
 
