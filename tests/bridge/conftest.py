@@ -1,4 +1,4 @@
-"""An agent of the bridge's own: a home, a workspace, a PATH, and no index that answers."""
+"""An agent for tests of the bridge: a home, a workspace, a PATH, and no reachable package index."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.bridge.stand_in import write_wheel
 RESOURCES = Path(__file__).parents[2] / "resources" / "profileapp"
 VERSION = (RESOURCES / "VERSION").read_text().strip()
 PYTHON = Path(sys.executable).resolve()
-# Nothing listens on this port: whoever asks an index fails at once, as where there is no network.
+# Nothing listens on this port, so a request to the index fails at once, as it does without a network.
 NO_NETWORK = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0", "PIP_CONFIG_FILE": os.devnull}
 
 
 @dataclass
 class Agent:
-    """A machine that a build runs on, as far as the bridge sees it."""
+    """A build machine as the bridge sees it."""
 
     folder: Path
     wheels: Path
@@ -37,7 +37,7 @@ class Agent:
             each.mkdir(parents=True)
         for name in ("worker.sh", "VERSION"):
             shutil.copy(RESOURCES / name, self.workspace)
-        # The shell's own tools, less every profileapp, python and uv that this machine happens to have.
+        # Only the tools that the script needs: no profileapp, python or uv of this machine is on the PATH.
         for tool in _TOOLS:
             found = shutil.which(tool)
             assert found, f"{tool} is missing on this machine"
@@ -63,11 +63,11 @@ class Agent:
         return Path(self.environ["HOME"]) / ".cache" / "profileapp"
 
     def environments(self, extras: str = "") -> list[Path]:
-        """Those of the worker's version, one for each content."""
+        """The environments for the worker's version, one for each content."""
         return sorted(self.home.glob(f"worker-{VERSION}{extras and '-' + extras}-{os.uname().machine}-*"))
 
     def environment(self, extras: str = "") -> Path:
-        """The only one of the worker's version."""
+        """The only environment for the worker's version."""
         (only,) = self.environments(extras)
         return only
 
@@ -99,7 +99,7 @@ class Agent:
 
 @dataclass(frozen=True)
 class Answer:
-    """How a call of the bridge ended."""
+    """Exit code and output of one call of the bridge."""
 
     code: int
     out: str
@@ -107,7 +107,7 @@ class Answer:
 
     @property
     def worker(self) -> dict[str, Any]:
-        """What the stand-in said; the first line, whole."""
+        """First line that the stand-in worker printed, decoded from JSON."""
         assert self.out, self.err
         message = json.loads(self.out.splitlines()[0])
         assert isinstance(message, dict)
@@ -145,7 +145,7 @@ _TOOLS = (
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a stand-in for the worker's wheel."""
+    """A folder with the wheel of a stand-in worker."""
     folder = tmp_path_factory.mktemp("wheels")
     write_wheel(folder, "profileapp", VERSION, extra="report")
     return folder
@@ -153,15 +153,23 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def empty_venv(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `python3 -m venv` makes, which takes seconds."""
+    """Output of `python3 -m venv`, made once because it takes seconds."""
     folder = tmp_path_factory.mktemp("venv") / "empty"
     subprocess.run([PYTHON, "-m", "venv", folder], check=True)
     return folder
 
 
+@pytest.fixture(scope="session")
+def newer_wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another worker with the same version."""
+    folder = tmp_path_factory.mktemp("newer")
+    write_wheel(folder, "profileapp", VERSION, main="print('newer')")
+    return folder
+
+
 @pytest.fixture
 def bare_agent(tmp_path: Path, wheels: Path, empty_venv: Path) -> Iterator[Agent]:
-    """An agent that no build has used yet. Its `python3 -m venv` is quick: it copies an environment made before."""
+    """An agent that no build has used yet. Its `python3 -m venv` is fast: it copies a prepared environment."""
     made = Agent(tmp_path / "agent", wheels)
     made.program(
         "python3", f'case "$1 $2 $3" in "-I -m venv") exec cp -a {empty_venv} "$4" ;; esac; exec {PYTHON} "$@"'
@@ -175,7 +183,7 @@ def bare_agent(tmp_path: Path, wheels: Path, empty_venv: Path) -> Iterator[Agent
 
 @pytest.fixture(scope="session")
 def used_home(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> Path:
-    """The cache of an agent that one build has used."""
+    """The cache of an agent after one build."""
     agent = Agent(tmp_path_factory.mktemp("used") / "agent", wheels)
     answer = agent.run()
     assert answer.code == 0, answer.err
@@ -184,7 +192,7 @@ def used_home(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> Path:
 
 @pytest.fixture
 def agent(bare_agent: Agent, used_home: Path) -> Agent:
-    """An agent with an environment of an earlier build, and no way to install another."""
+    """An agent with the environment of an earlier build and no way to install another."""
     shutil.copytree(used_home, bare_agent.home, symlinks=True)
     bare_agent.environ["PROFILEAPP_WHEELS"] = str(bare_agent.folder / "gone")
     return bare_agent

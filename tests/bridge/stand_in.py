@@ -1,6 +1,6 @@
-"""A wheel that stands in for the worker: it has no dependencies, and prints what it was started with.
+"""A wheel that stands in for the worker: it has no dependencies and prints its arguments.
 
-`--until FILE`: works until FILE is there. `--exit CODE`: ends so.
+`--until FILE` waits until FILE exists. `--exit CODE` sets the exit code.
 """
 
 import zipfile
@@ -20,7 +20,7 @@ sys.exit(int(args[args.index("--exit") + 1]) if "--exit" in args else 0)
 
 
 def write_wheel(folder: Path, name: str, version: str, main: str = _MAIN, extra: str = "", requires: str = "") -> Path:
-    """Writes a wheel of package `name` into `folder`; `extra` names an extra, which `requires` one more, or none."""
+    """Writes a wheel of package `name` into `folder`. With `extra`, the extra requires package `requires`, or none."""
     wheel = folder / f"{name}-{version}-py3-none-any.whl"
     info = f"{name}-{version}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
