@@ -18,6 +18,7 @@ from profileapp.errors import ExitCode, ProfileappError
 _COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("profileapp.commands.plan", "Show what a sage.yaml would run; runs nothing."),
     "run": ("profileapp.commands.run", "Run and measure the targets of a sage.yaml."),
+    "live": ("profileapp.commands.live", "Watch apps that run already: what they cost now."),
     "report": ("profileapp.commands.report", "Generate the report from recorded runs."),
     "store": ("profileapp.commands.store", "Store runs in a database."),
     "history": ("profileapp.commands.history", "Show how an app's numbers developed, and where they changed."),
@@ -36,6 +37,7 @@ Examples:
   profileapp plan sage.yaml
   profileapp run sage.yaml --image waggle/object-counter:0.5.1
   profileapp run sage.yaml --runtime process --command "python3 app.py"
+  profileapp live object-counter
   profileapp report profile/
 
 \b

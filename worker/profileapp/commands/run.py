@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -41,6 +42,7 @@ from profileapp.report.write import report_extra_is_installed
 from profileapp.run.agent.facts import build_facts
 from profileapp.run.agent.lock import Holder, agent_lock
 from profileapp.run.agent.state import State, open_state
+from profileapp.run.agent.watchers import is_watched
 from profileapp.run.dataset.ready import ready_datasets
 from profileapp.run.docker.registry_login import RegistryLogin, take_login
 from profileapp.run.interleave import interleaved_with, measure_interleaved
@@ -183,6 +185,7 @@ def _run(options: _Options, outcome_file: OutcomeFile) -> int:
         secrets=take_secrets(plan.targets, os.environ, login.secrets if login else ()),
         hottest_c=hottest_c,
         progress=progress,
+        is_watched=partial(is_watched, state.lock_path),
         stop=stop,
         wake=wake,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from profileapp.errors import ConfigError
+from profileapp.live.leftovers import LIVE_RUNTIME
 from profileapp.run.agent.ownership import owner
 from profileapp.run.agent.state import State
 from profileapp.run.docker.registry_login import RegistryLogin
@@ -79,7 +80,8 @@ def docker_runtime(source: ImageSource, state: State, login: RegistryLogin | Non
 
 def runtime_to_sweep(name: str, state: State) -> Runtime:
     """The runtime with a name, to remove what its dead runs left. Raises AgentError."""
-    if name == ProcessRuntime.name:
+    # A `profileapp live` starts nothing, so only its folder is left, which any runtime leaves to the sweeper.
+    if name in (ProcessRuntime.name, LIVE_RUNTIME):
         return ProcessRuntime((), Path("/"), {}, state.lock_path)
     from profileapp.run.docker.image_source import NamedImage  # noqa: PLC0415
 

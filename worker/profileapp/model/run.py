@@ -14,6 +14,7 @@ RUN_VERSION = 2
 ExitReason = Literal[
     "completed",  # the app exited with code 0
     "timeout",  # the profile's time was over and the app was ended: a normal end
+    "detached",  # `profileapp live` no longer watched the app, or its operator stopped it: a normal end
     "failed",  # the app exited with another code
     "timeout-failed",  # the timeout was reached and the target has `on-timeout: fail`
     "oom-killed",  # the kernel ended the app: it exceeded its memory limit

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from profileapp.model.run import Build
@@ -16,7 +18,7 @@ from profileapp.run.stop import Stop, Wake
 
 
 class Session(msgspec.Struct, frozen=True):
-    """What all targets of one invocation share."""
+    """What all targets of one invocation share. `is_watched`: whether a `profileapp live` watches this agent now."""
 
     app: App
     runtime: Runtime
@@ -26,5 +28,6 @@ class Session(msgspec.Struct, frozen=True):
     secrets: Secrets
     hottest_c: Thermometer
     progress: Progress
+    is_watched: Callable[[], bool]
     stop: Stop
     wake: Wake

@@ -138,7 +138,12 @@ class TargetRun:
         self._save()
 
     def _measure(self, index: int) -> Repeat:
+        watched_before = self._session.is_watched()
         repeat = self._starter.measure(index, self._note)
+        if watched_before or self._session.is_watched():
+            self._warnings.add(
+                "a `profileapp live` watched this agent meanwhile; its cost is among the device's numbers"
+            )
         network = self._services.network if self._services else None
         self._run = msgspec.structs.replace(_with(self._run, repeat), network=network)
         if self._writer.failure is None:

@@ -46,7 +46,7 @@ def agent_lock(
     While another run holds it, calls `waiting` at once and every TELL_EVERY_S seconds. Yields False if `stopped`
     returned True before the lock was free. Raises AgentError if the lock cannot be opened or created.
     """
-    descriptor = _open(path)
+    descriptor = open_lock(path)
     try:
         acquired = _acquire(descriptor, waiting, stopped)
         if acquired:
@@ -82,7 +82,8 @@ def _holder_text(descriptor: int) -> str:
         return "another run on this agent"
 
 
-def _open(path: Path) -> int:
+def open_lock(path: Path) -> int:
+    """A descriptor of a lock that all users of the agent share. Raises AgentError if it cannot be opened or created."""
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         # First without O_CREAT: in a sticky folder the kernel may refuse that for another user's file

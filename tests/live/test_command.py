@@ -1,0 +1,152 @@
+"""`profileapp live` as a program: with real containers, in the hands of a user, killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from profileapp.run.agent.watchers import is_measuring, is_watched
+from tests.helpers.worker_process import WORKER, configure, run, wait_until
+
+LABEL = {"test": "live-command"}
+
+
+def live(*args: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*WORKER, "live", *args], capture_output=True, text=True, check=False, timeout=timeout_s)
+
+
+def start_live(*args: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([*WORKER, "live", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(["sleep", "600"]) as process:
+        yield process
+        process.kill()
+
+
+def test_a_process_once(sleeper: subprocess.Popen[bytes]) -> None:
+    done = live("--pid", str(sleeper.pid), "--once", "--interval", "200ms")
+    assert done.returncode == 0, done.stderr
+    assert f"sleep-{sleeper.pid}" in done.stdout and "running" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        ((), 3, "nothing to watch"),
+        (("--pid", "4194304"), 3, "--pid 4194304: no such process runs"),
+        (("--pid", "1", "--interval", "1ms"), 3, "--interval 1ms: must be between 0.1s and 1h"),
+        (("--pid", "1", "--for", "soon"), 3, "--for 'soon': must be a duration"),
+    ],
+)
+def test_wrong_options(args: tuple[str, ...], code: int, message: str) -> None:
+    done = live(*args)
+    assert done.returncode == code
+    assert done.stderr.startswith("profileapp: ") and message in done.stderr
+
+
+def test_without_a_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+    done = live("--all", "--once")
+    assert done.returncode == 4
+    assert "no Docker daemon answers" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
+def test_a_signal_ends_it_in_order(
+    sleeper: subprocess.Popen[bytes], state: Path, number: signal.Signals, code: int
+) -> None:
+    with start_live("--pid", str(sleeper.pid), "--json", "--interval", "100ms") as process:
+        assert process.stdout and json.loads(process.stdout.readline())["targets"][0]["state"] == "running"
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == code, err
+    assert {path.name for path in state.iterdir()} == {"profileapp.lock.watched"}
+
+
+def test_kill_9_leaves_no_lock_and_an_empty_folder_that_the_next_live_removes(
+    sleeper: subprocess.Popen[bytes], state: Path
+) -> None:
+    with start_live("--pid", str(sleeper.pid), "--json", "--interval", "100ms") as process:
+        assert process.stdout and process.stdout.readline()
+        assert is_watched(state / "profileapp.lock")
+        process.kill()
+        process.communicate(timeout=30)
+    assert not is_watched(state / "profileapp.lock")
+    assert [path for path in state.rglob("*") if path.is_file() and path.suffix == ".run"]
+    assert live("--pid", str(sleeper.pid), "--once", "--interval", "100ms").returncode == 0
+    assert {path.name for path in state.iterdir()} == {"profileapp.lock.watched"}
+
+
+def test_a_reader_that_goes_away_ends_it(sleeper: subprocess.Popen[bytes]) -> None:
+    with start_live("--pid", str(sleeper.pid), "--json", "--interval", "100ms") as process:
+        assert process.stdout and process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=30) == 0
+
+
+def test_a_run_says_that_someone_watched_and_the_watcher_steps_back(
+    sleeper: subprocess.Popen[bytes], state: Path, tmp_path: Path
+) -> None:
+    lock = state / "profileapp.lock"
+    with start_live("--pid", str(sleeper.pid), "--json", "--interval", "100ms") as process:
+        assert process.stdout and process.stdout.readline()
+        configure(tmp_path, [{"name": "a"}], metrics=[])
+        outcome = run(tmp_path, "--runtime", "process", "--command", "sleep 3")
+        assert not is_measuring(lock)
+        lines: list[dict[str, object]] = []
+        # The pipe holds what was printed during the run.
+        while not any(line["beside_run"] for line in lines) or lines[-1]["beside_run"]:
+            lines.append(json.loads(process.stdout.readline()))
+        process.terminate()
+        process.communicate(timeout=30)
+    assert outcome.code == 0, outcome.err
+    assert any("`profileapp live` watched this agent" in text for text in outcome.run("a")["warnings"])
+    beside = [line for line in lines if line["beside_run"]]
+    assert beside and all(line["interval_s"] == 1.0 for line in beside)
+    assert lines[-1]["interval_s"] == 0.1
+
+
+@pytest.mark.docker
+def test_containers_that_come_and_go(docker_client: docker.DockerClient, busybox_image: str) -> None:
+    busy = ["sh", "-c", "while :; do :; done"]
+    first = docker_client.containers.run(busybox_image, busy, detach=True, labels=LABEL, name=f"Live-{os.getpid()}")
+    try:
+        with start_live("--label", "test=live-command", "--json", "--interval", "200ms") as process:
+            assert process.stdout
+            rows = json.loads(process.stdout.readline())["targets"]
+            assert [row["title"] for row in rows] == [f"Live-{os.getpid()}"]
+            docker_client.containers.run(busybox_image, ["sh", "-c", "sleep 2; exit 3"], labels=LABEL, detach=True)
+            ended: list[dict[str, object]] = []
+
+            def has_ended() -> bool:
+                assert process.stdout
+                rows = json.loads(process.stdout.readline())["targets"]
+                ended[:] = [row for row in rows if row["state"] == "ended"]
+                return bool(ended)
+
+            wait_until(has_ended)
+            process.terminate()
+            process.communicate(timeout=30)
+    finally:
+        first.remove(force=True)
+        for each in docker_client.containers.list(all=True, filters={"label": "test=live-command"}):
+            each.remove(force=True)
+    assert ended[0]["message"] == "exited with code 3"
+    assert process.returncode == 143
+
+
+@pytest.mark.docker
+def test_a_container_that_does_not_exist(docker_client: docker.DockerClient) -> None:
+    done = live("no-such-app", "--once")
+    assert done.returncode == 3
+    assert "no container is called 'no-such-app'" in done.stderr

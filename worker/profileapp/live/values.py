@@ -1,0 +1,47 @@
+"""The newest value of each series of a target, and the last minutes of a few."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+from profileapp.model.series import MARKS, Series
+
+SERIES_LIMIT = 2000
+"""The most series that are kept of a target; whatever more there are is not shown."""
+HISTORY_LENGTH = 120
+HISTORY_NAMES = frozenset({"container.cpu.util", "container.memory.used", "system.cpu.util"})
+
+
+class Values:
+    """What a target's sources last emitted. `emit` may be called by any thread, never blocks and never raises."""
+
+    def __init__(self) -> None:
+        self._newest: dict[Series, tuple[float, int]] = {}
+        self._history: dict[str, deque[float]] = {}
+
+    def emit(self, series: Series, value: float, at_ns: int) -> None:
+        """Keeps one value; the `Emit` of the collector API."""
+        if not math.isfinite(value) or series.kind in MARKS:
+            return
+        if series not in self._newest and len(self._newest) >= SERIES_LIMIT:
+            return
+        self._newest[series] = value, at_ns
+        if series.name in HISTORY_NAMES and not series.labels:
+            history = self._history.get(series.name)
+            if history is None:
+                history = self._history[series.name] = deque(maxlen=HISTORY_LENGTH)
+            history.append(value)
+
+    def newest(self, since_ns: int = 0) -> dict[Series, float]:
+        """The newest value of each series that is not older than `since_ns` of the monotonic clock."""
+        return {series: value for series, (value, at_ns) in list(self._newest.items()) if at_ns >= since_ns}
+
+    def history(self, name: str) -> tuple[float, ...]:
+        """The last values of a series, the oldest first; () for one that is not kept."""
+        found = self._history.get(name)
+        return tuple(found.copy()) if found else ()
+
+    def clear(self) -> None:
+        """Forgets the values, but not the history: the app has ended."""
+        self._newest = {}
