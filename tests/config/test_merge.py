@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profileapp.config.load import Overlay, check_overlay, load
-from profileapp.config.merge import merge_yaml
+from profileapp.config.merge import SectionText, merge_yaml
 from profileapp.errors import ConfigError
 from profileapp.plan.expand import make_plan
 
-KEYS = frozenset({"name", "profiling"})
+KEYS = frozenset({"name"})
 BASE = """
 name: app
 secret: !Vault abc
@@ -28,7 +28,7 @@ profiling:
 
 
 def merged(base: str, over: str) -> dict[str, object]:
-    data: dict[str, object] = yaml.safe_load(merge_yaml(base, over, KEYS))
+    data: dict[str, object] = yaml.safe_load(merge_yaml(base, SectionText(base), over, KEYS))
     return data
 
 
@@ -58,7 +58,7 @@ profiling:
 
 
 def test_scalars_keep_their_notation() -> None:
-    text = merge_yaml(BASE, "profiling: {defaults: {env: {HEX: 0x10, VERSION: 1.10}}}", KEYS)
+    text = merge_yaml(BASE, SectionText(BASE), "profiling: {defaults: {env: {HEX: 0x10, VERSION: 1.10}}}", KEYS)
     assert "MODE: on" in text and "HEX: 0x10" in text and "VERSION: 1.10" in text and "GPU: yes" in text
 
 

@@ -156,7 +156,7 @@ def test_what_the_schema_cannot_see(tmp_path: Path, targets: str, message: str) 
 
 
 def test_without_a_profiling_section_the_error_shows_how_to_add_one(tmp_path: Path) -> None:
-    assert "has no key 'profiling'; add one" in refused(tmp_path, "name: app\n")
+    assert "has no key 'profiling'; `profileapp init sage.yaml` writes one, such as" in refused(tmp_path, "name: app\n")
 
 
 @pytest.mark.parametrize("name", ["[1]", "x" * 300, '"a\\nb"'])

@@ -145,7 +145,7 @@ def _merge(name: str, file: Path, db: str) -> None:
     overlay = saved_overlay(name, db)
     if overlay is None:
         raise ConfigError("no configuration is named; give OWNER/APP/NAME")
-    click.echo(merged_text(file, read_text(file), overlay), nl=False)
+    click.echo(merged_text(file, overlay), nl=False)
 
 
 def _changes(older: Saved, newer: Saved) -> list[str]:

@@ -16,6 +16,7 @@ from profileapp.errors import ExitCode, ProfileappError
 
 # Name: (module, help text). Listed here so that `--help` does not import any subcommand.
 _COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("profileapp.commands.init", "Write a first configuration from a sage.yaml's inputs or an image."),
     "plan": ("profileapp.commands.plan", "Show what a sage.yaml would run; runs nothing."),
     "run": ("profileapp.commands.run", "Run and measure the targets of a sage.yaml."),
     "live": ("profileapp.commands.live", "Watch apps that run already: what they cost now."),

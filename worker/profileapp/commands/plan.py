@@ -12,7 +12,9 @@ import msgspec
 
 from profileapp.commands.database import saved_overlay
 from profileapp.commands.options import PlanOptions, json_option, takes
+from profileapp.config.load import SageYaml
 from profileapp.config.load import load as load_config
+from profileapp.config.section import PROFILING_FILE, TOP_LEVEL
 from profileapp.errors import ConfigError
 from profileapp.model.target import Plan, Target
 from profileapp.model.text import printable
@@ -80,10 +82,10 @@ def command(options: _Options) -> None:
     if options.check:
         here = _targets_here(plan, os.environ)
         is_pulled = options.runtime == "docker" and not options.image_archive and not options.build
-        warnings = (*_image_warnings(plan, here, is_pulled), *_metric_warnings(here))
+        warnings = (*plan.warnings, *_image_warnings(plan, here, is_pulled), *_metric_warnings(here))
         plan = msgspec.structs.replace(plan, warnings=warnings)
-        for warning in plan.warnings:
-            click.echo(f"profileapp: warning: {warning}", err=True)
+    for warning in plan.warnings:
+        click.echo(f"profileapp: warning: {warning}", err=True)
     if options.as_json:
         click.echo(msgspec.json.encode(plan))
     else:
@@ -149,9 +151,24 @@ def load_plan(options: PlanOptions, *, named: bool = False) -> Plan:
     Raises ConfigError.
     """
     sage = load_config(options.config, saved_overlay(options.saved, options.db))
-    if named and not sage.document.data.get("name"):
+    if named and not sage.has_name:
         raise ConfigError(
-            f"{options.config}: has no name, and the name of its folder, which stands in for it, differs between "
+            f"{sage.path}: has no name, and the name of its folder, which stands in for it, differs between "
             "agents; add one, such as `name: my-app`"
         )
-    return select(make_plan(sage, options.image), options.targets)
+    plan = select(make_plan(sage, options.image), options.targets)
+    return msgspec.structs.replace(plan, warnings=app_store_warnings(sage))
+
+
+def app_store_warnings(sage: SageYaml) -> tuple[str, ...]:
+    """A warning if Sage's app store would refuse the file: it allows no `profiling:` at the top.
+
+    Source: waggle-sensor/sage-ecr, config.py, valid_fields.
+    """
+    section = sage.section
+    if not (sage.is_for_app_store and section.at == TOP_LEVEL and section.path == sage.path):
+        return ()
+    return (
+        f"{section.place}: Sage's app store refuses this key at the top of the file; "
+        f"`profileapp init {sage.path}` moves it to {PROFILING_FILE}",
+    )

@@ -25,8 +25,17 @@ class ConfigIssue(msgspec.Struct, frozen=True):
 
 def raise_issues(file: Path, document: Document, issues: Sequence[ConfigIssue]) -> None:
     """Raises ConfigError with a line for each mistake, in the order of the file; nothing where there is none."""
-    if not issues:
-        return
+    raise_all_issues([(file, document, issues)])
+
+
+def raise_all_issues(found: Sequence[tuple[Path, Document, Sequence[ConfigIssue]]]) -> None:
+    """Raises ConfigError with a line for each mistake of several files; nothing where there is none."""
+    lines = [line for file, document, issues in found for line in _lines(file, document, issues)]
+    if lines:
+        raise ConfigError("\n".join(lines))
+
+
+def _lines(file: Path, document: Document, issues: Sequence[ConfigIssue]) -> list[str]:
     placed = [(document.position(each.path, of_key=each.of_key), each) for each in issues]
     placed.sort(key=lambda each: (each[0].line, each[0].column))
     lines = [
@@ -35,7 +44,7 @@ def raise_issues(file: Path, document: Document, issues: Sequence[ConfigIssue]) 
     ]
     if len(placed) > ISSUE_LIMIT:
         lines.append(f"{file}: and {len(placed) - ISSUE_LIMIT} more")
-    raise ConfigError("\n".join(lines))
+    return lines
 
 
 def name_of(path: DataPath) -> str:

@@ -8,15 +8,15 @@ from typing import Any
 import msgspec
 
 from profileapp.config.document import DataPath, Document
-from profileapp.config.issue import ConfigIssue, raise_issues
-from profileapp.config.merge import merge_yaml
+from profileapp.config.issue import ConfigIssue, raise_all_issues, raise_issues
+from profileapp.config.merge import SectionText, merge_yaml
 from profileapp.config.schema import Profiling, overlay_schema, profiling_schema
-from profileapp.config.source import parse_document, read_text
+from profileapp.config.section import APP_KEYS, TOP_LEVEL, AppFile, Section, parse_app, read_app_file
+from profileapp.config.source import parse_document
 from profileapp.config.validate import show, validate
 from profileapp.errors import ConfigError
 from profileapp.model.text import printable
 
-_OWN_KEYS = frozenset({"name", "namespace", "version", "profiling"})
 _TEXT_LIMIT = 200
 
 
@@ -28,19 +28,29 @@ class Overlay(msgspec.Struct, frozen=True):
 
 
 class SageYaml(msgspec.Struct, frozen=True):
-    """The parts of a sage.yaml that profileapp reads; `document` has the position of each value."""
+    """The parts of a sage.yaml that profileapp reads; `section` has the position of each value below `profiling`.
+
+    `name` is that of the folder where the file has none (`has_name`). `is_for_app_store`: the file has a `source`.
+    """
 
     path: Path
     name: str
     namespace: str
     version: str
     profiling: Profiling
-    document: Document
+    section: Section
+    has_name: bool = True
+    is_for_app_store: bool = False
 
     def raw_scalar(self, path: DataPath) -> str:
         """A scalar below `profiling`, as it is raw in the file."""
-        place = ("profiling", *path)
-        return self.document.raw_scalars[place]
+        place = (*self.section.at, *path)
+        return self.section.document.raw_scalars[place]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that were read: an agent needs them all."""
+        return tuple(dict.fromkeys((self.path, self.section.path)))
 
 
 def load(path: Path, overlay: Overlay | None = None) -> SageYaml:
@@ -48,23 +58,32 @@ def load(path: Path, overlay: Overlay | None = None) -> SageYaml:
 
     Raises ConfigError with every mistake and its place; of what is merged, the place in the merged text.
     """
-    content = read_text(path)
-    sage = _parse(path, content)
+    app = read_app_file(path)
+    sage = _checked(app)
     if overlay is None:
         return sage
-    merged = merged_text(path, content, overlay)
+    content = _merged(app, overlay).encode()
     try:
-        return _parse(path, merged.encode())
+        document = parse_app(app.path, content)
+        section = Section(app.path, TOP_LEVEL, document, content)
+        return _checked(AppFile(app.path, content, document, (section,), None))
     except ConfigError as error:
         where = f"with {overlay.name} laid over it (lines are those of the merged text)"
         raise ConfigError(f"{where}:\n{error}") from error
 
 
-def merged_text(path: Path, content: bytes, overlay: Overlay) -> str:
+def merged_text(path: Path, overlay: Overlay) -> str:
     """The YAML of a sage.yaml with a saved configuration laid over it. Raises ConfigError where either is bad."""
-    _parse(path, content)
+    app = read_app_file(path)
+    _checked(app)
+    return _merged(app, overlay)
+
+
+def _merged(app: AppFile, overlay: Overlay) -> str:
     check_overlay(overlay)
-    return merge_yaml(_decoded(path, content), overlay.content, _OWN_KEYS)
+    section = app.section
+    text = SectionText(_decoded(section.path, section.content), tuple(map(str, section.at)))
+    return merge_yaml(_decoded(app.path, app.content), text, overlay.content, APP_KEYS)
 
 
 def check_overlay(overlay: Overlay) -> None:
@@ -91,25 +110,27 @@ def _decoded(path: Path, content: bytes) -> str:
         raise ConfigError(f"{path}: is not UTF-8, so no configuration can be applied to it") from error
 
 
-def _parse(path: Path, content: bytes) -> SageYaml:
-    document = parse_document(path, content, _OWN_KEYS)
+def _checked(app: AppFile) -> SageYaml:
     issues: list[ConfigIssue] = []
-    texts = {key: _text(document, key, issues) for key in ("name", "namespace", "version")}
-    if "profiling" in document.data:
-        section: Any = document.data["profiling"]
-        issues += validate(section, profiling_schema(), ("profiling",))
+    texts = {key: _text(app.document, key, issues) for key in ("name", "namespace", "version")}
+    section = app.section
+    wrong = validate(section.data, profiling_schema(), section.at)
+    if section.path == app.path:
+        raise_issues(app.path, app.document, issues + wrong)
     else:
-        raise ConfigError(
-            f"{path}:1:1: has no key 'profiling'; add one, such as\n"
-            "  profiling:\n"
-            "    targets:\n"
-            '      - {args: "--use-gpu", timeout: 60}\n'
-            "    metrics: [system, container]"
-        )
-    raise_issues(path, document, issues)
-    profiling = msgspec.convert(section, Profiling)
-    name = texts["name"] or path.resolve().parent.name
-    return SageYaml(path, name, texts["namespace"], texts["version"], profiling, document)
+        raise_all_issues([(app.path, app.document, issues), (section.path, section.document, wrong)])
+    profiling = msgspec.convert(section.data, Profiling)
+    name = texts["name"] or app.path.resolve().parent.name
+    return SageYaml(
+        app.path,
+        name,
+        texts["namespace"],
+        texts["version"],
+        profiling,
+        section,
+        has_name=bool(texts["name"]),
+        is_for_app_store=app.is_for_app_store,
+    )
 
 
 def _text(document: Document, key: str, issues: list[ConfigIssue]) -> str:

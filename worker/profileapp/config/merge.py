@@ -9,18 +9,34 @@ Both texts were read with `read_document`'s limits before.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import yaml
 
 _TARGETS = ("profiling", "targets")
 
 
-def merge_yaml(base: str, over: str, keys: frozenset[str]) -> str:
-    """`base`, its top-level `keys` only, with the key `profiling` of `over` laid over it."""
-    root, upper = _compose(base), _compose(over)
+class SectionText(NamedTuple):
+    """The YAML text of a file with a `profiling:` section, and the keys that lead to the section."""
+
+    text: str
+    at: tuple[str, ...] = ("profiling",)
+
+
+def merge_yaml(app: str, section: SectionText, over: str, keys: frozenset[str]) -> str:
+    """The top-level `keys` of `app`, and the section with the key `profiling` of `over` laid over it."""
+    root, upper = _compose(app), _compose(over)
     kept = [(key, value) for key, value in root.value if key.value in keys]
+    kept.append((yaml.ScalarNode("tag:yaml.org,2002:str", "profiling"), _below(_compose(section.text), section.at)))
     laid = [(key, value) for key, value in upper.value if key.value == "profiling"]
     merged = _merge(_mapping(kept), _mapping(laid), ())
     return str(yaml.serialize(merged, Dumper=yaml.SafeDumper, allow_unicode=True, width=1000))
+
+
+def _below(root: yaml.Node, at: tuple[str, ...]) -> yaml.Node:
+    for step in at:
+        root = next(value for key, value in root.value if key.value == step)
+    return root
 
 
 def _compose(text: str) -> yaml.MappingNode:

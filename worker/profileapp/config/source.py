@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,10 @@ _PLAIN_NUMBER = re.compile(
 _SPACES = re.compile(r"\s+")
 
 
+_Wanted = Mapping[str, frozenset[str] | None]
+"""The keys of a mapping that are read; with a set of keys, only those of the mapping below it."""
+
+
 def read_document(path: Path, keys: frozenset[str]) -> Document:
     """The top-level `keys` of a YAML file; everything else is ignored.
 
@@ -50,8 +55,13 @@ def read_text(path: Path) -> bytes:
     return content
 
 
-def parse_document(path: Path, content: bytes, keys: frozenset[str]) -> Document:
+def parse_document(
+    path: Path, content: bytes, keys: frozenset[str], parts: Mapping[str, frozenset[str]] | None = None
+) -> Document:
     """The top-level `keys` of YAML text; everything else is ignored. `path` is for messages.
+
+    `parts` maps further top-level keys to the keys below them that are read; where such a key holds no mapping, only
+    the place of the key is known.
 
     Raises ConfigError with the place: not YAML, too large, not a mapping, a key given twice, a tag that is no plain
     value, more values than VALUE_LIMIT.
@@ -63,7 +73,7 @@ def parse_document(path: Path, content: bytes, keys: frozenset[str]) -> Document
         raise ConfigError(f"{path}:1:1: must be a mapping with a key 'profiling'")
     builder = _Builder()
     try:
-        data = builder.mapping(root, (), only=keys)
+        data = builder.mapping(root, (), only={**dict.fromkeys(keys), **(parts or {})})
     except RecursionError:
         builder.issues.append(ConfigIssue((), "is nested too deeply"))
     document = Document({} if builder.issues else data, builder.positions, builder.key_positions, builder.raw_scalars)
@@ -110,7 +120,7 @@ class _Builder:
             return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
         return self._scalar(node, path)
 
-    def mapping(self, node: yaml.MappingNode, path: DataPath, only: frozenset[str] | None = None) -> dict[str, Any]:
+    def mapping(self, node: yaml.MappingNode, path: DataPath, only: _Wanted | None = None) -> dict[str, Any]:
         """A mapping with text keys; `<<` gives what the mapping itself does not."""
         result: dict[str, Any] = {}
         merged: list[yaml.Node] = []
@@ -130,13 +140,22 @@ class _Builder:
                 self.issues.append(ConfigIssue(here, "is given twice", of_key=True))
                 continue
             self.key_positions[here] = _position(key_node)
-            result[key] = self.value(value_node, here)
+            self._take(result, key, value_node, here, only)
         for source in merged:
             if not isinstance(source, yaml.MappingNode):
                 self.issues.append(ConfigIssue(path, "merges (<<) something that is not a mapping"))
             else:
                 self._merge(source, path, result, only)
         return result
+
+    def _take(self, into: dict[str, Any], key: str, node: yaml.Node, here: DataPath, only: _Wanted | None) -> None:
+        """The value of a key; of one that is read in part, only that part, and nothing if it is no mapping."""
+        part = only[key] if only is not None else None
+        if part is None:
+            into[key] = self.value(node, here)
+        elif isinstance(node, yaml.MappingNode) and self._has_room(here):
+            self.positions[here] = _position(node)
+            into[key] = self.mapping(node, here, only=dict.fromkeys(part))
 
     def _has_room(self, path: DataPath) -> bool:
         """Counts one more value; False, with one mistake noted, from the first that is too many or too deep."""
@@ -151,7 +170,7 @@ class _Builder:
         return False
 
     def _merge(
-        self, source: yaml.MappingNode, path: DataPath, into: dict[str, Any], only: frozenset[str] | None = None
+        self, source: yaml.MappingNode, path: DataPath, into: dict[str, Any], only: _Wanted | None = None
     ) -> None:
         if not self._has_room(path):
             return
@@ -168,7 +187,7 @@ class _Builder:
             elif key_node.value not in into:
                 here = (*path, key_node.value)
                 self.key_positions[here] = _position(key_node)
-                into[key_node.value] = self.value(value_node, here)
+                self._take(into, key_node.value, value_node, here, only)
 
     def _scalar(self, node: yaml.Node, path: DataPath) -> Any:
         self.raw_scalars[path] = node.value

@@ -67,13 +67,13 @@ def make_plan(sage: SageYaml, image: str | None) -> Plan:
     """The plan of a sage.yaml. Raises ConfigError with every mistake that the schema alone cannot see."""
     expansion = _Expansion(sage)
     targets = expansion.targets()
-    raise_issues(sage.path, sage.document, expansion.issues)
+    raise_issues(sage.section.path, sage.section.document, expansion.issues)
     datasets = sorted({path for target in targets for each in target.datasets for path in [_local_path(each)] if path})
     return Plan(
         app=App(sage.name, sage.version),
         image=image or default_image(sage),
         targets=targets,
-        files=(sage.path.name, *ant_patterns(sage.path.parent, datasets)),
+        files=(*(path.name for path in sage.files), *ant_patterns(sage.path.parent, datasets)),
     )
 
 
@@ -320,7 +320,7 @@ class _Expansion:
         return ("targets", index), key.default
 
     def _report_issue(self, path: DataPath, text: str, *, of_key: bool = False) -> None:
-        issue = ConfigIssue(("profiling", *path), text, of_key)
+        issue = ConfigIssue((*self._sage.section.at, *path), text, of_key)
         if issue not in self.issues:
             self.issues.append(issue)
 

@@ -55,6 +55,9 @@ class EndToEndTest {
         Files.writeString(repository.resolve("app/sage.yaml"), """
                 name: counter
                 version: 1.0.0
+                source: {url: "https://example.org/counter.git"}
+                """);
+        Files.writeString(repository.resolve("app/profiling.yaml"), """
                 profiling:
                   targets:
                     - {name: nano, agent: nano, args: "--use-cpu -interval 0.05"}
