@@ -1,4 +1,4 @@
-"""A report served as Jenkins serves artifacts, and a real Chromium to look at it."""
+"""A report served with the headers that Jenkins sends for artifacts, and a real Chromium."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ POLICIES = {
 
 
 class _Artifacts(SimpleHTTPRequestHandler):
-    """Serves files with the headers that Jenkins sends with them."""
+    """Serves files with Jenkins's headers."""
 
     def __init__(self, *args: Any, policy: str, **attributes: Any) -> None:
         self._policy = policy
@@ -39,12 +39,12 @@ class _Artifacts(SimpleHTTPRequestHandler):
         super().end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Says nothing of each request."""
+        """Does not log requests."""
 
 
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a whole report over four targets and a hostile one, with a history and a comparison below it."""
+    """A complete report over four ordinary targets and a hostile one, with a history and a comparison in subfolders."""
     out = tmp_path_factory.mktemp("browser") / "profile"
     judged = [*judged_samples(out), hostile_run(out, HOSTILE)]
     for each in judged:
@@ -59,7 +59,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", params=POLICIES)
 def address(report: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Where the report is served, under each of the policies."""
+    """URL of the report, once for each policy."""
     handler = partial(_Artifacts, directory=str(report), policy=POLICIES[request.param])
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -69,7 +69,7 @@ def address(report: Path, request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def browser(chromium: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A headless Chromium that asks nothing of any network but ours."""
+    """A headless Chromium that connects to no network but ours."""
     options = ["--disable-gpu", "--disable-quic", "--disable-component-update", "--disable-sync", "--no-first-run"]
     if os.geteuid() == 0:
         options.append("--no-sandbox")

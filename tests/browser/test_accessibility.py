@@ -1,4 +1,4 @@
-"""Every page before axe-core, which finds what keeps people with a disability out: no finding of weight is left."""
+"""axe-core finds no serious accessibility problem on any page."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LOOKS: tuple[tuple[Scheme, int], ...] = (("light", 1280), ("dark", 1280), ("ligh
 
 
 def findings(page: Page) -> list[str]:
-    """What axe-core finds, a line each: rule, weight, and the first place."""
+    """One line for each finding of axe-core: rule, impact and first element."""
     violations = Axe().run(page).response["violations"]
     return [f"{each['id']} ({each['impact']}): {each['nodes'][0]['html'][:200]}" for each in violations]
 
 
 @pytest.mark.parametrize("path", EVERY_PAGE)
 def test_axe_finds_nothing(browser: Browser, report: Path, path: str) -> None:
-    # From its file: the policy that Jenkins sends with it would keep axe's own timers from running.
+    # Loaded from a file: the policy that Jenkins sends would block the timers of axe.
     with opened(browser, (report / path).as_uri()) as (page, _):
         for scheme, width in LOOKS:
             page.emulate_media(color_scheme=scheme)
@@ -33,16 +33,16 @@ def test_axe_finds_nothing(browser: Browser, report: Path, path: str) -> None:
 
 
 @pytest.fixture
-def spoilt(report: Path) -> Iterator[Path]:
-    """The overview with three things that axe-core calls serious or critical."""
-    path = report / "spoilt.html"
+def defective_page(report: Path) -> Iterator[Path]:
+    """The overview with three defects that axe-core rates serious or critical."""
+    path = report / "defective_page.html"
     added = '<img src="x.svg"><p style="color: #bbb">pale</p><a href="#x"></a></main>'
     path.write_text((report / "index.html").read_text().replace("</main>", added))
     yield path
     path.unlink()
 
 
-def test_these_tests_notice_a_page_that_keeps_people_out(browser: Browser, spoilt: Path) -> None:
-    with opened(browser, spoilt.as_uri()) as (page, _):
+def test_accessibility_problems_are_detected(browser: Browser, defective_page: Path) -> None:
+    with opened(browser, defective_page.as_uri()) as (page, _):
         found = {line.partition(" ")[0] for line in findings(page)}
         assert {"image-alt", "color-contrast", "link-name"} <= found

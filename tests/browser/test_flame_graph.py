@@ -1,4 +1,4 @@
-"""The flame graph in a real browser, under the policy that Jenkins puts on artifacts."""
+"""The flame graph in a real browser, under the policy that Jenkins sends with artifacts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LINES = "\n".join(
     + f" {row + 1}"
     for row in range(60)
 )
-# How far each text goes over the box that it is in, the one that goes furthest.
+# The largest overflow of a text over its box.
 OVERHANG = """Math.max(...[...document.querySelectorAll('text')].map(text => {
     const box = text.parentNode.querySelector('rect').getBBox(), drawn = text.getBBox();
     return drawn.x + text.getComputedTextLength() - box.x - box.width;
@@ -29,7 +29,7 @@ OVERHANG = """Math.max(...[...document.querySelectorAll('text')].map(text => {
 
 @pytest.fixture
 def graph(report: Path) -> Iterator[Path]:
-    """A flame graph among the artifacts, and a page with it as an image."""
+    """A flame graph among the artifacts, and a page that embeds it as an image."""
     svg, page = report / "flame.svg", report / "flame.html"
     svg.write_text(flame_graph_svg(read_folded(io.BytesIO(LINES.encode())), "use-gpu"))
     page.write_text('<!doctype html><title>x</title><img src="flame.svg" alt="" width="1200">')
@@ -38,9 +38,7 @@ def graph(report: Path) -> Iterator[Path]:
     page.unlink()
 
 
-def test_it_is_drawn_without_a_complaint_and_no_text_leaves_its_box(
-    browser: Browser, address: str, graph: Path
-) -> None:
+def test_it_renders_without_errors_and_text_stays_in_its_box(browser: Browser, address: str, graph: Path) -> None:
     with opened(browser, f"{address}{graph.name}") as (page, complaints):
         assert complaints == []
         assert evaluate(page, "document.querySelectorAll('text').length") > 50
@@ -49,7 +47,7 @@ def test_it_is_drawn_without_a_complaint_and_no_text_leaves_its_box(
         assert "mono" in evaluate(page, "getComputedStyle(document.querySelector('text')).fontFamily")
 
 
-def test_it_is_drawn_as_an_image(browser: Browser, address: str, graph: Path) -> None:
+def test_it_renders_as_an_image(browser: Browser, address: str, graph: Path) -> None:
     with opened(browser, f"{address}flame.html", "dark") as (page, complaints):
         assert complaints == []
         width, height = evaluate(page, "[document.images[0].naturalWidth, document.images[0].naturalHeight]")

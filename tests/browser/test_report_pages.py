@@ -1,4 +1,4 @@
-"""The pages in a real browser, under the policy that Jenkins puts on artifacts."""
+"""The pages in a real browser, under the policy that Jenkins sends with artifacts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Scheme = Literal["light", "dark"]
 
 @contextmanager
 def opened(browser: Browser, url: str, scheme: Scheme = "light", width: int = 1280) -> Iterator[tuple[Page, list[str]]]:
-    """A page, loaded, and what the browser complained about while it did."""
+    """A loaded page, and the browser's errors and warnings."""
     page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
@@ -45,13 +45,15 @@ def opened(browser: Browser, url: str, scheme: Scheme = "light", width: int = 12
 
 
 def evaluate(page: Page, expression: str) -> Any:
-    """What an expression gives in the page. The browser's own tools may do so though the page itself may not."""
+    """Result of a JavaScript expression. DevTools can evaluate it although the page's policy forbids scripts."""
     return page.evaluate(expression)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", PAGES)
-def test_styled_with_every_plot_and_no_complaint(browser: Browser, address: str, path: str, scheme: Scheme) -> None:
+def test_pages_have_styles_and_all_plots_and_no_errors(
+    browser: Browser, address: str, path: str, scheme: Scheme
+) -> None:
     with opened(browser, address + path, scheme) as (page, complaints):
         assert complaints == []
         dark = scheme == "dark"
@@ -69,7 +71,7 @@ def test_styled_with_every_plot_and_no_complaint(browser: Browser, address: str,
             assert source.endswith(".dark.svg") == dark
 
 
-def test_a_standalone_plot_is_drawn_without_errors(browser: Browser, address: str, report: Path) -> None:
+def test_a_standalone_plot_renders_without_errors(browser: Browser, address: str, report: Path) -> None:
     name = next((report / "use-gpu" / "report").glob("*container-cpu.svg")).name
     with opened(browser, f"{address}use-gpu/report/{name}") as (page, complaints):
         assert complaints == []
@@ -88,14 +90,14 @@ def test_no_page_is_wider_than_its_window(browser: Browser, address: str, path: 
 
 
 @pytest.mark.parametrize("path", ["index.html", "use-gpu/report/index.html"])
-def test_it_works_from_a_file(browser: Browser, report: Path, path: str) -> None:
+def test_pages_work_from_a_file(browser: Browser, report: Path, path: str) -> None:
     with opened(browser, (report / path).as_uri(), "dark") as (page, complaints):
         assert complaints == []
         assert evaluate(page, "getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 26)"
         assert evaluate(page, "[...document.images].every(i => i.naturalWidth > 0)")
 
 
-def test_targets_are_reached_by_links_and_by_keyboard(browser: Browser, address: str) -> None:
+def test_targets_are_reachable_by_link_and_by_keyboard(browser: Browser, address: str) -> None:
     with opened(browser, address) as (page, _):
         page.keyboard.press("Tab")
         assert evaluate(page, "document.activeElement.getAttribute('aria-label')") == "Targets"
@@ -108,7 +110,7 @@ def test_targets_are_reached_by_links_and_by_keyboard(browser: Browser, address:
         page.wait_for_url("**/index.html")
 
 
-def test_hostile_text_runs_nothing_and_adds_nothing(browser: Browser, address: str) -> None:
+def test_hostile_text_is_escaped(browser: Browser, address: str) -> None:
     with opened(browser, f"{address}bad/report/index.html") as (page, complaints):
         assert complaints == []
         assert evaluate(page, "document.querySelectorAll('script, img:not(picture img), style, [onerror]').length") == 0
@@ -126,10 +128,10 @@ def test_hostile_text_runs_nothing_and_adds_nothing(browser: Browser, address: s
         ('<link rel="stylesheet" href="https://example.invalid/x.css">', "style"),
     ],
 )
-def test_these_tests_notice_what_the_policy_refuses(
+def test_violations_of_the_policy_are_detected(
     browser: Browser, address: str, report: Path, spoilt: str, complaint: str
 ) -> None:
-    """The proof that the tests above can fail."""
+    """Proves that the tests above can fail."""
     page_file = report / "spoilt.html"
     page_file.write_text((report / "index.html").read_text().replace("</main>", f"{spoilt}</main>"))
     try:
@@ -146,7 +148,7 @@ def test_print_has_no_dark_page_and_no_cut_table(browser: Browser, address: str)
         assert evaluate(page, "getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert evaluate(page, "getComputedStyle(document.querySelector('.scroll')).overflowX") == "visible"
         light = "[...document.images].every(i => !i.currentSrc.endsWith('.dark.svg'))"
-        # The pictures are chosen anew some time after the colours.
+        # The browser selects the images some time after the colours.
         until_s = time.monotonic() + 10
         while not evaluate(page, light) and time.monotonic() < until_s:
             page.wait_for_timeout(50)

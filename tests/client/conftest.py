@@ -1,4 +1,4 @@
-"""Interpreters that the app's client must run on, and a profiler that listens."""
+"""Python versions that the app's client must support, and a listener for its socket."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ CLIENT = Path(profileapp.client.__file__)
 
 @cache
 def interpreters() -> dict[tuple[int, int], str]:
-    """Path of a python of each version from 3.6 on, of the PATH and of pyenv."""
+    """Path of one Python of each version from 3.6 on, found on the PATH and in pyenv."""
     candidates = [sys.executable]
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     candidates += map(str, sorted(root.glob("versions/*/bin/python3")))
     candidates += filter(None, (shutil.which(f"python3.{minor}") for minor in range(6, 20)))
     found: dict[tuple[int, int], str] = {}
     for path in candidates:
-        asked = subprocess.run(
+        probed = subprocess.run(
             [path, "-c", "import sys; print(*sys.version_info[:2])"], capture_output=True, check=False
         )
-        version = tuple(map(int, asked.stdout.split()))
-        if asked.returncode == 0 and len(version) == 2 and version >= (3, 6):
+        version = tuple(map(int, probed.stdout.split()))
+        if probed.returncode == 0 and len(version) == 2 and version >= (3, 6):
             found.setdefault(version, path)
     return dict(sorted(found.items()))
 
 
 class Listener:
-    """Takes what clients send: each connection's bytes, once it has ended."""
+    """Records the bytes of each connection, available once the connection has ended."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -53,18 +53,18 @@ class Listener:
         self._acceptor = threading.Thread(target=self._accept, daemon=True)
 
     def start(self) -> None:
-        """Accepts and reads from now on; until then connections wait."""
+        """Accepts and reads from now on; earlier connections wait."""
         self._acceptor.start()
 
     def accept(self) -> socket.socket:
-        """The next connection, for a test that wants to treat it badly."""
+        """Accepts the next connection by hand, for a test that reads it slowly or closes it."""
         connection, _ = self._server.accept()
         connection.settimeout(30)
         return connection
 
     def output(self) -> list[dict[str, Any]]:
-        """All lines of all connections, which have ended."""
-        # They are accepted in their order: behind this one there is none.
+        """All lines of all connections, each of which has ended."""
+        # Connections are accepted in order, so this one is the last.
         with socket.socket(socket.AF_UNIX) as last:
             last.bind(f"{self.path}.last")
             last.connect(str(self.path))
@@ -108,7 +108,7 @@ def listener(tmp_path: Path) -> Iterator[Listener]:
 
 @pytest.fixture
 def run_app(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs code of an app that copied the client in, with an interpreter, and the socket's path or none."""
+    """Runs an app's code with a copy of the client, with the given interpreter and, optionally, the socket's path."""
 
     folder = tmp_path / "app"
     folder.mkdir()
@@ -137,7 +137,7 @@ def run_app(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`python`: each interpreter that is found."""
+    """`python`: each interpreter found."""
     if "python" in metafunc.fixturenames:
         found = interpreters()
         metafunc.parametrize("python", found.values(), ids=[f"{major}.{minor}" for major, minor in found])

@@ -1,4 +1,4 @@
-"""The client in real apps: it tells what it is told, and never stands in the app's way."""
+"""The client in real apps: it sends all samples and never blocks or breaks the app."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ flush()
 """
 
 
-def test_says_everything_on_each_interpreter(run_app: RunApp, listener: Any, python: str) -> None:
+def test_sends_all_kinds_of_samples_on_each_interpreter(run_app: RunApp, listener: Any, python: str) -> None:
     listener.start()
     before_ns = time.time_ns()
     run_app(EVERYTHING, listener.path, python)
@@ -95,7 +95,7 @@ assert _SENDER is None
 @timer("step")
 def step():
     return 7
-def fails(*_): raise AssertionError("something was done though nobody listens")
+def fails(*_): raise AssertionError("a call was made without a listener")
 socket.socket = os.getpid = fails
 before = len(os.listdir("/proc/self/fd"))
 for _ in range(1000):
@@ -110,8 +110,8 @@ assert threading.active_count() == 1
 """
 
 
-def test_does_nothing_where_there_is_no_profiler(run_app: RunApp, python: str) -> None:
-    """What it costs is measured by `python -m tests.bench client`."""
+def test_does_nothing_without_a_profiler(run_app: RunApp, python: str) -> None:
+    """Its cost is measured by `python -m tests.bench client`."""
     run_app(OFF, None, python)
 
 
@@ -130,15 +130,15 @@ with open("/proc/self/status") as status:
 """
 
 
-def test_nobody_listens(run_app: RunApp, tmp_path: Path) -> None:
+def test_a_socket_without_a_listener(run_app: RunApp, tmp_path: Path) -> None:
     run_app(NEVER_BLOCKS, tmp_path / "no.sock")
 
 
-def test_somebody_listens_and_reads_nothing(run_app: RunApp, listener: Any) -> None:
-    # The connection is never accepted: the kernel takes a few hundred KB, then no more.
+def test_a_listener_that_never_reads(run_app: RunApp, listener: Any) -> None:
+    # The connection is never accepted: the kernel buffers a few hundred KB, then no more.
     started = time.monotonic()
     looped_s = float(run_app(NEVER_BLOCKS, listener.path).stdout)
-    # At the end it waits a second for the profiler, and no longer.
+    # At exit the client waits at most a second for the profiler.
     assert time.monotonic() - started - looped_s < 30
 
 
@@ -167,7 +167,7 @@ client.gauge("last", 1)
 """
 
 
-def test_never_raises_whatever_it_is_given(run_app: RunApp, listener: Any) -> None:
+def test_never_raises_for_any_argument(run_app: RunApp, listener: Any) -> None:
     listener.start()
     run_app(HOSTILE, listener.path)
     output = {str(one["name"]): one["value"] for one in listener.output()}
@@ -223,7 +223,7 @@ if __name__ == "__main__":
 """
 
 
-def test_a_worker_of_multiprocessing_sends_what_is_left(run_app: RunApp, listener: Any, python: str) -> None:
+def test_a_multiprocessing_worker_flushes_at_exit(run_app: RunApp, listener: Any, python: str) -> None:
     listener.start()
     run_app(WORKERS, listener.path, python)
     output = listener.output()
@@ -247,7 +247,7 @@ assert not shared._started
 """
 
 
-def test_threads_share_it_and_lose_nothing(run_app: RunApp, listener: Any) -> None:
+def test_threads_share_the_connection_and_lose_no_samples(run_app: RunApp, listener: Any) -> None:
     listener.start()
     run_app(THREADS, listener.path)
     output = listener.output()
@@ -274,7 +274,7 @@ assert count
 """
 
 
-def test_a_signal_handler_may_speak_while_the_app_does(run_app: RunApp, listener: Any) -> None:
+def test_a_signal_handler_can_send_while_the_app_sends(run_app: RunApp, listener: Any) -> None:
     listener.start()
     run_app(SIGNALS, listener.path)
     assert {"from-handler", "from-main"} <= {one["name"] for one in listener.output()}
@@ -287,8 +287,8 @@ for value in range(2000):
 """
 
 
-def test_what_is_left_is_sent_at_the_end(run_app: RunApp, listener: Any) -> None:
-    # More than the kernel holds is said before anybody reads; the reader comes while the app ends.
+def test_buffered_samples_are_sent_at_exit(run_app: RunApp, listener: Any) -> None:
+    # The app sends more than the kernel buffers before the listener reads; the listener starts as the app exits.
     threading.Timer(0.3, listener.start).start()
     run_app(LATE, listener.path)
     assert [one["value"] for one in listener.output()] == list(range(2000))
@@ -310,14 +310,12 @@ while time.monotonic() < deadline:
 """
 
 
-def test_it_comes_back_when_the_profiler_does_and_begins_with_a_whole_line(
-    run_app: RunApp, listener: Any, tmp_path: Path
-) -> None:
+def test_it_reconnects_and_begins_with_a_complete_line(run_app: RunApp, listener: Any, tmp_path: Path) -> None:
     app = threading.Thread(target=run_app, args=(COMES_BACK, listener.path))
     app.start()
     try:
         with listener.accept() as first:
-            # Nobody reads until the kernel holds no more: what it took last ends within a line.
+            # The listener reads nothing until the kernel's buffer is full, so that the last write ends within a line.
             time.sleep(0.5)
             assert first.recv(5000)
         with listener.accept() as second, second.makefile("rb") as lines:
@@ -350,7 +348,7 @@ def test_it_reaches_the_worker(run_app: RunApp, tmp_path: Path, python: str) -> 
     assert len(taken) == 15
 
 
-def test_it_is_one_file_of_the_standard_library() -> None:
+def test_it_imports_only_the_standard_library() -> None:
     tree = ast.parse(Path(profileapp.client.__file__).read_text())
     imported = {
         (node.module if isinstance(node, ast.ImportFrom) else alias.name)

@@ -1,4 +1,4 @@
-"""`profileapp baseline` as a user meets it."""
+"""End-to-end tests of `profileapp baseline`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def baseline(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def a_build(out: Path, run_id: str, build: int, fps: float, **changes: object) -> Path:
-    """A run of some repeats, a second and a sample each, of which FPS scatters a little about `fps`."""
+    """A run of several repeats of one second with one sample each; FPS varies slightly around `fps`."""
     started_ns = START_NS + build * 1000 * SECOND_NS
     starts = [started_ns + number * SECOND_NS for number in range(REPEATS)]
     repeats = tuple(
@@ -48,7 +48,7 @@ def _cases(folder: Path) -> list[ElementTree.Element]:
 
 @pytest.fixture
 def builds(tmp_path: Path) -> Path:
-    """Twelve builds of about 10 frames/s, one of another board, and one of which the app failed."""
+    """Twelve builds at about 10 frames/s, one on another board, and one whose app failed."""
     for number in range(BUILDS):
         a_build(tmp_path / "builds" / str(number) / "profile", f"r{number}", number, 10.0)
     a_build(tmp_path / "builds/nano/profile", "nano", 3, 2.0, agent=Agent(hostname="n", board="Nano"))
@@ -58,7 +58,7 @@ def builds(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["folders", "database"])
 def earlier(request: pytest.FixtureRequest, builds: Path) -> list[str]:
-    """The words that name the earlier runs."""
+    """Arguments that select the earlier runs."""
     if request.param == "folders":
         return ["--against", "builds"]
     database = open_database(str(builds / "profileapp.db"), write=True)
@@ -89,7 +89,7 @@ def test_worse_and_the_same(builds: Path, earlier: list[str]) -> None:
     assert output["targets"]["gpu"]["build"] == "objcounter/main#11"
 
 
-def test_numbers_are_those_that_the_run_was_judged_with_and_no_sample_is_read(
+def test_compares_the_values_of_the_judged_run_and_reads_no_samples(
     builds: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_build(builds / "profile", "now", 50, 8.5)
@@ -103,15 +103,15 @@ def test_numbers_are_those_that_the_run_was_judged_with_and_no_sample_is_read(
     assert found.stdout == expected.stdout and found.returncode == 1
 
 
-def test_a_run_that_was_recorded_and_not_judged_is_judged_now(builds: Path) -> None:
-    """As where the worker was killed between the two; its samples are all there."""
+def test_a_recorded_run_without_judgement_is_judged_now(builds: Path) -> None:
+    """As after the worker was killed between the two; all samples are on disk."""
     a_build(builds / "profile", "now", 50, 8.5)
     assert not read_run(builds / "profile/gpu").summary
     assert baseline("profile", "--against", "builds", cwd=builds).returncode == 1
 
 
 @pytest.mark.parametrize("what", ["no file", "an empty file"])
-def test_the_first_build_has_no_earlier_runs_and_that_is_no_fault(builds: Path, what: str) -> None:
+def test_the_first_build_without_earlier_runs_is_no_error(builds: Path, what: str) -> None:
     if what == "an empty file":
         (builds / "first.db").touch()
     a_build(builds / "profile", "now", 50, 8.5)
@@ -123,12 +123,12 @@ def test_the_first_build_has_no_earlier_runs_and_that_is_no_fault(builds: Path, 
     assert all(each.find("skipped") is not None for each in _cases(builds))
 
 
-def test_a_database_in_no_folder_is_a_mistake(builds: Path) -> None:
+def test_a_database_in_a_missing_folder_is_an_error(builds: Path) -> None:
     a_build(builds / "profile", "now", 50, 8.5)
     assert baseline("profile", "--db", "no/such/first.db", cwd=builds).returncode == 4
 
 
-def test_nothing_to_hold_it_against_is_a_result_of_its_own(builds: Path, earlier: list[str]) -> None:
+def test_too_few_earlier_runs_are_reported_as_such(builds: Path, earlier: list[str]) -> None:
     a_build(builds / "profile", "now", 50, 8.5)
     done = baseline("profile", "--branch", "other", *earlier, cwd=builds)
     assert done.returncode == 0 and "not enough data" in done.stdout
@@ -136,7 +136,7 @@ def test_nothing_to_hold_it_against_is_a_result_of_its_own(builds: Path, earlier
     assert len(cases) == 2 and all(each.find("skipped") is not None for each in cases)
 
 
-def test_the_report_shows_it_and_its_exit_code_is_that_of_a_budget(builds: Path) -> None:
+def test_the_report_shows_the_comparison_and_its_exit_code(builds: Path) -> None:
     a_build(builds / "profile", "now", 50, 8.5)
     baseline("profile", "--against", "builds", cwd=builds)
     argv = [sys.executable, "-m", "profileapp", "report", "profile"]
@@ -147,7 +147,7 @@ def test_the_report_shows_it_and_its_exit_code_is_that_of_a_budget(builds: Path)
     assert "baseline fps mean" in (builds / "profile/gpu/junit.xml").read_text()
 
 
-def test_a_run_that_is_stored_is_not_held_against_itself_and_a_worse_one_is_no_baseline(builds: Path) -> None:
+def test_a_stored_run_is_not_compared_with_itself_and_a_worse_one_is_no_baseline(builds: Path) -> None:
     database = open_database(str(builds / "profileapp.db"), write=True)
     for folder in sorted(builds.glob("builds/*/profile/gpu")):
         store_folder(database, folder)
@@ -161,7 +161,7 @@ def test_a_run_that_is_stored_is_not_held_against_itself_and_a_worse_one_is_no_b
     assert output["targets"]["gpu"]["numbers"][1]["runs"] == BUILDS
 
 
-def test_after_a_change_that_was_meant_earlier_runs_count_from_then_on(builds: Path) -> None:
+def test_baselines_start_after_an_accepted_change(builds: Path) -> None:
     a_build(builds / "profile", "now", 50, 8.5)
     done = baseline("profile", "--against", "builds", cwd=builds)
     assert done.returncode == 1
@@ -185,7 +185,7 @@ def test_after_a_change_that_was_meant_earlier_runs_count_from_then_on(builds: P
             assert output["targets"]["gpu"]["numbers"][1]["runs"] == 8
 
 
-def test_a_day_that_is_none_is_named(builds: Path) -> None:
+def test_an_invalid_date_is_an_error(builds: Path) -> None:
     a_build(builds / "profile", "now", 50, 8.5)
     done = baseline("profile", "--against", "builds", "--since", "yesterday", cwd=builds)
     assert done.returncode == 3 and "--since 'yesterday'" in done.stderr
@@ -197,7 +197,7 @@ def test_a_failed_run_is_not_compared(builds: Path) -> None:
     assert done.returncode == 0 and "its numbers are not compared" in done.stdout
 
 
-def test_a_folder_that_is_not_there_is_named(builds: Path) -> None:
+def test_a_missing_folder_is_an_error(builds: Path) -> None:
     a_build(builds / "profile", "now", 50, 8.5)
     done = baseline("profile", "--against", "nowhere", cwd=builds)
     assert done.returncode == 3 and "nowhere: no such folder" in done.stderr

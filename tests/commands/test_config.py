@@ -1,4 +1,4 @@
-"""`profileapp config`, and `--config` of plan, as a user meets them."""
+"""End-to-end tests of `profileapp config` and of `plan --config`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`profileapp doctor`, and the warnings of `plan --check` and `run`, as a user meets them."""
+"""End-to-end tests of `profileapp doctor` and of the warnings of `plan --check` and `run`."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def profileapp(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess
 NOWHERE = {"DOCKER_HOST": "unix:///no/such/socket"}
 
 
-def test_every_metric_is_looked_for(tmp_path: Path) -> None:
+def test_every_metric_is_checked(tmp_path: Path) -> None:
     done = profileapp("doctor", cwd=tmp_path, **NOWHERE)
     assert done.returncode == 4, "without a daemon no container can be run"
     assert not done.stderr
     for word in ("docker", "system", "psutil", "gpu-summary kernels", "PROFILEAPP_NSYS", "unavailable here: "):
         assert word in done.stdout
-    assert max(map(len, done.stdout.splitlines())) > 80, "lines are not folded where nobody looks at a terminal"
+    assert max(map(len, done.stdout.splitlines())) > 80, "lines are wrapped only for a terminal"
 
 
 @pytest.mark.docker
-def test_where_a_container_can_be_run(tmp_path: Path, docker_client: object) -> None:
+def test_with_a_docker_daemon(tmp_path: Path, docker_client: object) -> None:
     done = profileapp("doctor", "--metric", "system", cwd=tmp_path)
     assert done.returncode == 0
     assert "every metric is available here" in done.stdout
@@ -45,7 +45,7 @@ def test_where_a_container_can_be_run(tmp_path: Path, docker_client: object) -> 
     assert "unavailable here: tau" in missing.stdout
 
 
-def test_for_machines(tmp_path: Path) -> None:
+def test_json_output(tmp_path: Path) -> None:
     message = json.loads(profileapp("doctor", "--metric", "container", "--json", cwd=tmp_path, **NOWHERE).stdout)
     assert message["version"] == 1
     assert [each["name"] for each in message["prerequisites"]] == ["docker", "python", "pages", "disk", "datagrams"]
@@ -54,7 +54,7 @@ def test_for_machines(tmp_path: Path) -> None:
     assert [each["state"] for each in container["sources"]] == ["used", "in reserve"]
 
 
-def test_a_metric_that_is_none_is_named(tmp_path: Path) -> None:
+def test_an_unknown_metric_is_an_error(tmp_path: Path) -> None:
     done = profileapp("doctor", "--metric", "warmth", cwd=tmp_path)
     assert done.returncode == 3
     assert "warmth" in done.stderr
@@ -66,7 +66,7 @@ TARGETS = [
 ]
 
 
-def test_the_plan_warns_of_what_this_agent_cannot_give(tmp_path: Path) -> None:
+def test_the_plan_warns_of_unavailable_metrics(tmp_path: Path) -> None:
     (tmp_path / "sage.yaml").write_text(json.dumps({"name": "app", "profiling": {"targets": TARGETS}}))
     plain = profileapp("plan", "sage.yaml", "--image", "x:1", "--json", cwd=tmp_path)
     assert json.loads(plain.stdout)["warnings"] == []
@@ -80,7 +80,7 @@ def test_the_plan_warns_of_what_this_agent_cannot_give(tmp_path: Path) -> None:
     assert "as here, there ask for" in json.loads(labelled.stdout)["warnings"][0]
 
 
-def test_a_run_says_so_before_the_app_starts(tmp_path: Path) -> None:
+def test_a_run_warns_before_the_app_starts(tmp_path: Path) -> None:
     (tmp_path / "sage.yaml").write_text(json.dumps({"name": "app", "profiling": {"targets": TARGETS[:1]}}))
     argv = ("run", "sage.yaml", "--runtime", "process", "--command", sys.executable, "--no-report")
     done = profileapp(*argv, cwd=tmp_path, PATH="/bin")

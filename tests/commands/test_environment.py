@@ -1,4 +1,4 @@
-"""Every option by its variable, as the Jenkins step passes them: no value becomes part of a shell line."""
+"""Every option has an environment variable, as the Jenkins step passes them: no value becomes part of a shell line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["state"]
 PROCESS = {"PROFILEAPP_RUN_RUNTIME": "process", "PROFILEAPP_RUN_NO_REPORT": "1"}
 
 
-def test_every_option_and_argument_has_a_variable_of_its_own() -> None:
+def test_every_option_and_argument_has_a_unique_variable() -> None:
     seen: dict[str, str] = {}
     for name in _COMMANDS:
         _check(commands.get_command(click.Context(commands), name), f"profileapp {name}", seen)
@@ -46,7 +46,7 @@ def _check(command: click.Command | None, path: str, seen: dict[str, str]) -> No
 
 
 @pytest.mark.parametrize("name", list(_COMMANDS))
-def test_help_says_so(name: str, tmp_path: Path) -> None:
+def test_help_lists_the_variable(name: str, tmp_path: Path) -> None:
     command = import_module(_COMMANDS[name][0]).command
     if isinstance(command, click.Group):
         name = f"{name} {next(iter(command.commands))}"
@@ -54,7 +54,7 @@ def test_help_says_so(name: str, tmp_path: Path) -> None:
     assert f"PROFILEAPP_{name.upper().replace(' ', '_')}_" in out
 
 
-def test_a_run_by_variables_alone(tmp_path: Path) -> None:
+def test_a_run_configured_by_variables_alone(tmp_path: Path) -> None:
     targets = "\n".join(code_target(name, "0") for name in ("a", "b", "c"))
     configure(tmp_path, targets)
     variables = {
@@ -69,14 +69,14 @@ def test_a_run_by_variables_alone(tmp_path: Path) -> None:
     assert sorted(json.loads((tmp_path / "here it is/outcome.json").read_text())["targets"]) == ["a", "c"]
 
 
-def test_each_value_is_a_line_and_nothing_else_splits_it(tmp_path: Path) -> None:
+def test_values_are_separated_by_lines_only(tmp_path: Path) -> None:
     configure(tmp_path, code_target("a", "0"))
     done = profileapp("plan", cwd=tmp_path, PROFILEAPP_PLAN_CONFIG="sage.yaml", PROFILEAPP_PLAN_TARGET="no 'such $one")
     assert done.returncode == 3
     assert "no 'such $one" in done.stderr
 
 
-def test_what_is_typed_comes_before_the_variable_and_its_own_before_the_shared_one(tmp_path: Path) -> None:
+def test_precedence_option_then_own_variable_then_shared_variable(tmp_path: Path) -> None:
     configure(tmp_path, code_target("a", "0"))
     shared = {"PROFILEAPP_PIDS_LIMIT": "0"}
     own = {"PROFILEAPP_RUN_PIDS_LIMIT": "99"}
@@ -86,7 +86,7 @@ def test_what_is_typed_comes_before_the_variable_and_its_own_before_the_shared_o
     assert profileapp(*argv, "--pids-limit", "0", cwd=tmp_path, **PROCESS, **own).returncode == 3
 
 
-def test_variables_that_commands_share(tmp_path: Path) -> None:
+def test_variables_shared_by_commands(tmp_path: Path) -> None:
     (tmp_path / "sage.yaml").write_text(
         "name: app\nprofiling:\n  targets:\n    - {name: quick, args: '', timeout: 5}\n    - {name: bad, args: 'x'}\n"
         "  metrics: [container]\n  defaults: {interval: 50ms}\n"

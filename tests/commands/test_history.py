@@ -1,4 +1,4 @@
-"""`profileapp history` and `profileapp compare` as a user meets them."""
+"""End-to-end tests of `profileapp history` and `profileapp compare`."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_compare(tmp_path: Path) -> None:
     assert lost.returncode == 3 and lost.stderr.count("\n") == 1
 
 
-def test_names_of_strangers_are_text_on_the_pages(tmp_path: Path) -> None:
+def test_hostile_names_are_escaped_on_the_pages(tmp_path: Path) -> None:
     fill(tmp_path, HOSTILE)
     for argv in (("history", HOSTILE), ("compare", "r0", "r1")):
         done = profileapp(*argv, "--html", "page", cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""An app with a hostile name on its way through all commands: run folder, report, database, history, comparison."""
+"""An app with a hostile name in all commands: run folder, report, database, history, comparison."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def folder(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six runs of such an app, reported, stored, and looked at in every way; `said` has what the commands printed."""
+    """Six runs of such an app, passed to every command; `printed` has the output of the commands."""
     out = tmp_path_factory.mktemp("hostile")
     printed = []
     for number in range(6):
@@ -67,7 +67,7 @@ def folder(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_nothing_on_a_terminal_or_in_a_page_turns_text_around_or_runs(folder: Path) -> None:
+def test_no_output_contains_control_characters_or_active_markup(folder: Path) -> None:
     printed = (folder / "printed").read_text()
     assert not TURNING.search(printed) and "\x1b" not in printed
     pages = list(folder.rglob("*.html"))
@@ -81,7 +81,7 @@ def test_nothing_on_a_terminal_or_in_a_page_turns_text_around_or_runs(folder: Pa
         ElementTree.parse(drawn)  # noqa: S314  (made a moment ago)
 
 
-def test_what_other_programs_read_is_whole(folder: Path) -> None:
+def test_machine_readable_output_keeps_the_exact_name(folder: Path) -> None:
     for path in folder.rglob("*.xml"):
         ElementTree.parse(path)  # noqa: S314
     for path in (folder / "runs" / "0").rglob("*.csv"):
@@ -96,6 +96,6 @@ def test_six_runs_of_one_app_are_stored(folder: Path, name: str) -> None:
     assert apps[0] == name or len(apps[0]) <= 200
 
 
-def test_no_name_of_a_file_is_the_apps(folder: Path) -> None:
+def test_no_file_is_named_after_the_app(folder: Path) -> None:
     for path in folder.rglob("*"):
         assert re.fullmatch(r"[A-Za-z0-9._-]{1,120}", path.name), path

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: processes, exit codes, one clear line for an error."""
+"""The command line in real processes: exit codes, and one clear line for an error."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import jsonschema
 import pytest
 
 SPIN = "import time\nend = time.time() + {}\nwhile time.time() < end: pass"
-# So much CPU time, however long it takes on a busy machine.
+# Uses a fixed amount of CPU time, however long that takes on a busy machine.
 BURN = "import time\nwhile time.process_time() < {}: pass"
 
 
 @pytest.fixture(autouse=True)
 def state() -> Iterator[str]:
-    """A state folder with a path short enough for a socket, and a lock that no other test waits for."""
+    """A state folder with a path short enough for a socket, and a lock shared with no other test."""
     with tempfile.TemporaryDirectory(prefix="pa-") as folder:
         os.environ["PROFILEAPP_STATE"] = folder
         yield folder
@@ -64,8 +64,8 @@ def test_plan_as_table_and_as_json(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("module", ["click", "msgspec", "yaml"])
-def test_an_installation_that_is_not_whole_is_no_verdict(tmp_path: Path, module: str) -> None:
-    """Python itself ends with 1, which would read: a budget is broken."""
+def test_an_incomplete_installation_does_not_read_as_a_verdict(tmp_path: Path, module: str) -> None:
+    """Python itself exits with 1, which means "a budget is violated"."""
     configure(tmp_path, "    - {name: a}")
     broken = tmp_path / "broken"
     broken.mkdir()
@@ -76,7 +76,7 @@ def test_an_installation_that_is_not_whole_is_no_verdict(tmp_path: Path, module:
     assert "Traceback" not in done.stderr
 
 
-def test_a_plan_says_which_targets_share_an_agent(tmp_path: Path) -> None:
+def test_the_plan_shows_which_targets_share_an_agent(tmp_path: Path) -> None:
     configure(tmp_path, "    - {name: a, agent: orin}\n    - {name: b}\n    - {name: c, agent: orin}")
     argv = ("plan", "sage.yaml", "--json", "--agent", "any-docker")
     alone = json.loads(profileapp(*argv, cwd=tmp_path).stdout)["groups"]
@@ -85,7 +85,7 @@ def test_a_plan_says_which_targets_share_an_agent(tmp_path: Path) -> None:
     assert [each["targets"] for each in shared] == [["a", "c"], ["b"]]
 
 
-def test_mistakes_are_lines_with_places_and_exit_code_3(tmp_path: Path) -> None:
+def test_config_errors_have_a_line_number_and_exit_code_3(tmp_path: Path) -> None:
     configure(tmp_path, "    - {timout: 1}\n    - {timeout: -1}")
     done = profileapp("plan", "sage.yaml", cwd=tmp_path)
     assert done.returncode == 3 and done.stdout == ""
@@ -114,19 +114,19 @@ def test_mistakes_are_lines_with_places_and_exit_code_3(tmp_path: Path) -> None:
         (("nonsense",), "No such command"),
     ],
 )
-def test_what_is_wrong_is_told_with_exit_code_3(tmp_path: Path, args: tuple[str, ...], message: str) -> None:
+def test_wrong_arguments_are_reported_with_exit_code_3(tmp_path: Path, args: tuple[str, ...], message: str) -> None:
     configure(tmp_path, "    - {name: a}")
     done = profileapp(*args, cwd=tmp_path)
     assert done.returncode == 3 and message in done.stderr
 
 
-def test_a_daemon_that_does_not_answer_is_exit_code_4(tmp_path: Path) -> None:
+def test_an_unreachable_daemon_is_exit_code_4(tmp_path: Path) -> None:
     configure(tmp_path, "    - {name: a}")
     done = profileapp("run", "sage.yaml", "--image", "x", cwd=tmp_path, DOCKER_HOST="unix:///nowhere.sock")
     assert done.returncode == 4 and "no Docker daemon answers" in done.stderr
 
 
-def test_run_measures_judges_and_files(tmp_path: Path) -> None:
+def test_run_measures_judges_and_writes_artifacts(tmp_path: Path) -> None:
     targets = (
         code_target("spin", BURN.format(1.5)),
         code_target("bad", "print('oops'); raise SystemExit(7)"),
@@ -149,14 +149,14 @@ def test_run_measures_judges_and_files(tmp_path: Path) -> None:
     states = {metric["metric"]: metric["state"] for metric in run["metrics"]}
     assert states == {"system": "measured", "container": "measured", "tau": "skipped", "custom": "measured"}
     [cpu] = [one for one in run["summary"] if one["name"] == "container.cpu.util"]
-    # A machine that is busy with other things gives it less than a core.
+    # On a busy machine the app gets less than one core.
     assert 5 < cpu["mean"] < 120 and cpu["count"] >= 8
     line = json.loads((tmp_path / "profile/spin/metrics.ndjson").read_text().splitlines()[0])
     jsonschema.validate(line, json.loads(profileapp("schema", "sample", cwd=tmp_path).stdout))
     assert "oops" in (tmp_path / "profile/bad/junit.xml").read_text()
 
 
-def test_report_makes_everything_from_what_a_crash_left(tmp_path: Path) -> None:
+def test_report_is_complete_after_a_crash(tmp_path: Path) -> None:
     configure(tmp_path, code_target("spin", SPIN.format(60)), "  defaults: {interval: 100ms}\n")
     argv = ("run", "sage.yaml", "--runtime", "process", "--command", sys.executable, "--no-report")
     worker = subprocess.Popen([sys.executable, "-m", "profileapp", *argv], cwd=tmp_path, stderr=subprocess.DEVNULL)
@@ -170,7 +170,7 @@ def test_report_makes_everything_from_what_a_crash_left(tmp_path: Path) -> None:
     assert done.returncode == 4 and "incomplete" in done.stdout, done.stderr
     assert "incomplete" in (tmp_path / "profile/index.html").read_text()
     assert (tmp_path / "profile/spin/report/index.html").exists()
-    # The next run sweeps up what the dead one left running.
+    # The next run sweeps the leftovers of the crashed run.
     configure(tmp_path, code_target("quick", "pass"))
     swept = run_python(tmp_path)
     assert "did not end in order" in swept.stderr and swept.returncode == 0
@@ -179,7 +179,7 @@ def test_report_makes_everything_from_what_a_crash_left(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_run_keeps_what_it_measured(tmp_path: Path, number: signal.Signals, code: int) -> None:
+def test_a_stopped_run_keeps_its_measurements(tmp_path: Path, number: signal.Signals, code: int) -> None:
     configure(tmp_path, code_target("spin", SPIN.format(60)) + "\n" + code_target("next", "pass"))
     argv = ("run", "sage.yaml", "--runtime", "process", "--command", sys.executable)
     worker = subprocess.Popen(
@@ -197,7 +197,7 @@ def test_a_stopped_run_keeps_what_it_measured(tmp_path: Path, number: signal.Sig
     assert not (tmp_path / "profile/next").exists()
 
 
-def test_two_runs_wait_for_each_other(tmp_path: Path) -> None:
+def test_concurrent_runs_wait_for_each_other(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         configure(tmp_path / name, code_target(name, SPIN.format(2)))
@@ -231,17 +231,17 @@ def test_help_version_and_completion(tmp_path: Path) -> None:
     assert "plain,report" in completed.stdout
 
 
-@pytest.mark.parametrize("words", [["plan", "sage.yaml", "--json"], ["plan", "sage.yaml"], ["plan", "nö.yaml"]])
-def test_a_locale_without_letters_changes_nothing(tmp_path: Path, words: list[str]) -> None:
-    """An agent's service is often started with LC_ALL=C; names and texts are UTF-8 all the same."""
+@pytest.mark.parametrize("more_argv", [["plan", "sage.yaml", "--json"], ["plan", "sage.yaml"], ["plan", "nö.yaml"]])
+def test_an_ascii_locale_changes_nothing(tmp_path: Path, more_argv: list[str]) -> None:
+    """An agent's service often starts with LC_ALL=C; names and texts are UTF-8 anyway."""
     (tmp_path / "données").mkdir()
     (tmp_path / "sage.yaml").write_text(
         "name: é\nprofiling: {targets: [{args: '☃ ü', dataset: données}]}\n", encoding="utf-8"
     )
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
-    said = [
+    results = [
         subprocess.run(
-            [sys.executable, "-m", "profileapp", *words],
+            [sys.executable, "-m", "profileapp", *more_argv],
             cwd=tmp_path,
             capture_output=True,
             check=False,
@@ -250,5 +250,9 @@ def test_a_locale_without_letters_changes_nothing(tmp_path: Path, words: list[st
         )
         for environ in (plain, {"LC_ALL": "C.UTF-8"})
     ]
-    assert (said[0].returncode, said[0].stdout, said[0].stderr) == (said[1].returncode, said[1].stdout, said[1].stderr)
-    assert said[0].returncode == (3 if words[1] == "nö.yaml" else 0)
+    assert (results[0].returncode, results[0].stdout, results[0].stderr) == (
+        results[1].returncode,
+        results[1].stdout,
+        results[1].stderr,
+    )
+    assert results[0].returncode == (3 if more_argv[1] == "nö.yaml" else 0)

@@ -1,4 +1,4 @@
-"""`outcome.json`: what run, report and baseline say a build is to make of them."""
+"""`outcome.json`: the build result that run, report and baseline ask for."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXIT_3 = "import sys; sys.exit(3)"
 
 
 def outcome(folder: Path, name: str = "outcome.json") -> dict[str, Any]:
-    """What was written, which its published schema allows."""
+    """The file's content, validated against its published schema."""
     found = json.loads((folder / name).read_text())
     schema = json.loads(profileapp("schema", "outcome", cwd=folder).stdout)
     jsonschema.validate(found, schema)
@@ -30,7 +30,7 @@ def outcome(folder: Path, name: str = "outcome.json") -> dict[str, Any]:
     return found
 
 
-def test_a_run_writes_what_it_means(tmp_path: Path) -> None:
+def test_a_run_writes_its_outcome(tmp_path: Path) -> None:
     budget = ", budgets: {container.memory.used.max: '< 1 kB'}"
     targets = [
         code_target("good", "0"),
@@ -47,7 +47,7 @@ def test_a_run_writes_what_it_means(tmp_path: Path) -> None:
         "big": "UNSTABLE",
     }
     assert "bad: the app failed: " in found["message"] and "\n" not in found["message"]
-    # The same of all targets by the report, which may be made by another machine and with another policy.
+    # The report writes the same for all targets; it may run on another machine and with another policy.
     argv = ("report", "profile", "--on-app-failure", "ignore", "--on-budget", "fail")
     assert profileapp(*argv, cwd=tmp_path).returncode == 2
     again = outcome(tmp_path / "profile")
@@ -60,7 +60,7 @@ def test_a_run_writes_what_it_means(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("effect", "result"), [("unstable", "UNSTABLE"), ("fail", "FAILURE"), ("ignore", "SUCCESS")])
-def test_the_policy_comes_by_option_or_by_variable(tmp_path: Path, effect: str, result: str) -> None:
+def test_the_policy_is_set_by_option_or_variable(tmp_path: Path, effect: str, result: str) -> None:
     configure(tmp_path, code_target("bad", EXIT_3))
     assert run_python(tmp_path, "--on-app-failure", effect).returncode == 2
     assert outcome(tmp_path / "profile")["result"] == result
@@ -68,7 +68,7 @@ def test_the_policy_comes_by_option_or_by_variable(tmp_path: Path, effect: str, 
     assert outcome(tmp_path / "profile")["result"] == result
 
 
-def test_a_wrong_configuration_is_told_too_and_an_older_outcome_does_not_stay(tmp_path: Path) -> None:
+def test_a_config_error_replaces_an_older_outcome(tmp_path: Path) -> None:
     configure(tmp_path, code_target("good", "0"))
     assert run_python(tmp_path).returncode == 0
     assert outcome(tmp_path / "profile")["result"] == "SUCCESS"
@@ -79,7 +79,7 @@ def test_a_wrong_configuration_is_told_too_and_an_older_outcome_does_not_stay(tm
     assert "sage.yaml:4:8: profiling.targets[1].timout is not a known key" in found["message"]
 
 
-def test_what_keeps_all_targets_from_running_is_told_of_each(tmp_path: Path) -> None:
+def test_an_error_that_stops_all_targets_is_reported_for_each(tmp_path: Path) -> None:
     configure(tmp_path, f"{code_target('a', '0')}\n{code_target('b', '0')}")
     (tmp_path / "profile").mkdir()
     done = profileapp(
@@ -91,7 +91,7 @@ def test_what_keeps_all_targets_from_running_is_told_of_each(tmp_path: Path) -> 
     assert {name: each["exit_code"] for name, each in found["targets"].items()} == {"a": 4, "b": 4}
 
 
-def test_an_aborted_run_is_a_failure_and_names_what_was_not_run(tmp_path: Path) -> None:
+def test_an_aborted_run_is_a_failure_and_lists_targets_that_did_not_run(tmp_path: Path) -> None:
     configure(
         tmp_path,
         f"{code_target('first', 'import time; time.sleep(60)')}\n{code_target('second', '0')}",
@@ -110,7 +110,7 @@ def test_an_aborted_run_is_a_failure_and_names_what_was_not_run(tmp_path: Path) 
     assert set(found["targets"]) == {"first", "second"}
 
 
-def test_what_is_at_its_place_is_replaced_not_followed(tmp_path: Path) -> None:
+def test_a_link_in_its_place_is_replaced_and_not_followed(tmp_path: Path) -> None:
     configure(tmp_path, code_target("good", "0"))
     victim = tmp_path / "victim"
     victim.write_text("mine")
@@ -122,19 +122,19 @@ def test_what_is_at_its_place_is_replaced_not_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("effect", "result"), [("unstable", "UNSTABLE"), ("fail", "FAILURE"), ("ignore", "SUCCESS")])
-def test_a_baseline_has_an_outcome_of_its_own(builds: Path, effect: str, result: str) -> None:
+def test_a_baseline_writes_a_separate_outcome(builds: Path, effect: str, result: str) -> None:
     a_build(builds / "profile", "new", 20, 5.0)
     argv = ("baseline", "profile", "--branch", "main", "--against", "builds")
     assert profileapp(*argv, "--on-budget", effect, cwd=builds).returncode == 1
     found = outcome(builds / "profile", "baseline-outcome.json")
     assert (found["result"], found["exit_code"]) == (result, 1)
     assert found["message"].startswith("gpu: worse than on main: fps")
-    # The report over all targets knows of it.
+    # The report over all targets includes it.
     assert profileapp("report", "profile", "--on-budget", effect, cwd=builds).returncode == 1
     assert outcome(builds / "profile")["result"] == result
 
 
-def test_a_baseline_that_the_database_keeps_from_being_read_is_unstable(builds: Path) -> None:
+def test_an_unreadable_database_makes_the_baseline_unstable(builds: Path) -> None:
     a_build(builds / "profile", "new", 20, 10.0)
     (builds / "broken.db").write_bytes(b"no database" * 100)
     done = profileapp("baseline", "profile", "--db", "broken.db", cwd=builds)
@@ -144,14 +144,14 @@ def test_a_baseline_that_the_database_keeps_from_being_read_is_unstable(builds: 
     assert found["message"].startswith("the numbers could not be compared with earlier runs: broken.db: ")
 
 
-def test_a_target_named_as_the_file_is_refused(tmp_path: Path) -> None:
+def test_a_target_with_the_name_of_the_file_is_refused(tmp_path: Path) -> None:
     configure(tmp_path, code_target("outcome.json", "0"))
     done = run_python(tmp_path)
     assert done.returncode == 3
     assert "outcome.json" in done.stderr
 
 
-def test_an_older_outcome_that_cannot_be_removed_is_never_taken_for_this_runs(tmp_path: Path) -> None:
+def test_an_older_outcome_that_cannot_be_removed_is_never_reused(tmp_path: Path) -> None:
     configure(tmp_path, code_target("good", "0"))
     (tmp_path / "profile/outcome.json").mkdir(parents=True)
     done = run_python(tmp_path)

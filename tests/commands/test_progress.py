@@ -27,7 +27,7 @@ def report(progress: module.CommandProgress) -> None:
         progress.ended(TARGET, ENDED)
 
 
-def test_plain_lines_come_at_events_and_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_lines_are_written_at_events_and_periodically(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now_s[0])
     stream = io.StringIO()
@@ -47,14 +47,14 @@ def test_plain_lines_come_at_events_and_now_and_then(monkeypatch: pytest.MonkeyP
     ]
 
 
-def test_a_bar_is_drawn_on_a_terminal_and_leaves_only_what_ended() -> None:
+def test_a_terminal_shows_a_bar_and_keeps_only_finished_targets() -> None:
     stream = io.StringIO()
     report(BarProgress(Console(file=stream, force_terminal=True, width=100)))
     assert "gpu (1 of 2): ran for its 120 s" in stream.getvalue() and "swept run y" in stream.getvalue()
     assert "━" in stream.getvalue()
 
 
-def test_the_stream_decides() -> None:
+def test_the_stream_selects_the_format() -> None:
     assert isinstance(make_progress(io.StringIO()), PlainProgress)
 
     class Terminal(io.StringIO):

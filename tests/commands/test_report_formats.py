@@ -1,4 +1,4 @@
-"""`profileapp report --format …` as a user meets it."""
+"""End-to-end tests of `profileapp report --format …`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def report(folder: Path, form: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of four targets that nothing was made of yet."""
+    """A recorded folder of four targets without any report."""
     folder = tmp_path_factory.mktemp("formats")
     write_samples(folder)
     return folder
 
 
 @pytest.mark.parametrize("form", ["markdown", "json"])
-def test_it_writes_to_standard_output_alone_and_ends_as_the_run_did(recorded: Path, form: str) -> None:
+def test_it_writes_only_to_stdout_and_keeps_the_exit_code_of_the_run(recorded: Path, form: str) -> None:
     before = {path: path.stat().st_mtime_ns for path in recorded.rglob("*")}
     done = report(recorded, form)
     assert done.returncode == 4 and done.stderr == ""

@@ -1,4 +1,4 @@
-"""`profileapp store` as a user meets it."""
+"""End-to-end tests of `profileapp store`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_store_as_text_and_as_json(tmp_path: Path) -> None:
     ]
 
 
-def test_a_bad_folder_does_not_keep_the_others_out(tmp_path: Path) -> None:
+def test_a_bad_folder_does_not_block_the_others(tmp_path: Path) -> None:
     record(tmp_path / "profile", a_run("r1", target="gpu"))
     (record(tmp_path / "profile", a_run("r2", target="cpu")) / "run.json").write_text("{")
     done = profileapp("store", "profile", cwd=tmp_path)
@@ -44,7 +44,7 @@ def test_a_bad_folder_does_not_keep_the_others_out(tmp_path: Path) -> None:
     )
 
 
-def test_what_cannot_be_is_one_line(tmp_path: Path) -> None:
+def test_errors_are_one_line(tmp_path: Path) -> None:
     for argv, code, message in (
         (("nowhere",), 3, "nowhere: no such folder"),
         ((".",), 3, "holds no target's folder"),
@@ -55,7 +55,7 @@ def test_what_cannot_be_is_one_line(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout) == (code, ""), done.stderr
         *attempts, error = done.stderr.splitlines()
         assert message in error and "secret" not in done.stderr
-        # A database that may come back is tried again, which is reported; the error itself is one line.
+        # A database that may come back is retried, and that is reported; the error itself is one line.
         assert all("trying again in" in line for line in attempts) and (code == 4 or not attempts), done.stderr
 
 

@@ -1,4 +1,4 @@
-"""A saved configuration laid over a sage.yaml."""
+"""Merging a saved configuration into a sage.yaml."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def merged(base: str, over: str) -> dict[str, object]:
     return data
 
 
-def test_mappings_are_merged_and_all_else_is_replaced() -> None:
+def test_mappings_are_merged_and_other_values_replaced() -> None:
     over = """
 profiling:
   metrics: [energy]
@@ -90,18 +90,18 @@ SECTIONS = st.dictionaries(
 )
 
 
-def plainly(base: object, over: object) -> object:
-    """What merging means, in plain data."""
+def merge_plain(base: object, over: object) -> object:
+    """Reference implementation of merging, on plain data."""
     if not (isinstance(base, dict) and isinstance(over, dict)):
         return over
-    both = {key: plainly(base[key], over[key]) for key in base.keys() & over.keys()}
+    both = {key: merge_plain(base[key], over[key]) for key in base.keys() & over.keys()}
     return {**base, **over, **both}
 
 
 @given(SECTIONS, SECTIONS)
-def test_it_does_what_merging_plain_data_does(base: dict[str, object], over: dict[str, object]) -> None:
+def test_it_agrees_with_merging_plain_data(base: dict[str, object], over: dict[str, object]) -> None:
     texts = [yaml.safe_dump({"profiling": each}, allow_unicode=True) for each in (base, over)]
-    assert merged(*texts) == {"profiling": plainly(base, over)}
+    assert merged(*texts) == {"profiling": merge_plain(base, over)}
 
 
 def test_a_plan_with_an_overlay(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Reading YAML: plain data with places, within bounds, and nothing executed."""
+"""Reading YAML: plain data with positions, within bounds, and without executing anything."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def refused(tmp_path: Path, text: str | bytes) -> str:
     return str(error.value).replace(str(tmp_path), "")
 
 
-def test_every_value_knows_its_place(tmp_path: Path) -> None:
+def test_every_value_has_its_position(tmp_path: Path) -> None:
     document = read(tmp_path, "a:\n  b: [1, x]\nother: 1\n")
     assert document.data == {"a": {"b": [1, "x"]}}
     assert document.position(("a", "b", 1)) == Position(2, 10)
@@ -37,18 +37,18 @@ def test_every_value_knows_its_place(tmp_path: Path) -> None:
     assert document.position(("a", "nowhere")) == Position(2, 3)
 
 
-def test_scalars_keep_how_they_are_written(tmp_path: Path) -> None:
+def test_scalars_keep_their_notation(tmp_path: Path) -> None:
     document = read(tmp_path, "a: [on, 0x10, 1.10, 2026-01-01, '7']\n")
     assert [document.raw_scalars[("a", index)] for index in range(5)] == ["on", "0x10", "1.10", "2026-01-01", "7"]
-    # A number that two people would read as two is text.
+    # An ambiguous number is text.
     assert document.data["a"] == [True, "0x10", 1.1, "2026-01-01", "7"]
 
 
-def test_keys_of_others_are_not_looked_into(tmp_path: Path) -> None:
+def test_keys_outside_profiling_are_not_read(tmp_path: Path) -> None:
     assert read(tmp_path, "x: !!python/object/apply:os.system [id]\nx: 1\na: 1\n").data == {"a": 1}
 
 
-def test_merge_keys_give_what_is_not_given(tmp_path: Path) -> None:
+def test_merge_keys_provide_missing_keys(tmp_path: Path) -> None:
     document = read(tmp_path, "base: &base {x: 1, y: 2}\na: {<<: *base, y: 3}\n")
     assert document.data == {"a": {"x": 1, "y": 3}}
 
@@ -71,7 +71,7 @@ def test_merge_keys_give_what_is_not_given(tmp_path: Path) -> None:
         ("a: *nothing\n", "/sage.yaml:1:4: not YAML"),
     ],
 )
-def test_what_is_refused_and_where(tmp_path: Path, text: str | bytes, message: str) -> None:
+def test_refused_content_is_reported_with_its_position(tmp_path: Path, text: str | bytes, message: str) -> None:
     assert message in refused(tmp_path, text)
 
 
@@ -87,7 +87,7 @@ def test_billion_laughs_by_merge_is_refused_at_once(tmp_path: Path) -> None:
     assert "holds more than" in refused(tmp_path, "\n".join([*lines, "a: *a11"]))
 
 
-def test_a_value_that_holds_itself_is_refused(tmp_path: Path) -> None:
+def test_a_self_referencing_value_is_refused(tmp_path: Path) -> None:
     assert "holds more than" in refused(tmp_path, "a: &a [*a]\n")
 
 
@@ -106,7 +106,7 @@ def test_a_link_or_a_pipe_is_not_read(tmp_path: Path) -> None:
 
 
 @given(st.text(max_size=200))
-def test_no_text_gives_another_error(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_arbitrary_text_raises_only_config_errors(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.mktemp("any") / "sage.yaml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     with contextlib.suppress(ConfigError):

@@ -1,4 +1,4 @@
-"""Our validator against the `jsonschema` package, and its words for people."""
+"""Compares our validator with the `jsonschema` package, and checks its messages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SECTIONS = st.fixed_dictionaries(
 
 
 @given(SECTIONS)
-def test_accepts_and_refuses_what_jsonschema_does(section: dict[str, Any]) -> None:
+def test_agrees_with_jsonschema(section: dict[str, Any]) -> None:
     expected = jsonschema.Draft202012Validator(SCHEMA).is_valid(section)
     assert (not validate(section, SCHEMA)) == expected
 
@@ -73,11 +73,11 @@ def test_all_errors_are_reported_at_once_with_the_allowed_values() -> None:
         ({"targets": [{"name": "a\n"}]}, "targets.0.name is 'a\\n', but must be"),
     ],
 )
-def test_words(section: Any, line: str) -> None:
+def test_messages(section: Any, line: str) -> None:
     assert any(each.startswith(line) for each in messages(section)), messages(section)
 
 
-def test_the_schemas_defaults_are_those_of_the_plan() -> None:
+def test_defaults_of_schema_and_plan_are_equal() -> None:
     properties = SCHEMA["$defs"]["Defaults"]["properties"]
     for key, field in (("timeout", "timeout_s"), ("grace", "grace_s"), ("warmup", "warmup_s"), ("repeat", "repeat")):
         assert properties[key]["default"] == getattr(_DEFAULT, field)
@@ -85,5 +85,5 @@ def test_the_schemas_defaults_are_those_of_the_plan() -> None:
     assert properties["on-timeout"]["default"] == Target("").on_timeout
 
 
-def test_a_target_may_give_whatever_has_a_default() -> None:
+def test_a_target_may_override_every_default() -> None:
     assert set(Defaults.__struct_fields__) < set(TargetSection.__struct_fields__)

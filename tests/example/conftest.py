@@ -1,4 +1,4 @@
-"""The example's own modules, imported as the app imports them: from the folder they lie in."""
+"""The example's own modules, imported as the app imports them: from their own folder."""
 
 import importlib.util
 import sys

@@ -1,4 +1,4 @@
-"""The example as a person starts it, and in its image."""
+"""The example, started on the command line and in its image."""
 
 import ast
 import json
@@ -63,12 +63,12 @@ def no_gpu(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("args", [(), ("-interval", "3600")])
-def test_a_sigterm_ends_it_soon_and_with_its_last_line(
+def test_sigterm_stops_it_soon_after_its_last_line(
     example: Path, dataset: Path, no_gpu: dict[str, str], args: tuple[str, ...]
 ) -> None:
     app = start(example, dataset, "--use-gpu", *args, **no_gpu)
     assert app.stderr is not None
-    app.stderr.readline()  # it is about to count
+    app.stderr.readline()  # the app is about to count
     app.send_signal(signal.SIGTERM)
     output, _ = app.communicate(timeout=60)
     assert app.returncode == 0
@@ -83,7 +83,7 @@ def test_without_a_gpu_it_warns_once_and_continues(example: Path, dataset: Path,
     assert "2 counted right" in output
 
 
-def test_a_folder_without_images_is_one_clear_line(example: Path, tmp_path: Path) -> None:
+def test_a_folder_without_images_is_a_one_line_error(example: Path, tmp_path: Path) -> None:
     app = start(example, tmp_path)
     _, errors = app.communicate(timeout=60)
     assert app.returncode == 1

@@ -1,4 +1,4 @@
-"""The example counts what is in an image, whatever its form."""
+"""The example counts objects in images of all formats."""
 
 import random
 from pathlib import Path
@@ -12,7 +12,7 @@ DARK, BRIGHT = 10, 200
 
 
 def image(*rows: str) -> tuple[int, int, bytes]:
-    """An image drawn by characters, one a pixel: '#' is bright."""
+    """An image from characters, one for each pixel: '#' is bright."""
     return len(rows[0]), len(rows), bytes(BRIGHT if pixel == "#" else DARK for row in rows for pixel in row)
 
 
@@ -51,7 +51,7 @@ def test_agrees_with_merging_of_neighbours(
 
 
 def merged_groups(width: int, height: int, pixels: list[int], threshold: int, smallest: int) -> int:
-    """The same by another way: join the sets of every two bright neighbours, then count the large sets."""
+    """Reference implementation: joins the sets of neighbouring bright pixels, then counts the large sets."""
     group = {place: {place} for place, pixel in enumerate(pixels) if pixel >= threshold}
     for place in list(group):
         right = place + 1 if (place + 1) % width else -1
@@ -86,7 +86,7 @@ def test_reads_what_was_written(
         b"P5\na b\n255\n\0",
     ],
 )
-def test_refuses_what_is_no_image(counting: ModuleType, tmp_path: Path, content: bytes) -> None:
+def test_refuses_files_that_are_no_images(counting: ModuleType, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "image.pgm"
     path.write_bytes(content)
     with pytest.raises(ValueError):

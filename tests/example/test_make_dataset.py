@@ -1,4 +1,4 @@
-"""The dataset is the same on every machine, and its names tell the truth."""
+"""The dataset is the same on every machine, and its file names have the true counts."""
 
 import hashlib
 from pathlib import Path
@@ -21,7 +21,7 @@ def test_same_seed_same_images(making: ModuleType, tmp_path: Path) -> None:
     assert digest(tmp_path / "a") == digest(tmp_path / "b") != digest(tmp_path / "c")
 
 
-def test_made_again_it_leaves_no_older_image(making: ModuleType, tmp_path: Path) -> None:
+def test_creating_it_again_removes_older_images(making: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     making.main([str(tmp_path), "--images", "5"])
     making.main([str(tmp_path), "--images", "2", "--seed", "2"])
@@ -40,7 +40,7 @@ def test_a_file_name_has_the_number_of_objects(making: ModuleType, counting: Mod
 
 @settings(max_examples=30)
 @given(seed=st.integers(), width=st.integers(20, 90), height=st.integers(20, 90), wanted=st.integers(0, 40))
-def test_any_image_holds_what_it_says(
+def test_every_image_has_the_number_of_objects_in_its_name(
     making: ModuleType, counting: ModuleType, seed: int, width: int, height: int, wanted: int
 ) -> None:
     chance = making.random.Random(seed)

@@ -1,13 +1,14 @@
-"""A model of the boards: trees of /sys, /proc and debugfs, lines of tegrastats and answers of NVML, with the truth.
+"""A model of the boards: trees of /sys, /proc and debugfs, lines of tegrastats and answers of NVML, with expected
+values.
 
-A `Board` says once what is so: temperatures, clocks, rails, what holds how much memory. `files` writes it as the kernel
-of that board and release does, `tegrastats_line` as its tegrastats prints it, `nvml` as its driver answers; `expected`
-says what each metric must come out as, and from which source. None of these knows the code that is tested.
+A `Board` states the truth once: temperatures, clocks, rails, memory by process. `files` writes it as the kernel of
+that board and release does, `tegrastats_line` as its tegrastats prints it, `nvml` as its driver answers; `expected`
+lists the values and the source that each metric must have. None of these uses the code under test.
 
-A user who is not root does not see debugfs, and on boards with JetPack 4's driver of power monitors none of the rails.
+A user who is not root does not see debugfs, and with JetPack 4's power monitor driver none of the rails.
 
-After the Jetson Linux Developer Guide of each release, NVIDIA's kernels and device trees, the recorded lines of
-tegrastats, and what users of these boards have published of their trees.
+Sources: the Jetson Linux Developer Guide of each release, NVIDIA's kernels and device trees, the recorded lines of
+tegrastats, and trees that users of these boards have published.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ Truth = dict[str, tuple[float, str]]
 
 
 class Gpu(msgspec.Struct, frozen=True):
-    """A GPU that NVML knows. `own_bytes` 0: it shares the memory of the CPU."""
+    """A GPU that NVML lists. `own_bytes` 0: it shares the memory of the CPU."""
 
     name: str
     own_bytes: int = 0
@@ -47,7 +48,7 @@ class Gpu(msgspec.Struct, frozen=True):
 
 
 class Board(msgspec.Struct, frozen=True):
-    """One board as it is at one time. Rails are mW; `rails_by` is the driver of their monitors."""
+    """State of one board. Rails are in mW; `rails_by` is the driver of their monitors."""
 
     name: str
     compatible: tuple[str, ...]
@@ -89,7 +90,7 @@ class Board(msgspec.Struct, frozen=True):
     gpus: tuple[Gpu, ...] = ()
 
     def tree(self, root: Path, as_root: bool) -> FakeJetson:
-        """Writes what such a user of such a board can read."""
+        """Writes the files that this kind of user can read on this board."""
         return FakeJetson(root, self.files(as_root), common=False)
 
     def files(self, as_root: bool) -> dict[str, str]:
@@ -165,26 +166,26 @@ class Board(msgspec.Struct, frozen=True):
         return files
 
     def proc_stat(self, busy: int, idle: int) -> str:
-        """/proc/stat of cores that have each been busy and idle for so many ticks since they began."""
+        """/proc/stat of cores that have each been busy and idle for the given ticks since boot."""
         cores = [f"cpu{core} {100 + busy} 0 50 {900 + idle} 0 0 0 0 0 0" for core in range(self.cores)]
-        whole = f"cpu  {self.cores * (100 + busy)} 0 {self.cores * 50} {self.cores * (900 + idle)} 0 0 0 0 0 0"
-        return "\n".join([whole, *cores, "intr 1"]) + "\n"
+        total = f"cpu  {self.cores * (100 + busy)} 0 {self.cores * 50} {self.cores * (900 + idle)} 0 0 0 0 0 0"
+        return "\n".join([total, *cores, "intr 1"]) + "\n"
 
     def tegrastats_line(self, as_root: bool) -> str:
-        """As this board's release prints it for such a user."""
+        """The line that this board's release prints for this kind of user."""
         total_mib = self.memory_kib // 1024
         mhz = round(self.cpu_khz / 1000)
-        words = [f"RAM {total_mib // 2}/{total_mib}MB (lfb 4x4MB)"]
-        words.append("CPU [" + ",".join(f"{TICKS_BUSY}%@{mhz}" for _ in range(self.cores)) + "]")
+        fields = [f"RAM {total_mib // 2}/{total_mib}MB (lfb 4x4MB)"]
+        fields.append("CPU [" + ",".join(f"{TICKS_BUSY}%@{mhz}" for _ in range(self.cores)) + "]")
         if as_root:
-            words.append(f"EMC_FREQ 3%@{round(self.emc_hz / 1e6)}")
-        words += self._gpu_words(as_root)
-        words += [f"{name}@{value / 1000:g}C" for name, value in self.temperatures.items()]
+            fields.append(f"EMC_FREQ 3%@{round(self.emc_hz / 1e6)}")
+        fields += self._gpu_fields(as_root)
+        fields += [f"{name}@{value / 1000:g}C" for name, value in self.temperatures.items()]
         if self.rails_by == "hwmon" or as_root:
-            words += [f"{name} {mw}mW/{mw}mW" for name, mw in self.rails.items()]
-        return " ".join(words)
+            fields += [f"{name} {mw}mW/{mw}mW" for name, mw in self.rails.items()]
+        return " ".join(fields)
 
-    def _gpu_words(self, as_root: bool) -> list[str]:
+    def _gpu_fields(self, as_root: bool) -> list[str]:
         mhz = round(self.gpu_hz / 1e6)
         if not self.tegrastats_load:
             return [f"GR3D_FREQ @[{mhz},{mhz},{mhz}]"] if as_root else []
@@ -194,7 +195,7 @@ class Board(msgspec.Struct, frozen=True):
         return [f"GR3D_FREQ {load}%@{mhz}"] + [f"GR3D{n}_FREQ {load}%@{mhz}" for n in range(2, self.clusters + 1)]
 
     def nvml(self) -> Callable[[], Any]:
-        """What loads the driver's library. Raises Unavailable where the release has none."""
+        """A loader of the driver's library. Raises Unavailable if the release has none."""
         if not self.gpus:
             return _no_nvml
         fake = FakeNvml(*map(_answers, self.gpus))
@@ -228,7 +229,7 @@ def _no_nvml() -> Any:
 
 
 def _hwmon_rails(rails: dict[str, int]) -> dict[str, str]:
-    """By threes on INA3221 monitors, at 5 V; `VIN` alone on an INA238, which tells µW."""
+    """Three rails on each INA3221 monitor, at 5 V; `VIN` alone on an INA238, which reports µW."""
     files: dict[str, str] = {}
     channels = [(name, mw) for name, mw in rails.items() if name != "VIN"]
     for index, (name, mw) in enumerate(channels):
@@ -367,7 +368,7 @@ BOARDS = (
 
 
 def expected(board: Board, metric: str, as_root: bool) -> tuple[str, Truth]:
-    """The source that must give a metric, and what must come out; no source where it must be skipped."""
+    """The source that must provide a metric, and the expected values; no source if the metric must be skipped."""
     return {"system": _system, "gpu-summary": _gpu_summary, "gpu-memory": _gpu_memory, "energy": _energy}[metric](
         board, as_root
     )

@@ -12,7 +12,7 @@ def _known() -> dict[str, tuple[Entry, ...]]:
 
 
 def is_known(series: Series) -> bool:
-    """Whether a source declares it: its name, unit, kind, metric, and no other labels."""
+    """Whether a source declares the series: its name, unit, kind, metric, and no other labels."""
     return any(
         (known.series.name, known.series.unit, known.series.kind) == (series.name, series.unit, series.kind)
         and {label for label, _ in series.labels} <= set(known.series.labels)

@@ -1,7 +1,7 @@
-"""Trees of /sys, /proc and /etc as Jetsons have them: three boards, three generations of JetPack.
+"""Trees of /sys, /proc and /etc of three Jetson boards and three generations of JetPack.
 
-After the Jetson Linux Developer Guide of each release, the kernel's documentation of thermal zones, devfreq and the
-INA3221, and what users of these boards have published of their trees.
+Sources: the Jetson Linux Developer Guide of each release, the kernel's documentation of thermal zones, devfreq and
+the INA3221, and trees that users of these boards have published.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ MIB = 1024 * 1024
 
 
 class FakeJetson:
-    """One board below `root`. `write` changes a file in place, as a reader that has it open sees it."""
+    """One board below `root`. `write` changes a file in place, visible to a reader that has it open."""
 
     def __init__(self, root: Path, files: dict[str, str], *, common: bool = True) -> None:
         self.root = root
@@ -34,7 +34,7 @@ class FakeJetson:
 
 
 def nano(root: Path) -> FakeJetson:
-    """Jetson Nano, JetPack 4.6.1: INA3221 by the iio driver, the fan by a driver of its own."""
+    """Jetson Nano, JetPack 4.6.1: INA3221 by the iio driver, the fan by a separate driver."""
     ina = "sys/bus/i2c/drivers/ina3221x/6-0040/iio:device0"
     return FakeJetson(
         root,
@@ -97,7 +97,7 @@ def xavier_nx(root: Path) -> FakeJetson:
 
 
 def agx_orin(root: Path) -> FakeJetson:
-    """Jetson AGX Orin 64GB, JetPack 6.0: the GPU below bus@0, two INA3221, parts that sleep."""
+    """Jetson AGX Orin 64GB, JetPack 6.0: the GPU below bus@0, two INA3221, suspended devices."""
     gpu, vic = "sys/class/devfreq/17000000.gpu", "sys/class/devfreq/15340000.vic"
     return FakeJetson(
         root,
@@ -143,10 +143,10 @@ def _common() -> dict[str, str]:
 
 
 def proc_stat(busy_ticks: int, idle_ticks: int) -> str:
-    """/proc/stat of cores that have each been busy and idle for so long since they began."""
+    """/proc/stat of cores that have each been busy and idle for the given time since boot."""
     lines = [f"cpu{core} {100 + busy_ticks} 0 50 {900 + idle_ticks} 0 0 0 0 0 0" for core in range(CORES)]
-    whole = f"cpu  {CORES * (100 + busy_ticks)} 0 {CORES * 50} {CORES * (900 + idle_ticks)} 0 0 0 0 0 0"
-    return "\n".join([whole, *lines, "intr 1"]) + "\n"
+    total = f"cpu  {CORES * (100 + busy_ticks)} 0 {CORES * 50} {CORES * (900 + idle_ticks)} 0 0 0 0 0 0"
+    return "\n".join([total, *lines, "intr 1"]) + "\n"
 
 
 def _zones(zones: dict[str, int], first: int = 0) -> dict[str, str]:
@@ -170,7 +170,7 @@ def _clocks(devfreq: str, now_hz: int, least_hz: int, most_hz: int) -> dict[str,
 
 
 def _ina3221(hwmon: str, *channels: str | tuple[int, int]) -> dict[str, str]:
-    """Of names and (mV, mA) in turn. The seventh voltage is the chip's sum, and no rail."""
+    """Names with (mV, mA). The seventh voltage is the chip's sum, and no rail."""
     folder = f"sys/class/hwmon/{hwmon}"
     files = {f"{folder}/name": "ina3221\n", f"{folder}/in7_label": "sum of shunt voltages\n"}
     for number, (name, reading) in enumerate(zip(channels[::2], channels[1::2], strict=True), 1):

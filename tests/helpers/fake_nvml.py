@@ -1,4 +1,4 @@
-"""As much of the module `pynvml` as the sources use, for GPUs that a test makes up."""
+"""The part of the module `pynvml` that the sources use, for made-up GPUs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class NVMLError(Exception):
 
 
 class NVMLLibraryMismatchError(Exception):
-    """No NVMLError, in the real package too."""
+    """Not a subclass of NVMLError, as in the real package."""
 
 
 class FakeNvml:
-    """GPUs are dicts from a function's name to what it answers: a value, or an exception that it raises.
+    """A GPU is a dict from a function's name to its result: a value, or an exception that it raises.
 
-    A function that a GPU does not list is not supported by it; one in `missing` is not in the module.
+    A GPU does not support functions that it does not list; functions in `missing` do not exist in the module.
     """
 
     NVMLError = NVMLError
@@ -67,7 +67,7 @@ class FakeNvml:
 
 
 def memory(used: int, total: int) -> SimpleNamespace:
-    """As the first version of the call has it: what the driver reserves is a part of `used`."""
+    """As in the first version of the call: memory reserved by the driver is part of `used`."""
     return SimpleNamespace(used=used, free=total - used, total=total)
 
 

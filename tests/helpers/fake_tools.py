@@ -1,4 +1,4 @@
-"""Programs that stand in for nsys, nvprof and TAU: they run the app, and leave what the real ones would leave."""
+"""Stand-ins for nsys, nvprof and TAU: they run the app and write the files that the real tools would write."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def script(path: Path, text: str) -> Path:
 def tau(
     folder: Path, bindings: tuple[str, ...] = ("shared-disable", "shared-pthread", "shared-python-pthread")
 ) -> Path:
-    """An installation of TAU: its folder. What it was called with is the first line that the app prints."""
+    """An installation of TAU: its folder. The app's first output line has the arguments of the tool."""
     architecture = folder / "x86_64"
     for name in bindings:
         (architecture / "lib" / name).mkdir(parents=True)
@@ -49,7 +49,7 @@ exit $code""",
 
 
 def nsys(folder: Path, database: Path) -> Path:
-    """An installation of Nsight Systems whose export is a copy of `database`: its folder."""
+    """Folder of an installation of Nsight Systems whose export is a copy of `database`."""
     script(
         folder / "bin/nsys",
         f"""if [ "$1" = export ]; then
@@ -57,7 +57,7 @@ def nsys(folder: Path, database: Path) -> Path:
     exec cp {database} "$2"
 fi
 echo "nsys $*"
-for word do case "$word" in --output=*) output=${{word#--output=}};; esac; done
+for arg do case "$arg" in --output=*) output=${{arg#--output=}};; esac; done
 shift
 while [ "${{1#--}}" != "$1" ]; do shift; done
 "$@"; code=$?
@@ -85,14 +85,14 @@ def kernel_database(path: Path) -> Path:
 
 
 def nvprof(folder: Path) -> Path:
-    """An installation of CUDA with nvprof: its folder."""
+    """Folder of an installation of CUDA with nvprof."""
     table = folder / "report.csv"
     table.parent.mkdir(parents=True, exist_ok=True)
     table.write_text(NVPROF_CSV)
     script(
         folder / "bin/nvprof",
         f"""echo "nvprof $*"
-for word do case "$word" in --log-file=*) log=${{word#--log-file=}};; esac; done
+for arg do case "$arg" in --log-file=*) log=${{arg#--log-file=}};; esac; done
 while [ "${{1#--}}" != "$1" ]; do shift; done
 "$@"; code=$?
 cp {table} "$(echo "$log" | sed s/%p/12/)"

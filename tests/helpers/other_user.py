@@ -1,4 +1,4 @@
-"""Runs the worker as a user who is not root, in a home of its own or in none, whatever may be read of this checkout."""
+"""Runs the worker as a user who is not root, with or without a home folder, whoever may read this checkout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NOT_NEEDED = shutil.ignore_patterns("__pycache__", "test", "tests", "site-packa
 
 
 class OtherUser:
-    """A Python with the worker's package and what it needs, in a folder that every user may read."""
+    """A Python with the worker's package and its requirements, in a folder that every user may read."""
 
     def __init__(self, folder: Path) -> None:
         self._modules = folder / "modules"
@@ -40,7 +40,9 @@ class OtherUser:
     def run(
         self, folder: Path, *options: str, groups: tuple[int, ...] = (), **env: str
     ) -> subprocess.CompletedProcess[str]:
-        """`profileapp run sage.yaml` to its end, without pages, as this user of these further groups."""
+        """Runs `profileapp run sage.yaml` without pages as this user, in these additional groups. Returns when it
+        ends.
+        """
         return subprocess.run(
             self._argv(options, groups),
             cwd=folder,
@@ -52,14 +54,14 @@ class OtherUser:
         )
 
     def start(self, folder: Path, *options: str, groups: tuple[int, ...] = (), **env: str) -> subprocess.Popen[bytes]:
-        """The same in the background."""
+        """Starts the same in the background."""
         null = subprocess.DEVNULL
         return subprocess.Popen(self._argv(options, groups), cwd=folder, env=self._env(env), stdout=null, stderr=null)
 
     def _argv(self, options: tuple[str, ...], groups: tuple[int, ...]) -> list[str]:
         listed = f"--groups={','.join(map(str, groups))}" if groups else "--clear-groups"
         worker = [self.python, "-m", "profileapp", "run", "sage.yaml", "--no-report", *options]
-        # A lock of its own: nobody else on this machine is waited for.
+        # A separate lock, so that no other run on this machine delays this one.
         own_lock = 'mount -t tmpfs -o mode=1777 tmpfs /run/lock && exec "$@"'
         user = ["setpriv", f"--reuid={UID}", f"--regid={UID}", listed, "--bounding-set=-all", "--inh-caps=-all"]
         return ["unshare", "--mount", "sh", "-c", own_lock, "sh", *user, *worker]
@@ -69,7 +71,7 @@ class OtherUser:
 
 
 def _required_files() -> Iterator[tuple[Path, Path]]:
-    """Of the packages that profileapp requires, and that those require: each file, and its path among the modules."""
+    """Each file of the packages that profileapp requires, directly or not, with its path among the modules."""
     names, seen = ["profileapp"], set()
     while names:
         name = names.pop()
@@ -85,14 +87,14 @@ def _required_files() -> Iterator[tuple[Path, Path]]:
                 names.append(re.split(r"[^\w.-]", required)[0])
         for path in found.files or ():
             source = Path(str(found.locate_file(path)))
-            # Of an editable install only its metadata, which names the sources of samples.
+            # An editable install contributes only its metadata, which lists the entry points of sources.
             is_wanted = name != "profileapp" or path.parts[0].endswith(".dist-info")
             if is_wanted and ".." not in path.parts and source.suffix != ".pyc" and source.is_file():
                 yield source, Path(path)
 
 
 def _readable_python(folder: Path) -> Path:
-    """This Python where everybody may run it, else a copy of it."""
+    """This Python if everybody may run it, else a copy."""
     real = Path(os.path.realpath(sys.executable))
     if all(parent.stat().st_mode & 0o001 for parent in real.parents):
         return real

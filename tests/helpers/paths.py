@@ -1,4 +1,4 @@
-"""Where things are that tests read."""
+"""Paths that tests use."""
 
 from pathlib import Path
 

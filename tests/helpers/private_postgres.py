@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own: on a unix socket, in a folder that goes when it goes."""
+"""A PostgreSQL server for tests: on a unix socket, in a temporary folder."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ START_TIMEOUT_S = 60.0
 class PrivatePostgres:
     """Runs until `remove`. Root cannot run PostgreSQL, so that the user `postgres` or `nobody` does.
 
-    `size`: that of a disk of its own, such as `160m`. Raises OSError or subprocess.SubprocessError where it cannot be
-    had, NoSmallDisk where its disk cannot.
+    With `size`, such as `160m`, it has a separate disk. Raises OSError or subprocess.SubprocessError if the server
+    cannot start, NoSmallDisk if the disk cannot be mounted.
     """
 
     def __init__(self, size: str = "") -> None:
@@ -50,7 +50,7 @@ class PrivatePostgres:
             raise
 
     def start(self) -> None:
-        """Starts the server, and waits until it answers."""
+        """Starts the server and waits until it answers."""
         argv = ["-D", str(self.folder / "data"), "-k", str(self.folder), "-c", "listen_addresses=", "-c", "fsync=off"]
         with (self.folder / "log").open("ab") as log:
             self._server = subprocess.Popen(
@@ -64,7 +64,7 @@ class PrivatePostgres:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """Ends the server as a crash would not: at once, but its files in order."""
+        """Stops the server at once and in order, unlike a crash."""
         if self._server:
             # SIGINT is PostgreSQL's fast shutdown.
             self._server.send_signal(signal.SIGINT)
@@ -76,7 +76,7 @@ class PrivatePostgres:
             self._server = None
 
     def remove(self) -> None:
-        """Ends the server and removes all it had."""
+        """Stops the server and removes its files."""
         self.stop()
         self._mounted.close()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -92,7 +92,7 @@ class PrivatePostgres:
         return f"postgresql://{user}@/{name}?host={self.folder}"
 
     def sql(self, text: str, database: str, user: str = "tester") -> str:
-        """What psql prints."""
+        """Output of psql."""
         argv = ["-h", str(self.folder), "-U", user, "-d", database, "-v", "ON_ERROR_STOP=1", "-qAt", "-c", text]
         psql = self._programs / "psql"
         return subprocess.run([psql, *argv], check=True, capture_output=True, text=True).stdout.strip()
@@ -114,7 +114,7 @@ def _programs() -> Path:
 
 
 def _user() -> str:
-    """Whose the server is; "" for whoever we are."""
+    """User that runs the server; "" for the current one."""
     if os.getuid():
         return ""
     names = {each.pw_name for each in pwd.getpwall()}

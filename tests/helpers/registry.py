@@ -1,4 +1,4 @@
-"""A container registry of the tests' own: as much of the distribution specification as a daemon needs to pull.
+"""A container registry for tests: the part of the distribution specification that a daemon needs to pull.
 
 Source: "Open Container Initiative Distribution Specification", v1.1; "Docker Registry HTTP API V2" for basic access.
 """
@@ -22,15 +22,15 @@ LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 
 class Registry:
-    """Serves on 127.0.0.1, which Docker takes without TLS. With a `user`, only who knows the `password` may pull.
+    """Serves on 127.0.0.1, which Docker accepts without TLS. With a `user`, pulling requires the `password`.
 
-    `asked` has the paths that were asked for, and `seen` the logins that were shown. One that `is_indiscreet`
-    repeats a login that it refuses, many times.
+    `requests` has the requested paths, and `logins` the credentials received. With `is_indiscreet`, it repeats a
+    login that it refuses, many times.
     """
 
     def __init__(self, user: str = "", password: str = "", *, is_indiscreet: bool = False) -> None:
-        self.asked: list[str] = []
-        self.seen: set[str] = set()
+        self.requests: list[str] = []
+        self.logins: set[str] = set()
         self._login = base64.b64encode(f"{user}:{password}".encode()).decode() if user else ""
         self._is_indiscreet = is_indiscreet
         self._blobs: dict[str, tuple[str, bytes]] = {}
@@ -44,7 +44,9 @@ class Registry:
         return f"127.0.0.1:{self._server.server_address[1]}"
 
     def add(self, name: str, architectures: tuple[str, ...], files: dict[str, bytes], **config: Any) -> str:
-        """An image of one layer, for each architecture; of several a manifest list. Gives the image's name."""
+        """Adds an image of one layer for each architecture; several architectures get a manifest list. Returns the
+        image's name.
+        """
         made = [self._image(architecture, files, config) for architecture in architectures]
         manifest = made[0]
         if len(made) > 1:
@@ -98,10 +100,10 @@ class Registry:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                registry.asked.append(self.path)
+                registry.requests.append(self.path)
                 given = self.headers.get("Authorization", "").removeprefix("Basic ")
                 if given:
-                    registry.seen.add(base64.b64decode(given).decode())
+                    registry.logins.add(base64.b64decode(given).decode())
                 if registry._login and given != registry._login:
                     message = f"{given} " * 50 if registry._is_indiscreet else "who are you"
                     problem = {"errors": [{"code": "UNAUTHORIZED", "message": message}]}
@@ -130,13 +132,13 @@ class Registry:
                     self.wfile.write(content)
 
             def log_message(self, *_: object) -> None:
-                """Nothing: a test reads `asked`."""
+                """Does nothing: tests read `requests`."""
 
         return Handler
 
 
 def layer(files: dict[str, bytes]) -> bytes:
-    """A tar of programs."""
+    """A tar of executables."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as tar:
         for name, content in files.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class NoSmallDisk(Exception):
-    """This machine does not let us mount one: that takes root, and a container may not have the right."""
+    """This machine does not let us mount one: that takes root, and a container may not have the capability."""
 
 
 class SmallDisk:
@@ -21,13 +21,13 @@ class SmallDisk:
         self._filler = path / "filler"
 
     def fill(self, leave_bytes: int) -> None:
-        """Takes what is free but for `leave_bytes`."""
+        """Occupies the free space except for `leave_bytes`."""
         with self._filler.open("wb") as stream:
             free = self._free_bytes()
             stream.write(b"\0" * max(0, free - leave_bytes))
 
     def make_room(self) -> None:
-        """Gives back what `fill` took."""
+        """Frees the space that `fill` occupied."""
         self._filler.unlink()
 
     def _free_bytes(self) -> int:
@@ -38,7 +38,7 @@ class SmallDisk:
 
 @contextmanager
 def small_disk(path: Path, size: str, owner: str) -> Iterator[SmallDisk]:
-    """Mounts it at the empty folder `path`, and takes it away again. Raises NoSmallDisk."""
+    """Mounts it at the empty folder `path`, and unmounts it afterwards. Raises NoSmallDisk."""
     options = f"size={size},mode=0700" + (f",uid={owner}" if owner else "")
     made = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], capture_output=True, text=True, check=False
@@ -48,5 +48,5 @@ def small_disk(path: Path, size: str, owner: str) -> Iterator[SmallDisk]:
     try:
         yield SmallDisk(path)
     finally:
-        # Lazily: a server may have a file of it open for a moment longer.
+        # Lazily: a server may keep a file of it open for a moment.
         subprocess.run(["umount", "--lazy", path], check=True)

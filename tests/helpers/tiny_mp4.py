@@ -1,4 +1,4 @@
-"""Writes small MP4 files with frames of any content, chunked as asked for."""
+"""Writes small MP4 files with frames of any content and any chunking."""
 
 from __future__ import annotations
 

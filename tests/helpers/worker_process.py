@@ -1,4 +1,4 @@
-"""Runs the worker as a process of its own, the way a build does."""
+"""Runs the worker as a separate process, as a build does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHORT_S = 60.0
 
 
 class Outcome:
-    """How a worker ended, and what it left in `folder`."""
+    """Exit code, output and artifacts of a worker in `folder`."""
 
     def __init__(self, done: subprocess.CompletedProcess[str], folder: Path) -> None:
         self.code = done.returncode
@@ -38,12 +38,12 @@ class Outcome:
 
 
 def configure(folder: Path, targets: list[dict[str, Any]], **more: Any) -> None:
-    """A sage.yaml (JSON is YAML)."""
+    """Writes a sage.yaml (JSON is YAML)."""
     (folder / "sage.yaml").write_text(json.dumps({"name": "app", "profiling": {"targets": targets, **more}}))
 
 
 def run(folder: Path, *options: str, **env: str) -> Outcome:
-    """`profileapp run sage.yaml` to its end, without pages."""
+    """Runs `profileapp run sage.yaml` without pages, and returns when it ends."""
     done = subprocess.run(
         [*WORKER, "run", "sage.yaml", "--no-report", *options],
         cwd=folder,
@@ -57,7 +57,7 @@ def run(folder: Path, *options: str, **env: str) -> Outcome:
 
 
 def start(folder: Path, *options: str, **env: str) -> subprocess.Popen[bytes]:
-    """The same in the background."""
+    """Starts the same in the background."""
     return subprocess.Popen(
         [*WORKER, "run", "sage.yaml", "--no-report", *options],
         cwd=folder,
@@ -68,7 +68,7 @@ def start(folder: Path, *options: str, **env: str) -> subprocess.Popen[bytes]:
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = SHORT_S) -> None:
-    """Returns once `condition` holds; fails where it does not in time."""
+    """Returns once `condition` is true; fails after `timeout_s`."""
     deadline_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline_s, "waited in vain"
@@ -76,6 +76,6 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = SHORT_S) -> Non
 
 
 def is_measuring(folder: Path, target: str) -> bool:
-    """Whether a target's app runs and has samples on disk."""
+    """Whether a target's app runs and its samples reach the disk."""
     metrics = folder / "profile" / target / "metrics.ndjson"
     return metrics.exists() and metrics.stat().st_size > 1000

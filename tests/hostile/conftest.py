@@ -1,4 +1,4 @@
-"""What hostile cases share with tests of whole runs: a state folder of their own."""
+"""Hostile cases share a separate state folder with tests of complete runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture
 def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Short enough for a socket's path, and with a lock that nobody else waits for."""
+    """A path short enough for a socket, and a lock that no other run waits for."""
     with tempfile.TemporaryDirectory(prefix="pa-") as folder:
         monkeypatch.setenv("PROFILEAPP_STATE", folder)
         yield Path(folder)

@@ -1,4 +1,4 @@
-"""Archives made to fill memory, disk or time, to lead out of their folder, or to break whoever unpacks them."""
+"""Archives made to exhaust memory, disk or time, to write outside their folder, or to break the unpacker."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEBIBYTE = 1024**2
 
 
 def xz_of(path: Path, parts: Iterator[bytes]) -> Path:
-    """So that the attack itself takes no memory."""
+    """Compresses in parts, so that the attack itself needs no memory."""
     packer = lzma.LZMACompressor(preset=0)
     with path.open("wb") as stream:
         for part in parts:
@@ -43,7 +43,7 @@ def header(name: str, size: int, kind: bytes) -> bytes:
 
 
 def pax_header(size: int) -> Iterator[bytes]:
-    """A PAX header of so many bytes, and the file that it speaks of."""
+    """A PAX header with this number of bytes, and the file that it describes."""
     yield header("pax", size, tarfile.XHDTYPE)
     yield f"{size} comment=".encode()
     left = size - len(f"{size} comment=") - 1
@@ -62,7 +62,7 @@ def long_name(size: int) -> Iterator[bytes]:
 
 
 def sparse(count: int) -> Iterator[bytes]:
-    """A GNU sparse file whose map goes on and on."""
+    """A GNU sparse file with a very long map."""
     info = bytearray(header("a", 0, tarfile.GNUTYPE_SPARSE))
     info[482] = 1
     info[148:156] = b"%06o\0 " % (sum(info[:148]) + 8 * 32 + sum(info[156:512]))
@@ -106,9 +106,9 @@ def test_many_small_headers_that_unpack_to_much_are_refused(tmp_path: Path) -> N
 
 
 def test_a_dictionary_larger_than_memory_is_refused(tmp_path: Path) -> None:
-    """An xz stream may ask for 4 GiB before it gives a byte."""
+    """An xz stream may request 4 GiB before its first byte of output."""
     content = bytearray(lzma.compress(b"\0" * 100_000))
-    # The size of the dictionary stands in the block header, with a checksum of its own behind it.
+    # The block header has the size of the dictionary, followed by a separate checksum.
     block = 12
     size = (content[block] + 1) * 4
     content[block + 4] = 39
@@ -118,7 +118,7 @@ def test_a_dictionary_larger_than_memory_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_central_directory_larger_than_memory_is_refused(tmp_path: Path) -> None:
-    """A zip file is read by its directory, which is as long as its end says."""
+    """A zip file is read by its directory, whose length is declared at the end of the file."""
     path = tmp_path / "bomb.zip"
     with path.open("wb") as stream:
         stream.truncate(3 * 1024 * MEBIBYTE)
@@ -128,7 +128,7 @@ def test_a_central_directory_larger_than_memory_is_refused(tmp_path: Path) -> No
 
 
 def test_overlapping_members_of_a_zip_are_refused(tmp_path: Path) -> None:
-    """A thousand names of one bomb."""
+    """A thousand names for one bomb."""
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zeros", b"\0" * 10_000_000)
@@ -165,7 +165,7 @@ def test_folders_in_folders_are_refused_and_leave_nothing(tmp_path: Path, depth:
 
 
 def test_more_folders_than_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of a few names makes 60 folders of its own: a disk has no end of bytes but one of inodes."""
+    """Each of a few names creates 60 folders: they take few bytes but many inodes."""
     monkeypatch.setattr("profileapp.run.dataset.unpacker.MEMBER_LIMIT", 500)
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         for number in range(20):
@@ -197,7 +197,7 @@ def test_names_in_a_zip_are_refused(tmp_path: Path, name: str, match: str) -> No
 
 
 @pytest.mark.parametrize("name", ["\u202egpj.exe", "a\nb", "\x1b[2J", "-rf", "$(id)", "a b", "aux", "\udcff"])
-def test_odd_names_are_held_as_they_are(tmp_path: Path, name: str) -> None:
+def test_odd_names_are_held_unchanged(tmp_path: Path, name: str) -> None:
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         info = tarfile.TarInfo(name)
         info.size = 1
@@ -221,11 +221,11 @@ def test_modes_and_owners_are_held_back(tmp_path: Path) -> None:
 
 
 class GiveUp(Exception):
-    """What the worker raises when it is told to stop."""
+    """The exception that the worker raises when it must stop."""
 
 
 def test_unpacking_is_held_to_a_stop_and_to_a_deadline(tmp_path: Path) -> None:
-    """A minute of work in one member: nobody waits for its end."""
+    """One member takes a minute to unpack; a stop and a deadline interrupt it."""
     slow = xz_of(tmp_path / "slow.tar.xz", iter([header("a", 0, tarfile.REGTYPE)]))
     with tarfile.open(slow, "w:bz2", compresslevel=9) as archive:
         info = tarfile.TarInfo("noise")

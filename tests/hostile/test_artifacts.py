@@ -34,7 +34,7 @@ HOSTILE_NAMES = (
 
 
 def judged(folder: Path, app: str, target: str = "ssh") -> JudgedRun:
-    """What a run.json says that names the app and the target so."""
+    """Judges a run.json with this app name and this target name."""
     written = write_target(folder, sample_run("plain"), {})
     written.write_run(msgspec.structs.replace(sample_run("plain"), app=App(app), target=Target(target)))
     return judge_folder(written.path)
@@ -54,7 +54,7 @@ def test_held_a_name_chooses_no_folder_that_the_attachments_plugin_would_publish
 
 
 def test_held_different_apps_and_targets_stay_different_classes(tmp_path: Path) -> None:
-    """Held: no app publishes its results as another's, or one target as another."""
+    """Held: no app can publish results as another app, nor one target as another."""
     pairs = [("a/b", "t"), ("a-b", "t"), ("a.b", "t"), ("a_b", "t"), ("a", "x.y"), ("a", "x_y"), ("A", "x_y")]
     classes = set()
     for index, (app, target) in enumerate(pairs):
@@ -70,5 +70,5 @@ def test_held_parts_of_paths_are_plain_and_distinct(one: str, other: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["object-counter", "use_gpu", "A1"])
-def test_a_plain_name_is_its_own_part_of_a_path(name: str) -> None:
+def test_a_plain_name_is_unchanged_in_a_path(name: str) -> None:
     assert path_part(name) == name

@@ -1,4 +1,4 @@
-"""The bridge script in a workspace whose files are the attacker's: none of them decides what is installed or run."""
+"""The bridge script in a workspace whose files the attacker controls: none of them affects what is installed or run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OWNED = "raise SystemExit('the workspace was imported')\n"
 
 @pytest.fixture
 def uv_agent(bare_agent: Agent) -> Agent:
-    """An agent with an old Python and a uv that reads settings, projects and `.python-version`, as the real one."""
+    """An agent with an old Python and a uv that, like the real one, reads settings, projects and `.python-version`."""
     bare_agent.program("python3", "exit 1")
     bare_agent.program(
         "uv",
@@ -51,13 +51,13 @@ def test_uv_reads_nothing_of_a_workspace_that_holds_the_home_held(uv_agent: Agen
 
 
 def test_pip_is_called_elsewhere_and_without_the_builds_python_settings_held(bare_agent: Agent, wheels: Path) -> None:
-    """A relative PYTHONPATH, or pip that builds a source archive, would import what lies in the workspace."""
+    """With a relative PYTHONPATH, or when building a source archive, pip would import modules from the workspace."""
     log = bare_agent.folder / "calls"
     bare_agent.program(
         "python3",
         f'echo "$PWD|${{PYTHONPATH-}}|${{PYTHONHOME-}}|${{PYTHONSTARTUP-}}|$*" >>{log}; exec {PYTHON} "$@"',
     )
-    # Where python3 makes environments of itself, what it runs in them is the same program.
+    # If python3 creates environments from itself, their python is the same program.
     (bare_agent.workspace / "sitecustomize.py").write_text(OWNED)
     (bare_agent.workspace / "pip.conf").write_text("[global]\nindex-url = http://127.0.0.1:9/evil\n")
     (bare_agent.workspace / "start.py").write_text(OWNED)
@@ -79,15 +79,17 @@ def test_a_program_of_the_workspace_by_a_relative_path_refused(agent: Agent, ent
         planted = folder / program
         planted.write_text(f"#!/bin/sh\necho 'profileapp {VERSION} (extras: none)'; touch {agent.folder}/owned\n")
         planted.chmod(0o755)
-    # The environment of an earlier build is there but has lost its mark: all that makes one anew is called.
+    # The environment of an earlier build exists without its marker: the script runs every step that creates one.
     (agent.environment() / "complete").unlink()
     agent.run(PATH=f"{entry}:{agent.path}:{entry}")
     assert not (agent.folder / "owned").exists()
 
 
 def test_a_preinstalled_worker_imports_nothing_of_the_workspace_held(bare_agent: Agent, tmp_path: Path) -> None:
-    """Its console script is no isolated Python: PYTHONPATH and a sitecustomize.py there would come first."""
-    source = tmp_path / "wheels of its own"
+    """Its console script runs a Python that is not isolated: PYTHONPATH and sitecustomize.py in the workspace would
+    take precedence.
+    """
+    source = tmp_path / "separate wheels"
     source.mkdir()
     version = f"profileapp {VERSION} (extras: none)"
     write_wheel(source, "profileapp", VERSION, main=f"import sys\nprint({version!r}, sys.argv[1:])\n")

@@ -1,4 +1,4 @@
-"""Apps that fill the agent's disk: in their layer, their volumes, the folders shared with us, and by services."""
+"""Apps that fill the agent's disk: in their layer, their volumes, the shared folders, and through services."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FILL = "i=0; while [ $i -lt 300 ]; do dd if=/dev/zero of={folder}/f$i bs=1M coun
     ("folder", "then"),
     [("/root", FOR_EVER), ("$PYWAGGLE_LOG_DIR", FOR_EVER), ("/volume", FOR_EVER), ("/root", "exit 0")],
 )
-def test_held_an_app_that_writes_too_much_is_ended_with_a_word(
+def test_held_an_app_that_writes_too_much_is_killed_with_a_message(
     tmp_path: Path, state: Path, docker_client: docker.DockerClient, busybox_image: str, folder: str, then: str
 ) -> None:
     made = docker_client.containers.create(busybox_image, ["true"])
@@ -56,14 +56,14 @@ def test_held_what_a_service_writes_counts_too(tmp_path: Path, state: Path, busy
 
 
 @pytest.mark.docker
-def test_held_an_app_within_its_bound_is_left_alone(tmp_path: Path, state: Path, busybox_image: str) -> None:
+def test_held_an_app_within_its_limit_keeps_running(tmp_path: Path, state: Path, busybox_image: str) -> None:
     script = "dd if=/dev/zero of=/tmp/f bs=1M count=40 2>/dev/null; sleep 2"
     configure(tmp_path, [{"name": "a", "args": ["sh", "-c", script]}], metrics=[])
     outcome = run(tmp_path, "--image", busybox_image, "--disk-limit", "60MiB")
     assert outcome.code == 0, outcome.err
 
 
-def test_refused_a_limit_that_is_no_size(tmp_path: Path, state: Path) -> None:
+def test_refused_a_limit_that_is_not_a_size(tmp_path: Path, state: Path) -> None:
     configure(tmp_path, [{"name": "a", "args": ["true"]}])
     outcome = run(tmp_path, "--runtime", "process", "--command", "sh -c", "--disk-limit", "much")
     assert outcome.code == 3 and "--disk-limit 'much'" in outcome.err
@@ -77,7 +77,7 @@ def watch(tmp_path: Path) -> Callable[..., DiskWatch]:
     return make
 
 
-def test_held_nothing_is_counted_while_no_disk_becomes_fuller(watch: Callable[..., DiskWatch]) -> None:
+def test_held_no_files_are_counted_while_disk_usage_is_constant(watch: Callable[..., DiskWatch]) -> None:
     idle = watch(containers=Size(100 * MIB))
     idle._used = lambda: idle._used_at_start  # type: ignore[method-assign]  # others write to the disk too
     idle.check()
@@ -87,9 +87,7 @@ def test_held_nothing_is_counted_while_no_disk_becomes_fuller(watch: Callable[..
     assert "wrote" in elsewhere.exceeded
 
 
-def test_held_what_cannot_be_counted_is_what_the_disk_has_grown(
-    tmp_path: Path, watch: Callable[..., DiskWatch]
-) -> None:
+def test_held_uncountable_files_are_estimated_by_disk_growth(tmp_path: Path, watch: Callable[..., DiskWatch]) -> None:
     deep = tmp_path.joinpath(*["d"] * (DEPTH_LIMIT + 5))
     watched = watch()
     deep.mkdir(parents=True)
@@ -100,7 +98,7 @@ def test_held_what_cannot_be_counted_is_what_the_disk_has_grown(
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="mounting needs root")
-def test_held_some_of_every_disk_stays_free(tmp_path: Path, watch: Callable[..., DiskWatch]) -> None:
+def test_held_every_disk_keeps_free_space(tmp_path: Path, watch: Callable[..., DiskWatch]) -> None:
     (tmp_path / "disk").mkdir()
     try:
         with small_disk(tmp_path / "disk", "40m", "") as disk:
@@ -116,7 +114,7 @@ def test_held_some_of_every_disk_stays_free(tmp_path: Path, watch: Callable[...,
         pytest.skip(str(reason))
 
 
-def test_held_counting_has_bounds_and_follows_no_link(tmp_path: Path) -> None:
+def test_held_counting_is_bounded_and_follows_no_links(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "file").write_bytes(os.urandom(MIB))
     (tmp_path / "a" / "hole").open("wb").truncate(10**12)

@@ -1,6 +1,7 @@
 """Faults of the machine: a worker killed at any moment, a full disk, a clock that jumps, no descriptors, no daemon.
 
-What each leaves is counted: containers, networks, volumes, images, mounts, sockets, folders and processes.
+After each fault the tests count leftovers: containers, networks, volumes, images, mounts, sockets, folders,
+processes.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
 
 
 class Cycles:
-    """Workers that are killed, of every kind in turn, all with the same state folder."""
+    """Starts and kills workers of all kinds in rotation, with one state folder."""
 
     def __init__(self, folder: Path, state: Path, image: str, client: docker.DockerClient) -> None:
         self.run_ids: set[str] = set()
@@ -50,17 +51,17 @@ class Cycles:
         self._kinds = [self._services(), self._build(), self._traces(), self._process()]
 
     def kill_at_random(self, number: int, moments: random.Random) -> None:
-        """Starts a worker, and kills it somewhere between its first line and the middle of its app's life."""
+        """Starts a worker and kills it at a random moment between its first line and the middle of its app's life."""
         folder, options = self._kinds[number % len(self._kinds)]
         worker = start(folder, *options, **self._tools)
         time.sleep(moments.uniform(0.05, 3.5))
-        self._look()
+        self._observe()
         worker.kill()
         worker.wait()
-        self._look()
+        self._observe()
 
     def left(self) -> set[str]:
-        """What is there after one more run, which must find nothing in its way."""
+        """What is left after one more run, which must not be affected by leftovers."""
         folder = self._new("last", [{"name": "last", "args": ["true"]}])
         outcome = run(folder, "--image", self._image)
         assert outcome.code == 0, outcome.err
@@ -70,11 +71,11 @@ class Cycles:
         return left_of(self._client, self._state) | left_on_machine(self._state, self.run_ids) | building | images
 
     def forget_cache(self) -> None:
-        """Layers that a later build might have taken from the cache."""
+        """Removes layers that a later build could take from the cache."""
         for each in self._client.images.list(all=True, filters={"label": f"faults={self.marker}"}):
             subprocess.run(["docker", "rmi", "--force", each.id], check=False, capture_output=True)
 
-    def _look(self) -> None:
+    def _observe(self) -> None:
         self.run_ids |= {path.stem for path in self._state.glob("*.run")}
         self.seen |= left_of(self._client, self._state)
 
@@ -103,7 +104,7 @@ class Cycles:
     def _build(self) -> tuple[Path, tuple[str, ...]]:
         folder = self._new("build", [{"name": "a", "args": ["sh", "-c", FOR_EVER]}])
         steps = [f"FROM {self._image}", f"LABEL faults={self.marker}"]
-        # Each step differs from that of the last cycle only where the cache is emptied; the second one takes its time.
+        # A step is run again only after the cache was emptied; the second step is slow.
         steps += ["ARG AT", f"RUN echo {self.marker}; sleep 1", "RUN date > /tmp/at; sleep 1"]
         (folder / "Dockerfile").write_text("\n".join(steps) + "\n")
         return folder, ("--build", ".")
@@ -122,28 +123,26 @@ class Cycles:
 def kill_cycles(folder: Path, state: Path, image: str, client: docker.DockerClient, count: int) -> None:
     moments = random.Random(14)  # noqa: S311
     cycles = Cycles(folder, state, image, client)
-    before = {word: len(there) for word, there in machine().items()}
+    before = {kind: len(found) for kind, found in machine().items()}
     try:
         for number in range(count):
             cycles.kill_at_random(number, moments)
             if number % 20 == 19:
-                # As a logout or a reboot does; the daemon keeps what is there.
+                # As on a logout or a reboot; the daemon keeps its containers.
                 shutil.rmtree(state)
                 state.mkdir(mode=0o700)
         left = cycles.left()
     finally:
         cycles.forget_cache()
-    after = {word: len(there) for word, there in machine().items()}
-    told = (
-        f"{count} kills: {len(cycles.run_ids)} runs and {len(cycles.seen)} things on the daemon seen, {len(left)} left"
-    )
-    print(f"{told}; the whole machine before {before}, after {after}")
+    after = {kind: len(found) for kind, found in machine().items()}
+    totals = f"{count} kills: {len(cycles.run_ids)} runs and {len(cycles.seen)} daemon objects seen, {len(left)} left"
+    print(f"{totals}; the whole machine before {before}, after {after}")
     assert cycles.run_ids, "no worker came as far as to begin a run"
     assert left == set()
 
 
 def machine() -> dict[str, list[str]]:
-    """What there is, whoever made it: others may be at work too."""
+    """Everything on the machine, whoever created it; other programs may be working too."""
 
     def lines(*argv: str) -> list[str]:
         return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
@@ -167,7 +166,7 @@ def test_held_nothing_is_left_of_workers_that_were_killed(
 
 
 @AS_ROOT
-def test_held_a_full_state_folder_is_one_clear_line(tmp_path: Path, state: Path) -> None:
+def test_held_a_full_state_folder_is_a_one_line_error(tmp_path: Path, state: Path) -> None:
     configure(tmp_path, [{"name": "a", "args": ["print('hello')"]}], metrics=[])
     try:
         with small_disk(state, "1m", "") as disk:
@@ -183,7 +182,7 @@ def test_held_a_full_state_folder_is_one_clear_line(tmp_path: Path, state: Path)
 
 
 @AS_ROOT
-def test_held_an_app_that_fills_the_disk_ends_and_the_next_one_runs(tmp_path: Path, state: Path) -> None:
+def test_held_an_app_that_fills_the_disk_fails_and_the_next_one_runs(tmp_path: Path, state: Path) -> None:
     fill = "import os; open(os.environ['PYWAGGLE_LOG_DIR'] + '/x', 'wb').write(b'0' * 10**8)"
     try:
         with small_disk(state, "4m", ""):
@@ -213,8 +212,8 @@ runpy.run_module("profileapp", run_name="__main__")
 """
 
 
-def test_held_a_clock_that_jumps_moves_no_sample(tmp_path: Path, state: Path) -> None:
-    """As the worker sees it: its own clock is set a day on, and a year back, in mid-run."""
+def test_held_clock_jumps_do_not_move_samples(tmp_path: Path, state: Path) -> None:
+    """In the worker's view, its clock jumps a day ahead and a year back during the run."""
     configure(tmp_path, [{"name": "a", "args": ["sleep 4"]}], metrics=["system"], defaults={"interval": "100ms"})
     options = ["run", "sage.yaml", "--no-report", "--runtime", "process", "--command", "sh -c"]
     done = subprocess.run(
@@ -224,12 +223,12 @@ def test_held_a_clock_that_jumps_moves_no_sample(tmp_path: Path, state: Path) ->
     run_ = json.loads((tmp_path / "profile/a/run.json").read_text())
     assert 3 < (run_["ended_ns"] - run_["started_ns"]) / 1e9 < 60
     times = [json.loads(line)["timestamp"] for line in (tmp_path / "profile/a/metrics.ndjson").open()]
-    assert len({each[:10] for each in times}) <= 2, "one day, or the two of a midnight"
+    assert len({each[:10] for each in times}) <= 2, "one day, or two around midnight"
     assert left_on_machine(state, {run_["id"]}) == set()
 
 
 @pytest.mark.parametrize("descriptors", [16, 24, 40])
-def test_held_without_descriptors_a_run_ends_in_a_line(tmp_path: Path, state: Path, descriptors: int) -> None:
+def test_held_a_run_without_descriptors_fails_in_one_line(tmp_path: Path, state: Path, descriptors: int) -> None:
     configure(tmp_path, [{"name": "a", "args": ["sleep 1"]}], metrics=["system", "container"])
 
     def few() -> None:
@@ -247,7 +246,7 @@ def test_held_without_descriptors_a_run_ends_in_a_line(tmp_path: Path, state: Pa
 
 @contextmanager
 def private_daemon(folder: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """A Docker daemon of the test's own: its address, and its process, which the test may end and start again."""
+    """A separate Docker daemon: its address, and its process, which the test may stop and restart."""
     host = f"unix://{folder}/d.sock"
     daemons = [start_daemon(folder, host)]
     try:
@@ -265,7 +264,7 @@ def private_daemon(folder: Path) -> Iterator[tuple[str, list[subprocess.Popen[by
 
 
 def containers_below(folder: Path) -> list[int]:
-    """Shims and helpers that name the daemon's folder in their arguments; never our own."""
+    """Shims and helpers with the daemon's folder in their arguments; never those of other daemons."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -278,12 +277,12 @@ def containers_below(folder: Path) -> list[int]:
 
 
 def end_containerd(folder: Path) -> None:
-    """A daemon that finds its predecessor's containerd, ended but not waited for, would wait for that one in vain."""
+    """Stops the old containerd: a new daemon would wait in vain for one that has ended and was not reaped."""
     pid_file = folder / "exec/containerd/containerd.pid"
     if not pid_file.exists():
         return
     pid = int(pid_file.read_text())
-    with suppress(FileNotFoundError, ProcessLookupError):  # it may have ended by itself
+    with suppress(FileNotFoundError, ProcessLookupError):  # it may have exited
         if str(folder) in Path(f"/proc/{pid}/cmdline").read_text():
             os.kill(pid, signal.SIGKILL)
     wait_until(lambda: has_ended(Path("/proc"), pid))
@@ -293,7 +292,7 @@ def end_containerd(folder: Path) -> None:
 def start_daemon(folder: Path, host: str) -> subprocess.Popen[bytes]:
     daemon = subprocess.Popen(
         [
-            # In a network of its own: a daemon without a bridge would take the other one's bridge away.
+            # In a separate network namespace: a daemon without a bridge would remove the bridge of the other one.
             "unshare", "--net", "dockerd", "--host", host, "--data-root", folder / "data", "--live-restore",
             "--exec-root", folder / "exec", "--pidfile", folder / "pid",
             "--bridge=none", "--iptables=false", "--storage-driver=vfs",
@@ -309,10 +308,10 @@ def start_daemon(folder: Path, host: str) -> subprocess.Popen[bytes]:
 @AS_ROOT
 @pytest.mark.docker
 @pytest.mark.hostile_long
-def test_held_a_daemon_that_is_restarted_in_mid_run_keeps_nothing(
+def test_held_a_daemon_restarted_during_a_run_keeps_nothing(
     tmp_path: Path, state: Path, docker_client: docker.DockerClient, busybox_image: str
 ) -> None:
-    """With live-restore the app outlives its daemon; the worker ends, and the next run removes what is left."""
+    """With live-restore the app outlives its daemon; the worker exits, and the next run removes the rest."""
     folder = state.with_name(f"{state.name}-daemon")
     folder.mkdir()
     try:

@@ -1,7 +1,7 @@
-"""Whatever a parser is given it raises nothing, and takes no longer than its length: mutations of what is sound.
+"""No parser raises or hangs on any input: mutations of valid samples.
 
-Some seconds for each parser, PROFILEAPP_FUZZ_S in all (30 where it is not set; `make fuzz` takes ten minutes). A
-failure tells the seed and the input; hypothesis' tests beside each parser look for smaller ones.
+Each parser gets a few seconds, all together PROFILEAPP_FUZZ_S (default 30; `make fuzz` takes ten minutes). A failure
+prints the seed and the input; the hypothesis tests of each parser look for smaller inputs.
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ def _archive(content: bytes) -> None:
 
 def _answer(content: bytes) -> None:
     url_problem(content.decode("latin-1"))
-    # No HTTP is a ValueError, which is a service that is not ready.
+    # An answer that is not HTTP raises ValueError, which means that the service is not ready.
     with suppress(ValueError):
         probe._status(content)
 
@@ -265,15 +265,15 @@ def _database() -> Database:
 
 
 def _recorded() -> Path:
-    """The folder of a whole run, as it was before the last parser met it."""
-    folder, files = _whole()
+    """The folder of a complete run, unchanged by the previous parser."""
+    folder, files = _complete_run()
     for name, content in files.items():
         (folder / name).write_bytes(content)
     return folder
 
 
 @cache
-def _whole() -> tuple[Path, dict[str, bytes]]:
+def _complete_run() -> tuple[Path, dict[str, bytes]]:
     target = Target("gpu", budgets={"fps.mean": ">= 1", "fps.mean@load": ">= 1"})
     phase = Series("load", "", "custom", (), "phase")
     event = Series("frame", "", "custom", (), "event")
@@ -301,7 +301,7 @@ def _archives() -> list[bytes]:
 
 
 def _sqlite() -> bytes:
-    path = FOLDER / "sound.sqlite"
+    path = FOLDER / "valid_samples.sqlite"
     path.unlink(missing_ok=True)
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
@@ -320,13 +320,13 @@ def _runs() -> list[bytes]:
 
 
 class Parser(msgspec.Struct, frozen=True):
-    """What meets an app's bytes. `sound` gives what it is made for; `is_json`: values are changed too, not bytes alone.
+    """A parser of an app's bytes. `valid_samples` returns them; with `is_json`, values are mutated as well as bytes.
 
-    `fixed_s` is what one call may take whatever its length.
+    `fixed_s` is the time that one call may take for any length.
     """
 
     parse: Callable[[bytes], object]
-    sound: Callable[[], list[bytes]]
+    valid_samples: Callable[[], list[bytes]]
     recorded: str = "-"
     is_json: bool = False
     fixed_s: float = FIXED_S
@@ -366,7 +366,7 @@ PARSERS = {
 
 
 def seeds(own: list[bytes], pattern: str) -> list[bytes]:
-    """Our own samples, and recorded ones where they are at hand: a line or a table each."""
+    """Our samples, and recorded ones if available: one line or table each."""
     found = list(own)
     for path in sorted(RECORDED.glob(pattern)) if pattern != "-" else ():
         if path.is_file():
@@ -375,46 +375,46 @@ def seeds(own: list[bytes], pattern: str) -> list[bytes]:
     return found
 
 
-def mutated(sound: list[bytes], dice: random.Random) -> bytes:
-    """A sample with a few bytes, pieces or words changed; now and then a long one."""
-    content = bytearray(dice.choice(sound))
-    for _ in range(dice.randint(1, 8)):
-        at = dice.randint(0, len(content))
-        piece = dice.randint(0, 20)
-        match dice.randint(0, 5):
+def mutated(valid_samples: list[bytes], rng: random.Random) -> bytes:
+    """A sample with a few bytes, pieces or fields changed; sometimes a long one."""
+    content = bytearray(rng.choice(valid_samples))
+    for _ in range(rng.randint(1, 8)):
+        at = rng.randint(0, len(content))
+        piece = rng.randint(0, 20)
+        match rng.randint(0, 5):
             case 0:
-                content[at : at + 1] = bytes([dice.randint(0, 255)])
+                content[at : at + 1] = bytes([rng.randint(0, 255)])
             case 1:
                 del content[at : at + piece]
             case 2:
-                content[at:at] = dice.choice(WORDS)
+                content[at:at] = rng.choice(WORDS)
             case 3:
                 content[at:at] = content[at : at + piece]
             case 4:
-                other = dice.choice(sound)
-                begin = dice.randint(0, len(other))
+                other = rng.choice(valid_samples)
+                begin = rng.randint(0, len(other))
                 content[at:at] = other[begin : begin + piece]
             case _:
                 content = content[:at]
-    if dice.random() < 0.02 and content:
+    if rng.random() < 0.02 and content:
         content = content * min(2000, LONGEST // len(content))
     return bytes(content[:LONGEST])
 
 
-def changed_value(content: bytes, dice: random.Random) -> bytes:
-    """JSON, or lines of it, with one value (or a key) in place of another; as it is where it is no JSON."""
+def changed_value(content: bytes, rng: random.Random) -> bytes:
+    """JSON, or lines of it, with one value or key replaced by another; unchanged if it is not JSON."""
     lines = [content] if content.lstrip().startswith(b"{") and b"\n " in content else content.split(b"\n")
-    at = dice.randrange(len(lines))
+    at = rng.randrange(len(lines))
     try:
         root = json.loads(lines[at])
     except ValueError:
         return content
-    for _ in range(dice.randint(1, 3)):
+    for _ in range(rng.randint(1, 3)):
         inner: Any = root
         while isinstance(inner, dict | list) and inner:
-            key = dice.choice(list(inner)) if isinstance(inner, dict) else dice.randrange(len(inner))
-            if not isinstance(inner[key], dict | list) or not inner[key] or dice.random() < 0.2:
-                inner[key] = deepcopy(dice.choice(VALUES))
+            key = rng.choice(list(inner)) if isinstance(inner, dict) else rng.randrange(len(inner))
+            if not isinstance(inner[key], dict | list) or not inner[key] or rng.random() < 0.2:
+                inner[key] = deepcopy(rng.choice(VALUES))
                 break
             inner = inner[key]
     lines[at] = json.dumps(root).encode()
@@ -431,19 +431,19 @@ def folder() -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.timeout(BUDGET_S + 180)
 @pytest.mark.parametrize("name", PARSERS)
-def test_nothing_is_raised_and_nothing_hangs(name: str) -> None:
+def test_no_parser_raises_or_hangs(name: str) -> None:
     parser = PARSERS[name]
-    sound = seeds(parser.sound(), parser.recorded)
-    for content in sound:
+    valid_samples = seeds(parser.valid_samples(), parser.recorded)
+    for content in valid_samples:
         parser.parse(content)
     seed = random.SystemRandom().getrandbits(32)
-    dice = random.Random(seed)  # noqa: S311 (no secret)
+    rng = random.Random(seed)  # noqa: S311 (no secret)
     rounds = 0
     until_s = time.monotonic() + BUDGET_S / len(PARSERS)
     while time.monotonic() < until_s or rounds < 10:
-        content = mutated(sound, dice)
-        if parser.is_json and dice.random() < 0.7:
-            content = changed_value(dice.choice(sound), dice)
+        content = mutated(valid_samples, rng)
+        if parser.is_json and rng.random() < 0.7:
+            content = changed_value(rng.choice(valid_samples), rng)
         began_s = time.thread_time()
         try:
             parser.parse(content)

@@ -1,4 +1,4 @@
-"""An app's image, from a file or a build, must not touch another image on the agent, nor exhaust the worker."""
+"""An app's image, from a file or a build, must not touch other images on the agent, nor exhaust the worker."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def digest(content: bytes) -> str:
 
 
 def archive(path: Path, members: Mapping[str, bytes | tuple[bytes, str]]) -> Path:
-    """A tar of files, and of links: a type and where it leads."""
+    """A tar of files and of links; a link has its type and its target."""
     with tarfile.open(path, "w") as tar:
         for name, content in members.items():
             member = tarfile.TarInfo(name)
@@ -49,7 +49,7 @@ def archive(path: Path, members: Mapping[str, bytes | tuple[bytes, str]]) -> Pat
 
 
 def image_parts(word: str) -> tuple[bytes, bytes]:
-    """Configuration and layer of an image with a shell; `word` makes it one of its own."""
+    """Configuration and layer of an image with a shell; `word` makes it unique."""
     content = layer({**busybox(), "word": word.encode()})
     config = {
         "architecture": docker.APIClient(version="auto").version()["Arch"],
@@ -95,7 +95,7 @@ def layout(names: list[str], word: str) -> dict[str, bytes | tuple[bytes, str]]:
 
 
 def names_on(client: docker.DockerClient) -> dict[str, str]:
-    """Ids by name; those of other tests come and go meanwhile."""
+    """Ids by name; those of other tests may change meanwhile."""
     listed = client.api.images()
     return {
         name: str(each["Id"]) for each in listed for name in each["RepoTags"] or () if name.startswith("profileapp-")
@@ -104,7 +104,7 @@ def names_on(client: docker.DockerClient) -> dict[str, str]:
 
 @pytest.fixture
 def victim(docker_client: docker.DockerClient, busybox_image: str, state: Path) -> Iterator[str]:
-    """Another app's image, of this name, and its id."""
+    """The name and id of another app's image."""
     docker_client.images.get(busybox_image).tag(VICTIM)
     yield str(docker_client.images.get(VICTIM).id)
     docker_client.images.remove(VICTIM)
@@ -154,7 +154,7 @@ def test_a_build_cannot_take_another_images_name_held(
 
 
 @pytest.mark.docker
-def test_an_image_that_is_here_already_keeps_its_names_held(
+def test_an_existing_image_keeps_its_names_held(
     tmp_path: Path, docker_client: docker.DockerClient, victim: str
 ) -> None:
     subprocess.run(["docker", "save", "--output", str(tmp_path / "app.tar"), VICTIM], check=True)
@@ -165,10 +165,10 @@ def test_an_image_that_is_here_already_keeps_its_names_held(
 
 
 @pytest.mark.docker
-def test_the_image_of_a_playback_cannot_be_put_in_its_place_held(
+def test_the_image_of_a_playback_cannot_be_replaced_held(
     tmp_path: Path, docker_client: docker.DockerClient, busybox_image: str, state: Path
 ) -> None:
-    """Under the name that it once had lies an image of another's; it is neither run nor removed."""
+    """Another image has taken the name; it is neither run nor removed."""
     docker_client.images.get(busybox_image).tag("profileapp/nothing:1")
     (tmp_path / "cam").mkdir()
     (tmp_path / "cam/1.jpg").write_bytes(b"\xff\xd8\xff\xd9")
@@ -185,7 +185,7 @@ def test_the_image_of_a_playback_cannot_be_put_in_its_place_held(
 
 
 def nothing() -> None:
-    """Nobody asks to stop."""
+    """Never stops."""
 
 
 def read(content: bytes) -> tuple[image_archive.ArchivedImage, ...]:
@@ -239,7 +239,7 @@ def test_an_archive_that_ends_too_early_refused(cut: int, tmp_path: Path) -> Non
 
 
 def test_a_header_of_gigabytes_refused() -> None:
-    """As a PAX header it would be held in memory; here it is 3 GiB long, in 3 KB."""
+    """A PAX header would be read into memory; this one declares 3 GiB and takes 3 KB."""
     header = tarfile.TarInfo("x")
     header.type, header.size = tarfile.XHDTYPE, 3 * 1024**3
     head = header.tobuf(tarfile.GNU_FORMAT)
@@ -258,8 +258,8 @@ def test_a_header_of_gigabytes_refused() -> None:
     assert stream.given < 8 * 1024**2
 
 
-def test_headers_that_stand_for_headers_refused() -> None:
-    """Each takes tarfile a call deeper."""
+def test_nested_headers_refused() -> None:
+    """Each would make tarfile recurse one level deeper."""
     header = tarfile.TarInfo("x")
     header.type, header.size = tarfile.GNUTYPE_LONGNAME, 1
     content = (header.tobuf(tarfile.GNU_FORMAT) + b"x".ljust(512, b"\0")) * 2000
@@ -267,9 +267,9 @@ def test_headers_that_stand_for_headers_refused() -> None:
         read(content)
 
 
-def test_xz_that_asks_for_gigabytes_of_memory_refused() -> None:
+def test_xz_that_requests_gigabytes_of_memory_refused() -> None:
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1536 * 1024**2 - 1}]
-    # The dictionary's size stands in the header: nobody needs so much memory to say so.
+    # The header declares the dictionary's size, so the attack itself needs no memory.
     small = bytearray(lzma.compress(b"x", filters=[{**filters[0], "dict_size": 4096}]))
     place = small.index(b"\x21\x01", 12)
     small[place + 2] = 37
@@ -299,7 +299,7 @@ def test_a_compressed_archive_is_read_and_an_endless_one_refused(
         read(gzip.compress(bomb))
 
 
-def test_a_load_hears_that_it_is_to_stop_held(tmp_path: Path) -> None:
+def test_a_load_can_be_stopped_held(tmp_path: Path) -> None:
     def stop() -> None:
         raise StoppedError
 
@@ -307,7 +307,7 @@ def test_a_load_hears_that_it_is_to_stop_held(tmp_path: Path) -> None:
         read_archive(io.BytesIO(tar_of(tmp_path, {"manifest.json": MANIFEST})), "amd64", stop)
 
 
-def test_what_the_daemon_is_given_holds_one_image_with_one_name_held(tmp_path: Path) -> None:
+def test_the_daemon_receives_one_image_with_one_name_held(tmp_path: Path) -> None:
     manifest = [
         {"Config": "c", "RepoTags": ["a:1", VICTIM], "Layers": ["../l", "m/layer.tar"]},
         {"Config": "d", "RepoTags": ["redis:7"], "Layers": ["other"]},

@@ -1,4 +1,4 @@
-"""What an app leaves behind on purpose: no later run, of whatever app, may suffer from it."""
+"""Leftovers that an app creates on purpose: no later run, of any app, is affected by them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_held_nested_folders_stop_no_later_run(tmp_path: Path, state: Path, leve
     assert deep.code == 0, deep.err
     innocent = profile(tmp_path, "innocent", "print('fine')")
     assert innocent.code == 0, innocent.err
-    # On a busy machine the deepest may take longer than one run may take for it: then the next ones go on.
+    # On a busy machine the deepest folders may exceed one run's deadline for removal; the next runs continue.
     for _ in range(0 if levels == 1500 else 5):
         if len(list(state.iterdir())) > 1:
             assert profile(tmp_path, "innocent", "print('fine')").code == 0
@@ -42,7 +42,7 @@ def test_held_nested_folders_stop_no_later_run(tmp_path: Path, state: Path, leve
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="mounting needs root")
-def test_held_what_cannot_be_removed_is_set_aside_and_reported(tmp_path: Path, state: Path) -> None:
+def test_held_unremovable_folders_are_set_aside_and_reported(tmp_path: Path, state: Path) -> None:
     dead = "20260101T000000-0123abcd"
     (state / f"{dead}.run").touch()
     (state / dead / "mount").mkdir(parents=True)
@@ -56,7 +56,7 @@ def test_held_what_cannot_be_removed_is_set_aside_and_reported(tmp_path: Path, s
     assert sorted(path.name for path in state.iterdir()) == [f"{dead}.set-aside", "profileapp.lock"]
 
 
-def test_held_a_file_that_is_named_like_the_end_of_a_runs_takes_nothing_along(tmp_path: Path, state: Path) -> None:
+def test_held_a_file_named_like_a_run_file_removes_nothing_else(tmp_path: Path, state: Path) -> None:
     (state / ".run").touch()
     (state / "..run").touch()
     (state / "others").mkdir()
@@ -65,7 +65,7 @@ def test_held_a_file_that_is_named_like_the_end_of_a_runs_takes_nothing_along(tm
     assert {".run", "..run", "others"} < {path.name for path in state.iterdir()}
 
 
-def test_held_closed_folders_and_odd_names_go_with_the_run(tmp_path: Path, state: Path) -> None:
+def test_held_unreadable_folders_and_odd_names_are_removed_with_the_run(tmp_path: Path, state: Path) -> None:
     code = """
 import os
 os.chdir(os.environ['PYWAGGLE_LOG_DIR'])
@@ -85,8 +85,8 @@ FOR_EVER = "while :; do sleep 0.1; done"
 SERVICE = {"name": "helper", "image": "", "args": ["sh", "-c", FOR_EVER]}
 
 
-def things_of(client: docker.DockerClient, state: Path) -> set[str]:
-    """Everything on the daemon that names a state folder: what is of one test."""
+def objects_of(client: docker.DockerClient, state: Path) -> set[str]:
+    """Everything on the daemon labelled with a state folder, so that it belongs to one test."""
     api = client.api
     listed = [*api.containers(all=True), *api.networks(), *(api.volumes()["Volumes"] or ()), *api.images(all=True)]
     return {str(each.get("Id") or each["Name"]) for each in listed if str(state) in str(each.get("Labels"))}
@@ -110,7 +110,7 @@ def start_and_measure(folder: Path, image: str, name: str, **env: str) -> subpro
 def test_held_leftovers_are_swept_though_the_state_folder_is_gone_and_live_runs_are_not(
     tmp_path: Path, state: Path, docker_client: docker.DockerClient, busybox_image: str
 ) -> None:
-    """A logout, a reboot or another environment takes the state folder; what is on the daemon tells whose it is."""
+    """A logout, a reboot or another environment removes the state folder; the objects' labels have the owner."""
     gone, live_state, other_user = (Path(tempfile.mkdtemp(prefix="pa-", dir="/var/tmp")) for _ in range(3))
     dead = start_and_measure(tmp_path / "dead", busybox_image, "dead", PROFILEAPP_STATE=str(gone))
     live = start_and_measure(tmp_path / "live", busybox_image, "live", PROFILEAPP_STATE=str(live_state))
@@ -118,30 +118,30 @@ def test_held_leftovers_are_swept_though_the_state_folder_is_gone_and_live_runs_
         **as_another_user(docker_client, gone), "profileapp.state": f"stranger:{other_user}",
     })  # fmt: skip
     try:
-        assert len(things_of(docker_client, gone)) >= 3 and len(things_of(docker_client, live_state)) >= 3
+        assert len(objects_of(docker_client, gone)) >= 3 and len(objects_of(docker_client, live_state)) >= 3
         dead.kill()
         dead.wait()
         shutil.rmtree(gone)
-        # The live one's files go too, as after a logout: it lives all the same.
+        # The live run's files are removed too, as after a logout; it keeps running.
         shutil.rmtree(live_state)
-        before = things_of(docker_client, live_state)
+        before = objects_of(docker_client, live_state)
         configure(tmp_path, [{"name": "next", "args": ["true"]}], metrics=[])
         outcome = run(tmp_path, "--image", busybox_image)
         assert outcome.code == 0 and "did not end in order" in outcome.err, outcome.err
-        assert things_of(docker_client, gone) == set()
-        assert things_of(docker_client, live_state) == before and live.poll() is None
-        assert len(things_of(docker_client, other_user)) == 1, "another user's, dead or not, is not ours"
+        assert objects_of(docker_client, gone) == set()
+        assert objects_of(docker_client, live_state) == before and live.poll() is None
+        assert len(objects_of(docker_client, other_user)) == 1, "another user's, dead or not, is not ours"
     finally:
         stranger.remove(force=True)
         live.terminate()
         live.wait(60)
-    assert things_of(docker_client, live_state) == set()
+    assert objects_of(docker_client, live_state) == set()
     for folder in (gone, live_state, other_user):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def as_another_user(client: docker.DockerClient, state: Path) -> dict[str, str]:
-    """The marks of a dead worker of another user on this machine."""
+    """The labels of a dead worker of another user on this machine."""
     found = next(each for each in client.api.containers(all=True) if str(state) in str(each["Labels"]))
     labels = dict(found["Labels"])
     boot, namespace, _, started, lock = labels["profileapp.worker"].split(".")
@@ -160,7 +160,7 @@ def test_held_an_orphan_of_a_container_does_not_run_beside_a_process(
     dead.kill()
     dead.wait()
     outcome = profile(tmp_path, "process", "print('fine')")
-    assert outcome.code == 0 and "did not end in order" in outcome.err and things_of(docker_client, state) == set()
+    assert outcome.code == 0 and "did not end in order" in outcome.err and objects_of(docker_client, state) == set()
 
 
 @pytest.mark.docker
@@ -168,7 +168,9 @@ def test_held_an_orphan_of_a_container_does_not_run_beside_a_process(
 def test_held_folders_of_another_user_are_removed_by_a_container(
     tmp_path: Path, state: Path, docker_client: docker.DockerClient, busybox_image: str
 ) -> None:
-    """A worker that is not root cannot remove what root in a container made; here: root without its rights."""
+    """A worker that is not root cannot remove files that root in a container created; here: root without
+    capabilities.
+    """
     made = docker_client.containers.create(busybox_image, ["true"])
     image = made.commit("profileapp-test/other-user", "1", changes="USER 1000:1000")
     made.remove()
@@ -183,4 +185,4 @@ def test_held_folders_of_another_user_are_removed_by_a_container(
         docker_client.images.remove(image.id, force=True)
     assert done.returncode == 0 and "a container removed them" in done.stderr, done.stderr
     assert [path.name for path in state.iterdir()] == ["profileapp.lock"]
-    assert things_of(docker_client, state) == set()
+    assert objects_of(docker_client, state) == set()

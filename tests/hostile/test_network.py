@@ -1,4 +1,4 @@
-"""From its network an app reaches its services and nothing else: no other container, not the agent, not the world."""
+"""On its network an app reaches its services and nothing else: no other container, not the agent, not the internet."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SERVE = "mkdir -p /tmp/www && echo hello > /tmp/www/index.html && exec httpd -f 
 
 @pytest.fixture
 def agents_port(state: Path) -> Iterator[int]:
-    """Something of the agent's that listens for everyone."""
+    """A port of the agent that listens on all addresses."""
     server = http.server.ThreadingHTTPServer(("0.0.0.0", 0), http.server.SimpleHTTPRequestHandler)  # noqa: S104
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server.server_port
@@ -39,7 +39,7 @@ def agents_port(state: Path) -> Iterator[int]:
 
 @pytest.fixture
 def stranger(docker_client: docker.DockerClient, busybox_image: str) -> Iterator[str]:
-    """The address of another's container, on Docker's own bridge."""
+    """The address of an unrelated container on Docker's default bridge."""
     container = docker_client.containers.run(busybox_image, ["sh", "-c", SERVE], detach=True)
     try:
         deadline_s = time.monotonic() + 30
@@ -63,15 +63,15 @@ def agents_addresses() -> list[str]:
 
 
 def reach(port: int) -> str:
-    """Tries the agent under all its addresses, and under those that its own network would give it."""
+    """A shell command that tries the agent under all its addresses, and under those of the run's network."""
     where = [f"{address}:{port}" for address in agents_addresses()]
     own = 'gateway=$(ip -4 -o addr show eth0 | sed "s/.*inet \\([0-9.]*\\)\\.[0-9]*\\/.*/\\1/").1'
-    look = "nc -w 1 ${each%:*} ${each#*:} </dev/null && echo REACHED $each"
-    return f"{own}; for each in {' '.join(where)} $gateway:{port}; do {look}; done"
+    probe = "nc -w 1 ${each%:*} ${each#*:} </dev/null && echo REACHED $each"
+    return f"{own}; for each in {' '.join(where)} $gateway:{port}; do {probe}; done"
 
 
 @pytest.mark.docker
-def test_an_app_alone_reaches_neither_other_containers_nor_the_agent_held(
+def test_an_app_reaches_neither_other_containers_nor_the_agent_held(
     tmp_path: Path, docker_client: docker.DockerClient, busybox_image: str, agents_port: int, stranger: str, state: Path
 ) -> None:
     script = (
@@ -105,30 +105,30 @@ def test_services_and_the_app_reach_one_another_but_not_the_agent_held(
 
 
 @pytest.mark.docker
-def test_with_a_way_out_run_json_says_that_the_agent_can_be_reached(
+def test_with_internet_run_json_records_that_the_agent_is_reachable(
     tmp_path: Path, busybox_image: str, agents_port: int, stranger: str
 ) -> None:
-    """Held is that no other container can be; the agent is not, and the truth is said."""
+    """Other containers stay unreachable (held); the agent does not, and run.json records it."""
     script = f"{reach(agents_port)}; wget -q -T 2 -O - http://{stranger}:8000/ && echo STRANGER; true"
     configure(tmp_path, [{"name": "a", "args": ["sh", "-c", script], "internet": True}], metrics=[])
     outcome = run(tmp_path, "--image", busybox_image)
     assert outcome.code == 0, outcome.err
     assert outcome.run("a")["network"] == {"internet": True, "agent": True}
     assert b"STRANGER" not in outcome.log("a")
-    assert b"REACHED" in outcome.log("a"), "what the other cases look for is there to be found"
+    assert b"REACHED" in outcome.log("a"), "the probe of the other cases can succeed"
 
 
 class FakeDaemon:
-    """Makes networks, or does not."""
+    """Creates networks, or refuses to."""
 
     api_version = "1.41"
 
     def __init__(self, refuse: Callable[[dict[str, Any]], str]) -> None:
-        self.asked: list[dict[str, Any]] = []
+        self.created: list[dict[str, Any]] = []
         self._refuse = refuse
 
     def create_network(self, name: str, **settings: Any) -> dict[str, str]:
-        self.asked.append(settings)
+        self.created.append(settings)
         problem = self._refuse(settings)
         if problem:
             answer = requests.Response()
@@ -140,23 +140,23 @@ class FakeDaemon:
         return {"Id": network, "Options": {}}
 
 
-def test_no_address_pool_left_is_said_with_what_to_do_refused() -> None:
+def test_an_exhausted_address_pool_is_reported_with_a_remedy_refused() -> None:
     daemon = FakeDaemon(lambda _: "could not find an available, non-overlapping IPv4 address pool among the defaults")
     with pytest.raises(AgentError, match=r"address pools are in use; remove unused networks .*default-address-pools"):
         open_network(daemon, "run", {}, internet=False)  # type: ignore[arg-type]
 
 
-def test_a_daemon_without_isolation_is_told_of() -> None:
+def test_a_daemon_without_isolation_is_reported() -> None:
     daemon = FakeDaemon(lambda settings: "unsupported bridge network option" if settings["options"] else "")
     made, network = open_network(daemon, "run", {}, internet=False)  # type: ignore[arg-type]
     assert (made, network) == ("0123456789abcdef", Network(internet=False, agent=None))
-    assert [each["internal"] for each in daemon.asked] == [True, True]
+    assert [each["internal"] for each in daemon.created] == [True, True]
     with pytest.raises(AgentError, match="cannot create a network"):
         open_network(FakeDaemon(lambda _: "no"), "run", {}, internet=False)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("addresses", "seen"),
+    ("addresses", "expected"),
     [
         ({"br-0123456789ab": []}, False),
         ({"br-0123456789ab": ["fe80::42"]}, False),
@@ -165,24 +165,24 @@ def test_a_daemon_without_isolation_is_told_of() -> None:
         ({"docker0": ["172.17.0.1"]}, None),
     ],
 )
-def test_whether_the_agent_is_on_a_network(addresses: dict[str, list[str]], seen: bool | None) -> None:
-    assert has_agent({"Id": "0123456789abcdef", "Options": None}, addresses) is seen
+def test_whether_the_agent_is_on_a_network(addresses: dict[str, list[str]], expected: bool | None) -> None:
+    assert has_agent({"Id": "0123456789abcdef", "Options": None}, addresses) is expected
 
 
-def test_the_option_is_the_one_that_the_daemon_knows() -> None:
+def test_the_network_option_is_supported_by_the_daemon() -> None:
     assert list(isolation_options("1.41")) == ["com.docker.network.bridge.inhibit_ipv4"]
     for version in ("1.48", "1.51", "2.0"):
         assert isolation_options(version)["com.docker.network.bridge.gateway_mode_ipv4"] == "isolated"
 
 
-def test_names_are_not_asked_of_the_world_unless_there_is_a_way_out() -> None:
+def test_dns_queries_leave_the_network_only_with_internet() -> None:
     assert name_servers(internet=False) == ["127.0.0.1"]
     assert name_servers(internet=True) is None
 
 
 @pytest.mark.docker
 @pytest.mark.parametrize("internet", [True, False])
-def test_networks_are_the_runs_own_and_marked(docker_client: docker.DockerClient, internet: bool) -> None:
+def test_networks_are_separate_and_labelled(docker_client: docker.DockerClient, internet: bool) -> None:
     made, _ = open_network(docker_client.api, "hostile-test", {"test": "hostile"}, internet=internet)
     try:
         assert docker_client.api.inspect_network(made)["Labels"] == {
@@ -194,7 +194,7 @@ def test_networks_are_the_runs_own_and_marked(docker_client: docker.DockerClient
 
 
 class SlowServer:
-    """Answers each connection with `parts`, over and over, a pause between."""
+    """Answers each connection with `parts`, repeatedly, with a pause between them."""
 
     def __init__(self, first: bytes, then: bytes, pause_s: float) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -228,7 +228,7 @@ class SlowServer:
         (b"", b"a" * 65536, 0.0),
     ],
 )
-def test_a_service_that_drips_or_floods_takes_one_look_of_two_seconds_refused(
+def test_a_service_that_drips_or_floods_takes_one_check_of_two_seconds_refused(
     first: bytes, then: bytes, pause_s: float
 ) -> None:
     server = SlowServer(first, then, pause_s)
@@ -251,7 +251,7 @@ def test_a_service_that_drips_or_floods_takes_one_look_of_two_seconds_refused(
         (b"", False),
     ],
 )
-def test_what_counts_as_an_answer(output: bytes, ready: bool) -> None:
+def test_parsing_of_probe_answers(output: bytes, ready: bool) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:

@@ -1,4 +1,4 @@
-"""A worker that is not root, as most agents run it: what its apps may read, and what stays of them."""
+"""A worker that is not root, as most agents run it: what its apps may read, and what they may leave."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def other_user() -> Iterator[OtherUser]:
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A folder of that user's; the state is left to the default of a user without a home."""
+    """A folder of that user; the state uses the default of a user without a home folder."""
     with tempfile.TemporaryDirectory(prefix="pa-home-", dir="/var/tmp") as folder:
         os.chown(folder, UID, UID)
         shutil.rmtree(FALLBACK, ignore_errors=True)
@@ -51,14 +51,14 @@ assert os.getuid() == {uid}, os.getuid()
 pid = os.getppid()
 while pid > 1:
     status = Path(f'/proc/{{pid}}/stat').read_text().rpartition(')')[2].split()
-    words = Path(f'/proc/{{pid}}/cmdline').read_bytes().replace(b'\\0', b' ').decode()
-    if ' -m profileapp run' in words and 'setpriv' not in words and 'sh -c' not in words:
+    argv = Path(f'/proc/{{pid}}/cmdline').read_bytes().replace(b'\\0', b' ').decode()
+    if ' -m profileapp run' in argv and 'setpriv' not in argv and 'sh -c' not in argv:
         print('WORKER')
     for name in ('environ', 'mem', 'maps', 'fd'):
         try:
             path = f'/proc/{{pid}}/{{name}}'
             found = os.listdir(path) if name == 'fd' else open(path, 'rb').read(4096 if name == 'environ' else 1)
-            print('READ', name, words[:60] if name != 'environ' else found)
+            print('READ', name, argv[:60] if name != 'environ' else found)
         except OSError as error:
             print('REFUSED', name, error.strerror)
     attached = ctypes.CDLL(None, use_errno=True).ptrace(16, pid, None, None)
@@ -67,13 +67,13 @@ while pid > 1:
         os.waitpid(pid, 0x40000000)
         ctypes.CDLL(None).ptrace(17, pid, None, None)
     pid = int(status[1])
-    if 'app_launcher' not in words:
+    if 'app_launcher' not in argv:
         break
 """
 
 
-def test_the_worker_cannot_be_looked_into_held(other_user: OtherUser, home: Path) -> None:
-    """Its environment, memory and descriptors are closed to an app of the same user: the app is its grandchild."""
+def test_the_worker_cannot_be_inspected_held(other_user: OtherUser, home: Path) -> None:
+    """An app of the same user, a descendant of the worker, cannot read its environment, memory and descriptors."""
     configure(home, [{"name": "a", "args": [LOOK.format(uid=UID)]}], metrics=["container"])
     options = ("--runtime", "process", "--command", f"{other_user.python} -c")
     done = other_user.run(home, *options, REGISTRY_PASSWORD="open-sesame")
@@ -110,7 +110,7 @@ def test_no_descendant_outlives_the_run_or_the_worker_held(other_user: OtherUser
     try:
         wait_until(lambda: is_measuring(home, "b") and any("sleep 3600" in each for each in survivors()))
     finally:
-        # unshare, sh and setpriv have each become the next: the process is the worker itself.
+        # unshare, sh and setpriv each exec the next program, so the process is the worker itself.
         worker.kill()
         worker.wait()
     wait_until(lambda: not survivors())
@@ -120,7 +120,7 @@ def test_no_descendant_outlives_the_run_or_the_worker_held(other_user: OtherUser
 def test_containers_of_a_user_in_the_sockets_group_leave_nothing_held(
     other_user: OtherUser, home: Path, docker_client: docker.DockerClient, busybox_image: str
 ) -> None:
-    """What root in a container wrote is removed by a container, also what a killed worker left, by the next run."""
+    """A container removes what root in a container wrote; the next run does so for a killed worker."""
     socket = Path("/var/run/docker.sock")
     group = socket.stat().st_gid
     if not socket.stat().st_mode & 0o060:

@@ -1,4 +1,4 @@
-"""A repository that puts links where profileapp writes: nothing is written, emptied or removed where they lead."""
+"""A repository with links at paths that profileapp writes: nothing is written, emptied or removed behind them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SAFE = "safe"
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Path:
-    """A home with a folder of files that must stay as they are."""
+    """A home with a folder of files that must not change."""
     folder = tmp_path / "home"
     folder.mkdir()
     for name in ("precious", "outcome.json", "junit.xml", "index.html", "build.log", "run.json"):
@@ -61,7 +61,7 @@ def test_refused_a_folder_above_out_is_a_link(workspace: Path, outside: Path) ->
     assert outcome.code == 4 and "a is a link" in outcome.err and is_untouched(outside), outcome.err
 
 
-def test_held_links_above_an_absolute_out_are_the_machines_own(workspace: Path, tmp_path: Path) -> None:
+def test_held_links_above_an_absolute_out_are_followed(workspace: Path, tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "mounted").symlink_to("disk")
     outcome = run(workspace, *PROCESS, "--out", str(tmp_path / "mounted" / "profile"))
@@ -122,8 +122,8 @@ def test_held_nothing_is_written_through_a_link(tmp_path: Path, outside: Path) -
     assert is_untouched(outside) and (tmp_path / "file").read_bytes() == b"new"
 
 
-def test_held_whatever_a_run_writes_the_next_one_replaces(tmp_path: Path) -> None:
-    """One declaration: what is written is ours, and what is not declared cannot be written."""
+def test_held_the_next_run_replaces_all_artifacts(tmp_path: Path) -> None:
+    """One declaration: declared artifacts are ours, and others cannot be written."""
     folder = RunFolder.create(tmp_path, "a")
     names = {value for name, value in vars(artifacts).items() if name.endswith(("_FILE", "_FOLDER"))}
     assert names == ARTIFACTS
@@ -135,7 +135,7 @@ def test_held_whatever_a_run_writes_the_next_one_replaces(tmp_path: Path) -> Non
         artifact(folder.path, "thesis.tex")
 
 
-def test_every_writer_of_a_targets_folder_goes_by_the_declaration() -> None:
+def test_every_writer_of_a_target_folder_uses_the_declaration() -> None:
     package = Path(artifacts.__file__).parents[1]
     for path in (*package.glob("collect/**/*.py"), *package.glob("run/**/*.py"), *package.glob("record/*.py")):
         text = path.read_text()

@@ -1,4 +1,4 @@
-"""An app run as a process: what it cannot read of the worker's, and that nothing of it stays, wherever it hides."""
+"""An app run as a process: it cannot read the worker's secrets, and no process of it survives, wherever it hides."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ pid = os.getppid()
 while pid > 1:
     try:
         stat = open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()
-        said = open(f'/proc/{pid}/cmdline').read()
-        if 'profileapp' in said and 'pytest' not in said:
-            print('LOOKED AT', said.replace(chr(0), ' ')[:80])
+        cmdline = open(f'/proc/{pid}/cmdline').read()
+        if 'profileapp' in cmdline and 'pytest' not in cmdline:
+            print('LOOKED AT', cmdline.replace(chr(0), ' ')[:80])
             print(open(f'/proc/{pid}/environ').read().replace(chr(0), chr(10)))
     except OSError as error:
         print('REFUSED', error)
@@ -80,7 +80,7 @@ def test_a_child_with_a_cleared_environment_ends_with_the_run_held(tmp_path: Pat
     assert not survivors(f"sleep {marker}")
 
 
-def test_it_ends_with_a_worker_that_is_killed_held(tmp_path: Path) -> None:
+def test_the_app_ends_if_the_worker_is_killed_held(tmp_path: Path) -> None:
     marker = f"31{os.getpid()}"
     code = HIDDEN.format(marker=marker).replace("else 0.3", "else 300")
     configure(tmp_path, [{"name": "a", "args": [code]}], metrics=["container"], defaults={"interval": "50ms"})
@@ -91,7 +91,7 @@ def test_it_ends_with_a_worker_that_is_killed_held(tmp_path: Path) -> None:
     wait_until(lambda: not survivors(f"sleep {marker}"))
 
 
-def test_an_app_that_ends_its_launcher_is_reported_and_leaves_nothing_held(tmp_path: Path) -> None:
+def test_an_app_that_kills_its_launcher_is_reported_and_leaves_nothing_held(tmp_path: Path) -> None:
     marker = f"32{os.getpid()}"
     code = (
         "import os, signal, time\n"
@@ -107,7 +107,7 @@ def test_an_app_that_ends_its_launcher_is_reported_and_leaves_nothing_held(tmp_p
     assert time.monotonic() - began_s < 60
 
 
-def test_an_app_that_forks_without_end_is_ended_held(tmp_path: Path) -> None:
+def test_a_fork_bomb_is_killed_held(tmp_path: Path) -> None:
     marker = f"33{os.getpid()}"
     code = (
         "import os, time\nwhile True:\n    if os.fork() == 0:\n"
@@ -118,13 +118,13 @@ def test_an_app_that_forks_without_end_is_ended_held(tmp_path: Path) -> None:
     assert not survivors(f"sleep {marker}")
 
 
-def test_the_app_gets_no_descriptor_of_ours_held(tmp_path: Path) -> None:
+def test_the_app_inherits_no_descriptors_held(tmp_path: Path) -> None:
     outcome = measured(tmp_path, "import os; print(sorted(os.listdir('/proc/self/fd'), key=int))")
-    assert outcome.log("a").decode().strip() == "['0', '1', '2', '3']", "the fourth is that of the look itself"
+    assert outcome.log("a").decode().strip() == "['0', '1', '2', '3']", "the fourth is that of listdir itself"
 
 
-def test_what_a_dead_worker_left_is_swept_though_the_state_folder_is_gone_held(tmp_path: Path, state: Path) -> None:
-    """By the marks in its environment; what a live worker, another user or nobody started stays."""
+def test_leftovers_of_a_dead_worker_are_swept_without_the_state_folder_held(tmp_path: Path, state: Path) -> None:
+    """By marks in their environment; processes of live workers, other users, or no worker keep running."""
     sleeper = ["sleep", f"34{os.getpid()}"]
     own = this_worker(state / "profileapp.lock")
     dead = msgspec.structs.replace(own, pid=2**22 - 1, started_ticks=1)
@@ -149,7 +149,7 @@ def test_what_a_dead_worker_left_is_swept_though_the_state_folder_is_gone_held(t
             each.wait()
 
 
-def test_what_a_killed_worker_and_launcher_left_is_swept_though_the_state_folder_is_gone_held(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_worker_and_launcher_are_swept_without_the_state_folder_held(tmp_path: Path) -> None:
     marker = f"35{os.getpid()}"
     gone = Path(tempfile.mkdtemp(prefix="pa-"))
     configure(tmp_path, [{"name": "a", "args": [f"import os; os.execvp('sleep', ['sleep', '{marker}'])"]}])
@@ -158,7 +158,7 @@ def test_what_a_killed_worker_and_launcher_left_is_swept_though_the_state_folder
     [app] = [each for each in psutil.Process(worker.pid).children(recursive=True) if marker in each.cmdline()[1:2]]
     launcher = app.parent()
     assert launcher is not None
-    # Stopped first, so that neither ends the app when the other goes.
+    # Stopped first, so that neither kills the app when the other dies.
     launcher.suspend()
     worker.kill()
     worker.wait()

@@ -1,6 +1,6 @@
-"""Run folders with hostile content on their way through judge, report, compare, baseline and store.
+"""Run folders with hostile content in judge, report, compare, baseline and store.
 
-"Held": the attack changes nothing for anybody else. "Refused": it is turned away, with one line that says why.
+"Held": the attack affects no other user. "Refused": it is rejected with a one-line reason.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COMMANDS = [
 
 
 def profileapp(*args: str) -> Result:
-    """In this process, errors as `main` gives them."""
+    """Calls the command in this process; errors are printed as `main` prints them."""
     return CliRunner().invoke(commands, args, standalone_mode=False)
 
 
@@ -40,7 +40,7 @@ def a_phase(name: str) -> Series:
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """A target that tells of the phases `!x` and `y`, and an innocent one beside it."""
+    """A target that reports the phases `!x` and `y`, and an innocent target beside it."""
     target = Target("hostile", budgets={"fps.mean@!x": ">= 1", "fps.mean@!y": ">= 1", "fps.mean@!z": ">= 1"})
     record(tmp_path, a_run("h", target="hostile"), {FPS: [10.0] * 9, a_phase("!x"): [1, 0], a_phase("y"): [0, 1, 0]})
     run = a_run("h", target="hostile")
@@ -56,12 +56,12 @@ def test_a_phase_whose_name_begins_with_an_exclamation_mark_is_held(out: Path) -
     assert states == [("fps.mean@!x", "met"), ("fps.mean@!y", "met"), ("fps.mean@!z", "not-measured")]
     [inside] = [each for phase in run.phases if phase.name == "!x" for each in phase.summary if each.name == "fps"]
     [measured] = [budget for budget in run.budgets if budget.key == "fps.mean@!x"]
-    # The exact name goes first: what the budget means is the phase, not all but "x".
+    # The exact name has precedence: the budget means the phase "!x", not all phases except "x".
     assert (inside.count, measured.measured) == (2, 10.0)
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_such_a_phase_is_held_by_every_command(
+def test_an_exclamation_mark_in_a_phase_is_held_by_every_command(
     out: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(out)
@@ -69,14 +69,14 @@ def test_such_a_phase_is_held_by_every_command(
     assert done.exception is None and done.return_value in (0, 1), done.output
 
 
-def test_such_a_phase_is_held_by_compare(out: Path) -> None:
+def test_an_exclamation_mark_in_a_phase_is_held_by_compare(out: Path) -> None:
     done = profileapp("compare", str(out / "hostile"), str(out / "innocent"))
     assert done.exception is None, done.output
 
 
 @pytest.fixture
-def ours_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error of ours that the numbers of the target `hostile` bring out."""
+def failing_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulates a bug of ours that the values of the target `hostile` trigger."""
     from profileapp.judge import verdict
 
     real = verdict.app_events
@@ -89,8 +89,8 @@ def ours_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verdict, "app_events", events)
 
 
-@pytest.mark.usefixtures("ours_fails")
-def test_a_target_that_cannot_be_judged_is_held_from_the_others(out: Path) -> None:
+@pytest.mark.usefixtures("failing_analysis")
+def test_a_target_that_cannot_be_judged_does_not_affect_others_held(out: Path) -> None:
     before = (out / "hostile/run.json").read_bytes()
     done = profileapp("report", str(out), "--json")
     assert done.exception is None and done.return_value == 4
@@ -100,14 +100,14 @@ def test_a_target_that_cannot_be_judged_is_held_from_the_others(out: Path) -> No
     assert "could not be judged (ZeroDivisionError: made by a test)" in outcome["targets"][0]["message"]
     for target in verdicts:
         assert (out / target / "report/index.html").is_file() and (out / target / "junit.xml").is_file()
-    # What the app left is kept for a worker that can read it.
+    # The app's artifacts stay for a worker that can read them.
     assert (out / "hostile/run.json").read_bytes() == before
     assert b"could not be judged" in (out / "junit.xml").read_bytes()
 
 
-@pytest.mark.usefixtures("ours_fails")
+@pytest.mark.usefixtures("failing_analysis")
 @pytest.mark.parametrize("arguments", [["store"], ["baseline", "--against", "."]], ids=" ".join)
-def test_such_a_target_is_held_from_what_others_store(
+def test_a_target_that_cannot_be_judged_does_not_affect_storing_held(
     out: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(out)
@@ -134,7 +134,7 @@ def test_pages_of_the_other_targets_are_held(out: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("name", ["x" * 10_000, "x/" * 5_000], ids=["long", "deep"])
-def test_a_name_that_no_path_can_have_is_refused(out: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_is_no_valid_path_is_refused(out: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(out)
     profileapp("store", str(out))
     for arguments in (
@@ -150,7 +150,7 @@ def test_a_name_that_no_path_can_have_is_refused(out: Path, name: str, monkeypat
 
 
 @pytest.mark.parametrize("name", ["../../etc", "a/b", "a" * 64, "A", "\u202egpj", "", "-rf", "a\nb", "a\0b", ".ssh"])
-def test_a_target_name_that_none_could_have_is_refused(tmp_path: Path, name: str) -> None:
+def test_an_impossible_target_name_is_refused(tmp_path: Path, name: str) -> None:
     record(tmp_path, a_run("f", target="forged"))
     document = json.loads((tmp_path / "forged/run.json").read_text())
     document["target"]["name"] = name
@@ -162,7 +162,7 @@ def test_a_target_name_that_none_could_have_is_refused(tmp_path: Path, name: str
 
 @pytest.mark.parametrize("content", [b'{"id":"\xdd"}', b"\xff\xfe", b"[" * 100_000, b"{}", b"null", b"1" * 10_000])
 def test_a_run_that_is_garbage_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
-    """The first was found by fuzzing: bytes that are no UTF-8 within a text were an error of ours."""
+    """Fuzzing found the first: invalid UTF-8 within a text raised an error of ours."""
     record(tmp_path, a_run("f", target="forged"))
     (tmp_path / "forged/run.json").write_bytes(content)
     judged = judge_folder(tmp_path / "forged")

@@ -1,4 +1,4 @@
-"""An app that says more than can be heard: every line is accounted for, and who measures gets its turn."""
+"""An app that sends more than can be processed: every line is accounted for, and samplers keep running."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from profileapp.model.target import Target
 
 
 class Followed:
-    """A log, how much of it was taken, and what was said of the rest."""
+    """A log, its accepted and refused lines, and the summary of the rest."""
 
     def __init__(self, folder: Path) -> None:
         self.taken = self.refused = 0
@@ -61,7 +61,7 @@ def test_each_line_of_a_flooded_log_is_accounted_for_held(
         monkeypatch.setattr(pywaggle_log, "POLL_INTERVAL_S", 60.0)
     content = b"".join(LINES) + half
     followed = Followed(tmp_path)
-    # It is open already when its end comes: what is read and what is counted meet in the midst of a line.
+    # It is already open when it ends: reading stops and counting starts within a line.
     followed.path.write_bytes(content[:1000])
     followed.follower._read()
     followed.path.write_bytes(content)
@@ -71,7 +71,7 @@ def test_each_line_of_a_flooded_log_is_accounted_for_held(
     assert sum(size for _, _, size in followed.skipped) == (0 if drained else len(content) - 1000)
 
 
-def test_what_cannot_be_counted_in_time_has_its_size_told_and_about_how_many_lines(
+def test_uncounted_data_is_reported_by_size_and_estimated_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for limit in ("DRAIN_LIMIT_S", "COUNT_LIMIT_S"):
@@ -101,7 +101,7 @@ def test_a_line_without_an_end_counts_once_held(tmp_path: Path, monkeypatch: pyt
     assert followed.accounted == 2
 
 
-def test_a_log_that_is_cut_off_tells_what_was_seen_of_it_held(tmp_path: Path) -> None:
+def test_a_truncated_log_is_reported_with_its_known_part_held(tmp_path: Path) -> None:
     followed = Followed(tmp_path)
     line = b'{"name":"n","value":1}\n'
     followed.path.write_bytes(line * 100)
@@ -147,10 +147,10 @@ def custom(tmp_path: Path) -> Callable[[], tuple[Custom, list[tuple[Series, floa
         ("_ingest_log", b'{"name":"n%d","value":1}\n'),
     ],
 )
-def test_a_flood_of_new_names_leaves_the_samplers_their_turn_held(
+def test_a_flood_of_new_names_does_not_starve_samplers_held(
     way: str, line: bytes, custom: Callable[[], tuple[Custom, list[tuple[Series, float]]]]
 ) -> None:
-    """Between two pauses never more than a bounded number of lines are parsed, whatever comes at once."""
+    """The number of lines parsed between two pauses is bounded, however many arrive at once."""
     source, _ = custom()
     done = 0
     at_pause: list[int] = []
@@ -172,7 +172,7 @@ def test_a_flood_of_new_names_leaves_the_samplers_their_turn_held(
     assert max(steps) <= LINES_AT_ONCE
 
 
-def test_once_the_app_has_ended_there_is_no_pause() -> None:
+def test_there_are_no_pauses_after_the_app_has_ended() -> None:
     def never(_: float) -> None:
         raise AssertionError
 
@@ -192,7 +192,7 @@ def test_once_the_app_has_ended_there_is_no_pause() -> None:
         b'{"name":"a","value":1e999}',
     ],
 )
-def test_a_line_that_is_no_text_is_refused_or_held(line: bytes) -> None:
-    """The first was found by hand beside the fuzzer: an error of ours in the thread that listens."""
+def test_a_line_that_is_not_text_is_refused_or_held(line: bytes) -> None:
+    """The first was found by hand beside the fuzzer: an error of ours in the listener's thread."""
     with suppress(InvalidSample):
         assert parse_line(line).timestamp_fault

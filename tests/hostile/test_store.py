@@ -1,4 +1,4 @@
-"""What an app may put into a database that other apps' baselines are compared with: its own runs alone."""
+"""What an app can write into the database that supplies other apps' baselines: only its own runs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def of(job: str, number: str = "7", branch: str = "main") -> Build:
     ],
 )
 def test_refused_a_forged_run_of_another_app_job_or_build(tmp_path: Path, forged: object, title: str) -> None:
-    """Refused: a run.json that the app put beside its own would poison another app's baseline."""
+    """Refused: a run.json written by the app beside its own would poison another app's baseline."""
     record(tmp_path / "profile", a_run("own", target="own", app=App("attacker"), build=of("attacker")))
     record(tmp_path / "profile", forged)  # type: ignore[arg-type]
     done = store(tmp_path, "--own-app", "attacker", job="attacker")
@@ -62,7 +62,7 @@ def test_refused_a_sage_yaml_that_takes_another_apps_name(tmp_path: Path) -> Non
     assert (done.returncode, done.stdout) == (4, ""), done
     assert "from the job 'victim', and this is 'attacker'" in done.stderr
     done = store(tmp_path, "--own-app", "victim", "--claim-app", job="attacker/main", branch="main")
-    assert done.returncode == 0, "the Jenkinsfile, which the job's owner trusts, says so"
+    assert done.returncode == 0, "the Jenkinsfile, which the job's owner trusts, allows it"
 
 
 def test_refused_outside_of_jenkins(tmp_path: Path) -> None:
@@ -85,8 +85,8 @@ def test_held_a_multibranch_job_is_one_project(job: str, branch: str, project: s
     assert project_of(job, branch) == project
 
 
-def test_a_schema_that_stands_before_ours_is_held(postgres: PrivatePostgres, tmp_path: Path) -> None:
-    """A role that may make a schema of the writer's name would else get, or forge, what others store."""
+def test_a_schema_with_precedence_over_ours_is_held(postgres: PrivatePostgres, tmp_path: Path) -> None:
+    """A role that may create a schema with the writer's name could otherwise read, or forge, stored data."""
     url = postgres.new_database()
     name = make_url(url).database or ""
     open_database(url, write=True)
@@ -103,8 +103,8 @@ def test_a_schema_that_stands_before_ours_is_held(postgres: PrivatePostgres, tmp
     assert (ours, theirs) == (1, 0)
 
 
-def test_a_search_path_of_the_url_itself_is_taken(postgres: PrivatePostgres, tmp_path: Path) -> None:
-    """Whoever keeps the tables in a schema of their own says so in the URL."""
+def test_a_search_path_in_the_url_is_used(postgres: PrivatePostgres, tmp_path: Path) -> None:
+    """Users who keep the tables in another schema put it in the URL."""
     url = postgres.new_database()
     name = make_url(url).database or ""
     postgres.sql("CREATE SCHEMA team", name)

@@ -1,4 +1,4 @@
-"""Addresses of datasets that lead inside, and servers that hold, flood or ask the worker for what is not theirs."""
+"""Addresses of datasets on internal networks, and servers that block, flood, or try to extract secrets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ INSIDE = [
     "127.1",
     "2130706433",
     "0x7f000001",
-    "0.0.0.0",  # noqa: S104  (asked for, not listened at)
+    "0.0.0.0",  # noqa: S104  (connected to, not listened on)
     "[::1]",
     "[::]",
     "[::ffff:127.0.0.1]",
@@ -58,7 +58,7 @@ Serve = Callable[[socket.socket, bytes], None]
 
 
 class Server:
-    """Answers each connection by `serve`, which is given the request's head; `heads` has them all."""
+    """Answers each connection with `serve`, which gets the request's head; `heads` has all of them."""
 
     def __init__(self, serve: Serve, context: ssl.SSLContext | None = None) -> None:
         self.heads: list[bytes] = []
@@ -135,18 +135,18 @@ def within(timeout_s: float) -> Iterator[None]:
     assert time.monotonic() - began_s < timeout_s
 
 
-# Where it may lead
+# Allowed addresses
 
 
 @pytest.mark.parametrize("host", INSIDE)
-def test_what_is_inside_is_refused(tmp_path: Path, host: str, serving: Callable[..., Server]) -> None:
+def test_internal_addresses_are_refused(tmp_path: Path, host: str, serving: Callable[..., Server]) -> None:
     server = serving(OK)
     message = refused(tmp_path, f"http://{host}:{server.port}/x?token=t")
     assert "has no public address; the agent's administrator can allow it with PROFILEAPP_DATASET_ALLOW" in message
     assert server.heads == [] and "token" not in message
 
 
-def test_what_the_administrator_names_is_held_open(tmp_path: Path, serving: Callable[..., Server]) -> None:
+def test_addresses_allowed_by_the_administrator_are_reachable(tmp_path: Path, serving: Callable[..., Server]) -> None:
     server = serving(OK)
     for number, (host, allowed) in enumerate(
         [
@@ -158,7 +158,7 @@ def test_what_the_administrator_names_is_held_open(tmp_path: Path, serving: Call
     ):
         folder = tmp_path / str(number)
         folder.mkdir()
-        with suppress(AgentError):  # the server listens to IPv4 alone
+        with suppress(AgentError):  # the server listens on IPv4 only
             assert get(folder, f"http://{host}:{server.port}/", allowed) == CONTENT
     assert len(server.heads) >= 3
     assert "PROFILEAPP_DATASET_ONLY is set" in refused(
@@ -167,12 +167,12 @@ def test_what_the_administrator_names_is_held_open(tmp_path: Path, serving: Call
 
 
 @pytest.mark.parametrize("entry", ["http://host", "10.0.0.0/33", "*", "a b", "s3://", "-x", "host/path"])
-def test_an_entry_of_the_administrator_that_says_nothing_is_refused(entry: str) -> None:
+def test_a_meaningless_entry_of_the_administrator_is_refused(entry: str) -> None:
     with pytest.raises(AgentError, match="PROFILEAPP_DATASET_ALLOW"):
         Reach((entry,))
 
 
-def test_a_redirection_inside_is_refused(tmp_path: Path, serving: Callable[..., Server]) -> None:
+def test_a_redirection_to_an_internal_address_is_refused(tmp_path: Path, serving: Callable[..., Server]) -> None:
     inside = serving(OK)
     for location in (f"http://127.0.0.1:{inside.port}/", "file:///etc/passwd", "http://a:b@localhost/", "gopher://x/"):
         outside = serving(f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode())
@@ -181,13 +181,13 @@ def test_a_redirection_inside_is_refused(tmp_path: Path, serving: Callable[..., 
     assert inside.heads == []
 
 
-def test_redirections_without_end_are_refused(tmp_path: Path, serving: Callable[..., Server]) -> None:
+def test_endless_redirections_are_refused(tmp_path: Path, serving: Callable[..., Server]) -> None:
     server = serving(b"HTTP/1.1 301 Moved\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n")
     assert "redirected more than 5 times" in refused(tmp_path, f"http://localhost:{server.port}/", "localhost")
     assert len(server.heads) == 6
 
 
-def test_a_redirection_to_what_may_be_reached_is_held(tmp_path: Path, serving: Callable[..., Server]) -> None:
+def test_a_redirection_to_an_allowed_address_is_held(tmp_path: Path, serving: Callable[..., Server]) -> None:
     there = serving(OK)
     head = f"HTTP/1.1 307 Temporary\r\nLocation: http://localhost:{there.port}/x?a=1#f\r\nContent-Length: 0\r\n\r\n"
     server = serving(head.encode())
@@ -195,10 +195,10 @@ def test_a_redirection_to_what_may_be_reached_is_held(tmp_path: Path, serving: C
     assert there.heads[0].startswith(b"GET /x?a=1 HTTP/1.1\r\n")
 
 
-def test_a_name_that_changes_between_two_questions_is_refused_or_held(
+def test_a_name_that_changes_between_two_lookups_is_refused_or_held(
     tmp_path: Path, serving: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DNS rebinding: the name is asked for once, and the address that was checked is the one connected to."""
+    """DNS rebinding: the name is resolved once, and the connection goes to the checked address."""
     server = serving(OK)
     answers = [["127.0.0.1"], ["127.0.0.2"]]
 
@@ -208,13 +208,13 @@ def test_a_name_that_changes_between_two_questions_is_refused_or_held(
     monkeypatch.setattr(reach.socket, "getaddrinfo", resolve)
     assert get(tmp_path, f"http://rebind.example:{server.port}/", "127.0.0.1") == CONTENT
     assert answers == [["127.0.0.2"]]
-    # One public address among them does not let the others pass.
+    # One public address does not make the others acceptable.
     answers[:] = [["93.184.216.34", "10.0.0.1"]]
     (tmp_path / "other").mkdir()
     assert "no public address" in refused(tmp_path / "other", "http://rebind.example/", "127.0.0.1")
 
 
-def test_this_machines_own_public_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_public_address_of_this_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     own = ipaddress.ip_address("93.184.216.34")
     assert is_public(own)
     monkeypatch.setattr(reach, "_own_addresses", lambda: {own})
@@ -271,7 +271,7 @@ def test_a_plain_address_is_held(url: str) -> None:
     assert url_problem(url) == ""
 
 
-# How long it takes
+# Time limits
 
 
 def drip(one: socket.socket, head: bytes = b"") -> None:
@@ -298,11 +298,11 @@ def silence(one: socket.socket, _: bytes) -> None:
 
 
 class GiveUp(Exception):
-    """What the worker raises when it is told to stop."""
+    """The exception that the worker raises when it must stop."""
 
 
 @pytest.mark.parametrize("serve", [drip, drip_content, silence])
-def test_a_server_that_drips_is_held_to_a_deadline_and_to_a_stop(
+def test_a_dripping_server_is_held_to_a_deadline_and_to_a_stop(
     tmp_path: Path, serving: Callable[..., Server], serve: Serve
 ) -> None:
     url = f"http://localhost:{serving(serve).port}/"
@@ -319,7 +319,7 @@ def test_a_server_that_drips_is_held_to_a_deadline_and_to_a_stop(
         get(tmp_path, url, "localhost", tick=tick)
 
 
-def test_a_server_slower_than_any_is_held_to_its_pace(
+def test_a_server_below_the_minimum_rate_is_held(
     tmp_path: Path, serving: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetch, "SLOWEST_FOR_S", 0.2)
@@ -329,7 +329,7 @@ def test_a_server_slower_than_any_is_held_to_its_pace(
         assert "sends less than 1024 bytes a second" in refused(tmp_path, url, "localhost", error=AgentError)
 
 
-def test_answers_of_continue_without_end_are_refused(
+def test_endless_continue_answers_are_refused(
     tmp_path: Path, serving: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PROFILEAPP_RETRY_TIMEOUT", "0")
@@ -346,13 +346,13 @@ def drip_nothing_known(one: socket.socket, _: bytes) -> None:
 
 
 @pytest.mark.parametrize("serve", [drip_nothing_known, continue_for_ever, silence])
-def test_a_service_that_drips_its_answer_is_held_to_one_look(serving: Callable[..., Server], serve: Serve) -> None:
+def test_a_service_that_drips_its_answer_is_held_to_one_check(serving: Callable[..., Server], serve: Serve) -> None:
     with within(probe.CHECK_TIMEOUT_S + 2):
         assert not probe.answers("127.0.0.1", f"{serving(serve).port}/health")
 
 
 @pytest.mark.parametrize(("status", "expected"), [(200, True), (302, True), (404, False), (500, False)])
-def test_a_service_that_answers_is_held_ready_by_its_status(
+def test_readiness_of_a_service_depends_on_its_status(
     serving: Callable[..., Server], status: int, expected: bool
 ) -> None:
     server = serving(f"HTTP/1.1 {status} X\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n".encode())
@@ -360,10 +360,10 @@ def test_a_service_that_answers_is_held_ready_by_its_status(
     assert server.heads[0].startswith(b"GET /a?b HTTP/1.1\r\n")
 
 
-# What is taken, and what is told
+# Content, and what errors reveal
 
 
-def test_content_that_is_packed_for_the_way_is_refused(tmp_path: Path, serving: Callable[..., Server]) -> None:
+def test_content_encoding_is_refused(tmp_path: Path, serving: Callable[..., Server]) -> None:
     server = serving(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n\x1f\x8b\x08")
     assert "is sent compressed" in refused(tmp_path, f"http://localhost:{server.port}/", "localhost")
     assert b"Accept-Encoding: identity\r\n" in server.heads[0]
@@ -390,8 +390,8 @@ def test_a_head_that_lies_is_held(
     assert "\n" not in str(caught.value)
 
 
-def test_what_a_server_says_is_held_back(tmp_path: Path, serving: Callable[..., Server]) -> None:
-    """Statuses, sizes and checksums tell what is there to whoever may not ask."""
+def test_errors_do_not_reveal_a_servers_answer_held(tmp_path: Path, serving: Callable[..., Server]) -> None:
+    """Statuses, sizes and checksums would reveal content to users without access."""
     messages = set()
     for status in (401, 403, 404, 410):
         server = serving(f"HTTP/1.1 {status} X\r\nContent-Length: 5\r\n\r\nhello".encode())
@@ -420,10 +420,10 @@ def tls(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     return context
 
 
-def test_passwords_of_the_agent_are_held_back(
+def test_credentials_of_the_agent_are_held_back(
     tmp_path: Path, serving: Callable[..., Server], tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They go to a host that the administrator names, encrypted, and nowhere else."""
+    """They go only to hosts that the administrator names, encrypted."""
     netrc = tmp_path / ".netrc"
     netrc.write_text("default login agent password secret\n")
     netrc.chmod(0o600)
@@ -441,7 +441,7 @@ def test_passwords_of_the_agent_are_held_back(
     assert [b"Authorization" in each.heads[0] for each in (plain, secure, by_network)] == [False, True, False]
 
 
-def test_https_that_becomes_http_is_refused(
+def test_a_redirection_from_https_to_http_is_refused(
     tmp_path: Path, serving: Callable[..., Server], tls: ssl.SSLContext
 ) -> None:
     plain = serving(OK)
@@ -451,7 +451,7 @@ def test_https_that_becomes_http_is_refused(
     assert plain.heads == []
 
 
-def test_a_certificate_of_nobody_is_refused(
+def test_an_untrusted_certificate_is_refused(
     tmp_path: Path, serving: Callable[..., Server], tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
@@ -463,7 +463,7 @@ def test_a_certificate_of_nobody_is_refused(
 def test_the_agents_proxy_is_held(
     tmp_path: Path, serving: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is used as the environment says; what is inside is no more reached through it than without."""
+    """The proxy of the environment is used; internal addresses are as unreachable through it as without it."""
     proxy = serving(OK)
     monkeypatch.setenv("http_proxy", f"http://me:pass@127.0.0.1:{proxy.port}")
     assert get(tmp_path, "http://93.184.216.34/x") == CONTENT
@@ -474,8 +474,8 @@ def test_the_agents_proxy_is_held(
     assert len(proxy.heads) == 1
 
 
-def test_buckets_are_read_as_anybody_unless_they_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the agent's credentials an app could read what only the agent may: those are for named buckets alone."""
+def test_buckets_are_read_anonymously_unless_they_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the agent's credentials an app could read private buckets: credentials are used for named buckets only."""
     import fsspec
 
     seen: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""What an app's repository may hold to get at files of the agent that are none of its own: each refused in the plan."""
+"""Links and other content of an app's repository that would expose the agent's files: each refused in the plan."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_refused_links_that_lead_out_of_a_dataset(workspace: Path, outside: Path
 def test_refused_links_that_lead_out_of_the_folder_that_an_image_is_built_from(
     workspace: Path, outside: Path, make: Callable[..., None]
 ) -> None:
-    """Refused: `stash` would follow `keys -> ~/.ssh`, and the Dockerfile could copy what it finds."""
+    """Refused: `stash` would follow `keys -> ~/.ssh`, and the Dockerfile could copy the files."""
     (workspace / "data").mkdir()
     make(workspace, outside)
     (workspace / "data/Dockerfile").write_text("FROM scratch\nCOPY . .\n")
@@ -108,7 +108,7 @@ def test_refused_a_folder_or_archive_that_is_a_link_out(workspace: Path, outside
 
 
 def test_refused_a_configuration_that_is_a_link_out(workspace: Path, tmp_path: Path) -> None:
-    """Refused: it would be carried to the agents, and errors would quote its lines."""
+    """Refused: it would be copied to the agents, and errors would quote its lines."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "data").mkdir()
@@ -118,10 +118,10 @@ def test_refused_a_configuration_that_is_a_link_out(workspace: Path, tmp_path: P
     assert "leads out of the workspace" in done.stderr
 
 
-def test_refused_an_outward_link_behind_as_many_files_as_are_looked_at(
+def test_refused_an_outward_link_beyond_the_limit_of_checked_files(
     workspace: Path, outside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Refused: a bound that is reached says no; behind 100,000 files a link was accepted unseen."""
+    """Refused: reaching the limit is an error; a link behind 100,000 files was once accepted unchecked."""
     monkeypatch.setattr(dataset_files.link_out_of, "__defaults__", (50,))
     data = workspace / "data"
     data.mkdir()
@@ -146,8 +146,8 @@ def test_refused_an_outward_link_behind_100000_files(workspace: Path, outside: P
 @pytest.mark.parametrize(
     "name", ["profile", ".profileapp", "./profile", "profile/gpu", ".profileapp/targets", "linked"]
 )
-def test_refused_a_dataset_in_a_folder_of_profileapps_own(workspace: Path, name: str) -> None:
-    """Refused: Jenkins would unstash it into what is archived, with a junit.xml of the app's own making."""
+def test_refused_a_dataset_in_an_output_folder_of_profileapp(workspace: Path, name: str) -> None:
+    """Refused: Jenkins would unstash it into the artifacts, with a junit.xml written by the app."""
     for folder in ("profile/gpu", ".profileapp/targets"):
         (workspace / folder).mkdir(parents=True)
     (workspace / "linked").symlink_to("profile")
@@ -167,7 +167,7 @@ def test_held_links_that_stay_inside(workspace: Path) -> None:
 
 
 def test_refused_a_sage_yaml_without_a_name(workspace: Path) -> None:
-    """Refused: the name of the folder stands in for it, which is another one on each agent, and could be any app's."""
+    """Refused: the folder's name would replace it, which differs on each agent, and could be that of any app."""
     (workspace / "sage.yaml").write_text("profiling:\n  targets: [{}]\n")
     done = plan(workspace)
     assert (done.returncode, done.stdout) == (3, ""), done

@@ -1,6 +1,6 @@
-"""A sage.yaml whose every key is used to attack: refused with its place, or held as the plain data that it is.
+"""A sage.yaml with an attack in each key: refused with its position, or held as plain data.
 
-Each key of the schema is named in CASES: whoever adds a key adds the attack that its value invites.
+CASES has each key of the schema: a new key needs an attack that its value invites.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def a_dataset(url: str, key: str, value: Any) -> dict[str, Any]:
     return {"path": value} if key == "path" else {"url": url, "sha256": SHA256} | {key: value}
 
 
-# Where the keys of each record of the schema stand.
+# Position of each record's keys in the schema.
 PLACES: dict[str, Build] = {
     "Profiling": lambda key, value: {"targets": [{}]} | {key: value},
     "Defaults": lambda key, value: {"targets": [{}], "defaults": {key: value}},
@@ -88,7 +88,7 @@ ANYWHERE: list[Any] = [
     {"__proto__": 1, "constructor": 2},
 ]
 
-# The attack that the value of each key invites, and what becomes of it: held, or refused with these words.
+# The attack for each key's value, and its result: held, or refused with this message.
 PATHS = [
     ("../x", "below the folder"),
     ("/etc", "below the folder"),
@@ -110,7 +110,7 @@ ARGS: list[tuple[Any, str]] = [
     (["x" * (ARGUMENT_LIMIT_BYTES + 1)], "no program can be given"),
 ]
 ENV: list[tuple[Any, str]] = [
-    ({"LD_PRELOAD": "/dataset/evil.so"}, HELD),  # the app's own process, in its own container
+    ({"LD_PRELOAD": "/dataset/evil.so"}, HELD),  # the app's process, in its container
     ({"PROFILEAPP_SOCKET": "/etc"}, "profileapp itself sets"),
     ({"A=B": "c"}, "is not a valid name"),
     ({"A": "x\0y"}, "NUL character"),
@@ -156,7 +156,7 @@ BUDGETS: list[tuple[Any, str]] = [
     ({"x" * 301 + ".mean": ">= 1"}, "is not a valid name"),
 ]
 AGENTS: list[tuple[Any, str]] = [
-    ("master || built-in", HELD),  # where a job may run is Jenkins' to say
+    ("master || built-in", HELD),  # Jenkins decides where a job may run
     ("a\nb", "no label"),
     ("x" * 201, "no label"),
     ([f"a{number}" for number in range(501)], "501 targets"),
@@ -268,13 +268,13 @@ def keys_of_the_schema() -> set[str]:
     return {f"{name}.{key}" for name, record in records.items() for key in record.get("properties", {})}
 
 
-def test_every_key_of_the_schema_has_its_attack() -> None:
+def test_every_key_of_the_schema_has_an_attack() -> None:
     assert CASES.keys() == keys_of_the_schema(), "a new key comes with the attack that its value invites"
     assert all(CASES.values())
 
 
 def plan_of(folder: Path, key: str, value: Any) -> Plan | str:
-    """The real plan of a sage.yaml with that value, or the message that refuses it."""
+    """The real plan of a sage.yaml with this value, or the message that refuses it."""
     record, _, name = key.partition(".")
     path = folder / "sage.yaml"
     section = PLACES[record](name, value)
@@ -287,7 +287,7 @@ def plan_of(folder: Path, key: str, value: Any) -> Plan | str:
 
 
 def check_refused(message: str, folder: Path, value: Any) -> None:
-    """Each line says where, is short, and moves no terminal's cursor."""
+    """Each line has a position, is short, and has no control characters."""
     for line in message.splitlines():
         assert re.match(rf"{re.escape(str(folder))}/sage\.yaml(:\d+:\d+:|: and )", line), (
             value,
@@ -297,26 +297,26 @@ def check_refused(message: str, folder: Path, value: Any) -> None:
 
 
 def check_held(plan: Plan, value: Any) -> None:
-    """Nothing in the plan may become more than it is: paths lie below, names are plain, numbers have bounds."""
+    """The plan contains plain data only: relative paths, valid names, bounded numbers."""
     for target in plan.targets:
         assert re.fullmatch(NAME_PATTERN, target.name), value
         assert target.agent.isprintable()
         for number in (target.timeout_s, target.grace_s, target.warmup_s, target.interval_s, target.cool_timeout_s):
             assert 0 <= number <= 31_536_000, value
-        _check_words(target)
+        _check_argv(target)
         for service in target.services:
             assert re.fullmatch(r"[a-z][a-z0-9-]{0,30}", service.name)
             assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*|", service.image), value
-            _check_words(service)
+            _check_argv(service)
         for each in target.datasets:
             _check_dataset(each)
     for shown in (plan_table(plan), plan_drawing(plan)):
         assert all(line.isprintable() for line in shown.split("\n")), (value, shown)
 
 
-def _check_words(one: Target | Service) -> None:
-    for word in (*one.args, *one.env, *one.env.values()):
-        assert "\0" not in word and len(word.encode()) <= ARGUMENT_LIMIT_BYTES
+def _check_argv(one: Target | Service) -> None:
+    for value in (*one.args, *one.env, *one.env.values()):
+        assert "\0" not in value and len(value.encode()) <= ARGUMENT_LIMIT_BYTES
     assert not any(name.startswith("PROFILEAPP_") for name in one.env)
 
 
@@ -341,7 +341,7 @@ def test_the_attack_on_a_key_is_refused_or_held(tmp_path: Path, key: str) -> Non
 
 
 @pytest.mark.parametrize("key", CASES)
-def test_what_is_hostile_anywhere_is_refused_or_held(tmp_path: Path, key: str) -> None:
+def test_values_hostile_in_any_key_are_refused_or_held(tmp_path: Path, key: str) -> None:
     for value in ANYWHERE:
         found = plan_of(tmp_path, key, value)
         if isinstance(found, str):
@@ -350,11 +350,11 @@ def test_what_is_hostile_anywhere_is_refused_or_held(tmp_path: Path, key: str) -
             check_held(found, value)
 
 
-def test_arguments_are_held_as_they_are_written(tmp_path: Path) -> None:
-    """No shell, no template and no number stands between the file and the app."""
-    words = ["$(id)", "`id`", "{{7*7}}", "a b", "--privileged", "\u202e", "\x1b[2J", "0120", "1:30", "0x" + "f" * 5000]
-    plan = plan_of(tmp_path, "TargetSection.args", words)
-    assert isinstance(plan, Plan) and list(plan.targets[0].args) == words
+def test_arguments_are_held_verbatim(tmp_path: Path) -> None:
+    """No shell, template or number conversion changes them between file and app."""
+    argv = ["$(id)", "`id`", "{{7*7}}", "a b", "--privileged", "\u202e", "\x1b[2J", "0120", "1:30", "0x" + "f" * 5000]
+    plan = plan_of(tmp_path, "TargetSection.args", argv)
+    assert isinstance(plan, Plan) and list(plan.targets[0].args) == argv
 
 
 @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ def test_arguments_are_held_as_they_are_written(tmp_path: Path) -> None:
         '"60"',
     ],
 )
-def test_what_yaml_reads_in_a_way_of_its_own_is_refused_with_its_place(tmp_path: Path, text: str) -> None:
+def test_ambiguous_yaml_is_refused_with_its_position(tmp_path: Path, text: str) -> None:
     path = tmp_path / "sage.yaml"
     path.write_text(f"profiling:\n  targets:\n    - timeout: {text}\n", encoding="utf-8")
     began_s = time.thread_time()
@@ -389,7 +389,7 @@ def test_what_yaml_reads_in_a_way_of_its_own_is_refused_with_its_place(tmp_path:
     check_refused(str(caught.value), tmp_path, text)
 
 
-def test_a_merge_at_the_top_is_held_to_our_keys(tmp_path: Path) -> None:
+def test_a_merge_at_the_top_level_affects_only_our_keys_held(tmp_path: Path) -> None:
     path = tmp_path / "sage.yaml"
     path.write_text("base: &b\n  profiling: {targets: [{timeout: 5}]}\n  other: !!python/x 1\n<<: *b\nname: x\n")
     assert [target.timeout_s for target in make_plan(load(path), None).targets] == [5.0]

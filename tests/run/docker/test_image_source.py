@@ -86,7 +86,7 @@ def test_pulls_with_the_login_its_own_architecture_of_several(
     assert outcome.log("a").decode().split() == ["hello", OWN]
     assert outcome.run("a")["image"]["architecture"] == OWN
     assert outcome.run("a")["image"]["name"] == name
-    assert registry.seen == {f"ali:{PASSWORD}"}
+    assert registry.logins == {f"ali:{PASSWORD}"}
     for secret in (PASSWORD.encode(), b"YWxpOm9wZW4gc2VzYW1l"):
         assert secret not in everything_in(tmp_path) + outcome.out.encode() + outcome.err.encode()
 
@@ -118,7 +118,7 @@ def test_who_may_not_pull_is_told_in_a_line(
     # As old and new daemons say it.
     assert any(argv in last.lower() for argv in ("unauthorized", "no basic auth", "authentication required")), last
     # Only the registry it is for gets to see a login.
-    assert bool(registry.seen) == (bool(given) and for_it)
+    assert bool(registry.logins) == (bool(given) and for_it)
     assert "something else" not in outcome.err
 
 
@@ -131,7 +131,7 @@ def test_a_registry_that_repeats_a_login_does_not_get_it_into_a_log(tmp_path: Pa
     finally:
         registry.close()
     assert outcome.code == 3
-    assert registry.seen == {f"ali:{PASSWORD}"}
+    assert registry.logins == {f"ali:{PASSWORD}"}
     assert "Traceback" in outcome.err
     assert "****" in outcome.err.splitlines()[-1], outcome.err
     # Nor the half of it, where a long message is cut.
@@ -266,11 +266,11 @@ def test_what_a_build_begins_from_is_pulled_with_the_login(
     configure(tmp_path, [{"name": "a"}], metrics=[])
     argv = "--build", "app", "--image", "profileapp-test/built:2"
     assert run(tmp_path, *argv, HOME=str(own.parent)).code == 3
-    assert registry.seen == set()
+    assert registry.logins == set()
     outcome = run(tmp_path, *argv, HOME=str(own.parent), PROFILEAPP_REGISTRY=registry.host, **LOGIN)
     assert outcome.code == 0, outcome.err
     assert outcome.log("a") == b"built upon it\n"
-    assert registry.seen == {f"ali:{PASSWORD}"}
+    assert registry.logins == {f"ali:{PASSWORD}"}
     for secret in (PASSWORD.encode(), b"YWxpOm9wZW4gc2VzYW1l"):
         assert secret not in everything_in(tmp_path) + outcome.out.encode() + outcome.err.encode()
 
@@ -285,7 +285,7 @@ def test_a_build_does_not_repeat_what_a_registry_says_of_the_login(tmp_path: Pat
     finally:
         registry.close()
     assert outcome.code == 3
-    assert registry.seen == {f"ali:{PASSWORD}"}
+    assert registry.logins == {f"ali:{PASSWORD}"}
     assert b"****" in (tmp_path / "profile/build.log").read_bytes()
     assert b"YWxpOm9wZW4gc2VzYW1l" not in everything_in(tmp_path) + outcome.err.encode()
 
