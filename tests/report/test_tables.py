@@ -39,7 +39,7 @@ def test_a_number_that_a_target_has_not_is_an_empty_cell(tmp_path: Path, samples
 def test_one_row_a_series_with_every_statistic(samples: list[JudgedRun]) -> None:
     table = rows(series_csv(samples[0]))
     # And what is made of them: the rate of a counter, three percentiles of a timer.
-    assert len(table) == len(app_shapes(1, 1, 1)) + 4
+    assert len(table) == len(app_shapes(1, 1, 1)) + 5
     [fps] = [row for row in table if row["series"] == "fps"]
     assert fps["count"] == "110"
     assert float(fps["min"]) <= float(fps["p50"]) <= float(fps["p95"]) <= float(fps["max"])

@@ -21,7 +21,7 @@ def named(one: JudgedRun, *labels: str) -> JudgedRun:
 
 def test_a_file_a_number_with_a_column_a_target(samples: list[JudgedRun]) -> None:
     files = trend_csvs(samples)
-    assert set(files) == {"CPU.csv", "memory-peak.csv", "fps.csv", "inference.csv"}
+    assert set(files) == {"CPU.csv", "cold-start.csv", "memory-peak.csv", "fps.csv", "inference.csv"}
     heading, values = csv.reader(files["fps.csv"].splitlines())
     assert heading == [each.run.target.name for each in samples]
     assert [float(value) for value in values] == pytest.approx([15.1, 27.6, 3.17, 14.3], rel=0.01)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from profileapp.judge.cold_start import COLD_START
 from profileapp.model.run import SeriesSummary
 
 CUSTOM_HEADLINES = 2
@@ -44,7 +45,10 @@ _ENERGY_PER_UNIT = "energy.total.per."
 
 
 def headlines(summaries: Sequence[SeriesSummary]) -> tuple[Headline, ...]:
-    """Cost first, that of CPU and memory before the GPU's; then the app's own series: frame rates, then by name."""
+    """Cost first, that of CPU and memory before the GPU's; then the app's own series: frame rates, then by name.
+
+    The cold start comes last.
+    """
     unlabelled = {summary.name: summary for summary in summaries if not summary.labels}
     chosen = [
         _headline(label, unlabelled[name], statistic)
@@ -60,7 +64,10 @@ def headlines(summaries: Sequence[SeriesSummary]) -> tuple[Headline, ...]:
     own.sort(
         key=lambda each: ("fps" not in each.name.lower(), each.name.endswith(".rate"), each.kind == "timer", each.name)
     )
-    return (*chosen, *(_headline(summary.name, summary, "mean") for summary in own[:CUSTOM_HEADLINES]))
+    chosen += [_headline(summary.name, summary, "mean") for summary in own[:CUSTOM_HEADLINES]]
+    if COLD_START in unlabelled:
+        chosen.append(_headline("cold start", unlabelled[COLD_START], "mean"))
+    return tuple(chosen)
 
 
 def _of_the_busiest(choices: Sequence[tuple[str, str, str]], summaries: Sequence[SeriesSummary]) -> Headline | None:

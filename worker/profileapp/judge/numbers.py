@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from profileapp.judge.cold_start import cold_start
 from profileapp.judge.energy import energy_per_unit
 from profileapp.judge.headline import Headline
 from profileapp.judge.summary import summarise_in
@@ -19,8 +20,11 @@ def numbers_of(
     meant = {each.series_title for each in headline}
     chosen = {one: data for one, data in series.items() if _title(one.name, dict(one.labels)) in meant}
     spans = [((repeat.measured_from_ns, repeat.ended_ns or None), repeat) for repeat in repeats if not repeat.traced]
-    # Energy per unit derives from two series, and has no samples itself.
-    found = [_titled((*summarise_in(chosen, [span]), *energy_per_unit(series, [repeat]))) for span, repeat in spans]
+    # Energy per unit and the cold start derive from other series, and have no samples themselves.
+    found = [
+        _titled((*summarise_in(chosen, [span]), *energy_per_unit(series, [each]), *cold_start(series, [each])))
+        for span, each in spans
+    ]
     return tuple(
         HeadlineValue(
             title=each.series_title,

@@ -11,6 +11,7 @@ import msgspec
 from profileapp.errors import AgentError, ExitCode, worst
 from profileapp.judge.baseline import is_worse
 from profileapp.judge.budget import judge_budget
+from profileapp.judge.cold_start import cold_start
 from profileapp.judge.cpu import cpu_per_unit
 from profileapp.judge.derived import derived
 from profileapp.judge.energy import energy_per_unit
@@ -18,6 +19,7 @@ from profileapp.judge.events import device_events
 from profileapp.judge.headline import Headline, headlines
 from profileapp.judge.numbers import numbers_of
 from profileapp.judge.phases import Phases, app_events
+from profileapp.judge.steady_state import steady_states, without_start_up
 from profileapp.judge.summary import summarise
 from profileapp.model.budget import parse_budget
 from profileapp.model.clock import Clock
@@ -111,6 +113,7 @@ def _unjudged(folder: Path, recorded: Run, error: Exception) -> JudgedRun:
         events=(),
         phases=(),
         marks=(),
+        steady=(),
         budgets=(),
         numbers=(),
         baseline=None,
@@ -135,21 +138,26 @@ def _judge_recording(folder: Path, recording: Recording) -> JudgedRun:
     functions, kernels = read_functions(folder, table_problems), read_kernels(folder, table_problems)
     recorded = recording.run or _unknown(folder)
     series = recording.series | derived(recording.series, recorded.repeats, recorded.target.interval_s)
+    steady = steady_states(series, recorded.repeats)
+    repeats = without_start_up(recorded.repeats, steady) if recorded.target.warmup_auto else recorded.repeats
     summary = (
-        *summarise(series, recorded.repeats),
-        *energy_per_unit(series, recorded.repeats),
-        *cpu_per_unit(series, recorded.repeats),
+        *summarise(series, repeats),
+        *energy_per_unit(series, repeats),
+        *cpu_per_unit(series, repeats),
+        *cold_start(series, repeats),
     )
-    phases = Phases(series, recorded.repeats)
+    phases = Phases(series, repeats)
     headline = headlines(summary)
     run = msgspec.structs.replace(
         recorded,
         summary=summary,
         budgets=tuple(_judge(key, text, summary, phases) for key, text in recorded.target.budgets.items()),
-        events=device_events(series, recorded.repeats),
+        repeats=repeats,
+        events=device_events(series, repeats),
         phases=phases.all(),
         marks=app_events(series),
-        numbers=numbers_of(headline, series, recorded.repeats),
+        steady=steady,
+        numbers=numbers_of(headline, series, repeats),
     )
     return JudgedRun(
         run=run,

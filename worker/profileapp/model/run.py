@@ -239,6 +239,21 @@ class Mark(msgspec.Struct, frozen=True):
     at_ns: int
 
 
+SettlingState = Literal["settled", "never settled", "too few samples"]
+
+
+class SteadyState(msgspec.Struct, frozen=True):
+    """When the repeat with this index settled, by the samples of the series `title`.
+
+    `after_s`: how long the start-up took; 0 where there was none, None where it did not settle.
+    """
+
+    repeat: int
+    title: str
+    state: SettlingState
+    after_s: float | None = None
+
+
 BudgetState = Literal["met", "violated", "not-measured"]
 
 
@@ -338,6 +353,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...] = ()
     phases: tuple[Phase, ...] = ()
     marks: tuple[Mark, ...] = ()
+    steady: tuple[SteadyState, ...] = ()
     budgets: tuple[BudgetResult, ...] = ()
     numbers: tuple[HeadlineValue, ...] = ()
     baseline: Baseline | None = None

@@ -109,7 +109,8 @@ class Target(msgspec.Struct, frozen=True):
     app ends by itself. `dataset` is a path relative to the folder of the configuration file, taken as it is, or one
     that the agent makes ready. `services` are in the order in which they start. `internet`: whether the app reaches
     what is outside the agent; None: it does not. Before each repeat it is waited until the device is below
-    `cool_below_c` (None: it is not), for `cool_timeout_s` at most. `function_clock`: whether `functions` counts time on
+    `cool_below_c` (None: it is not), for `cool_timeout_s` at most. `warmup_auto`: the warm-up of a repeat ends
+    where its samples settle. `function_clock`: whether `functions` counts time on
     a CPU, or time that passes. `native_frames`: whether it has those of C and C++. `budgets` maps a statistic of a
     series to a condition, in the text of the YAML.
     """
@@ -126,6 +127,7 @@ class Target(msgspec.Struct, frozen=True):
     on_timeout: OnTimeout = "end"
     grace_s: float = 10.0
     warmup_s: float = 0.0
+    warmup_auto: bool = False
     cool_below_c: float | None = None
     cool_timeout_s: float = 600.0
     repeat: int = 1

@@ -39,6 +39,9 @@ METRIC_ORDER = ("custom", "container", "gpu-summary", "gpu-memory", "energy", "s
 """The app's own first, then what it costs, then the whole device."""
 
 
+_START_UP_SHARE = 0.05
+"""A start-up that takes less of a repeat hardly changes its mean."""
+
 PHASE_ROWS_LIMIT = 60
 """Limit of rows in the table of each phase; run.json has all."""
 
@@ -86,7 +89,40 @@ def measured_repeats(run: Run) -> tuple[Repeat, ...]:
 
 def remarks(judged: JudgedRun) -> tuple[str, ...]:
     """Caveats for readers of the numbers: what slowed the device down, what could not be read or done."""
-    return (*event_lines(judged.run), *judged.problems, *judged.run.warnings)
+    return (*event_lines(judged.run), *settling_lines(judged.run), *judged.problems, *judged.run.warnings)
+
+
+def settling_lines(run: Run) -> tuple[str, ...]:
+    """What a reader must know of start-up and steady state: what never settled, and a start-up that counts."""
+    repeats = {each.index: each for each in measured_repeats(run)}
+    never = [each for each in run.steady if each.state == "never settled"]
+    lines = []
+    if never and (run.target.warmup_auto or never[0].title != "container.cpu.util"):
+        which = "" if len(repeats) == 1 else f" in {_counted(len(never), 'repeat')} of {len(repeats)}"
+        lines.append(f"{never[0].title} never settled{which}: its mean depends on how long the app ran")
+    late = [
+        (each, each.after_s)
+        for each in run.steady
+        if each.after_s and each.repeat in repeats and _counts(each.after_s, repeats[each.repeat])
+    ]
+    if late:
+        one, after_s = max(late, key=lambda each: each[1])
+        lines.append(
+            f"the first {quantity(after_s, 's')} of {one.title} are a start-up, and count; "
+            "`warmup: auto` excludes the start-up of each repeat"
+        )
+    return tuple(lines)
+
+
+def _counts(after_s: float, repeat: Repeat) -> bool:
+    """Whether a start-up of this length is in the numbers of a repeat, and long enough to matter."""
+    lasted_s = (repeat.ended_ns - repeat.started_ns) / 1e9
+    excluded_s = (repeat.measured_from_ns - repeat.started_ns) / 1e9
+    return after_s - excluded_s > _START_UP_SHARE * lasted_s > 0
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def event_lines(run: Run) -> tuple[str, ...]:
@@ -211,6 +247,7 @@ def facts(run: Run) -> tuple[tuple[str, str], ...]:
         ("Dataset", str(target.dataset or "")),
         ("Sampling", f"every {quantity(target.interval_s, 's')}"),
         ("Repeats", f"in turn with those of {', '.join(run.interleaved_with)}" if run.interleaved_with else ""),
+        ("Start-up", _start_up(run)),
         ("Heat", _heat(run)),
         ("Board", agent.board),
         ("Agent", agent.hostname),
@@ -240,6 +277,16 @@ def topology(run: Run) -> Node:
     # A process uses its machine's network.
     parts = (network_node(run.target, inside, run.network),) if run.image else inside
     return Node("agent", _dotted(run.agent.hostname, run.agent.board) or ABSENT, parts)
+
+
+def _start_up(run: Run) -> str:
+    """`12 s, 11.5 s by fps, excluded`."""
+    known = [each for each in run.steady if each.after_s is not None]
+    if not any(each.after_s for each in known):
+        return ""
+    lengths = ", ".join(quantity(each.after_s, "s") for each in known[:5])
+    more = f" and {len(known) - 5} more" if len(known) > 5 else ""
+    return f"{lengths}{more} by {known[0].title}{', excluded' if run.target.warmup_auto else ''}"
 
 
 def _heat(run: Run) -> str:
