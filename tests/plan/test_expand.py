@@ -110,6 +110,13 @@ def test_defaults_agents_and_durations(tmp_path: Path) -> None:
     assert fast.metrics == ("system",) and fast.budgets == {"fps.mean": ">= 10"}
 
 
+def test_a_warm_up_may_be_found_in_the_samples(tmp_path: Path) -> None:
+    plan = section(
+        tmp_path, "    - {name: a, timeout: 5}\n    - {name: b, warmup: 2s}\n", "  defaults: {warmup: auto}\n"
+    )
+    assert [(each.warmup_auto, each.warmup_s) for each in plan.targets] == [(True, 0.0), (False, 2.0)]
+
+
 @pytest.mark.parametrize(
     ("given", "below_c", "timeout_s"),
     [
@@ -133,6 +140,7 @@ def test_cool_down(tmp_path: Path, given: str, below_c: float, timeout_s: float)
         ('    - {args: "\'open"}', "sage.yaml:4:14: profiling.targets[1].args is ''open', which a shell cannot"),
         ('    - {args: ["a\\0b"]}', "contains a NUL character"),
         ("    - {timeout: 5, warmup: 5}", "nothing is left to measure"),
+        ("    - {warmup: automatic}", "or text such as 500ms, 90s, 2m or 1.5h, or auto"),
         ("    - {interval: 1ms}", "must be from 10ms to 10m"),
         ("    - {interval: 11m}", "must be from 10ms to 10m"),
         ("    - {agent: []}", "is an empty list"),

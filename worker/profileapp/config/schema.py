@@ -324,10 +324,21 @@ Grace = Annotated[
         extra_json_schema=_default(_TARGET.grace_s),
     ),
 ]
+AUTO = "auto"
 Warmup = Annotated[
-    Duration,
+    Annotated[int, Meta(ge=0, le=31_536_000)]
+    | Annotated[float, Meta(ge=0, le=31_536_000)]
+    | Annotated[
+        str,
+        Meta(
+            pattern=f"{DURATION_PATTERN}|^{AUTO}$",
+            max_length=20,
+            extra_json_schema={"x-allowed": "text such as 500ms, 90s, 2m or 1.5h, or auto"},
+        ),
+    ],
     Meta(
-        description="Time at the start of each repeat that is recorded but excluded from summary and budgets.",
+        description="Time at the start of each repeat that is recorded but excluded from summary and budgets; `auto`: "
+        "until the repeat's samples settle.",
         extra_json_schema=_default(_TARGET.warmup_s),
     ),
 ]

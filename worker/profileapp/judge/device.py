@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from profileapp.model.run import Run
+from profileapp.model.target import Target
 
 
 def model_of(run: Run) -> str:
@@ -40,7 +41,7 @@ def differences(run: Run, other: Run) -> tuple[str, ...]:
         ("arguments", " ".join(here.args), " ".join(there.args)),
         ("dataset", str(here.dataset or ""), str(there.dataset or "")),
         ("timeout", f"{here.timeout_s:g} s", f"{there.timeout_s:g} s"),
-        ("warm-up", f"{here.warmup_s:g} s", f"{there.warmup_s:g} s"),
+        ("warm-up", _warm_up(here), _warm_up(there)),
         ("repeats", here.repeat, there.repeat),
     )
     described = [_describe(name, one, another) for name, one, another in pairs if one != another]
@@ -58,6 +59,10 @@ def _kind_of(run: Run) -> tuple[str, str, str, str]:
         return model_of(run), "", "", ""
     clocks = {None: "unknown", True: "on", False: "off"}[jetson.clocks_locked]
     return model_of(run), jetson.jetpack or jetson.l4t, jetson.power_mode, clocks
+
+
+def _warm_up(target: Target) -> str:
+    return "auto" if target.warmup_auto else f"{target.warmup_s:g} s"
 
 
 def _describe(name: str, here: object, there: object) -> str:

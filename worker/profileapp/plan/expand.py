@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 from profileapp.config.document import DataPath
 from profileapp.config.issue import ConfigIssue, raise_issues
 from profileapp.config.load import SageYaml
-from profileapp.config.schema import Args, CoolDown, DatasetSection, Defaults, Env, Secrets, TargetSection
+from profileapp.config.schema import AUTO, Args, CoolDown, DatasetSection, Defaults, Env, Secrets, TargetSection
 from profileapp.config.validate import did_you_mean, show
 from profileapp.errors import ConfigError
 from profileapp.model.budget import parse_budget
@@ -150,7 +150,8 @@ class _Expansion:
         if len(set(metrics)) < len(metrics):
             self._report_issue(metrics_at, "names a metric twice")
         timeout_s = self._duration(index, section, _TIMEOUT)
-        warmup_s = self._duration(index, section, _WARMUP)
+        is_auto = self._given(index, section, _WARMUP)[1] == AUTO
+        warmup_s = 0.0 if is_auto else self._duration(index, section, _WARMUP)
         if timeout_s and warmup_s >= timeout_s:
             self._report_issue(
                 self._given(index, section, _WARMUP)[0],
@@ -170,6 +171,7 @@ class _Expansion:
             on_timeout=self._given(index, section, _ON_TIMEOUT)[1],
             grace_s=self._duration(index, section, _GRACE),
             warmup_s=warmup_s,
+            warmup_auto=is_auto,
             cool_below_c=cool_below_c,
             cool_timeout_s=cool_timeout_s,
             repeat=self._given(index, section, _REPEAT)[1],
