@@ -195,6 +195,8 @@ def test_groovy_uses_keys_that_exist(block: Block) -> None:
     for call in re.findall(r"profileApp\(([^()]*)\)", re.sub(r"//[^\n]*", "", block.text)):
         given = set(re.findall(r"(?:^|[,\s])(\w+):\s", re.sub(r"'[^']*'", "''", call)))
         assert given <= keys_of_the_step(), given - keys_of_the_step()
+    for line in re.findall(r"'(profileapp [^']*)'", block.text):
+        check_command(shlex.split(line))
 
 
 @of("python")

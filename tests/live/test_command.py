@@ -61,7 +61,7 @@ def test_without_a_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no Docker daemon answers" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
 def test_a_signal_ends_it_in_order(
     sleeper: subprocess.Popen[bytes], state: Path, number: signal.Signals, code: int
 ) -> None:
@@ -143,6 +143,69 @@ def test_containers_that_come_and_go(docker_client: docker.DockerClient, busybox
             each.remove(force=True)
     assert ended[0]["message"] == "exited with code 3"
     assert process.returncode == 143
+
+
+def test_ctrl_c_is_a_normal_end_without_a_limit(sleeper: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    out = tmp_path / "profile"
+    with start_live("--pid", str(sleeper.pid), "--record", str(out), "--json", "--interval", "100ms") as process:
+        assert process.stdout and process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert json.loads((out / f"sleep-{sleeper.pid}" / "run.json").read_text())["exit_reason"] == "detached"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--config", "sage.yaml"), "--config and --target go with --record"),
+        (("--record", "profile", "--once"), "--record goes with --for, not with --once"),
+        (("--record", "profile", "--target", "a"), "give it with --config"),
+        (("--record", "profile", "--config", "sage.yaml"), "has several targets (a, b)"),
+    ],
+)
+def test_wrong_options_of_a_recording(args: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    configure(tmp_path, [{"name": "a"}, {"name": "b"}])
+    done = subprocess.run(
+        [*WORKER, "live", "--pid", "1", *args], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 3
+    assert message in done.stderr
+
+
+@pytest.mark.docker
+def test_a_recording_is_a_run_that_every_command_reads(
+    docker_client: docker.DockerClient, busybox_image: str, tmp_path: Path
+) -> None:
+    busy = ["sh", "-c", "while :; do :; done"]
+    budgets = {"container.cpu.util.mean": "< 0.001 %", "container.memory.used.max": "< 1 GiB"}
+    configure(tmp_path, [{"name": "a", "budgets": budgets, "metrics": ["container", "functions"]}])
+    name = f"live-record-{os.getpid()}"
+    container = docker_client.containers.run(busybox_image, busy, detach=True, labels=LABEL, name=name)
+
+    def do(*args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*WORKER, *args], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+
+    try:
+        options = ("--record", "profile", "--for", "2s", "--config", "sage.yaml", "--interval", "200ms")
+        done = do("live", name, *options)
+    finally:
+        container.remove(force=True)
+    assert done.returncode == 1, done.stderr
+    recorded = json.loads((tmp_path / "profile" / name / "run.json").read_text())
+    assert recorded["live"]["title"] == name and recorded["app"]["name"] == "app"
+    assert [budget["state"] for budget in recorded["budgets"]] == ["violated", "met"]
+    assert [(each["metric"], each["state"]) for each in recorded["metrics"]] == [
+        ("container", "measured"),
+        ("functions", "skipped"),
+    ]
+    assert json.loads((tmp_path / "profile/outcome.json").read_text())["result"] == "UNSTABLE"
+    assert "watched while it ran" in (tmp_path / "profile" / name / "report/index.html").read_text()
+    assert do("report", "profile", "--format", "markdown").returncode == 1
+    assert do("compare", "profile", "profile").returncode == 0
+    assert do("store", "profile").returncode == 0
+    assert "1 run" in do("history", "app").stdout
+    assert do("baseline", "profile").returncode in (0, 1)
 
 
 @pytest.mark.docker

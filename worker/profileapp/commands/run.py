@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import click
-import msgspec
 
 from profileapp.collect.board_heat import hottest_c
 from profileapp.collect.registry import sources
@@ -25,6 +23,7 @@ from profileapp.commands.options import (
 )
 from profileapp.commands.outcome import finish, stop_code
 from profileapp.commands.outcome_file import OutcomeFile
+from profileapp.commands.pages import make_report
 from profileapp.commands.plan import load_plan, refuse_both
 from profileapp.commands.progress import make_progress
 from profileapp.commands.report import write_target
@@ -38,7 +37,6 @@ from profileapp.model.quantity import parse_duration_s, parse_quantity
 from profileapp.model.target import Target
 from profileapp.plan.names import OUTCOME_FILE
 from profileapp.record.folder import RunFolder
-from profileapp.report.write import report_extra_is_installed
 from profileapp.run.agent.facts import build_facts
 from profileapp.run.agent.lock import Holder, agent_lock
 from profileapp.run.agent.state import State, open_state
@@ -217,7 +215,7 @@ def _run(options: _Options, outcome_file: OutcomeFile) -> int:
         judged = [write_target(judge_folder(folder.path), failures) for folder in folders.values()]
     index = None
     if judged and not options.no_report and not stop.signal:
-        index = _make_report(options.out)
+        index = make_report(options.out)
     causes = {name: Cause(error.exit_code, str(error)) for name, error in failures.items()}
     stopped = stop_code(stop.signal)
     outcome_file.write(
@@ -360,24 +358,3 @@ def _duration_s(option: str, text: str) -> float:
     if duration_s <= 0:
         raise ConfigError(f"{option} {text!r}: must be more than none")
     return duration_s
-
-
-def _make_report(out: Path) -> Path | None:
-    """Creates the pages in a separate process, so that the memory of plots does not stay in the worker.
-
-    None, after printing what to install, if this machine lacks the report extra.
-    """
-    if not report_extra_is_installed():
-        click.echo(
-            f"profileapp: pages and plots need the report extra; make them anywhere with `profileapp report {out}`",
-            err=True,
-        )
-        return None
-    # Isolated (-I): the current folder is the app's, and its modules must not be imported.
-    argv = [sys.executable, "-I", "-m", "profileapp", "report", str(out), "--json"]
-    done = subprocess.run(argv, capture_output=True, check=False)
-    try:
-        return Path(msgspec.json.decode(done.stdout)["report"])
-    except (msgspec.DecodeError, KeyError, TypeError):
-        click.echo(done.stderr.decode(errors="replace"), err=True, nl=False)
-        return None

@@ -9,12 +9,16 @@ import msgspec
 
 
 class Container(msgspec.Struct, frozen=True):
-    """A container as its runtime describes it; every text may come from a stranger. `image` is the name asked for."""
+    """A container as its runtime describes it; every text may come from a stranger.
+
+    `image` is the name asked for, and `image_id` the local id of the image.
+    """
 
     id: str
     name: str
     image: str = ""
     labels: dict[str, str] = {}
+    image_id: str = ""
 
 
 class Appeared(msgspec.Struct, frozen=True):

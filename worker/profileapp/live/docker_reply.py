@@ -67,6 +67,7 @@ def parse_inspected(reply: Mapping[str, Any]) -> tuple[Container, int]:
         name=_text(reply.get("Name")).removeprefix("/"),
         image=_text(config.get("Image")),
         labels=_texts(config.get("Labels")),
+        image_id=_text(reply.get("Image")),
     )
     pid = state.get("Pid")
     return container, pid if isinstance(pid, int) and pid > 0 else 0

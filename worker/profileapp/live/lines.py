@@ -16,13 +16,21 @@ FIRST_COMPLETE = 2
 
 
 class PlainLines:
-    """One line for each running target once an interval, for a log or a pipe; notes go to `notes`."""
+    """One line for each running target once an interval, for a log or a pipe; notes go to `notes`.
 
-    def __init__(self, stream: TextIO, notes: TextIO) -> None:
+    With `every_s`, no more often than that.
+    """
+
+    def __init__(self, stream: TextIO, notes: TextIO, every_s: float = 0.0) -> None:
         self._stream = stream
         self._notes = notes
+        self._every_ns = round(every_s * 1e9)
+        self._next_ns = 0
 
     def show(self, snapshot: Snapshot) -> None:
+        if snapshot.at_ns < self._next_ns:
+            return
+        self._next_ns = snapshot.at_ns + self._every_ns
         time = format_utc(snapshot.at_ns)[11:19]
         columns = columns_of(snapshot)
         lines = [f"{time} device  {device_text(snapshot)}"] if snapshot.device else []

@@ -14,9 +14,11 @@ APP_METRICS = ("container", "gpu-memory")
 DEVICE_METRICS = ("system", "gpu-summary", "energy")
 METRICS = ("system", "container", "gpu-memory", "gpu-summary", "energy")
 """What can be measured of an app that runs already."""
+LAUNCH_METRICS = ("functions", "tau", "custom")
+"""What only an app that a run starts can give."""
 # A second CUDA context for each target, which cannot tell one app's memory from another's.
 _NOT_LIVE = frozenset({"pycuda"})
-_NEEDS_START = "needs the app to be started by `profileapp run`"
+NEEDS_START = "needs the app to be started by `profileapp run`"
 
 SamplesOf = Callable[[str], int]
 """Returns how many samples of a metric were recorded."""
@@ -89,7 +91,7 @@ class LiveSources:
             reason = _reason(source)
             if source.is_open and source.requirements != LaunchRequirements():
                 source.close()
-                reason = _NEEDS_START
+                reason = NEEDS_START
             if source.is_open:
                 self._all.append(source)
             else:

@@ -61,6 +61,9 @@ class Observer(Protocol):
     def finished(self, watched: Watched) -> None:
         """It is no longer watched; its sources are closed."""
 
+    def check(self) -> None:
+        """Called once an interval."""
+
 
 class View(Protocol):
     """Shows what is watched."""
@@ -165,6 +168,8 @@ class Watch:
                 next_s += self._interval_s * (1 + (now_s - next_s) // self._interval_s)
                 self._step_back()
                 self._drop_ended()
+                for observer in self.observers:
+                    observer.check()
                 self._view.show(self.snapshot())
             if (
                 self._processes

@@ -14,6 +14,7 @@ from profileapp.live.sources import LiveSources
 from profileapp.live.values import Values
 from profileapp.model.run import ExitReason
 from profileapp.model.series import Series
+from profileapp.run.exit_reason import signal_name
 from profileapp.run.sources import Find, Warnings
 
 STALE_INTERVALS = 3
@@ -145,7 +146,7 @@ def _exit_reason(gone: Gone, code: int | None, number: int) -> tuple[ExitReason,
     if gone.ordered:
         return "detached", "was stopped by its operator"
     if number:
-        return "signalled", f"ended by signal {number}, which profileapp did not send"
+        return "signalled", f"ended by {signal_name(number)}, which profileapp did not send"
     if code:
         return "failed", f"exited with code {code}"
     return ("completed", "exited with code 0") if code == 0 else ("detached", "ended; its exit code is not known")

@@ -322,12 +322,24 @@ class Baseline(msgspec.Struct, frozen=True):
     remarks: tuple[str, ...] = ()
 
 
+class Live(msgspec.Struct, frozen=True):
+    """Marks a run of an app that `profileapp live` watched and did not start.
+
+    `title` is what the app's container or process is called; the container's id is "" for a process, whose `pid` is
+    that of its last start.
+    """
+
+    title: str
+    container_id: str = ""
+    pid: int = 0
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One target on one agent, alone on that agent. Times are UTC nanoseconds since 1970.
 
     `stop_signal` is the number of the signal that stopped the worker (2 SIGINT, 15 SIGTERM), 0 for none.
     `interleaved_with` names the targets whose repeats ran between those of this one. `network` is None where the app
-    has the agent's own.
+    has the agent's own. `live` is None where profileapp started the app.
     """
 
     id: str
@@ -357,5 +369,6 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     budgets: tuple[BudgetResult, ...] = ()
     numbers: tuple[HeadlineValue, ...] = ()
     baseline: Baseline | None = None
+    live: Live | None = None
     version: int = RUN_VERSION
     profileapp: str = ""

@@ -245,6 +245,7 @@ def facts(run: Run) -> tuple[tuple[str, str], ...]:
         ("Command", " ".join(run.command)),
         ("Arguments", " ".join(target.args)),
         ("Dataset", str(target.dataset or "")),
+        ("Live", f"watched while it ran: {run.live.title}" if run.live else ""),
         ("Sampling", f"every {quantity(target.interval_s, 's')}"),
         ("Repeats", f"in turn with those of {', '.join(run.interleaved_with)}" if run.interleaved_with else ""),
         ("Start-up", _start_up(run)),
