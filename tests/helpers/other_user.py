@@ -22,6 +22,7 @@ class OtherUser:
     """A Python with the worker's package and its requirements, in a folder that every user may read."""
 
     def __init__(self, folder: Path) -> None:
+        self.path = "/usr/local/bin:/usr/bin:/bin"
         self._modules = folder / "modules"
         shutil.copytree(Path(profileapp.__file__).parent, self._modules / "profileapp", ignore=_NOT_NEEDED)
         for source, path in _required_files():
@@ -67,7 +68,7 @@ class OtherUser:
         return ["unshare", "--mount", "sh", "-c", own_lock, "sh", *user, *worker]
 
     def _env(self, env: dict[str, str]) -> dict[str, str]:
-        return {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": str(self._modules), "LANG": "C.UTF-8", **env}
+        return {"PATH": self.path, "PYTHONPATH": str(self._modules), "LANG": "C.UTF-8", **env}
 
 
 def _required_files() -> Iterator[tuple[Path, Path]]:

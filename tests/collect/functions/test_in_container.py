@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from profileapp.collect.api import AppHandle, RunContext
-from profileapp.collect.functions import py_spy
+from profileapp.collect.functions import profiler
 from profileapp.collect.functions.py_spy import PySpy
 from profileapp.errors import Unavailable
 from profileapp.model.stacks import UNSAMPLED
@@ -119,7 +119,7 @@ def test_cpu_seconds_add_up_to_those_of_the_container(start: Start, run: Callabl
 def test_of_an_old_python_only_time_with_the_lock_is_attributed(
     start: Start, run: Callable[..., RunContext], monkeypatch: pytest.MonkeyPatch, warnings: list[str]
 ) -> None:
-    monkeypatch.setattr(py_spy, "python_version", lambda proc, pid: (3, 8))
+    monkeypatch.setattr(profiler, "python_version", lambda proc, pid: (3, 8))
     container = start("work")
     rows = measured(container, run(), machine="aarch64")
     in_all_s = sum(row.exclusive_s or 0.0 for row in rows.values())

@@ -15,14 +15,8 @@ import msgspec
 import pytest
 
 from profileapp.collect.api import AppHandle, RunContext
-from profileapp.collect.functions.py_spy import (
-    PySpy,
-    _file_has_ptrace,
-    find_py_spy,
-    is_python,
-    python_version,
-    why_not_ptrace,
-)
+from profileapp.collect.functions.profiler import is_python, python_version
+from profileapp.collect.functions.py_spy import PySpy, _file_has_ptrace, find_py_spy, why_not_ptrace
 from profileapp.collect.functions.py_spy_process import sampling_mode
 from profileapp.errors import AppEnded, Unavailable
 from profileapp.model.target import FunctionClock
@@ -74,7 +68,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def measured(source: PySpy, run: RunContext, app: subprocess.Popen[bytes], seconds: float = 1.5) -> None:
     source.open(run, Taken())
     source.attach(AppHandle(app.pid))
-    wait_for(lambda: any(spy.is_running for spy in source._spies.values()))
+    wait_for(lambda: any(spy.is_running for spy in source.spies.values()))
     time.sleep(seconds)
     source.detach()
 
@@ -124,7 +118,7 @@ def test_repeats_add_up(app: Callable[..., subprocess.Popen[bytes]], run: Callab
     measured(source, context, app(sys.executable, "busy.py"), 0.7)
     first = sum(row.samples or 0 for row in read_functions(context.artifacts, []))
     source.attach(AppHandle(app(sys.executable, "busy.py").pid))
-    wait_for(lambda: any(spy.is_running for spy in source._spies.values()))
+    wait_for(lambda: any(spy.is_running for spy in source.spies.values()))
     time.sleep(0.7)
     source.detach()
     source.close()
@@ -138,7 +132,7 @@ def test_an_app_that_exits_leaves_its_functions(
     process = app(sys.executable, "busy.py")
     source.open(context, Taken())
     source.attach(AppHandle(process.pid))
-    wait_for(lambda: any(spy.is_running for spy in source._spies.values()))
+    wait_for(lambda: any(spy.is_running for spy in source.spies.values()))
     time.sleep(1)
     process.terminate()
     process.wait()

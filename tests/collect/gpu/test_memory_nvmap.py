@@ -97,14 +97,3 @@ def test_where_cuda_does_not_allocate_through_it_another_source_is_asked(
 def test_where_there_is_none(tmp_path: Path, run: Callable[..., RunContext], taken: Taken) -> None:
     with pytest.raises(Unavailable, match="not a Jetson"):
         GpuMemoryNvmap(tmp_path).open(run(), taken)
-
-
-def test_who_is_not_root(
-    tmp_path: Path, run: Callable[..., RunContext], taken: Taken, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(_path: Path) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("profileapp.collect.gpu.memory_nvmap.KernelFile", refuse)
-    with pytest.raises(Unavailable, match="only root can read"):
-        GpuMemoryNvmap(tmp_path).open(run(), taken)

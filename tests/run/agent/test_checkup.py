@@ -98,7 +98,7 @@ def test_the_disk_is_that_of_the_runs_and_not_of_tmp(tmp_path: Path) -> None:
     """/tmp may be memory, and no run keeps anything there."""
 
     def disk(folder: Path) -> PrerequisiteCheck:
-        checks = check_prerequisites(lambda: "docker 1.2", True, lambda: 4096, Network, lambda: folder)
+        checks = check_prerequisites(lambda: "docker 1.2", True, lambda: 4096, Network, lambda: folder, lambda: "")
         return next(each for each in checks if each.name == "disk")
 
     free = disk(tmp_path)
@@ -117,7 +117,12 @@ def test_other_things(tmp_path: Path) -> None:
     prerequisites = {
         each.name: each
         for each in check_prerequisites(
-            no_daemon, has_pages=False, queue_datagrams=lambda: 10, network=Network, runs_folder=no_state
+            no_daemon,
+            has_pages=False,
+            queue_datagrams=lambda: 10,
+            network=Network,
+            runs_folder=no_state,
+            helper=lambda: "",
         )
     }
     assert "network" not in prerequisites, "without a daemon there is none to ask"
@@ -128,7 +133,9 @@ def test_other_things(tmp_path: Path) -> None:
     assert (
         "queues only 10" in prerequisites["datagrams"].text and "max_dgram_qlen=512" in prerequisites["datagrams"].text
     )
-    good = check_prerequisites(lambda: "docker 1.2", True, lambda: 4096, lambda: Network(agent=False), lambda: tmp_path)
+    good = check_prerequisites(
+        lambda: "docker 1.2", True, lambda: 4096, lambda: Network(agent=False), lambda: tmp_path, lambda: ""
+    )
     assert good[1].available and "reach neither this agent nor other containers" in good[1].text
     for agent, message in ((True, "reach what listens on all of this agent"), (None, "not visible from here")):
         bad = check_prerequisites(
@@ -137,6 +144,19 @@ def test_other_things(tmp_path: Path) -> None:
             lambda: 4096,
             lambda: Network(agent=agent),  # noqa: B023
             lambda: tmp_path,
+            lambda: "",
         )
         assert not bad[1].available and message in bad[1].text
     assert good[0].text == "docker 1.2" and good[-1].available
+
+
+def test_the_helper_container_is_started(tmp_path: Path) -> None:
+    def check(helper: Callable[[], str]) -> PrerequisiteCheck:
+        found = check_prerequisites(lambda: "docker 1.2", True, lambda: 4096, Network, lambda: tmp_path, helper)
+        return next(each for each in found if each.name == "helper container")
+
+    def off() -> str:
+        raise Unavailable("off on this agent")
+
+    assert check(lambda: "reads") == PrerequisiteCheck("helper container", True, "reads")
+    assert check(off) == PrerequisiteCheck("helper container", False, "off on this agent")

@@ -64,12 +64,48 @@ class LaunchRequirements(msgspec.Struct, frozen=True):
     trace: Trace | None = None
 
 
+class HelperProgram(msgspec.Struct, frozen=True):
+    """A module of this package to run as `python -m MODULE ARG…` in a helper, with exactly the rights it needs.
+
+    `capabilities` are those of Linux, without `CAP_`. `container_id` is the container whose PID namespace it joins; ""
+    for a namespace of its own. `mounts` are folders and files of the host beside the package and Python.
+    """
+
+    module: str
+    args: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    container_id: str = ""
+    mounts: tuple[Mount, ...] = ()
+
+
+class Helper(Protocol):
+    """A helper that has started."""
+
+    def stop(self) -> str:
+        """Sends SIGTERM, waits for its end within a deadline, and removes it. Returns why it failed, "" if it did not.
+
+        All output has been passed on afterwards. Never raises.
+        """
+
+
+class Helpers(Protocol):
+    """Runs programs of this package as root in a container on this agent, for a worker that is not root."""
+
+    @property
+    def reason(self) -> str:
+        """Why there are no helpers here; "" if there are."""
+
+    def start(self, program: HelperProgram, output: Callable[[bytes], None]) -> Helper:
+        """Starts a program. Another thread calls `output` with what it prints. Raises Unavailable."""
+
+
 class RunContext(msgspec.Struct, frozen=True):
     """What a source may know about the run.
 
     `scratch` is a private folder of the run (mode 0700, short path, deleted after the run); `artifacts` the target's
     artifact folder. `contained` is False under the process runtime: the app then sees host paths. `warn` adds one
-    line to the report. `mask` removes the app's secrets from its output; None if it has none.
+    line to the report. `mask` removes the app's secrets from its output; None if it has none. `helpers` may read what
+    this worker may not; None if the runtime has none.
     """
 
     run_id: str
@@ -80,6 +116,7 @@ class RunContext(msgspec.Struct, frozen=True):
     contained: bool
     warn: Callable[[str], None]
     mask: Callable[[bytes], bytes] | None = None
+    helpers: Helpers | None = None
 
 
 class AppHandle(msgspec.Struct, frozen=True):

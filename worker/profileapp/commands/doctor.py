@@ -11,12 +11,14 @@ import msgspec
 from rich.console import Console
 from rich.markup import escape
 
+from profileapp.collect.api import HelperProgram
 from profileapp.collect.custom.socket_buffer import queue_datagrams
 from profileapp.collect.registry import sources
 from profileapp.commands.environment import LinesOption
 from profileapp.commands.options import json_option
 from profileapp.commands.progress import make_progress
-from profileapp.errors import ExitCode
+from profileapp.commands.runtime import agent_helpers
+from profileapp.errors import ExitCode, Unavailable
 from profileapp.model.run import Agent, Network
 from profileapp.model.series import METRICS
 from profileapp.model.text import printable
@@ -49,7 +51,7 @@ def command(metrics: tuple[str, ...], as_json: bool) -> int:
     """Report which metrics this agent supports, from which source and how fast, and what is missing for the others."""
     with make_progress(sys.stderr) as progress:
         looking = progress.waiting if sys.stderr.isatty() else _ignore
-        found = check_metrics(metrics or tuple(METRICS), sources, looking)
+        found = check_metrics(metrics or tuple(METRICS), sources, looking, agent_helpers())
     checkup = Checkup(
         agent=agent_facts("docker"),
         prerequisites=check_prerequisites(
@@ -58,6 +60,7 @@ def command(metrics: tuple[str, ...], as_json: bool) -> int:
             queue_datagrams,
             _network,
             lambda: open_state(os.environ).folder,
+            _helper,
         ),
         metrics=found,
     )
@@ -93,6 +96,22 @@ def _network() -> Network:
     made, network = open_network(api, run_id, labels, internet=False)
     close_network(api, made)
     return network
+
+
+def _helper() -> str:
+    """Starts a helper container with a program that does nothing. Raises Unavailable."""
+    if os.geteuid() == 0:
+        return "not needed: this worker is root"
+    helpers = agent_helpers()
+    if helpers is None:
+        raise Unavailable("no Docker daemon responds")
+    try:
+        problem = helpers.start(HelperProgram("profileapp.run.cgroup_removal"), lambda _: None).stop()
+    finally:
+        helpers.remove()
+    if problem:
+        raise Unavailable(problem)
+    return "reads what only root may: the app's Python functions, its totals, and root's files of the kernel"
 
 
 def _show(checkup: Checkup) -> None:

@@ -127,10 +127,11 @@ def _image_warnings(plan: Plan, here: list[Target], is_pulled: bool) -> tuple[st
 def _metric_warnings(here: list[Target]) -> tuple[str, ...]:
     # Opening sources imports their dependencies, which a plan alone does not need.
     from profileapp.collect.registry import sources  # noqa: PLC0415
+    from profileapp.commands.runtime import agent_helpers  # noqa: PLC0415
     from profileapp.run.agent.checkup import check_metrics  # noqa: PLC0415
 
     wanted = tuple(dict.fromkeys(metric for target in here for metric in target.metrics))
-    missing = [each for each in check_metrics(wanted, sources, lambda _: None) if not each.available]
+    missing = [each for each in check_metrics(wanted, sources, lambda _: None, agent_helpers()) if not each.available]
     return tuple(
         f"{each.title}: this agent cannot give it, as {names} "
         f"{'asks' if ',' not in names else 'ask'} for: {printable(each.reason, 400)}"

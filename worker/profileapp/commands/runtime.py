@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from profileapp.errors import ConfigError
+from profileapp.errors import AgentError, ConfigError
 from profileapp.live.leftovers import LIVE_RUNTIME
 from profileapp.run.agent.ownership import owner
-from profileapp.run.agent.state import State
+from profileapp.run.agent.state import State, new_run_id
 from profileapp.run.docker.registry_login import RegistryLogin
 from profileapp.run.launch import BuildNetwork
 from profileapp.run.process.environment_memory import hide_environment
@@ -20,6 +20,7 @@ from profileapp.run.runtime import Runtime
 from profileapp.run.stop import Stop, patience_of
 
 if TYPE_CHECKING:
+    from profileapp.run.docker.helper import HelperContainers
     from profileapp.run.docker.image_source import ImageSource
 
 BUILD_LOG_FILE = "build.log"
@@ -86,3 +87,17 @@ def runtime_to_sweep(name: str, state: State) -> Runtime:
     from profileapp.run.docker.image_source import NamedImage  # noqa: PLC0415
 
     return docker_runtime(NamedImage("", None), state, None)
+
+
+def agent_helpers() -> HelperContainers | None:
+    """Helper containers outside of a run, for checks; None if no daemon responds."""
+    from profileapp.run.docker.image_source import NamedImage  # noqa: PLC0415
+    from profileapp.run.docker.marks import Marks  # noqa: PLC0415
+    from profileapp.run.docker.runtime import DockerRuntime  # noqa: PLC0415
+
+    # Without the agent's lock: it measures nothing.
+    marks = Marks(owner(), Path("/nonexistent"), Path("/nonexistent"))
+    try:
+        return DockerRuntime(NamedImage("", None), marks).helpers(new_run_id())
+    except AgentError:
+        return None

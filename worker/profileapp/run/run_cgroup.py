@@ -7,10 +7,11 @@ of another).
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -26,6 +27,12 @@ _REMOVE_LIMIT_S = 2.0
 _REMOVE_PAUSE_S = 0.02
 _SYSTEMCTL_TIMEOUT_S = 10.0
 _numbers = count(1)
+CGROUP_NAME = re.compile(rf"{_PREFIX}[0-9A-Za-z_]{{1,100}}(\.slice)?", re.ASCII)
+HIERARCHIES = "/sys/fs/cgroup"
+"""Where a machine mounts its cgroups."""
+
+Remove = Callable[[Sequence[str]], str]
+"""Removes cgroups, by name, with rights that this process lacks. Returns what could not be removed, or ""."""
 
 
 class RunCgroup(msgspec.Struct, frozen=True):
@@ -33,6 +40,8 @@ class RunCgroup(msgspec.Struct, frozen=True):
 
     name: str
     mounts: tuple[Mount, ...]
+    is_removed_at_end: bool = False
+    """Whether it stays until the run's end, because this process may not remove it."""
 
     @property
     def parent(self) -> str:
@@ -58,10 +67,12 @@ class RunCgroup(msgspec.Struct, frozen=True):
 
     def remove(self) -> str:
         """Removes it once it is empty. Returns what could not be removed, "" if nothing is left. Never raises."""
+        if self.is_removed_at_end:
+            return ""
         if self.name.endswith(".slice"):
-            _stop_slice(self.name)
+            stop_slice(self.name)
         deadline_s = time.monotonic() + _REMOVE_LIMIT_S
-        while left := _removed(self.folders().values()):
+        while left := remove_folders(self.folders().values()):
             if time.monotonic() > deadline_s:
                 return f"cgroup {left[0]} could not be removed"
             time.sleep(_REMOVE_PAUSE_S)
@@ -69,30 +80,47 @@ class RunCgroup(msgspec.Struct, frozen=True):
 
 
 class RunCgroups(msgspec.Struct, frozen=True):
-    """Names cgroups for runs, if this process can remove them afterwards; `reason` says why it cannot."""
+    """Names cgroups for runs, if they can be removed afterwards; `reason` says why they cannot.
+
+    `remove_as_root` removes them where this process may not.
+    """
 
     driver: str
     mounts: tuple[Mount, ...] = ()
     reason: str = ""
+    remove_as_root: Remove | None = None
 
     def next(self, run_id: str) -> RunCgroup | None:
         """A new, unused one; None if cgroups are unavailable."""
         if self.reason:
             return None
         name = f"{_PREFIX}{_in_name(run_id)}_{next(_numbers)}"
-        return RunCgroup(f"{name}.slice" if self.driver == "systemd" else name, self.mounts)
+        full_name = f"{name}.slice" if self.driver == "systemd" else name
+        return RunCgroup(full_name, self.mounts, is_removed_at_end=self.remove_as_root is not None)
 
     def sweep(self, run_id: str) -> tuple[int, tuple[str, ...]]:
         """Removes those of a run. Returns how many, and any problems."""
         start = f"{_PREFIX}{_in_name(run_id)}_"
         points = {Path(mount.point) for mount in self.mounts if mount.root == "/"}
         names = {path.name for point in points for path in _below(point) if path.name.startswith(start)}
+        if names and self.remove_as_root:
+            problem = self.remove_as_root(sorted(names))
+            return (0, (problem,)) if problem else (len(names), ())
         problems = [problem for name in sorted(names) if (problem := RunCgroup(name, self.mounts).remove())]
         return len(names) - len(problems), tuple(problems)
 
 
-def run_cgroups(driver: str, *, is_local: bool, mountinfo: Path = Path("/proc/self/mountinfo")) -> RunCgroups:
-    """For a runtime that creates cgroups by `driver` (cgroupfs, systemd), and runs on this machine if `is_local`."""
+def run_cgroups(
+    driver: str,
+    *,
+    is_local: bool,
+    remove_as_root: Remove | None = None,
+    mountinfo: Path = Path("/proc/self/mountinfo"),
+) -> RunCgroups:
+    """For a runtime that creates cgroups by `driver` (cgroupfs, systemd), and runs on this machine if `is_local`.
+
+    `remove_as_root` is used only if this process may not remove cgroups; None if nothing else may.
+    """
     if not is_local:
         return RunCgroups(driver, reason="the daemon is not known to be on this machine")
     if driver not in ("cgroupfs", "systemd"):
@@ -104,7 +132,9 @@ def run_cgroups(driver: str, *, is_local: bool, mountinfo: Path = Path("/proc/se
     if not mounts or any(mount.root != "/" for mount in mounts):
         return RunCgroups(driver, reason="this worker sees only part of the machine's cgroups")
     if not all(os.access(mount.point, os.W_OK) for mount in mounts):
-        return RunCgroups(driver, reason="only root may create and remove the cgroup that would count the app's use")
+        if remove_as_root is None or not all(Path(mount.point).is_relative_to(HIERARCHIES) for mount in mounts):
+            return RunCgroups(driver, reason="only root may remove the cgroup that would count the app's use")
+        return RunCgroups(driver, mounts, remove_as_root=remove_as_root)
     return RunCgroups(driver, mounts)
 
 
@@ -124,7 +154,7 @@ def _below(point: Path) -> Sequence[Path]:
         return []
 
 
-def _removed(folders: Iterable[Path]) -> list[Path]:
+def remove_folders(folders: Iterable[Path]) -> list[Path]:
     """Removes empty folders. Returns those that are left. Controllers that share a mount have the same folder."""
     left = []
     for folder in set(folders):
@@ -142,7 +172,7 @@ def _removed(folders: Iterable[Path]) -> list[Path]:
     return left
 
 
-def _stop_slice(name: str) -> None:
+def stop_slice(name: str) -> None:
     """Makes systemd forget the slice; if it does not respond, the slice's folder is removed regardless."""
     program = shutil.which("systemctl")
     if program:

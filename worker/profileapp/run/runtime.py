@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from profileapp.collect.api import Helpers
 from profileapp.model.run import Image
 from profileapp.run.agent.state import LiveRun
 from profileapp.run.launch import Launch, Limits, RunningApp
@@ -55,6 +56,9 @@ class Runtime(Protocol):
 
     def service_host(self, limits: Limits) -> ServiceHost:
         """Creates networks and starts services for the app."""
+
+    def helpers(self, run_id: str) -> Helpers | None:
+        """Helpers for the sources of a run; None if this runtime has none."""
 
     def sweep(self, run_id: str) -> Swept:
         """Removes what a run of this user left, whether it crashed or ends now. Never raises."""

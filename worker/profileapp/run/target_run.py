@@ -69,6 +69,7 @@ class TargetRun:
             contained=session.runtime.contained,
             warn=lambda line: self._warnings.add(mask.text(line)),
             mask=mask.content if mask else None,
+            helpers=session.runtime.helpers(live.id),
         )
         self._run = Run(
             id=live.id,

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from profileapp.collect.api import Collector, RunContext
+from profileapp.collect.api import Collector, Helpers, RunContext
 from profileapp.errors import AgentError, Unavailable
 from profileapp.model.clock import Clock
 from profileapp.model.run import Agent, Network
@@ -79,10 +79,12 @@ class Checkup(msgspec.Struct, frozen=True):
     version: int = 1
 
 
-def check_metrics(metrics: Sequence[str], find: Find, looking: Callable[[str], None]) -> tuple[MetricCheck, ...]:
+def check_metrics(
+    metrics: Sequence[str], find: Find, looking: Callable[[str], None], helpers: Helpers | None = None
+) -> tuple[MetricCheck, ...]:
     """Opens every source of `metrics` as for a container, one by one; calls `looking` with the name of each."""
     checks: list[MetricCheck] = []
-    with _context() as context:
+    with _context(helpers) as context:
         for metric in metrics:
             parts: dict[str, list[SourceCheck]] = {}
             for collector in find(metric, lambda _: None):
@@ -101,16 +103,17 @@ def check_prerequisites(
     queue_datagrams: Callable[[], int],
     network: Callable[[], Network],
     runs_folder: Callable[[], Path],
+    helper: Callable[[], str],
 ) -> tuple[PrerequisiteCheck, ...]:
-    """Checks Docker, networks, the report extra, Python, disk space and the queue for app-reported metrics.
+    """Checks Docker, networks, helper containers, the report extra, Python, disk space and the queue for samples.
 
     `network` creates a network as a run does, and returns what can be reached from it. `runs_folder` is where
-    runs keep what they record; both may raise AgentError.
+    runs keep what they record; both may raise AgentError. `helper` starts a helper container, or raises Unavailable.
     """
     docker = _docker(runtime_version)
     return (
         docker,
-        *((_network(network),) if docker.available else ()),
+        *((_network(network), _helper(helper)) if docker.available else ()),
         PrerequisiteCheck("python", True, ".".join(map(str, sys.version_info[:3]))),
         PrerequisiteCheck(
             "pages", has_pages, "" if has_pages else "pip install 'profileapp[report]'; any agent can make them"
@@ -136,6 +139,13 @@ def _docker(runtime_version: Callable[[], str]) -> PrerequisiteCheck:
         return PrerequisiteCheck("docker", True, runtime_version())
     except AgentError as error:
         return PrerequisiteCheck("docker", False, str(error))
+
+
+def _helper(helper: Callable[[], str]) -> PrerequisiteCheck:
+    try:
+        return PrerequisiteCheck("helper container", True, helper())
+    except Unavailable as error:
+        return PrerequisiteCheck("helper container", False, str(error))
 
 
 def _network(network: Callable[[], Network]) -> PrerequisiteCheck:
@@ -180,7 +190,7 @@ def _check(collector: Collector, context: RunContext, another_is_used: bool) -> 
 
 
 @contextmanager
-def _context() -> Iterator[RunContext]:
+def _context(helpers: Helpers | None) -> Iterator[RunContext]:
     """A context for a run that never starts an app. Its path is short because sockets are created in it."""
     with tempfile.TemporaryDirectory(prefix="profileapp-", dir="/tmp") as folder:
         yield RunContext(
@@ -191,6 +201,7 @@ def _context() -> Iterator[RunContext]:
             artifacts=Path(folder),
             contained=True,
             warn=lambda _: None,
+            helpers=helpers,
         )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ from profileapp.model.text import printable
 from profileapp.retry import Patience
 from profileapp.run.agent.ownership import life_of
 from profileapp.run.agent.run_processes import kill_orphans, kill_run_processes
-from profileapp.run.agent.state import LiveRun
+from profileapp.run.agent.state import LiveRun, new_run_id
+from profileapp.run.docker.cgroup_removal import remove_cgroups
 from profileapp.run.docker.container import Container
 from profileapp.run.docker.failures import is_the_images, what_to_do
 from profileapp.run.docker.folder_removal import empty_as_root
+from profileapp.run.docker.helper import HelperContainers, why_no_helpers
 from profileapp.run.docker.image import GONE, one_line
 from profileapp.run.docker.image_source import ImageSource
 from profileapp.run.docker.leftovers import Leftover, leftovers, remove
@@ -67,9 +70,12 @@ class DockerRuntime:
         self._login = login
         self._marks = marks
         self._api, self._info = connect()
+        self._no_helpers = why_no_helpers(os.environ, is_local=_daemon_is_here(os.environ))
+        driver = str(self._info.get("CgroupDriver") or "")
         self._cgroups = run_cgroups(
-            str(self._info.get("CgroupDriver") or ""),
+            driver,
             is_local=_daemon_is_here(os.environ) and not _is_rootless(self._info),
+            remove_as_root=None if self._no_helpers else partial(remove_cgroups, self._cgroup_helpers, driver),
         )
         self._service_images = ServiceImages(self._api, self._info.get("Architecture", ""), login, patience)
 
@@ -143,6 +149,9 @@ class DockerRuntime:
     def service_host(self, limits: Limits) -> DockerServiceHost:
         return DockerServiceHost(self._api, self._marks, limits, self._service_images, self._cgroups)
 
+    def helpers(self, run_id: str) -> HelperContainers:
+        return HelperContainers(self._api, self._marks.labels(run_id), self._no_helpers)
+
     def sweep(self, run_id: str) -> Swept:
         # The client of a build first: the daemon cancels the build with it.
         killed = kill_run_processes(run_id)
@@ -171,6 +180,9 @@ class DockerRuntime:
 
     def empty_folder(self, folder: Path, run_id: str, deadline: Deadline) -> None:
         empty_as_root(self._api, self._marks.labels(run_id), folder, deadline)
+
+    def _cgroup_helpers(self) -> HelperContainers:
+        return self.helpers(new_run_id())
 
     def _leftovers(self) -> tuple[tuple[Leftover, ...], tuple[str, ...]]:
         """This owner's resources on the daemon, and the problem, if any."""

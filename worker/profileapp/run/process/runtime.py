@@ -68,6 +68,9 @@ class ProcessRuntime:
     def service_host(self, limits: Limits) -> ProcessServiceHost:
         return ProcessServiceHost(self._lock_path)
 
+    def helpers(self, run_id: str) -> None:
+        return None
+
     def sweep(self, run_id: str) -> Swept:
         return Swept(kill_run_processes(run_id))
 
