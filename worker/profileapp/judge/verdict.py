@@ -16,6 +16,7 @@ from profileapp.judge.cpu import cpu_per_unit
 from profileapp.judge.derived import derived
 from profileapp.judge.energy import energy_per_unit
 from profileapp.judge.events import device_events
+from profileapp.judge.growing_series import growing_series
 from profileapp.judge.headline import Headline, headlines
 from profileapp.judge.numbers import numbers_of
 from profileapp.judge.phases import Phases, app_events
@@ -114,6 +115,7 @@ def _unjudged(folder: Path, recorded: Run, error: Exception) -> JudgedRun:
         phases=(),
         marks=(),
         steady=(),
+        growth=(),
         budgets=(),
         numbers=(),
         baseline=None,
@@ -157,6 +159,7 @@ def _judge_recording(folder: Path, recording: Recording) -> JudgedRun:
         phases=phases.all(),
         marks=app_events(series),
         steady=steady,
+        growth=growing_series(series, repeats),
         numbers=numbers_of(headline, series, repeats),
     )
     return JudgedRun(

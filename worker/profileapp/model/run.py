@@ -254,6 +254,16 @@ class SteadyState(msgspec.Struct, frozen=True):
     after_s: float | None = None
 
 
+class SeriesGrowth(msgspec.Struct, frozen=True):
+    """The series `title` grew in the longest repeat: by how much an hour, with the 95 % interval, in `unit`."""
+
+    title: str
+    unit: str
+    per_hour: float
+    low: float
+    high: float
+
+
 BudgetState = Literal["met", "violated", "not-measured"]
 
 
@@ -366,6 +376,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     phases: tuple[Phase, ...] = ()
     marks: tuple[Mark, ...] = ()
     steady: tuple[SteadyState, ...] = ()
+    growth: tuple[SeriesGrowth, ...] = ()
     budgets: tuple[BudgetResult, ...] = ()
     numbers: tuple[HeadlineValue, ...] = ()
     baseline: Baseline | None = None

@@ -89,7 +89,13 @@ def measured_repeats(run: Run) -> tuple[Repeat, ...]:
 
 def remarks(judged: JudgedRun) -> tuple[str, ...]:
     """Caveats for readers of the numbers: what slowed the device down, what could not be read or done."""
-    return (*event_lines(judged.run), *settling_lines(judged.run), *judged.problems, *judged.run.warnings)
+    return (
+        *event_lines(judged.run),
+        *settling_lines(judged.run),
+        *growth_lines(judged.run),
+        *judged.problems,
+        *judged.run.warnings,
+    )
 
 
 def settling_lines(run: Run) -> tuple[str, ...]:
@@ -112,6 +118,15 @@ def settling_lines(run: Run) -> tuple[str, ...]:
             "`warmup: auto` excludes the start-up of each repeat"
         )
     return tuple(lines)
+
+
+def growth_lines(run: Run) -> tuple[str, ...]:
+    """`container.memory.used grows by 1.02 MiB an hour (0.95 to 1.1 MiB)`."""
+    return tuple(
+        f"{each.title} grows by {quantity(each.per_hour, each.unit)} an hour "
+        f"({quantity(each.low, each.unit)} to {quantity(each.high, each.unit)})"
+        for each in run.growth
+    )
 
 
 def _counts(after_s: float, repeat: Repeat) -> bool:
