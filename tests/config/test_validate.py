@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from profileapp.config.schema import Defaults, TargetSection, profiling_schema
 from profileapp.config.validate import validate
 from profileapp.model.target import Target
-from profileapp.plan.expand import _DEFAULT
 
 SCHEMA = profiling_schema()
 
@@ -80,7 +79,7 @@ def test_messages(section: Any, line: str) -> None:
 def test_defaults_of_schema_and_plan_are_equal() -> None:
     properties = SCHEMA["$defs"]["Defaults"]["properties"]
     for key, field in (("timeout", "timeout_s"), ("grace", "grace_s"), ("warmup", "warmup_s"), ("repeat", "repeat")):
-        assert properties[key]["default"] == getattr(_DEFAULT, field)
+        assert properties[key]["default"] == getattr(Target(""), field)
     assert properties["interval"]["default"] == Target("").interval_s
     assert properties["on-timeout"]["default"] == Target("").on_timeout
 

@@ -45,6 +45,38 @@ def section(tmp_path: Path, targets: str, more: str = "") -> Plan:
     return plan_of(tmp_path, f"name: app\nprofiling:\n  targets:\n{targets}\n{more}")
 
 
+@pytest.mark.parametrize(
+    ("target", "defaults", "line"),
+    [
+        ("{interval: 1ms}", "{interval: 2ms}", "sage.yaml:4:18: profiling.targets[1].interval is 0.001 s"),
+        ("{grace: 1s}", "{interval: 2ms}", "sage.yaml:5:24: profiling.defaults.interval is 0.002 s"),
+        ("{env: {A: 1}}", "{env: {PROFILEAPP_X: 2}}", "sage.yaml:5:20: profiling.defaults.env.PROFILEAPP_X is a"),
+        (
+            "{budgets: {a.mean: 'x'}}",
+            "{budgets: {b.mean: '> 1'}}",
+            "profiling.targets[1].budgets.a.mean",
+        ),
+    ],
+)
+def test_a_mistake_is_where_the_value_comes_from(tmp_path: Path, target: str, defaults: str, line: str) -> None:
+    text = f"name: app\nprofiling:\n  targets:\n    - {target}\n  defaults: {defaults}\n"
+    assert line in refused(tmp_path, text)
+
+
+def test_metrics_beside_the_targets_come_after_those_of_the_defaults(tmp_path: Path) -> None:
+    targets = "    - {name: a}\n    - {name: b, metrics: [energy]}"
+    plan = section(tmp_path, targets, "  metrics: [system]\n  defaults: {metrics: [tau]}\n")
+    assert [each.metrics for each in plan.targets] == [("tau",), ("energy",)]
+    assert [each.metrics for each in section(tmp_path, targets, "  metrics: [gpu-memory]").targets] == [
+        ("gpu-memory",),
+        ("energy",),
+    ]
+    assert section(tmp_path, targets).targets[0].metrics == ("system", "container")
+    assert "sage.yaml:5:12: profiling.metrics" in refused(
+        tmp_path, "name: app\nprofiling:\n  targets:\n    - {}\n  metrics: [tau, tau]\n"
+    )
+
+
 def test_the_founding_example(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, FOUNDING)
     assert [(each.name, each.args, each.timeout_s) for each in plan.targets] == [

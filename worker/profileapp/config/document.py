@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 DataPath = tuple[str | int, ...]
 """The path of a value in the data: keys and indices from the top."""
+Place = Callable[[str], DataPath]
+"""The path of an entry of a mapping."""
 
 
 class Position(msgspec.Struct, frozen=True):

@@ -31,6 +31,7 @@ class SageYaml(msgspec.Struct, frozen=True):
     """The parts of a sage.yaml that profileapp reads; `section` has the position of each value below `profiling`.
 
     `name` is that of the folder where the file has none (`has_name`). `is_for_app_store`: the file has a `source`.
+    Each target of `profiling` has the values of `defaults` that it does not give itself.
     """
 
     path: Path
@@ -46,6 +47,20 @@ class SageYaml(msgspec.Struct, frozen=True):
         """A scalar below `profiling`, as it is raw in the file."""
         place = (*self.section.at, *path)
         return self.section.document.raw_scalars[place]
+
+    def place(self, *path: str | int) -> DataPath:
+        """Where a target's value is below `profiling`: in the target, else in the defaults, else the target itself.
+
+        `path` starts with the target's index.
+        """
+        index, *keys = path
+        own: DataPath = ("targets", index, *keys)
+        places = (own, ("defaults", *keys), *([("metrics",)] if keys == ["metrics"] else []))
+        return next((each for each in places if self.has(each)), own[:2])
+
+    def has(self, path: DataPath) -> bool:
+        """Whether the file has a value at a path below `profiling`."""
+        return (*self.section.at, *path) in self.section.document.positions
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -119,7 +134,7 @@ def _checked(app: AppFile) -> SageYaml:
         raise_issues(app.path, app.document, issues + wrong)
     else:
         raise_all_issues([(app.path, app.document, issues), (section.path, section.document, wrong)])
-    profiling = msgspec.convert(section.data, Profiling)
+    profiling = msgspec.convert(_with_defaults(section.data), Profiling)
     name = texts["name"] or app.path.resolve().parent.name
     return SageYaml(
         app.path,
@@ -131,6 +146,17 @@ def _checked(app: AppFile) -> SageYaml:
         has_name=bool(texts["name"]),
         is_for_app_store=app.is_for_app_store,
     )
+
+
+def _with_defaults(section: dict[str, Any]) -> dict[str, Any]:
+    """The section, whose targets have the values of the defaults too; entries of its mappings are merged."""
+    shared = {key: section[key] for key in ("metrics",) if key in section} | section.get("defaults", {})
+    return section | {"targets": [_over(shared, target) for target in section["targets"]]}
+
+
+def _over(shared: dict[str, Any], target: dict[str, Any]) -> dict[str, Any]:
+    both = {key: shared[key] | target[key] for key in ("env", "secrets", "budgets") if key in shared and key in target}
+    return shared | target | both
 
 
 def _text(document: Document, key: str, issues: list[ConfigIssue]) -> str:

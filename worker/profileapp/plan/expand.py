@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Sequence
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UnsetType
 
-from profileapp.config.document import DataPath
+from profileapp.config.document import DataPath, Place
 from profileapp.config.issue import ConfigIssue, raise_issues
 from profileapp.config.load import SageYaml
-from profileapp.config.schema import AUTO, Args, CoolDown, DatasetSection, Defaults, Env, Secrets, TargetSection
+from profileapp.config.schema import CoolDown, TargetSection
+from profileapp.config.services import DatasetSection
 from profileapp.config.validate import did_you_mean, show
+from profileapp.config.values import AUTO, COOLEST_C, HOTTEST_C, Args, Env, Secrets, optional
 from profileapp.errors import ConfigError
 from profileapp.model.budget import parse_budget
 from profileapp.model.quantity import parse_temperature_c
-from profileapp.model.target import SECRET_PREFIX, App, Dataset, FunctionClock, OnTimeout, Plan, Secret, Service, Target
+from profileapp.model.target import SECRET_PREFIX, App, Dataset, Plan, Secret, Service, Target
 from profileapp.plan.dataset import ant_patterns, check_dataset, check_url, is_archive
 from profileapp.plan.duration import duration_s
 from profileapp.plan.names import RESERVED, derived_name, first_free, slug, with_suffix
@@ -31,36 +31,6 @@ TARGET_LIMIT = 500
 LABEL_LIMIT = 200
 ARGUMENT_LIMIT_BYTES = 128 * 1024 - 1
 """What Linux takes as one argument, or as one variable with its name. Source: execve(2)."""
-
-_DEFAULT = Target("")
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class _Key(Generic[T]):
-    """A key of a target that `defaults` may have too: its name, how it is read, and what it is where neither has it."""
-
-    name: str
-    of: Callable[[Defaults], T | UnsetType]
-    default: T
-
-
-_AGENT: _Key[str | list[str]] = _Key("agent", lambda scope: scope.agent, "")
-_DATASET: _Key[str | DatasetSection | None] = _Key("dataset", lambda scope: scope.dataset, None)
-_INTERNET: _Key[bool | None] = _Key("internet", lambda scope: scope.internet, _DEFAULT.internet)
-_TIMEOUT: _Key[float | str] = _Key("timeout", lambda scope: scope.timeout, _DEFAULT.timeout_s)
-_ON_TIMEOUT: _Key[OnTimeout] = _Key("on-timeout", lambda scope: scope.on_timeout, _DEFAULT.on_timeout)
-_GRACE: _Key[float | str] = _Key("grace", lambda scope: scope.grace, _DEFAULT.grace_s)
-_WARMUP: _Key[float | str] = _Key("warmup", lambda scope: scope.warmup, _DEFAULT.warmup_s)
-_COOL_DOWN: _Key[str | float | CoolDown | None] = _Key("cool-down", lambda scope: scope.cool_down, None)
-_REPEAT: _Key[int] = _Key("repeat", lambda scope: scope.repeat, _DEFAULT.repeat)
-_INTERVAL: _Key[float | str] = _Key("interval", lambda scope: scope.interval, _DEFAULT.interval_s)
-_METRICS: _Key[Sequence[str] | None] = _Key("metrics", lambda scope: scope.metrics, None)
-_FUNCTION_CLOCK: _Key[FunctionClock] = _Key(
-    "function-clock", lambda scope: scope.function_clock, _DEFAULT.function_clock
-)
-_NATIVE_FRAMES: _Key[bool] = _Key("native-frames", lambda scope: scope.native_frames, _DEFAULT.native_frames)
 
 
 def make_plan(sage: SageYaml, image: str | None) -> Plan:
@@ -112,7 +82,7 @@ class _Expansion:
 
     def _take_given_names(self, sections: Sequence[TargetSection]) -> None:
         for index, section in enumerate(sections):
-            if section.name is UNSET:
+            if isinstance(section.name, UnsetType):
                 continue
             if section.name in self._taken:
                 self._report_issue(
@@ -124,13 +94,13 @@ class _Expansion:
 
     def _expand(self, index: int, section: TargetSection) -> list[Target]:
         args = self._args(("targets", index, "args"), section.args)
-        where, agents = self._given(index, section, _AGENT)
-        labels = [agents] if isinstance(agents, str) else agents
+        labels = [section.agent] if isinstance(section.agent, str) else section.agent
+        where = self._sage.place(index, "agent")
         if not labels:
             self._report_issue(where, "is an empty list; leave it out to run on any agent")
         if any(len(label) > LABEL_LIMIT or not label.isprintable() for label in labels):
             self._report_issue(where, f"is no label of Jenkins: one line of at most {LABEL_LIMIT} characters")
-        name = section.name if section.name is not UNSET else ""
+        name = optional(section.name) or ""
         targets = []
         for label in labels:
             shared = name or derived_name(args)
@@ -142,65 +112,57 @@ class _Expansion:
         return targets
 
     def _target(self, index: int, section: TargetSection, name: str, args: tuple[str, ...], agent: str) -> Target:
-        metrics_at, metrics = self._given(index, section, _METRICS)
-        if metrics is None:
-            metrics_at = ("metrics",)
-            shared = self._profiling.metrics
-            metrics = ["system", "container"] if isinstance(shared, UnsetType) else shared
-        if len(set(metrics)) < len(metrics):
-            self._report_issue(metrics_at, "names a metric twice")
-        timeout_s = self._duration(index, section, _TIMEOUT)
-        is_auto = self._given(index, section, _WARMUP)[1] == AUTO
-        warmup_s = 0.0 if is_auto else self._duration(index, section, _WARMUP)
+        if len(set(section.metrics)) < len(section.metrics):
+            self._report_issue(self._sage.place(index, "metrics"), "names a metric twice")
+        timeout_s = self._duration(index, "timeout", section.timeout)
+        is_auto = section.warmup == AUTO
+        warmup_s = 0.0 if is_auto else self._duration(index, "warmup", section.warmup)
         if timeout_s and warmup_s >= timeout_s:
             self._report_issue(
-                self._given(index, section, _WARMUP)[0],
+                self._sage.place(index, "warmup"),
                 f"lasts {warmup_s:g} s, so nothing is left to measure of the timeout's {timeout_s:g} s",
             )
-        cool_below_c, cool_timeout_s = self._cool_down(index, section)
-        return Target(
+        target = Target(
             name=name,
             args=args,
             agent=agent.strip(),
-            env=self._env(index, section),
+            env=self._env(lambda key: self._sage.place(index, "env", key), section.env),
             secrets=self._secrets(index, section),
-            dataset=self._dataset(index, section),
+            dataset=None
+            if isinstance(section.dataset, UnsetType)
+            else self._dataset(self._sage.place(index, "dataset"), section.dataset),
             services=self._services(index, section),
-            internet=self._given(index, section, _INTERNET)[1],
+            internet=optional(section.internet),
             timeout_s=timeout_s,
-            on_timeout=self._given(index, section, _ON_TIMEOUT)[1],
-            grace_s=self._duration(index, section, _GRACE),
+            on_timeout=section.on_timeout,
+            grace_s=self._duration(index, "grace", section.grace),
             warmup_s=warmup_s,
             warmup_auto=is_auto,
-            cool_below_c=cool_below_c,
-            cool_timeout_s=cool_timeout_s,
-            repeat=self._given(index, section, _REPEAT)[1],
+            repeat=section.repeat,
             interval_s=self._interval(index, section),
-            metrics=tuple(dict.fromkeys(metrics)),
-            function_clock=self._given(index, section, _FUNCTION_CLOCK)[1],
-            native_frames=self._given(index, section, _NATIVE_FRAMES)[1],
+            metrics=tuple(dict.fromkeys(section.metrics)),
+            function_clock=section.function_clock,
+            native_frames=section.native_frames,
             budgets=self._budgets(index, section),
         )
+        if isinstance(section.cool_down, UnsetType):
+            return target
+        return self._cooled(index, section.cool_down, target)
 
-    def _cool_down(self, index: int, section: TargetSection) -> tuple[float | None, float]:
-        where, given = self._given(index, section, _COOL_DOWN)
-        if given is None:
-            return None, _DEFAULT.cool_timeout_s
-        if not isinstance(given, CoolDown):
-            given = CoolDown(below=given)
-        else:
+    def _cooled(self, index: int, given: float | str | CoolDown, target: Target) -> Target:
+        """A target that waits until the device is cool."""
+        where = self._sage.place(index, "cool-down")
+        if isinstance(given, CoolDown):
             where = (*where, "below")
+        else:
+            given = CoolDown(below=given)
         below_c = parse_temperature_c(given.below)
-        if not 1 <= below_c <= 120:
-            self._report_issue(where, f"is {below_c:g} °C, but must be from 1 to 120 °C")
-        timeout = given.timeout
-        if isinstance(timeout, UnsetType):
-            return below_c, _DEFAULT.cool_timeout_s
-        return below_c, duration_s((*where[:-1], "timeout"), timeout, self._report_issue)
+        if not COOLEST_C <= below_c <= HOTTEST_C:
+            self._report_issue(where, f"is {below_c:g} °C, but must be from {COOLEST_C} to {HOTTEST_C} °C")
+        timeout_s = duration_s((*where[:-1], "timeout"), given.timeout, self._report_issue)
+        return msgspec.structs.replace(target, cool_below_c=below_c, cool_timeout_s=timeout_s)
 
-    def _args(self, where: DataPath, given: Args | UnsetType) -> tuple[str, ...]:
-        if isinstance(given, UnsetType):
-            return ()
+    def _args(self, where: DataPath, given: Args) -> tuple[str, ...]:
         if isinstance(given, str):
             try:
                 args = tuple(shlex.split(given))
@@ -217,63 +179,51 @@ class _Expansion:
             self._report_issue(where, "contains a NUL character, which a program cannot receive")
         return args
 
-    def _env(self, index: int, section: TargetSection) -> dict[str, str]:
-        """The defaults' variables, and the target's own over them; each as it is written."""
-        env: dict[str, str] = {}
-        for where, scope in (self._defaults_scope(), (("targets", index), section)):
-            if scope is not None:
-                env |= self._one_env((*where, "env"), scope.env)
-        return env
-
-    def _one_env(self, where: DataPath, given: Env | UnsetType) -> dict[str, str]:
-        env = {} if isinstance(given, UnsetType) else {key: self._sage.raw_scalar((*where, key)) for key in given}
+    def _env(self, place: Place, given: Env) -> dict[str, str]:
+        """The variables; each as it is written in the file."""
+        env = {key: self._sage.raw_scalar(place(key)) for key in given}
         for key, value in env.items():
             if key.startswith("PROFILEAPP_"):
-                self._report_issue((*where, key), "is a variable that profileapp itself sets", of_key=True)
+                self._report_issue(place(key), "is a variable that profileapp itself sets", of_key=True)
             if len(f"{key}={value}".encode()) > ARGUMENT_LIMIT_BYTES:
                 self._report_issue(
-                    (*where, key), f"has more than {ARGUMENT_LIMIT_BYTES} bytes, which no program can be given"
+                    place(key), f"has more than {ARGUMENT_LIMIT_BYTES} bytes, which no program can be given"
                 )
             if "\0" in value:
-                self._report_issue((*where, key), "contains a NUL character, which a program cannot receive")
+                self._report_issue(place(key), "contains a NUL character, which a program cannot receive")
         return env
 
     def _secrets(self, index: int, section: TargetSection) -> tuple[Secret, ...]:
-        """The defaults' credentials, and the target's own over them."""
-        secrets: dict[str, Secret] = {}
-        for where, scope in (self._defaults_scope(), (("targets", index), section)):
-            if scope is not None:
-                secrets |= self._one_secrets((*where, "secrets"), scope.secrets)
-        env = {} if isinstance(section.env, UnsetType) else section.env
-        for name in secrets.keys() & env.keys():
-            self._report_issue(("targets", index, "env", name), "is a credential too, by `secrets`", of_key=True)
-        return tuple(secrets.values())
+        for name in section.secrets.keys() & section.env.keys():
+            where: DataPath = ("targets", index, "env", name)
+            if self._sage.has(where):
+                self._report_issue(where, "is a credential too, by `secrets`", of_key=True)
+        return self._credentials_of(lambda key: self._sage.place(index, "secrets", key), section.secrets)
 
-    def _one_secrets(self, where: DataPath, given: Secrets | UnsetType) -> dict[str, Secret]:
-        secrets: dict[str, Secret] = {}
-        for variable, credential in ({} if isinstance(given, UnsetType) else given).items():
+    def _credentials_of(self, place: Place, given: Secrets) -> tuple[Secret, ...]:
+        secrets = []
+        for variable, credential in given.items():
             if variable.startswith("PROFILEAPP_"):
-                self._report_issue((*where, variable), "is a variable that profileapp itself sets", of_key=True)
+                self._report_issue(place(variable), "is a variable that profileapp itself sets", of_key=True)
             env_var = SECRET_PREFIX + re.sub("[^A-Za-z0-9]", "_", credential)
             if self._credentials.setdefault(env_var, credential) != credential:
                 other = self._credentials[env_var]
-                self._report_issue((*where, variable), f"is '{credential}', too like '{other}' to be told apart")
-            secrets[variable] = Secret(variable, credential, env_var)
-        return secrets
+                self._report_issue(place(variable), f"is '{credential}', too like '{other}' to be told apart")
+            secrets.append(Secret(variable, credential, env_var))
+        return tuple(secrets)
 
     def _services(self, index: int, section: TargetSection) -> tuple[Service, ...]:
-        lists = (("services",), self._profiling.services), (("targets", index, "services"), section.services)
-        parts = ServiceParts(self._one_dataset, self._args, self._one_env, self._one_secrets, self._report_issue)
-        return expand_services([(where, given) for where, given in lists if not isinstance(given, UnsetType)], parts)
+        parts = ServiceParts(
+            self._dataset, self._args, self._env, self._credentials_of, self._sage.has, self._report_issue
+        )
+        return expand_services(
+            [(("services",), self._profiling.services), (("targets", index, "services"), section.services)], parts
+        )
 
-    def _dataset(self, index: int, section: TargetSection) -> str | Dataset | None:
-        where, given = self._given(index, section, _DATASET)
-        return self._one_dataset(where, given) if given is not None else None
-
-    def _one_dataset(self, where: DataPath, given: str | DatasetSection) -> str | Dataset:
+    def _dataset(self, where: DataPath, given: str | DatasetSection) -> str | Dataset:
         if isinstance(given, str):
             given = DatasetSection(path=given, unpack=False)
-        path, url, sha256 = (value if value is not UNSET else "" for value in (given.path, given.url, given.sha256))
+        path, url, sha256 = (optional(value) or "" for value in (given.path, given.url, given.sha256))
         if bool(path) == bool(url):
             self._report_issue(where, "must have either a path or a url")
         unpack = is_archive(path or url.partition("?")[0]) if isinstance(given.unpack, UnsetType) else given.unpack
@@ -286,40 +236,24 @@ class _Expansion:
         return dataset if url or unpack or sha256 else dataset.path
 
     def _budgets(self, index: int, section: TargetSection) -> dict[str, str]:
-        budgets: dict[str, str] = {}
-        for where, scope in (self._defaults_scope(), (("targets", index), section)):
-            if scope is None or isinstance(scope.budgets, UnsetType):
-                continue
-            for key, condition in scope.budgets.items():
-                try:
-                    parse_budget(key, condition)
-                except ValueError as error:
-                    self._report_issue((*where, "budgets", key), str(error), of_key="statistics" in str(error))
-            budgets |= scope.budgets
-        return budgets
+        for key, condition in section.budgets.items():
+            try:
+                parse_budget(key, condition)
+            except ValueError as error:
+                where = self._sage.place(index, "budgets", key)
+                self._report_issue(where, str(error), of_key="statistics" in str(error))
+        return section.budgets
 
     def _interval(self, index: int, section: TargetSection) -> float:
-        interval_s = self._duration(index, section, _INTERVAL)
+        interval_s = self._duration(index, "interval", section.interval)
         if not INTERVAL_MIN_S <= interval_s <= INTERVAL_MAX_S:
-            where = self._given(index, section, _INTERVAL)[0]
-            self._report_issue(where, f"is {interval_s:g} s, but must be from 10ms to 10m")
+            self._report_issue(
+                self._sage.place(index, "interval"), f"is {interval_s:g} s, but must be from 10ms to 10m"
+            )
         return interval_s
 
-    def _duration(self, index: int, section: TargetSection, key: _Key[float | str]) -> float:
-        where, value = self._given(index, section, key)
-        return duration_s(where, value, self._report_issue)
-
-    def _defaults_scope(self) -> tuple[DataPath, Defaults | None]:
-        defaults = self._profiling.defaults
-        return ("defaults",), None if isinstance(defaults, UnsetType) else defaults
-
-    def _given(self, index: int, section: TargetSection, key: _Key[T]) -> tuple[DataPath, T]:
-        """The path and value of a key: from the target, else from the defaults, else its default."""
-        for where, scope in ((("targets", index), section), self._defaults_scope()):
-            value = UNSET if scope is None else key.of(scope)
-            if not isinstance(value, UnsetType):
-                return (*where, key.name), value
-        return ("targets", index), key.default
+    def _duration(self, index: int, key: str, given: float | str) -> float:
+        return duration_s(self._sage.place(index, key), given, self._report_issue)
 
     def _report_issue(self, path: DataPath, text: str, *, of_key: bool = False) -> None:
         issue = ConfigIssue((*self._sage.section.at, *path), text, of_key)

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from msgspec import UNSET, UnsetType
+from msgspec import UnsetType
 
-from profileapp.config.document import DataPath
-from profileapp.config.schema import Args, DatasetSection, Env, ReadySection, ServiceSection
-from profileapp.config.schema import Secrets as SecretsSection
+from profileapp.config.document import DataPath, Place
+from profileapp.config.services import (
+    BROKER_IMAGE,
+    PLAYBACK_NAME,
+    DatasetSection,
+    ReadySection,
+    ServiceSection,
+    StreamSection,
+)
 from profileapp.config.validate import did_you_mean
+from profileapp.config.values import Args, Env, Secrets, optional
 from profileapp.model.target import Dataset, Ready, Secret, Service, Stream
 from profileapp.plan.duration import duration_s
 
 APP_NAME = "app"
 """The host name of the app itself."""
-PLAYBACK_NAME = "playback"
-BROKER_IMAGE = "rabbitmq:3"
+_NOT_WITH_BROKER = "does not go with a broker, which is ready-made"
+_NOT_WITHOUT_IMAGE = "is for a service with an image; the built-in playback needs none"
 _BROKER_READY = Ready(tcp=5672, timeout_s=120.0)
 
 
@@ -26,15 +33,17 @@ class ServiceParts:
     def __init__(
         self,
         dataset: Callable[[DataPath, str | DatasetSection], str | Dataset],
-        args: Callable[[DataPath, Args | UnsetType], tuple[str, ...]],
-        env: Callable[[DataPath, Env | UnsetType], dict[str, str]],
-        secrets: Callable[[DataPath, SecretsSection | UnsetType], dict[str, Secret]],
+        args: Callable[[DataPath, Args], tuple[str, ...]],
+        env: Callable[[Place, Env], dict[str, str]],
+        secrets: Callable[[Place, Secrets], tuple[Secret, ...]],
+        has: Callable[[DataPath], bool],
         report_issue: Callable[[DataPath, str], None],
     ) -> None:
         self.dataset = dataset
         self.args = args
         self.env = env
         self.secrets = secrets
+        self.has = has
         self.report_issue = report_issue
 
 
@@ -60,62 +69,64 @@ def expand_services(
 
 
 def _expand(where: DataPath, section: ServiceSection, parts: ServiceParts) -> Service:
-    streams = () if isinstance(section.playback, UnsetType) else section.playback
-    if not streams and not isinstance(section.playback, UnsetType):
+    playback = optional(section.playback)
+    if playback == {}:
         parts.report_issue((*where, "playback"), "is empty, but must name what it plays")
-    broker = "" if isinstance(section.broker, UnsetType) else section.broker
-    given_name = PLAYBACK_NAME if streams else broker
-    name = section.name if section.name is not UNSET else given_name
-    image = "" if isinstance(section.image, UnsetType) else section.image.strip()
+    broker = optional(section.broker) or ""
+    name = optional(section.name) or (PLAYBACK_NAME if playback else broker)
+    image = (optional(section.image) or "").strip() or (BROKER_IMAGE if broker else "")
     if broker:
-        image = image or BROKER_IMAGE
-        for key in ("playback", "args", "dataset", "ready"):
-            if getattr(section, key) is not UNSET:
-                parts.report_issue((*where, key), "does not go with a broker, which is ready-made")
-    if not name and not isinstance(section.playback, dict):
+        _report_given(where, ("playback", "args", "dataset", "ready"), _NOT_WITH_BROKER, parts)
+    if not name and playback is None:
         parts.report_issue(where, "has no name, under which the app would reach it")
     if name == APP_NAME:
         parts.report_issue((*where, "name"), "is 'app', the name of the app itself")
-    if not image and section.playback is UNSET:
+    if not image and playback is None:
         parts.report_issue(where, "has neither an image nor a playback nor a broker")
-    if not image:
-        for key in ("args", "env", "secrets", "dataset", "ready"):
-            if getattr(section, key) is not UNSET and section.playback is not UNSET:
-                parts.report_issue((*where, key), "is for a service with an image; the built-in playback needs none")
+    if not image and playback is not None:
+        _report_given(where, ("args", "env", "secrets", "dataset", "ready"), _NOT_WITHOUT_IMAGE, parts)
+    ready = optional(section.ready)
     return Service(
         name=name,
         image=image,
         args=parts.args((*where, "args"), section.args),
-        env=parts.env((*where, "env"), section.env),
-        secrets=tuple(parts.secrets((*where, "secrets"), section.secrets).values()),
-        dataset=None if section.dataset is UNSET else parts.dataset((*where, "dataset"), section.dataset),
-        ready=_BROKER_READY if broker else _ready((*where, "ready"), section.ready, parts),
-        needs=() if isinstance(section.needs, UnsetType) else tuple(dict.fromkeys(section.needs)),
+        env=parts.env(lambda key: (*where, "env", key), section.env),
+        secrets=parts.secrets(lambda key: (*where, "secrets", key), section.secrets),
+        dataset=None if isinstance(section.dataset, UnsetType) else parts.dataset((*where, "dataset"), section.dataset),
+        ready=_BROKER_READY if broker else None if ready is None else _ready((*where, "ready"), ready, parts),
+        needs=tuple(dict.fromkeys(section.needs)),
         streams=tuple(
-            Stream(
-                stream,
-                parts.dataset((*where, "playback", stream), given),
-                1.0 if isinstance(given, str) or isinstance(given.rate, UnsetType) else float(given.rate),
-            )
-            for stream, given in (section.playback.items() if isinstance(section.playback, dict) else ())
+            _stream((*where, "playback", stream), stream, given, parts) for stream, given in (playback or {}).items()
         ),
         broker=broker,
     )
 
 
-def _ready(where: DataPath, section: ReadySection | UnsetType, parts: ServiceParts) -> Ready | None:
-    if isinstance(section, UnsetType):
-        return None
-    given = {key: getattr(section, key) for key in ("http", "tcp", "log", "file") if getattr(section, key) is not UNSET}
-    if len(given) != 1:
+def _report_given(where: DataPath, keys: Sequence[str], text: str, parts: ServiceParts) -> None:
+    for key in keys:
+        if parts.has((*where, key)):
+            parts.report_issue((*where, key), text)
+
+
+def _stream(where: DataPath, name: str, given: str | StreamSection, parts: ServiceParts) -> Stream:
+    dataset = parts.dataset(where, given)
+    return Stream(name, dataset) if isinstance(given, str) else Stream(name, dataset, given.rate)
+
+
+def _ready(where: DataPath, section: ReadySection, parts: ServiceParts) -> Ready:
+    ready = Ready(
+        http=optional(section.http) or "",
+        tcp=optional(section.tcp) or 0,
+        log=optional(section.log) or "",
+        file=optional(section.file) or "",
+        timeout_s=duration_s((*where, "timeout"), section.timeout, parts.report_issue),
+    )
+    if sum(map(bool, (ready.http, ready.tcp, ready.log, ready.file))) != 1:
         parts.report_issue(where, "must have one of http, tcp, log and file")
-    port = int(given["http"].partition("/")[0]) if "http" in given else 1
+    port = int(ready.http.partition("/")[0] or 0)
     if port > 65535:
         parts.report_issue((*where, "http"), f"has port {port}, but ports end at 65535")
-    timeout_s = Ready().timeout_s
-    if not isinstance(section.timeout, UnsetType):
-        timeout_s = duration_s((*where, "timeout"), section.timeout, parts.report_issue)
-    return Ready(**given, timeout_s=timeout_s)
+    return ready
 
 
 def _in_order(services: dict[str, tuple[DataPath, Service]], parts: ServiceParts) -> tuple[Service, ...]:
