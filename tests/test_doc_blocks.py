@@ -159,7 +159,7 @@ def parse(command: click.Command, args: list[str]) -> None:
 
 
 def test_a_command_that_does_not_exist_is_found() -> None:
-    for line in ("profileapp runs x", "profileapp run sage.yaml --imag x", "profileapp plan", "make nothing-such"):
+    for line in ("profileapp runs x", "profileapp run sage.yaml --imag x", "profileapp report", "make nothing-such"):
         with pytest.raises((AssertionError, click.UsageError)):
             check_command(shlex.split(line))
 

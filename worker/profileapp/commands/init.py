@@ -11,7 +11,7 @@ import click
 from profileapp.commands.progress import make_progress
 from profileapp.config.load import load
 from profileapp.config.move import CannotMoveError, split_section
-from profileapp.config.section import APP_FILES, PROFILING_FILE, TOP_LEVEL, AppFile, read_app_file
+from profileapp.config.section import APP_FILES, PROFILING_FILE, TOP_LEVEL, AppFile, default_config, read_app_file
 from profileapp.config.source import parse_document
 from profileapp.errors import AgentError, ConfigError
 from profileapp.plan.first_config import AppInput, ImageFacts, first_config, image_facts, inputs_of
@@ -34,7 +34,7 @@ def command(config: Path | None, image: str | None) -> None:
     It comes from the sage.yaml's inputs and the image's entrypoint and labels. A profiling: section at the top of a
     sage.yaml with a source:, which Sage's app store would refuse, is moved to profiling.yaml.
     """
-    path = config or next((Path(name) for name in APP_FILES if Path(name).exists()), Path(APP_FILES[0]))
+    path = config or default_config()
     if path.name == PROFILING_FILE:
         path = path.with_name(APP_FILES[0])
     beside = path.with_name(PROFILING_FILE)

@@ -36,6 +36,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 _EXAMPLES = """\b
 Examples:
   profileapp plan sage.yaml
+  profileapp run waggle/object-counter:0.5.1 -- --use-gpu
   profileapp run sage.yaml --image waggle/object-counter:0.5.1
   profileapp run sage.yaml --runtime process --command "python3 app.py"
   profileapp live object-counter

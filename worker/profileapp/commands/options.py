@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from profileapp.commands.environment import LinesOption
+from profileapp.config.section import default_config
 from profileapp.model.outcome import Effect
 from profileapp.plan.names import OUTCOME_FILE
 
@@ -71,7 +72,14 @@ class PlanOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What makes a plan: a sage.yaml, the image and the targets."""
 
     config: Annotated[
-        Path, click.argument("config", envvar="PROFILEAPP_CONFIG", type=click.Path(path_type=Path, dir_okay=False))
+        Path,
+        click.argument(
+            "config",
+            envvar="PROFILEAPP_CONFIG",
+            required=False,
+            default=default_config,
+            type=click.Path(path_type=Path, dir_okay=False),
+        ),
     ]
     image: Annotated[
         str | None,

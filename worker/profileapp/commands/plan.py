@@ -67,7 +67,10 @@ class _Options(PlanOptions, frozen=True, kw_only=True):
 )
 @takes(_Options)
 def command(options: _Options) -> None:
-    """Validate CONFIG, a sage.yaml with a profiling: section, and show the plan; runs nothing."""
+    """Validate CONFIG, a sage.yaml with a profiling: section, and show the plan; runs nothing.
+
+    Default: the sage.yaml of the current folder. The section may be in profiling.yaml beside it.
+    """
     refuse_both(options)
     sources = options.config.parent if options.runtime == "process" else None
     if options.workspace:

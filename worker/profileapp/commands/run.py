@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -11,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import click
+import msgspec
 
 from profileapp.collect.board_heat import hottest_c
 from profileapp.collect.registry import sources
+from profileapp.commands.first_look import Asked, DashesCommand, FirstLookOptions, asked, refuse_target_options
 from profileapp.commands.options import (
-    PlanOptions,
     json_option,
     on_app_failure_option,
     on_budget_option,
@@ -34,7 +36,7 @@ from profileapp.judge.outcome import Cause, outcome_of
 from profileapp.judge.verdict import judge_folder
 from profileapp.model.outcome import Effect, Policy
 from profileapp.model.quantity import parse_duration_s, parse_quantity
-from profileapp.model.target import Target
+from profileapp.model.target import Plan, Target
 from profileapp.plan.names import OUTCOME_FILE
 from profileapp.record.folder import RunFolder
 from profileapp.run.agent.facts import build_facts
@@ -63,10 +65,16 @@ Examples:
   profileapp run sage.yaml --image waggle/object-counter:0.5.1
   profileapp run sage.yaml --target use-gpu --out profile
   profileapp run sage.yaml --runtime process --command "python3 app.py"
+
+\b
+Without a sage.yaml:
+  profileapp run waggle/object-counter:0.5.1 -- --use-gpu --frames 100
+  profileapp run --timeout 30s --repeat 3 my/app -- -interval 1
+  profileapp run --runtime process -- python3 app.py --use-cpu
 """
 
 
-class _Options(PlanOptions, frozen=True, kw_only=True):
+class _Options(FirstLookOptions, frozen=True, kw_only=True):
     build_network: Annotated[
         BuildNetwork,
         click.option(
@@ -150,21 +158,38 @@ class _Options(PlanOptions, frozen=True, kw_only=True):
         return Limits(memory_bytes, self.pids_limit, _size_bytes("--disk-limit", self.disk_limit))
 
 
-@click.command("run", epilog=_EPILOG)
+@click.command("run", cls=DashesCommand, epilog=_EPILOG)
 @takes(_Options)
 def command(options: _Options) -> int:
     """Run and measure the targets of CONFIG, a sage.yaml with a profiling: section.
+
+    Default: the sage.yaml of the current folder. The section may be in profiling.yaml beside it. Or, for a first look,
+    run IMAGE with ARGS; `profileapp report OUT` makes its pages.
 
     OUT/outcome.json says what they mean for a build.
     """
     outcome_file = OutcomeFile(options.out / OUTCOME_FILE, Policy(options.on_budget, options.on_app_failure))
     with outcome_file.records_failures():
-        return _run(options, outcome_file)
+        refuse_both(options)
+        has_image = bool(options.image or options.image_archive or options.build)
+        words = asked(click.get_current_context(), options.config, options.runtime, has_image=has_image)
+        if words.is_first_look:
+            return _run(*_first_look(options, words), Path.cwd(), outcome_file)
+        refuse_target_options(options.timeout, options.repeat)
+        if words.argv is not None:
+            options = msgspec.structs.replace(options, line=shlex.join(words.argv))
+        return _run(options, load_plan(options), options.config.resolve().parent, outcome_file)
 
 
-def _run(options: _Options, outcome_file: OutcomeFile) -> int:
-    refuse_both(options)
-    plan = load_plan(options)
+def _first_look(options: _Options, words: Asked) -> tuple[_Options, Plan]:
+    """Measures one target, and prints a table; pages would take longer than most apps."""
+    argv = words.argv or ()
+    line = shlex.join(argv) if options.runtime == "process" else options.line
+    options = msgspec.structs.replace(options, image=words.first or options.image, line=line, no_report=True)
+    return options, options.first_plan(argv)
+
+
+def _run(options: _Options, plan: Plan, config_folder: Path, outcome_file: OutcomeFile) -> int:
     outcome_file.planned = [target.name for target in plan.targets]
     limits = options.limits()
     state = open_state(os.environ)
@@ -172,8 +197,7 @@ def _run(options: _Options, outcome_file: OutcomeFile) -> int:
     wake = Wake()
     stop = Stop(wake)
     login = take_login(os.environ)
-    config_folder = options.config.resolve().parent
-    chosen = _runtime(options, plan.image or "", state, login, stop, progress)
+    chosen = _runtime(options, plan.image or "", config_folder, state, login, stop, progress)
     session = Session(
         app=plan.app,
         runtime=chosen,
@@ -226,7 +250,13 @@ def _run(options: _Options, outcome_file: OutcomeFile) -> int:
 
 
 def _runtime(
-    options: _Options, image: str, state: State, login: RegistryLogin | None, stop: Stop, progress: Progress
+    options: _Options,
+    image: str,
+    folder: Path,
+    state: State,
+    login: RegistryLogin | None,
+    stop: Stop,
+    progress: Progress,
 ) -> Runtime:
     """The runtime that the options choose. Raises ConfigError for options of the other one."""
     if options.runtime == "process":
@@ -234,7 +264,7 @@ def _runtime(
             raise ConfigError(
                 "--image-archive and --build are of the docker runtime; the process runtime runs --command"
             )
-        return process_runtime(options.line, options.config.resolve().parent, state, progress.note)
+        return process_runtime(options.line, folder, state, progress.note)
     if options.line is not None:
         raise ConfigError("--command goes with --runtime process; the docker runtime runs the image's own entrypoint")
     source = image_source(

@@ -101,6 +101,11 @@ def read_app_file(path: Path) -> AppFile:
     return AppFile(app, content, document, tuple(sections), beside)
 
 
+def default_config() -> Path:
+    """The sage.yaml of the current folder, or the file beside it; sage.yaml if there is neither."""
+    return next((Path(name) for name in (*APP_FILES, PROFILING_FILE) if Path(name).exists()), Path(APP_FILES[0]))
+
+
 def parse_app(path: Path, content: bytes) -> Document:
     """What is read of a file that describes an app. Raises ConfigError."""
     return parse_document(path, content, APP_KEYS | {"profiling"}, _PARTS)
