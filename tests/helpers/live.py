@@ -72,6 +72,9 @@ class FakeView:
         self.snapshots.append(snapshot)
         self.on_show(snapshot)
 
+    def react(self) -> bool:
+        return False
+
     def note(self, text: str) -> None:
         self.notes.append(text)
 

@@ -65,7 +65,7 @@ def test_once_shows_the_second_interval_and_then_ends() -> None:
     stream = io.StringIO()
     once = Once(stream, io.StringIO(), as_json=False)
     ends: list[bool] = []
-    once.on_shown = lambda: ends.append(True)
+    once.on_end = lambda: ends.append(True)
     once.show(SHOWN)
     assert (stream.getvalue(), ends) == ("", [])
     once.show(SHOWN)

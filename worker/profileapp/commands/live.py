@@ -22,9 +22,10 @@ from profileapp.errors import AgentError, ConfigError
 from profileapp.live.change import ContainerFeed, Report
 from profileapp.live.leftovers import LIVE_RUNTIME, remove_dead
 from profileapp.live.lines import JsonLines, Once, PlainLines
+from profileapp.live.screen import Screen, is_terminal
 from profileapp.live.selection import Selection, make_selection
 from profileapp.live.sources import METRICS
-from profileapp.live.watch import Setup, View, Watch
+from profileapp.live.watch import OutputGone, Setup, View, Watch
 from profileapp.model.outcome import Effect
 from profileapp.model.quantity import parse_duration_s
 from profileapp.run.agent.state import open_state
@@ -179,15 +180,15 @@ def _watch(options: _Options, record: LiveRecord | None) -> int:
             metrics=record.metrics if record else options.metrics or METRICS,
             limit_s=limit_s,
         )
-        view = _view(options)
+        view = _view(options, wake, stack)
         watch = Watch(selection, setup, stop, wake, view)
-        if isinstance(view, Once):
-            view.on_shown = watch.end
+        if isinstance(view, Once | Screen):
+            view.on_end = watch.end
         if record:
             record.begin(watch, setup, stop)
         try:
             watch.run(_feeds(selection, watch.report))
-        except BrokenPipeError:
+        except OutputGone:
             # The reader of the output is gone (`profileapp live … | head`), which is a normal end.
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  (closed with the process)
         early_signal = early_stop(stop.signal, limit_s)
@@ -198,11 +199,13 @@ def _watch(options: _Options, record: LiveRecord | None) -> int:
     return stop_code(early_signal)
 
 
-def _view(options: _Options) -> View:
+def _view(options: _Options, wake: Wake, stack: ExitStack) -> View:
     if options.once:
         return Once(sys.stdout, sys.stderr, as_json=options.as_json)
     if options.as_json:
         return JsonLines(sys.stdout, sys.stderr)
+    if is_terminal():
+        return stack.enter_context(Screen(wake))
     return PlainLines(sys.stdout, sys.stderr, every_s=RECORDING_LINES_EVERY_S if options.record else 0.0)
 
 

@@ -38,6 +38,9 @@ class PlainLines:
         self._stream.write("".join(f"{line}\n" for line in lines))
         self._stream.flush()
 
+    def react(self) -> bool:
+        return False
+
     def note(self, text: str) -> None:
         self._notes.write(f"profileapp: {text}\n")
         self._notes.flush()
@@ -54,16 +57,19 @@ class JsonLines:
         self._stream.write(json_line(snapshot).decode() + "\n")
         self._stream.flush()
 
+    def react(self) -> bool:
+        return False
+
     def note(self, text: str) -> None:
         self._notes.write(f"profileapp: {text}\n")
         self._notes.flush()
 
 
 class Once:
-    """Shows the first interval in which all sources had time for two samples, then calls `on_shown`."""
+    """Shows the first interval in which all sources had time for two samples, then calls `on_end`."""
 
     def __init__(self, stream: TextIO, notes: TextIO, *, as_json: bool) -> None:
-        self.on_shown: Callable[[], None] = lambda: None
+        self.on_end: Callable[[], None] = lambda: None
         self._stream = stream
         self._notes = notes
         self._as_json = as_json
@@ -76,7 +82,10 @@ class Once:
             return
         self._stream.write(json_line(snapshot).decode() + "\n" if self._as_json else table(snapshot))
         self._stream.flush()
-        self.on_shown()
+        self.on_end()
+
+    def react(self) -> bool:
+        return False
 
     def note(self, text: str) -> None:
         """Shows nothing: one table is asked for."""

@@ -13,11 +13,12 @@ VERSION = 1
 
 
 class TargetRow(msgspec.Struct, frozen=True):
-    """One target. `values` maps titles of series (`container.cpu.util`) to their newest value, in the series' unit;
-    a series that is not measured now is absent, and `missing` says why a metric is, by its name.
+    """One target. `values` maps titles of series (`container.cpu.util`) to their newest value, in the series' unit
+    (`units`); a series that is not measured now is absent, and `missing` says why a metric is, by its name.
 
     `starts`: how often it was attached. `since_ns`: UTC ns since 1970 of its last start or end, 0 for neither.
-    `cpu_history` has the last values of `container.cpu.util`, the oldest first.
+    `throttled`: a quota kept it from the CPU in the last interval. `cpu_history` and `memory_history` have the last
+    values of `container.cpu.util` and `container.memory.used`, the oldest first.
     """
 
     name: str
@@ -30,8 +31,11 @@ class TargetRow(msgspec.Struct, frozen=True):
     since_ns: int = 0
     message: str = ""
     values: dict[str, float] = {}
+    units: dict[str, str] = {}
     missing: dict[str, str] = {}
+    throttled: bool = False
     cpu_history: tuple[float, ...] = ()
+    memory_history: tuple[float, ...] = ()
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -59,6 +63,7 @@ class _JsonTarget(msgspec.Struct, frozen=True):
     message: str
     values: dict[str, float]
     missing: dict[str, str]
+    throttled: bool
 
 
 class JsonLine(msgspec.Struct, frozen=True):
@@ -88,6 +93,7 @@ def json_line(snapshot: Snapshot) -> bytes:
             message=row.message,
             values=row.values,
             missing=row.missing,
+            throttled=row.throttled,
         )
         for row in snapshot.targets
     )

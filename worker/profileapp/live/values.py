@@ -10,7 +10,8 @@ from profileapp.model.series import MARKS, Series
 SERIES_LIMIT = 2000
 """The most series that are kept of a target; whatever more there are is not shown."""
 HISTORY_LENGTH = 120
-HISTORY_NAMES = frozenset({"container.cpu.util", "container.memory.used", "system.cpu.util"})
+CPU, MEMORY, QUOTA = "container.cpu.util", "container.memory.used", "container.cpu.throttled"
+HISTORY_NAMES = frozenset({CPU, MEMORY, QUOTA})
 
 
 class Values:
@@ -41,6 +42,11 @@ class Values:
         """The last values of a series, the oldest first; () for one that is not kept."""
         found = self._history.get(name)
         return tuple(found.copy()) if found else ()
+
+    def has_grown(self, name: str) -> bool:
+        """Whether a series grew between its last two values."""
+        last = self.history(name)[-2:]
+        return len(last) == 2 and last[1] > last[0]
 
     def clear(self) -> None:
         """Forgets the values, but not the history: the app has ended."""

@@ -74,6 +74,13 @@ class View(Protocol):
     def note(self, text: str) -> None:
         """Shows one line about something that happened."""
 
+    def react(self) -> bool:
+        """Handles the user's keys since the last call. Returns whether `show` is to be called."""
+
+
+class OutputGone(Exception):
+    """Nobody reads the output any more: a closed pipe or terminal."""
+
 
 class Watch:
     """`run` is for the main thread; `report` may be called by any."""
@@ -119,7 +126,10 @@ class Watch:
         self._wake.set()
 
     def run(self, feeds: Iterable[ContainerFeed]) -> None:
-        """Watches until it is stopped, `limit_s` is over, or nothing can come any more. Raises what feeds raise."""
+        """Watches until it is stopped, `limit_s` is over, or nothing can come any more.
+
+        Raises OutputGone, and what feeds raise.
+        """
         feeds = tuple(feeds)
         try:
             # A process that does not run is the user's mistake: nothing else has begun by then.
@@ -170,7 +180,9 @@ class Watch:
                 self._drop_ended()
                 for observer in self.observers:
                     observer.check()
-                self._view.show(self.snapshot())
+                self._show()
+            elif self._view.react():
+                self._show()
             if (
                 self._processes
                 and not self._selection.has_containers
@@ -181,6 +193,12 @@ class Watch:
             if self._setup.limit_s:
                 until_s = min(until_s, started_s + self._setup.limit_s)
             self._wake.wait(until_s - time.monotonic())
+
+    def _show(self) -> None:
+        try:
+            self._view.show(self.snapshot())
+        except OSError as error:
+            raise OutputGone from error
 
     def _apply_changes(self) -> None:
         while True:

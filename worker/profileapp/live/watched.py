@@ -11,7 +11,7 @@ from profileapp.collect.api import AppHandle, Emit, RunContext
 from profileapp.live.change import Container, Gone
 from profileapp.live.snapshot import TargetRow, TargetState
 from profileapp.live.sources import LiveSources
-from profileapp.live.values import Values
+from profileapp.live.values import CPU, MEMORY, QUOTA, Values
 from profileapp.model.run import ExitReason
 from profileapp.model.series import Series
 from profileapp.run.exit_reason import signal_name
@@ -98,6 +98,7 @@ class Watched:
         life, container, wall_ns = self.life, self.container, self.context.clock.wall_ns
         since_ns = now_ns - round(max(STALE_INTERVALS * interval_s, 1.0) * 1e9)
         changed_ns = (life.ended_ns or life.started_ns) if life else 0
+        newest = self.values.newest(since_ns)
         return TargetRow(
             name=self.name,
             title=self.title,
@@ -108,9 +109,12 @@ class Watched:
             starts=self.starts,
             since_ns=wall_ns(changed_ns) if changed_ns else 0,
             message=life.message if life else "waiting for it to start",
-            values={series.title: value for series, value in self.values.newest(since_ns).items()},
+            values={series.title: value for series, value in newest.items()},
+            units={series.title: series.unit for series in newest},
             missing=dict(self.sources.missing),
-            cpu_history=self.values.history("container.cpu.util"),
+            throttled=self.state == "running" and self.values.has_grown(QUOTA),
+            cpu_history=self.values.history(CPU),
+            memory_history=self.values.history(MEMORY),
         )
 
     def close(self) -> None:

@@ -10,15 +10,18 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 60
 
 
-def sparkline(values: Sequence[float], width: int = WIDTH) -> str:
-    """At most `width` blocks, each the mean of its part of `values`; the lowest block is the minimum of these means."""
+def sparkline(values: Sequence[float], width: int = WIDTH, low: float | None = None) -> str:
+    """At most `width` blocks, each the mean of its part of `values`.
+
+    The lowest block is `low` (None: the minimum of these means).
+    """
     means = [math.fsum(part) / len(part) for part in _parts(values, width)]
     if not means:
         return ""
-    low, high = min(means), max(means)
+    low, high = min(means) if low is None else low, max(means)
     if not high > low:
         return _BLOCKS[0] * len(means)
-    return "".join(_BLOCKS[min(7, int(8 * (mean - low) / (high - low)))] for mean in means)
+    return "".join(_BLOCKS[max(0, min(7, int(8 * (mean - low) / (high - low))))] for mean in means)
 
 
 def marks(indexes: Iterable[int], count: int, width: int = WIDTH) -> str:
