@@ -26,8 +26,8 @@ format: setup  ## let ruff format the Python files and fix what it can
 	@$(BIN)/ruff check --fix-only -q
 	@$(BIN)/ruff format
 
-bench:         ## measure the overhead of measuring; a selection: make bench WORDS="start client"
-	@scripts/bench $(WORDS)
+bench:         ## measure the overhead of measuring; a selection: make bench ONLY="start client"
+	@scripts/bench $(ONLY)
 
 fuzz: setup    ## ten minutes of garbled input for every parser
 	@PROFILEAPP_FUZZ_S=600 $(BIN)/python -m pytest -q tests/hostile/test_fuzz.py

@@ -166,7 +166,7 @@ def test_baselines_start_after_an_accepted_change(builds: Path) -> None:
     done = baseline("profile", "--against", "builds", cwd=builds)
     assert done.returncode == 1
     since = "2026-11-19T01:00:00Z"
-    assert f"was it meant? then --since {since} leaves out what was before" in done.stdout
+    assert f"if this change is intended, exclude earlier runs with --since {since}" in done.stdout
     done = baseline("profile", "--against", "builds", "--since", since, cwd=builds)
     assert done.returncode == 0 and "not enough data" in done.stdout
     assert f"earlier runs count from {since} on" in done.stdout

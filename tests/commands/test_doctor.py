@@ -51,7 +51,7 @@ def test_json_output(tmp_path: Path) -> None:
     assert [each["name"] for each in message["prerequisites"]] == ["docker", "python", "pages", "disk", "datagrams"]
     (container,) = message["metrics"]
     assert container["available"]
-    assert [each["state"] for each in container["sources"]] == ["used", "in reserve"]
+    assert [each["state"] for each in container["sources"]] == ["used", "fallback"]
 
 
 def test_an_unknown_metric_is_an_error(tmp_path: Path) -> None:
@@ -72,12 +72,12 @@ def test_the_plan_warns_of_unavailable_metrics(tmp_path: Path) -> None:
     assert json.loads(plain.stdout)["warnings"] == []
     checked = profileapp("plan", "sage.yaml", "--image", "x:1", "--check", "--json", cwd=tmp_path, PATH="/bin")
     (warning,) = json.loads(checked.stdout)["warnings"]
-    assert warning.startswith("tau: this agent cannot give it, as here asks for: tau_exec: TAU is not installed")
+    assert warning.startswith("tau: unavailable on this agent, but here requests it: tau_exec: TAU is not installed")
     assert f"profileapp: warning: {warning}" in checked.stderr
     labelled = profileapp(
         "plan", "sage.yaml", "--image", "x:1", "--check", "--json", cwd=tmp_path, PATH="/bin", NODE_LABELS="a jetson"
     )
-    assert "as here, there ask for" in json.loads(labelled.stdout)["warnings"][0]
+    assert "but here, there request it" in json.loads(labelled.stdout)["warnings"][0]
 
 
 def test_a_run_warns_before_the_app_starts(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_history(tmp_path: Path) -> None:
     output = json.loads(profileapp("history", "objcounter", "--json", "--no-changes", cwd=tmp_path).stdout)
     assert [trend["title"] for trend in output["trends"]] == ["container.cpu.util", "fps"]
     none = profileapp("history", "other", cwd=tmp_path)
-    assert none.returncode == 3 and "holds no run of 'other'" in none.stderr
+    assert none.returncode == 3 and "contains no finished run of 'other'" in none.stderr
 
 
 def test_compare(tmp_path: Path) -> None:

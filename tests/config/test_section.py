@@ -135,7 +135,7 @@ def test_the_rest_of_the_metadata_is_the_apps(tmp_path: Path, metadata: str) -> 
 
 def test_metadata_that_holds_itself_ends(tmp_path: Path) -> None:
     path = write(tmp_path, f"{APP}metadata: &loop {{profiling: *loop}}\n")
-    assert "holds more than" in refused(path)
+    assert "contains more than" in refused(path)
 
 
 @pytest.mark.parametrize("place", ["top", "metadata", "beside"])

@@ -63,7 +63,7 @@ def test_all_errors_are_reported_at_once_with_the_allowed_values() -> None:
     ("section", "line"),
     [
         (None, " is empty, but must be a mapping"),
-        ({"targets": []}, "targets is empty, but must hold at least 1"),
+        ({"targets": []}, "targets is empty, but must contain at least 1"),
         ({}, " has no key 'targets'"),
         ({"targets": [{"args": {"a": 1}}]}, "targets.0.args is a mapping, but must be text or a list"),
         ({"targets": [{"agent": True}]}, "targets.0.agent is true, but must be text or a list"),

@@ -70,7 +70,7 @@ LINKS: list[Callable[[Path, Path], None]] = [link_to_link, parents, through_an_i
 def test_refused_links_that_lead_out_of_a_dataset(workspace: Path, outside: Path, make: Callable[..., None]) -> None:
     (workspace / "data").mkdir()
     make(workspace, outside)
-    with pytest.raises(ConfigError, match="leads out"):
+    with pytest.raises(ConfigError, match="points outside"):
         make_plan(load(sage(workspace, "data")), None)
 
 
@@ -86,7 +86,7 @@ def test_refused_links_that_lead_out_of_the_folder_that_an_image_is_built_from(
     sage(workspace, "fine")
     done = plan(workspace, "--build", "data")
     assert (done.returncode, done.stdout) == (3, ""), done
-    assert "--build data: holds a link that leads out of it" in done.stderr
+    assert "--build data: contains a link that points outside it" in done.stderr
     assert plan(workspace, "--build", "fine").returncode == 0
 
 
@@ -104,7 +104,7 @@ def test_refused_a_folder_or_archive_that_is_a_link_out(workspace: Path, outside
     ):
         done = plan(workspace, *arguments)
         assert (done.returncode, done.stdout) == (3, ""), done
-        assert "leads out of the workspace" in done.stderr
+        assert "points outside the workspace" in done.stderr
 
 
 def test_refused_a_configuration_that_is_a_link_out(workspace: Path, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_refused_a_configuration_that_is_a_link_out(workspace: Path, tmp_path: P
     (workspace / "sage.yaml").symlink_to(sage(elsewhere, "data"))
     done = plan(workspace)
     assert (done.returncode, done.stdout) == (3, ""), done
-    assert "leads out of the workspace" in done.stderr
+    assert "points outside the workspace" in done.stderr
 
 
 def test_refused_an_outward_link_beyond_the_limit_of_checked_files(
@@ -139,7 +139,7 @@ def test_refused_an_outward_link_behind_100000_files(workspace: Path, outside: P
         (data / f"{number:06d}").touch()
     (data / "zzz").mkdir()
     (data / "zzz/keys").symlink_to(outside)
-    with pytest.raises(ConfigError, match=r"leads out of .* \(data/zzz/keys\)"):
+    with pytest.raises(ConfigError, match=r"points outside .* \(data/zzz/keys\)"):
         make_plan(load(sage(workspace, "data")), None)
 
 
@@ -183,4 +183,4 @@ def test_refused_links_out_of_the_sources_that_the_process_runtime_carries(works
     (workspace / "src/keys").symlink_to(outside)
     done = plan(workspace, *arguments)
     assert (done.returncode, done.stdout) == (3, ""), done
-    assert "holds a link that leads out of it (src/keys)" in done.stderr
+    assert "contains a link that points outside it (src/keys)" in done.stderr

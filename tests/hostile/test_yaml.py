@@ -191,7 +191,7 @@ SHARED: dict[str, list[tuple[Any, str]]] = {
 }
 CASES: dict[str, list[tuple[Any, str]]] = {
     "Profiling.targets": [
-        ([], "must hold at least 1"),
+        ([], "must contain at least 1"),
         ([{}] * 501, "at most 500"),
         ([{"docker-args": "--privileged"}], "not a known key"),
     ],

@@ -19,9 +19,9 @@ def data(*values: float) -> SeriesData:
 
 def test_spans_of_throttling() -> None:
     assert device_events({HEAT: data(0, 1, 1, 0, 0, 1), GPU: data(1, 0)}) == (
-        Event(10, 11, "the GPU was slowed down for want of power"),
-        Event(11, 13, "the device was slowed down for heat"),
-        Event(15, 0, "the device was slowed down for heat"),
+        Event(10, 11, "the GPU was throttled by its power limit"),
+        Event(11, 13, "the device was throttled by heat"),
+        Event(15, 0, "the device was throttled by heat"),
     )
 
 
@@ -39,9 +39,9 @@ def test_an_app_cannot_make_them_up_nor_flood_them() -> None:
 
 def test_an_unknown_reason_is_named() -> None:
     other = series("gpu.throttled", "", "gpu-summary", reason="sync")
-    assert device_events({other: data(1)})[0].text == "the GPU was slowed down sync"
+    assert device_events({other: data(1)})[0].text == "the GPU was throttled sync"
 
 
 def test_events_of_the_traced_repeat_are_not_reported() -> None:
     repeats = (Repeat(1, 10, 10, 12), Repeat(2, 13, 13, 16, traced=True))
-    assert device_events({HEAT: data(1, 0, 0, 1)}, repeats) == (Event(10, 11, "the device was slowed down for heat"),)
+    assert device_events({HEAT: data(1, 0, 0, 1)}, repeats) == (Event(10, 11, "the device was throttled by heat"),)

@@ -107,7 +107,7 @@ def test_frames(text: str, frame: Frame) -> None:
 def test_a_truncated_or_garbled_line_is_skipped(bad: str) -> None:
     lines = RAW.splitlines()
     stacks = read("\n".join([*lines[:2], bad, *lines[2:]]))
-    assert (stacks.samples, stacks.unread_lines, stacks.left_out) == (100, 1, 0)
+    assert (stacks.samples, stacks.unread_lines, stacks.omitted) == (100, 1, 0)
 
 
 def test_lines_of_one_stack_are_added_up() -> None:
@@ -123,13 +123,13 @@ def test_a_deep_stack_keeps_its_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "value", "left_out"),
+    ("limit", "value", "omitted"),
     [("STACKS_LIMIT", 2, 20), ("FRAMES_LIMIT", 4, 10), ("ENTRIES_LIMIT", 6, 20)],
 )
-def test_what_is_kept_is_bounded(limit: str, value: int, left_out: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_is_bounded(limit: str, value: int, omitted: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folded, limit, value)
     stacks = read(RAW)
-    assert (stacks.samples, stacks.left_out) == (100 - left_out, left_out)
+    assert (stacks.samples, stacks.omitted) == (100 - omitted, omitted)
     assert sum(row.self_share for row in function_rows(stacks)) == pytest.approx(1.0)
 
 

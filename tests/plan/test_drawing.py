@@ -24,12 +24,12 @@ def test_what_is_started_mounted_and_connected() -> None:
 ├─ app       app:1
 │  ├─ dataset   traffic at /dataset, read-only
 │  └─ metrics   system, custom
-├─ network   private, no way out, with db, cameras
+├─ network   private, no internet access, with db, cameras
 ├─ service   db: redis:7
 │  ├─ secret    PW from the credential redis-pw
 │  └─ ready     tcp :6379
 └─ playback  cameras: on port 8090
-   ├─ plays     left: left.zip, 2 a second
+   ├─ plays     left: left.zip, 2/s
    └─ after     db
 """
     )
@@ -37,11 +37,11 @@ def test_what_is_started_mounted_and_connected() -> None:
 
 def test_targets_that_need_the_same_are_drawn_once() -> None:
     shown = drawing(Target("a", args=("1",)), Target("b", args=("2",)), Target("c", internet=True), image=None)
-    assert shown.startswith("a, b\n├─ app       (image not named yet)\n")
+    assert shown.startswith("a, b\n├─ app       (no image yet)\n")
     assert (
         "\nc\n" in shown
-        and shown.count("private, no way out\n") == 1
-        and "private, with a way out, also to the agent\n" in shown
+        and shown.count("private, no internet access\n") == 1
+        and "private, internet and agent reachable\n" in shown
     )
 
 

@@ -186,7 +186,7 @@ def test_cool_down(tmp_path: Path, given: str, below_c: float, timeout_s: float)
         ("    - {dataset: /etc}", "must be a path below the folder"),
         ("    - {dataset: nowhere}", "there is no such folder or file"),
         ("    - {dataset: 'a b'}", "must hold no space"),
-        ("    - {dataset: out}", "a link that leads out"),
+        ("    - {dataset: out}", "a link that points outside"),
     ],
 )
 def test_what_the_schema_cannot_see(tmp_path: Path, targets: str, message: str) -> None:
@@ -215,8 +215,8 @@ def test_select(tmp_path: Path) -> None:
 def test_the_table_shows_every_target(tmp_path: Path) -> None:
     table = plan_table(plan_of(tmp_path, FOUNDING))
     assert "waggle/object-counter:0.5.1" in table
-    assert "use-cpu             any    to its end" in table
-    assert table.endswith("3 targets · at most 3 min, and 1 to the app's own end\n")
+    assert "use-cpu             any    until it exits" in table
+    assert table.endswith("3 targets · at most 3 min, and 1 until the app exits\n")
 
 
 def test_format_duration() -> None:
@@ -265,7 +265,7 @@ def test_datasets_that_the_agent_makes_ready(tmp_path: Path) -> None:
         ("{}", "either a path or a url"),
         ("{path: folder, unpack: true}", "a folder, which has no checksum and cannot be unpacked"),
         ("here", "here/2.jpg is a Git LFS pointer, not the content"),
-        ("linked", "holds a link that leads out of the folder of the sage.yaml (linked/a/out)"),
+        ("linked", "contains a link that points outside the folder of the sage.yaml (linked/a/out)"),
     ],
 )
 def test_datasets_that_are_refused(tmp_path: Path, dataset: str, message: str) -> None:

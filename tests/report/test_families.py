@@ -14,8 +14,8 @@ def grouped(*found: Series, largest: dict[Series, float] | None = None) -> list[
 
 
 def test_the_plots_of_a_run(samples: list[JudgedRun]) -> None:
-    found, left_out = families(list(samples[0].series), dict.fromkeys(samples[0].series, 1.0), ())
-    assert left_out == 0
+    found, omitted = families(list(samples[0].series), dict.fromkeys(samples[0].series, 1.0), ())
+    assert omitted == 0
     assert [family.title for family in found] == [
         "fps",
         "inference",
@@ -71,13 +71,13 @@ def test_of_too_many_lines_the_sum_and_the_largest_are_shown() -> None:
     assert len(found.lines) == LINE_LIMIT
     assert found.lines[0].series == whole
     assert found.lines[-1].series == cores[63]
-    assert found.left_out == 65 - LINE_LIMIT
+    assert found.omitted == 65 - LINE_LIMIT
 
 
 def test_thousands_of_names_make_no_thousands_of_plots() -> None:
     many = [series(f"name{number}", "", "custom") for number in range(5000)]
-    found, left_out = families(many, dict.fromkeys(many, 1.0), ())
-    assert (len(found), left_out) == (PLOT_LIMIT, 5000 - PLOT_LIMIT)
+    found, omitted = families(many, dict.fromkeys(many, 1.0), ())
+    assert (len(found), omitted) == (PLOT_LIMIT, 5000 - PLOT_LIMIT)
 
 
 def test_a_name_that_has_a_budget_is_among_those_drawn(samples: list[JudgedRun]) -> None:

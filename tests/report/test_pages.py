@@ -277,10 +277,10 @@ def test_what_was_started_is_drawn_as_boxes_in_boxes(tmp_path: Path) -> None:
     target = msgspec.structs.replace(run.target, dataset="traffic", services=(database, cameras))
     run = msgspec.structs.replace(run, target=target)
     drawn = topology(run)
-    assert drawn.word == "agent"
+    assert drawn.kind == "agent"
     (network,) = drawn.parts
-    assert (network.word, network.text) == ("network", "private, no way out, with db, cameras")
-    assert [(each.word, each.text) for each in network.parts] == [
+    assert (network.kind, network.text) == ("network", "private, no internet access, with db, cameras")
+    assert [(each.kind, each.text) for each in network.parts] == [
         ("app", "waggle/object-counter:0.5.1"),
         ("service", "db: redis:7"),
         ("playback", "cameras: on port 8090"),
@@ -289,8 +289,8 @@ def test_what_was_started_is_drawn_as_boxes_in_boxes(tmp_path: Path) -> None:
     pages_of(report(tmp_path, [judge_folder(recorded.path)]))
     page = Page(recorded.path / "report/index.html")
     check(page)
-    for words in ("traffic at /dataset, read-only", "left: left.mp4, 1 a second", "tcp :6379"):
+    for words in ("traffic at /dataset, read-only", "left: left.mp4, 1/s", "tcp :6379"):
         assert words in page.text
     process = msgspec.structs.replace(run, image=None, command=("python3", "app.py"))
-    assert [each.word for each in topology(process).parts] == ["app", "service", "playback"]
+    assert [each.kind for each in topology(process).parts] == ["app", "service", "playback"]
     assert topology(process).parts[0].text == "python3 app.py"

@@ -15,7 +15,7 @@ from profileapp.judge.verdict import JudgedRun
 from profileapp.model.run import Event, Mark, Phase, Repeat
 from profileapp.model.series import series
 from profileapp.record.series_data import SeriesData
-from profileapp.report.plot.annotations import Annotations, make_room
+from profileapp.report.plot.annotations import Annotations, reserve_phase_rows
 from profileapp.report.plot.series import PAGE, Plot, plot_target
 from tests.helpers.samples import series_data
 from tests.report.sample_runs import FPS, SECOND_NS, START_NS
@@ -243,7 +243,7 @@ def test_phases_and_events_stand_in_each_plot() -> None:
 
 
 def test_what_slows_the_device_down_is_shaded_and_named_once() -> None:
-    heat = "the device was slowed down for heat"
+    heat = "the device was throttled by heat"
     events = tuple(Event(START_NS + at * SECOND_NS, START_NS + (at + 9) * SECOND_NS, heat) for at in (10, 40))
     [plot], _ = plot_target({FPS: data([1.0] * 100)}, one_repeat(100), (), Annotations(events=events))
     texts = ["".join(each.itertext()) for each in drawn(plot).iter(f"{SVG}text")]
@@ -256,7 +256,7 @@ def test_phases_lie_above_all_lines() -> None:
     phases = tuple(Phase(name, ((START_NS, START_NS + 50 * SECOND_NS),)) for name in "abc")
     axes = Figure().add_axes((0, 0, 1, 1))
     axes.set_ylim(0, 64)
-    make_room(axes, Annotations(phases))
+    reserve_phase_rows(axes, Annotations(phases))
     assert axes.get_ylim() == pytest.approx((0, 100))
 
 

@@ -50,7 +50,7 @@ def test_a_kind_a_table_and_bytes_where_it_is_size() -> None:
 def test_what_is_not_shown_is_counted() -> None:
     rows = [msgspec.structs.replace(SEEN, name=f"f{number}") for number in range(ROWS_SHOWN + 12)]
     [table] = function_tables(rows, sample_run("gpu"), "functions.csv")
-    assert (len(table.rows), table.left_out) == (ROWS_SHOWN, 12)
+    assert (len(table.rows), table.omitted) == (ROWS_SHOWN, 12)
 
 
 def test_what_tracing_costs_is_said_only_where_it_is_known() -> None:
@@ -64,13 +64,13 @@ def test_events_of_a_kind_are_one_line() -> None:
         traced_run(60, 1),
         started_ns=START_NS,
         events=(
-            Event(START_NS + 5 * SECOND_NS, START_NS + 8 * SECOND_NS, "the device was slowed down for heat"),
+            Event(START_NS + 5 * SECOND_NS, START_NS + 8 * SECOND_NS, "the device was throttled by heat"),
             Event(START_NS + 20 * SECOND_NS, START_NS + 20 * SECOND_NS, "the power mode changed from 2 to 0"),
-            Event(START_NS + 50 * SECOND_NS, START_NS + 54 * SECOND_NS, "the device was slowed down for heat"),
+            Event(START_NS + 50 * SECOND_NS, START_NS + 54 * SECOND_NS, "the device was throttled by heat"),
         ),
     )
     assert event_lines(run) == (
-        "the device was slowed down for heat: 2 times, 7 s in all, first after 5 s",
+        "the device was throttled by heat: 2 times, 7 s in total, first after 5 s",
         "the power mode changed from 2 to 0, after 20 s",
     )
 
@@ -90,6 +90,6 @@ def test_hostile_names_are_text_on_the_page(text: str, tmp_path: Path) -> None:
         check(page)
     target = pages[1]
     assert "Hot functions" in target.text and "Kernels" in target.text and "Flame graph" in target.text
-    assert "the device was slowed down for heat: once, 5 s in all" in pages[0].text
-    assert "the device was slowed down for heat: once, 5 s in all, first after" in target.text
+    assert "the device was throttled by heat: once, 5 s in total" in pages[0].text
+    assert "the device was throttled by heat: once, 5 s in total, first after" in target.text
     assert max(len(word) for word in target.words) < 3000

@@ -19,8 +19,8 @@ class TestAppLog:
         log.write(b"after the end")
         content = (tmp_path / "app.log").read_bytes()
         assert content.startswith(b"0123456789\n[profileapp: ") and content.endswith(b"56789")
-        left_out = int(content.split(b"[profileapp: ")[1].split()[0])
-        assert 10 + left_out + len(content.split(b"here]\n")[1]) == 1000
+        omitted = int(content.split(b"[profileapp: ")[1].split()[0])
+        assert 10 + omitted + len(content.split(b"here]\n")[1]) == 1000
 
     def test_short_output_is_whole(self, tmp_path: Path) -> None:
         log = AppLog(tmp_path / "app.log", head_limit=4, tail_limit=50)

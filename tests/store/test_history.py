@@ -57,7 +57,7 @@ def test_one_metric_as_in_a_budget(database: Database) -> None:
     assert (trend.title, trend.statistic, len(trend.points)) == ("system.cpu.util[0]", "max", 2)
     with pytest.raises(ConfigError, match="'nothing': no run of 'objcounter' measured it"):
         trends(database, APP, "nothing")
-    with pytest.raises(ConfigError, match="holds no run of 'none'"):
+    with pytest.raises(ConfigError, match="contains no finished run of 'none'"):
         trends(database, Selection(app="none"))
 
 

@@ -1,3 +1,3 @@
-"""Runs an app's container in each of its configurations, measures it, and reports what it costs."""
+"""Runs an app's container in each of its configurations, measures its resource use, and reports it."""
 
 __version__ = "0.1.0"

@@ -6,10 +6,10 @@ import sys
 
 
 def main() -> None:
-    """The program. Where it cannot even be imported it ends with 4: Python's own 1 would read as a verdict."""
+    """Runs the command line. Exits with 4 if it cannot be imported: Python's own 1 would read as a verdict."""
     _speak_utf8()
     try:
-        # The whole program stands behind this line.
+        # This imports everything else.
         from profileapp.commands.main import main as run  # noqa: PLC0415
     except Exception as error:
         print(
@@ -21,10 +21,10 @@ def main() -> None:
 
 
 def _speak_utf8() -> None:
-    """Names of files and all that is read and printed are UTF-8, whatever the locale: LC_ALL=C is common on agents.
+    """Uses UTF-8 for file names, input and output, whatever the locale: LC_ALL=C is common on agents.
 
-    How Python takes the names of files is decided before a line of ours runs, so that it is started again. Text that is
-    no UTF-8 is printed with its bytes escaped.
+    Python chooses the encoding of file names before it runs any of our code, so the process re-executes itself. Bytes
+    that are not valid UTF-8 are printed escaped.
     """
     if sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode and sys.executable:
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606

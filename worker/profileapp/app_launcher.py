@@ -1,12 +1,12 @@
-"""Starts an app as a process and stays between it and the worker: a program of its own, standard library only.
+"""Starts an app as a process and supervises it for the worker: a separate program, standard library only.
 
-Its environment holds nothing of the worker's. Whatever the app starts and leaves behind becomes this program's child
-(prctl(2), PR_SET_CHILD_SUBREAPER), wherever it hides: all is ended with it, also when the worker is killed, and the
-kernel knows what all used together.
+Its environment contains nothing of the worker's. Every process that the app leaves behind, even a daemonized one,
+becomes a child of this program (prctl(2), PR_SET_CHILD_SUBREAPER): all of them are killed with it, also when the worker
+is killed, and the kernel accounts for all of them together.
 
-Run as `python -I -S app_launcher.py FD`. On the socket FD comes one line of JSON: `{"argv": …, "env": …, "cwd": …}`;
-then `end`, or the end of the worker. It answers in lines: `{"pid": 12}` or `{"refused": "…"}`, `{"status": 256}` when
-the app's first process has ended, and `{"used": {…}}` when nothing is left.
+Run as `python -I -S app_launcher.py FD`. The socket FD delivers one line of JSON, `{"argv": …, "env": …, "cwd": …}`,
+then `end` or, if the worker ends, the end of the stream. The answers are lines: `{"pid": 12}` or `{"refused": "…"}`,
+`{"status": 256}` when the app's first process has ended, and `{"used": {…}}` when no process is left.
 
 Sources: wait4(2), getrusage(2) (an ended child's use is its parent's, if that waited), proc_pid_io(5).
 """
@@ -33,14 +33,14 @@ _KILL_LIMIT_S = 20.0
 
 
 class Launcher:
-    """One app, from its start until nothing is left of it."""
+    """Runs one app, from its start until none of its processes is left."""
 
     def __init__(self, worker: socket.socket) -> None:
         self._worker = worker
         self._app = 0
 
     def run(self) -> None:
-        """Comes back when all is over."""
+        """Returns when the app and all its descendants have ended."""
         _become_subreaper()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
             signal.signal(number, signal.SIG_IGN)
@@ -53,7 +53,7 @@ class Launcher:
             return
         self._wait(woken)
         self._kill_all()
-        self._tell({"used": _used()})
+        self._send({"used": _used()})
 
     def _request(self) -> dict[str, object] | None:
         content = b""
@@ -73,15 +73,15 @@ class Launcher:
         os.close(failing)
         with os.fdopen(failed, "rb") as stream:
             reason = stream.read()
-        # What the app prints ends with the last of its processes.
+        # The app's output ends only with the last process that has it open.
         null = os.open(os.devnull, os.O_RDWR)
         for number in (1, 2):
             os.dup2(null, number)
         if reason:
             os.waitpid(self._app, 0)
-            self._tell({"refused": reason.decode(errors="replace")})
+            self._send({"refused": reason.decode(errors="replace")})
             return False
-        self._tell({"pid": self._app})
+        self._send({"pid": self._app})
         return True
 
     def _wait(self, woken: int) -> None:
@@ -95,34 +95,34 @@ class Launcher:
                 return
 
     def _reap(self) -> bool:
-        """Waits for all that have ended; whether there are more children."""
+        """Reaps all children that have ended. Returns whether there are more."""
         with suppress(ChildProcessError):
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
                     return True
                 if pid == self._app:
-                    self._tell({"status": status})
+                    self._send({"status": status})
         return False
 
     def _kill_all(self) -> None:
         deadline_s = time.monotonic() + _KILL_LIMIT_S
         while self._reap() and time.monotonic() < deadline_s:
             found = _descendants(os.getpid())
-            # All are stopped before any is killed, so that a fork bomb cannot grow while it is cut down.
+            # All are stopped before any is killed, so that a fork bomb cannot outgrow the killing.
             for number in (signal.SIGSTOP, signal.SIGKILL):
                 for pid in found:
                     with suppress(OSError):
                         os.kill(pid, number)
             time.sleep(_KILL_PAUSE_S)
 
-    def _tell(self, message: dict[str, object]) -> None:
+    def _send(self, message: dict[str, object]) -> None:
         with suppress(OSError):
             self._worker.sendall(json.dumps(message).encode() + b"\n")
 
 
 def _become(request: dict[str, object], failing: int) -> None:
-    """The child: the app. Never comes back."""
+    """Turns the forked child into the app. Never returns."""
     try:
         os.setsid()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):
@@ -130,7 +130,7 @@ def _become(request: dict[str, object], failing: int) -> None:
         argv = [os.fsencode(str(each)) for each in request["argv"]]  # type: ignore[attr-defined]
         env = {os.fsencode(key): os.fsencode(value) for key, value in request["env"].items()}  # type: ignore[attr-defined]
         os.chdir(str(request["cwd"]))
-        os.execvpe(argv[0], argv, env)  # noqa: S606  (the words of the app, of which no shell is to make others)
+        os.execvpe(argv[0], argv, env)  # noqa: S606  (no shell must interpret the app's arguments)
     except BaseException as error:
         os.write(failing, (getattr(error, "strerror", None) or str(error) or "it cannot be run").encode()[:2000])
     os._exit(127)
@@ -158,7 +158,7 @@ def _descendants(of: int) -> list[int]:
 
 
 def _used() -> dict[str, object]:
-    """What all that ended used: CPU time and, since its start, bytes read from and written to storage."""
+    """Resources that all ended processes used: CPU time, and bytes read from and written to storage."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     found: dict[str, object] = {"user_s": used.ru_utime, "system_s": used.ru_stime}
     with suppress(OSError, ValueError, KeyError):
@@ -169,6 +169,6 @@ def _used() -> dict[str, object]:
 
 if __name__ == "__main__":
     worker_end = socket.socket(fileno=int(sys.argv[1]))
-    # Not the app's to hold open, nor to speak through.
+    # The app must not inherit it.
     worker_end.set_inheritable(False)
     Launcher(worker_end).run()

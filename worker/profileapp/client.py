@@ -1,4 +1,4 @@
-"""Reports to the profiler what only the app knows: frames per second, latency, objects found.
+"""Reports app metrics to the profiler: frames per second, latency, objects found.
 
     from profileapp.client import counter, event, gauge, phase, timer
 
@@ -10,8 +10,8 @@
         ...
     event("model loaded")
 
-Standard library only, Python 3.6 and later, one file: an app may copy it in. Where no profiler listens (the variable
-PROFILEAPP_SOCKET is not set) a call does nothing; where one does, no call blocks, raises, or starts a thread.
+Standard library only, Python 3.6 and later, one file: an app may vendor it. Without a profiler (the variable
+PROFILEAPP_SOCKET is not set) a call does nothing; with one, no call blocks, raises, or starts a thread.
 """
 
 import atexit
@@ -32,10 +32,10 @@ __all__ = ["counter", "event", "flush", "gauge", "phase", "timer"]
 
 SOCKET_VARIABLE = "PROFILEAPP_SOCKET"
 LINES_LIMIT = 2048
-"""The most values queued while the profiler is busy; any more are lost."""
+"""Limit of values queued while the profiler is busy; any more are lost."""
 BATCH_LINES = 512
 BATCH_S = 0.005
-"""Values that follow one that was sent within this time wait, until there are BATCH_LINES, or one comes later."""
+"""Values reported within this time of a sent one are queued, until BATCH_LINES are queued or a later one comes."""
 HEADS_LIMIT = 1000
 LINE_LIMIT_BYTES = 8 * 1024
 FIRST_RETRY_S = 0.1
@@ -48,7 +48,7 @@ _SEND_FLAGS = getattr(socket, "MSG_NOSIGNAL", 0)
 
 
 class _Sender:
-    """One connection of this process. Threads and signal handlers share it; a fork opens a new one."""
+    """This process's connection. Threads and signal handlers share it; a forked child opens another one."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -58,7 +58,7 @@ class _Sender:
             os.register_at_fork(after_in_child=self._begin)
 
     def _begin(self) -> None:
-        """After a fork the parent's connection, its unsent values, and a lock that a thread of it may hold go."""
+        """Resets the state, also in a forked child: the connection, unsent values and lock belong to the parent."""
         self._lock = threading.Lock()
         self._disconnect()
         self._lines: Deque[bytes] = deque()
@@ -75,7 +75,7 @@ class _Sender:
         """Never raises, whatever its arguments: an app must not fail because it is measured."""
         try:
             key = (name, kind, unit, *labels.items()) if labels else (name, kind, unit)
-            # Labels that are no texts may be no keys, or be equal though their texts are not.
+            # Labels that are not strings may be unhashable, or equal though their texts differ.
             is_cached = not labels or set(map(type, labels.values())) == {str}
             head = self._heads.get(key) if is_cached else None
             if head is None:
@@ -83,14 +83,14 @@ class _Sender:
                 if is_cached:
                     self._keep_head(key, head)
             now_s = time.time()
-            # float() accepts NumPy's numbers and the like, which JSON does not know.
+            # float() also accepts NumPy's numbers and the like, which JSON cannot encode.
             line = b'%b%a,"timestamp":%d}\n' % (head, float(value), now_s * 1e9)
             if not _HAS_FORK_HOOK and os.getpid() != self._pid:
                 self._begin()
             lines = self._lines
             if len(line) <= LINE_LIMIT_BYTES and len(lines) < LINES_LIMIT:
                 lines.append(line)
-            # The first of a burst is sent at once; those that follow closely wait for each other, or for the end.
+            # The first value of a burst is sent at once; those that follow closely are batched.
             if len(lines) >= BATCH_LINES or not 0 <= now_s - self._pushed_s < BATCH_S:
                 self._pushed_s = now_s
                 self._push()
@@ -103,13 +103,13 @@ class _Sender:
         self._heads[key] = head
         util = sys.modules.get("multiprocessing.util")
         if util is not None and not self._ends_with_multiprocessing:
-            # A worker of multiprocessing ends without atexit, by its own finalizers.
+            # A multiprocessing worker runs its own finalizers at exit, not atexit's.
             self._ends_with_multiprocessing = True
             util.Finalize(None, self.end, exitpriority=0)
 
     @staticmethod
     def _head(name: str, kind: str, unit: str, labels: Dict[str, Any]) -> bytes:
-        """A line up to its value."""
+        """The beginning of a line, up to its value."""
         meta = {key: str(text) for key, text in labels.items()}
         meta["kind"] = kind
         if unit:
@@ -117,7 +117,7 @@ class _Sender:
         return json.dumps({"name": name, "meta": meta, "value": 0}).encode("ascii")[:-2]
 
     def flush(self, timeout_s: float) -> None:
-        """Sends what is left, for at most `timeout_s` seconds."""
+        """Sends the queued values, for at most `timeout_s` seconds."""
         deadline_s = time.monotonic() + timeout_s
         while os.getpid() == self._pid:
             self._push()
@@ -126,7 +126,7 @@ class _Sender:
             time.sleep(0.005)
 
     def end(self) -> None:
-        """Sends what is left, for at most EXIT_FLUSH_S seconds, and hangs up."""
+        """Sends the queued values, for at most EXIT_FLUSH_S seconds, and disconnects."""
         self.flush(EXIT_FLUSH_S)
         self._disconnect()
 
@@ -139,7 +139,7 @@ class _Sender:
         return bool(self._lines or self._unsent)
 
     def _push(self) -> None:
-        # No thread waits for the lock: its owner sends the others' lines too, and checks again after it released it.
+        # No thread waits for the lock: its owner also sends the others' lines, and checks again after releasing it.
         while self._has_more() and self._lock.acquire(False):
             try:
                 if not self._send_all():
@@ -148,7 +148,7 @@ class _Sender:
                 self._lock.release()
 
     def _send_all(self) -> bool:
-        """False where the profiler accepts no more for now."""
+        """Returns False if the profiler accepts no more at the moment."""
         connection = self._socket or self._connect()
         if connection is None:
             return False
@@ -165,7 +165,7 @@ class _Sender:
         except OSError:
             self._disconnect()
             if self._is_line_cut:
-                # The next connection begins with a whole line.
+                # The next connection must begin with a whole line.
                 self._unsent = self._unsent[self._unsent.find(b"\n") + 1 :]
                 self._is_line_cut = False
             self._back_off()
@@ -219,8 +219,8 @@ def counter(name: str, increment: float = 1, unit: str = "", **labels: Any) -> N
 class timer:  # noqa: N801  (it is used like a function)
     """Reports how long something takes, in seconds: `with timer("inference"):`, or `@timer("inference")` on a function.
 
-    A function may be a coroutine function (`async def`). One `timer` may be used again, within itself, and by several
-    threads; coroutines that run side by side make one each.
+    The function may be a coroutine function (`async def`). A `timer` can be reused, nested in itself and shared by
+    threads; concurrent coroutines need one each.
     """
 
     def __init__(self, name: str, **labels: Any) -> None:
@@ -270,22 +270,22 @@ class timer:  # noqa: N801  (it is used like a function)
 
 
 class phase:  # noqa: N801  (it is used like a function)
-    """A part of the app's life, shown in plots and usable in budgets: `with phase("warm-up"):`, or `begin()`, `end()`.
+    """A phase of the app, shown in plots and usable in budgets: `with phase("warm-up"):`, or `begin()` and `end()`.
 
-    Also `@phase("warm-up")` on a function that is no coroutine. A phase that is begun again before it has ended, as by
-    another thread, lasts until all of them have ended.
+    Also `@phase("warm-up")` on a function that is not a coroutine function. If a phase begins again before it has
+    ended, for example in another thread, it lasts until every beginning has its end.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def begin(self) -> None:
-        """The phase begins."""
+        """Begins the phase."""
         if _SENDER is not None:
             _SENDER.send(self._name, 1, "phase", "", {})
 
     def end(self) -> None:
-        """The phase ends."""
+        """Ends the phase."""
         if _SENDER is not None:
             _SENDER.send(self._name, 0, "phase", "", {})
 
@@ -305,7 +305,7 @@ class phase:  # noqa: N801  (it is used like a function)
 
 
 def event(name: str) -> None:
-    """Something that happened just now, such as a model that was loaded; shown in plots."""
+    """Reports something that happened just now, such as a model having been loaded; shown in plots."""
     if _SENDER is not None:
         _SENDER.send(name, 1, "event", "", {})
 

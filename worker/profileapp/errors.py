@@ -1,14 +1,14 @@
-"""Every error a user can meet, with the exit code of the contract.
+"""Every error that a user can see, with its documented exit code.
 
 ProfileappError
-├── ConfigError     3  the configuration is wrong; holds every mistake, each with file:line:column
+├── ConfigError     3  the configuration is wrong; lists every issue, each with file:line:column
 ├── ImageError      3  the named image or command is unavailable
 ├── DatasetError    3  the named dataset is unavailable, or does not match its description
 ├── AgentError      4  the agent could not measure (no daemon, no rights, disk full)
 ├── StoreError      4  the database cannot be reached, read or written
-│   └── EmptyDatabaseError  nothing was ever stored in it
+│   └── EmptyDatabaseError  nothing has been stored in it yet
 └── Unavailable        a metric is unavailable here; its text is the reason of a skipped test case
-    └── AppEnded       not this time: the app ended before it could be sampled
+    └── AppEnded       only this time: the app ended before it could be sampled
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-# From the least to the worst: over several targets the worst is the exit code.
+# In ascending order: the exit code for several targets is the worst one.
 _SEVERITY = (
     ExitCode.OK,
     ExitCode.BUDGET_VIOLATED,
@@ -41,18 +41,18 @@ _SEVERITY = (
 
 
 def worst(codes: list[ExitCode]) -> ExitCode:
-    """The exit code that speaks for all of `codes`; OK for none."""
+    """The worst of `codes`; OK if there are none."""
     return max(codes, key=_SEVERITY.index, default=ExitCode.OK)
 
 
 class ProfileappError(Exception):
-    """One clear line: what was wrong, where, and what to do."""
+    """One clear line: what is wrong, where, and what to do."""
 
     exit_code = ExitCode.NOT_MEASURED
 
 
 class ConfigError(ProfileappError):
-    """The configuration is wrong. Its text is one line per mistake."""
+    """The configuration is wrong. The text has one line per issue."""
 
     exit_code = ExitCode.CONFIG_WRONG
 
@@ -76,13 +76,13 @@ class AgentError(ProfileappError):
 
 
 class StoreError(ProfileappError):
-    """The database cannot be reached, read or written. What is in the artifacts is untouched."""
+    """The database cannot be reached, read or written. The artifacts are unaffected."""
 
     exit_code = ExitCode.NOT_MEASURED
 
 
 class EmptyDatabaseError(StoreError):
-    """There is no database yet, or one without tables: nothing was ever stored in it."""
+    """There is no database yet, or one without tables: nothing has been stored in it."""
 
 
 class Unavailable(Exception):
@@ -90,7 +90,7 @@ class Unavailable(Exception):
 
 
 class AppEnded(Unavailable):
-    """The app ended before it could be measured; the next repeat may be measured all the same."""
+    """The app ended before it could be measured; the next repeat may still be measured."""
 
     def __init__(self, text: str = "the app ended before it could be measured") -> None:
         super().__init__(text)

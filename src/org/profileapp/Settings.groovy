@@ -90,7 +90,7 @@ class Settings implements Serializable {
             [config.get('build') && config.get('imageArchive'), 'build and imageArchive exclude one another'],
             [process && image, "the runtime 'process' needs no build or imageArchive"],
             [process && !config.get('command'), "the runtime 'process' needs the key command"],
-            [!process && config.get('command'), "command goes with runtime: 'process'"],
+            [!process && config.get('command'), "command needs runtime: 'process'"],
             [isSaved(config.get('config')) && !database, 'a saved configuration needs the key databaseCredentialsId'],
             [config.get('baseline') && !database && !config.get('baselineDir'),
                 'baseline needs the key databaseCredentialsId or baselineDir'],
@@ -111,7 +111,7 @@ class Settings implements Serializable {
         return text.matches('[^/]+/[^/]+/[^/]+') && !text.endsWith('.yaml') && !text.endsWith('.yml')
     }
 
-    /** Whether a path leads out of the workspace, or is a pattern of several. */
+    /** Whether a path points outside the workspace, or is a pattern of several. */
     @NonCPS
     private static boolean leadsOut(String path) {
         return path.startsWith('/') || path.tokenize('/').contains('..') || path.matches('(?s).*[*?,].*')

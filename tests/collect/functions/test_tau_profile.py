@@ -63,7 +63,7 @@ def profile_of(tmp_path: Path, **files: str) -> TauProfile:
 
 def test_a_flat_profile() -> None:
     file = parse(FLAT)
-    assert (file.metric, file.unread_lines, file.missing_rows, file.left_out) == ("TIME", 0, 0, 0)
+    assert (file.metric, file.unread_lines, file.missing_rows, file.omitted) == ("TIME", 0, 0, 0)
     assert [timer.name for timer in file.timers] == [
         ".TAU application",
         "int main(int, char **) C [{/src/main.c} {5,1}-{17,1}]",

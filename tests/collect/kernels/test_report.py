@@ -191,7 +191,7 @@ def test_every_generation_gives_the_same_rows(text: str, expected: list[tuple[ob
     for found, wanted in zip(rows_of(report), expected, strict=True):
         assert found[:3] == wanted[:3]
         assert found[3:] == pytest.approx(wanted[3:])
-    assert (report.unread_lines, report.left_out) == (0, 0)
+    assert (report.unread_lines, report.omitted) == (0, 0)
     kernel = report.rows[0]
     assert (kernel.mean, kernel.share) == pytest.approx((0.3005 / 6000, 1.0))
 
@@ -246,7 +246,7 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     lines = NSYS_2023.split("\n")[:2] + [f"1.0,5,1,1.0,1.0,1,1,1,{'f' * 5000}{number}" for number in range(10)]
     lines += [f"1.0,5,1,1.0,1.0,1,1,1,f{number}" for number in range(5)]
     report = parse_kernel_report(lines)
-    assert (len(report.rows), report.left_out) == (3, 3)
+    assert (len(report.rows), report.omitted) == (3, 3)
     assert max(len(row.name) for row in report.rows) <= kernel_fold.NAME_LIMIT
     monkeypatch.setattr(kernel_report, "FILE_LIMIT_BYTES", 100)
     (tmp_path / "long.csv").write_text(NSYS_2023)

@@ -65,7 +65,7 @@ def test_the_first_that_opens_is_used_and_all_are_closed() -> None:
         ("a", "unavailable", "no a here"),
         ("b", "unavailable", "failed (ZeroDivisionError: oh)"),
         ("c", "used", ""),
-        ("d", "in reserve", ""),
+        ("d", "fallback", ""),
     ]
     assert (whole.available, whole.reason, whole.title) == (True, "", "system")
     assert (kernels.available, kernels.title, kernels.sources[0].traces) == (True, "system kernels", True)

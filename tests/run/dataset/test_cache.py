@@ -200,7 +200,7 @@ def test_an_archive_beside_the_configuration(tmp_path: Path) -> None:
         assert (path / "left/1.jpg").read_bytes() == b"one"
         assert oct(path.stat().st_mode & 0o777) == "0o755"
     (tmp_path / "out").symlink_to("/etc/passwd")
-    with pytest.raises(DatasetError, match="leads out"), cache.locked(Dataset(path="out"), tmp_path, nobody):
+    with pytest.raises(DatasetError, match="points outside"), cache.locked(Dataset(path="out"), tmp_path, nobody):
         pass
 
 

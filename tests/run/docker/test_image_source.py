@@ -407,7 +407,7 @@ def test_the_worker_says_what_it_runs_from_json(tmp_path: Path) -> None:
     command = f"{sys.executable} -c pass"
     outcome = run(tmp_path, "--runtime", "process", "--command", command, "--build", ".")
     assert outcome.code == 3
-    assert "are of the docker runtime" in outcome.err
+    assert "need the docker runtime" in outcome.err
     assert json.loads((tmp_path / "sage.yaml").read_text())["name"] == "app"
 
 

@@ -1,1 +1,1 @@
-"""Where samples come from: one file a source. Knows nothing of who reads them."""
+"""The sources of samples, one file each. Independent of whatever consumes the samples."""

@@ -100,7 +100,7 @@ class Helpers(Protocol):
 
 
 class RunContext(msgspec.Struct, frozen=True):
-    """What a source may know about the run.
+    """The run, as far as a source needs to know it.
 
     `scratch` is a private folder of the run (mode 0700, short path, deleted after the run); `artifacts` the target's
     artifact folder. `contained` is False under the process runtime: the app then sees host paths. `warn` adds one
@@ -169,7 +169,7 @@ class BaseCollector(ABC):
     source: str = ""
     part: str = ""
     series: tuple[DeclaredSeries, ...] = ()
-    """What it may emit, for the documentation and the checks of names, units and labels."""
+    """The series that it may emit, for the documentation and the checks of names, units and labels."""
     preference: int = 50
     """Higher than that of profileapp's built-in sources."""
     min_interval_s: float = 0.1

@@ -1,4 +1,4 @@
-"""Kernel files that are read repeatedly: kept open, read from the start, parsed as bytes."""
+"""Kernel files that are read repeatedly: they stay open, are read from the start, and parsed as bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _RECORDS_LIMIT_BYTES = 1024 * 1024
 
 
 class KernelFile:
-    """One file of /proc or /sys, open until `close`. Raises OSError where it cannot be opened."""
+    """One file of /proc or /sys, open until `close`. Raises OSError if it cannot be opened."""
 
     __slots__ = ("_descriptor",)
 
@@ -24,11 +24,11 @@ class KernelFile:
         return os.pread(self._descriptor, READ_BYTES, 0)
 
     def read_number(self) -> int:
-        """The one whole number that the file holds. Raises OSError; ValueError where it holds something else."""
+        """The integer in the file. Raises OSError; ValueError if it contains anything else."""
         return int(os.pread(self._descriptor, _NUMBER_BYTES, 0))
 
     def read_records(self) -> bytes:
-        """The content of a file that the kernel gives a page at a time, such as net/dev; at most 1 MiB."""
+        """The content of a file that the kernel returns one page at a time, such as net/dev; at most 1 MiB."""
         content = chunk = self.read()
         while chunk and len(content) < _RECORDS_LIMIT_BYTES:
             chunk = os.pread(self._descriptor, READ_BYTES, len(content))
@@ -43,7 +43,7 @@ class KernelFile:
 
 
 def open_where_there(path: Path) -> KernelFile | None:
-    """The file, or None where this kernel or this user has none, or it gives nothing when read."""
+    """The file; None if it does not exist, this user may not read it, or reading it returns nothing."""
     try:
         file = KernelFile(path)
     except OSError:
@@ -51,16 +51,16 @@ def open_where_there(path: Path) -> KernelFile | None:
     try:
         file.read()
     except OSError:
-        # Such as cpu.pressure on a kernel booted without PSI.
+        # For example cpu.pressure on a kernel booted without PSI.
         file.close()
         return None
     return file
 
 
 def number_after(content: bytes, key: bytes) -> int | None:
-    """The number after `key` at the start of a line (`inactive_file 4096`, `MemFree:  123 kB`); None where it is not.
+    """The number after `key` at the start of a line (`inactive_file 4096`, `MemFree:  123 kB`); None if there is none.
 
-    `key` includes what separates name and number, such as a space or a colon.
+    `key` includes the separator of name and number, such as a space or a colon.
     """
     if content.startswith(key):
         start = len(key)
@@ -75,7 +75,7 @@ def number_after(content: bytes, key: bytes) -> int | None:
 
 
 def lines_of_words(content: bytes) -> Iterator[list[bytes]]:
-    """The words of each line that is not empty."""
+    """The whitespace-separated fields of each line that is not empty."""
     for line in content.splitlines():
         words = line.split()
         if words:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 
 class LineSplitter:
-    """Lines of one connection. Holds at most one line's beginning of `limit_bytes`.
+    """Splits the stream of one connection. Buffers at most `limit_bytes`, the beginning of one line.
 
-    Of a longer line only the beginning is reported, in `too_long`; the rest is skipped, and the next line is read.
+    The beginning of a longer line is returned in `too_long`; the rest is skipped, and parsing resumes at the next line.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -15,12 +15,12 @@ class LineSplitter:
         self._skipping = False
 
     def feed(self, content: bytes) -> tuple[list[bytes], list[bytes]]:
-        """The complete lines so far, without line ends and empty lines; and the lines that are too long."""
+        """The newly complete lines, without line ends and empty ones; and the beginnings of too long ones."""
         block, too_long = self.feed_block(content)
         return lines_of(block), too_long
 
     def feed_block(self, content: bytes) -> tuple[bytes, list[bytes]]:
-        """The whole lines there are now, in one piece, each with its end; and the too long ones."""
+        """The newly complete lines as one block, each with its line end; and the beginnings of too long ones."""
         too_long: list[bytes] = []
         end = content.rfind(b"\n") + 1
         block, rest = content[:end], content[end:]
@@ -40,11 +40,11 @@ class LineSplitter:
 
     @property
     def is_skipping(self) -> bool:
-        """Whether the next bytes continue a line that was too long."""
+        """Whether the next bytes continue a line that is too long."""
         return self._skipping
 
     def end(self) -> bytes:
-        """The rest of the stream after the last line end."""
+        """Returns the rest of the stream after the last line end."""
         left, self._pending = self._pending, b""
         return left.strip()
 

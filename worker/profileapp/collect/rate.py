@@ -1,4 +1,4 @@
-"""From a total that only grows to a rate."""
+"""Computes a rate from a total that only grows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Rate:
         self._at_ns = 0
 
     def update(self, total: float, at_ns: int) -> float | None:
-        """Growth per second since the last sample; None for the first, and where the total fell (it was reset)."""
+        """Growth per second since the last sample; None for the first one, and if the total fell (it was reset)."""
         before, before_ns = self._total, self._at_ns
         self._total, self._at_ns = total, at_ns
         if before is None or at_ns <= before_ns or total < before:

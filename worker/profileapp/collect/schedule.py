@@ -9,15 +9,15 @@ from collections.abc import Callable
 from profileapp.collect.api import Collector
 
 FAILURES_IN_A_ROW = 5
-"""After as many failed samples in a row a collector is ended."""
+"""A collector is stopped after this many failed samples in a row."""
 JOIN_TIMEOUT_S = 2.0
 
 
 class Schedule:
     """Ticks at `start_ns`, `start_ns + interval_ns`, …; pure arithmetic on the monotonic clock.
 
-    A tick served more than half an interval after its time is late; one whose time has passed altogether when the one
-    before is done is missed and skipped, so that the ticks that follow are on time again.
+    A tick served more than half an interval after its time is late. A tick whose whole interval has passed when the
+    previous one is done is missed and skipped, so that the following ticks are on time again.
     """
 
     def __init__(self, start_ns: int, interval_ns: int) -> None:
@@ -27,7 +27,7 @@ class Schedule:
         self._interval_ns = interval_ns
 
     def advance(self, now_ns: int) -> None:
-        """The tick due at `next_ns` is served at `now_ns`: counts lateness, and sets `next_ns` to the next tick."""
+        """Serves the tick due at `next_ns` at `now_ns`: counts lateness, and sets `next_ns` to the next tick."""
         skipped, late_ns = divmod(max(0, now_ns - self.next_ns), self._interval_ns)
         self.missed += skipped
         if late_ns * 2 > self._interval_ns:
@@ -35,7 +35,7 @@ class Schedule:
         self.next_ns += (skipped + 1) * self._interval_ns
 
     def end(self, now_ns: int) -> None:
-        """No tick is served after `now_ns`: those due more than half an interval before are missed."""
+        """Ends the schedule at `now_ns`: ticks due more than half an interval earlier count as missed."""
         skipped = max(0, (now_ns - self.next_ns + self._interval_ns // 2) // self._interval_ns)
         self.missed += skipped
         self.next_ns += skipped * self._interval_ns
@@ -44,8 +44,8 @@ class Schedule:
 class Sampler:
     """One collector in a separate thread, until `stop`.
 
-    A sample that raises is counted and passed to `on_failure`; after FAILURES_IN_A_ROW only this collector ends and
-    `ended_by` is the reason. `hangs` is True after `stop` where the collector did not return.
+    A sample that raises is counted and passed to `on_failure`; after FAILURES_IN_A_ROW this collector alone is stopped,
+    and `ended_by` is the reason. `hangs` is True after `stop` if the collector did not return.
     """
 
     def __init__(
@@ -66,21 +66,21 @@ class Sampler:
 
     @property
     def late(self) -> int:
-        """Samples that were more than half an interval late."""
+        """The number of samples that were more than half an interval late."""
         return self._schedule.late
 
     @property
     def missed(self) -> int:
-        """Samples of the schedule that were not taken."""
+        """The number of scheduled samples that were not taken."""
         return self._schedule.missed
 
     def start(self) -> None:
-        """Takes the first sample one interval from now."""
+        """Starts the thread; it takes the first sample one interval from now."""
         self._schedule.next_ns = time.monotonic_ns() + self._interval_ns
         self._thread.start()
 
     def stop(self) -> None:
-        """Takes no further sample; waits briefly for the one in progress, and abandons it where it hangs."""
+        """Takes no further sample; waits briefly for the one in progress, and abandons it if it hangs."""
         stopped_ns = time.monotonic_ns()
         self._stopping.set()
         if self._thread.ident is None:

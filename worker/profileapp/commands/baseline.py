@@ -108,11 +108,11 @@ def command(
         find = _in_folders(against, branch, since_ns) if against else _in_database(db, branch, since_ns)
         earlier = [find(each.run) if each.verdict in JUDGED else () for each in judged]
         try:
-            compared = _hold_all(judged, earlier, branch, since_ns)
+            compared = _compare_all(judged, earlier, branch, since_ns)
         except Exception:
             # One target's numbers trigger a bug in this code: it is skipped, and the others are compared.
             judged = [_without_bad_numbers(each, before) for each, before in zip(judged, earlier, strict=True)]
-            compared = _hold_all(judged, earlier, branch, since_ns)
+            compared = _compare_all(judged, earlier, branch, since_ns)
         errors = {each.run.target.name: error for each in compared if (error := _write(each))}
         for error in errors.values():
             click.echo(f"profileapp: {error}", err=True)
@@ -129,11 +129,11 @@ def command(
         if worse:
             began = _shown(min(run.started_ns for run in worse))
             own = f"baselineSince: '{began}'" if os.environ.get("BUILD_URL") else f"--since {began}"
-            click.echo(f"was it meant? then {own} leaves out what was before")
+            click.echo(f"if this change is intended, exclude earlier runs with {own}")
     return outcome.exit_code
 
 
-def _hold_all(
+def _compare_all(
     judged: Sequence[JudgedRun], earlier: Sequence[Sequence[Run]], branch: str, since_ns: int
 ) -> list[JudgedRun]:
     alpha = alpha_of([(each.run, before) for each, before in zip(judged, earlier, strict=True) if not each.judge_error])
@@ -168,7 +168,7 @@ def _in_database(db: str, branch: str, since_ns: int) -> Find:
     try:
         database = open_store(db, write=False)
     except EmptyDatabaseError as error:
-        # This is the first build.
+        # No build has stored a run yet.
         click.echo(f"profileapp: nothing to compare with yet: {error}", err=True)
         return lambda _: ()
     from profileapp.store.earlier import earlier_runs  # noqa: PLC0415
@@ -206,7 +206,7 @@ def _in_folders(folders: Sequence[Path], branch: str, since_ns: int) -> Find:
 def _runs_below(folder: Path) -> list[Path]:
     """The targets' folders in a folder and some levels below it; symbolic links are not followed."""
     if not is_folder(folder):
-        raise ConfigError(f"{printable(str(folder), 200)}: no such folder; name one that holds earlier runs")
+        raise ConfigError(f"{printable(str(folder), 200)}: no such folder; give one with earlier runs")
     found = []
     for place, names, files in os.walk(folder):
         if RUN_FILE in files:

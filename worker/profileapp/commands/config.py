@@ -47,11 +47,11 @@ def command() -> None:
 @db_option
 @json_option
 def _save(name: str, file: Path, comment: str, db: str, as_json: bool) -> None:
-    """Save FILE, YAML with a profiling: section, as a new version; the same again makes none."""
+    """Save FILE, YAML with a profiling: section, as a new version, unless it equals the latest one."""
     try:
         content = read_text(file).decode()
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{file}: is no UTF-8") from error
+        raise ConfigError(f"{file}: not valid UTF-8") from error
     database = open_store(db, write=True)
     from profileapp.store.configurations import save  # noqa: PLC0415
 
@@ -67,7 +67,7 @@ def _save(name: str, file: Path, comment: str, db: str, as_json: bool) -> None:
 @db_option
 @json_option
 def _list(prefix: str, db: str, as_json: bool) -> None:
-    """List what is saved, the last version of each."""
+    """List the saved configurations, with the latest version of each."""
     database = open_store(db, write=False)
     from profileapp.store.configurations import listing  # noqa: PLC0415
 
@@ -81,7 +81,7 @@ def _list(prefix: str, db: str, as_json: bool) -> None:
 @db_option
 @json_option
 def _show(name: str, version: int | None, all_versions: bool, db: str, as_json: bool) -> None:
-    """Print one, as it was saved."""
+    """Print a saved configuration."""
     database = open_store(db, write=False)
     from profileapp.store.configurations import load_saved, versions  # noqa: PLC0415
 
@@ -102,7 +102,7 @@ def _show(name: str, version: int | None, all_versions: bool, db: str, as_json: 
 @db_option
 @json_option
 def _diff(name: str, first: int | None, second: int | None, db: str, as_json: bool) -> None:
-    """Show what one version changed."""
+    """Show the changes between two versions."""
     database = open_store(db, write=False)
     from profileapp.store.configurations import versions  # noqa: PLC0415
 
@@ -125,7 +125,7 @@ def _diff(name: str, first: int | None, second: int | None, db: str, as_json: bo
 @db_option
 @json_option
 def _rm(name: str, comment: str, db: str, as_json: bool) -> None:
-    """Remove one. Its versions stay, and can be shown."""
+    """Remove a configuration. Its versions remain available to `show` and `diff`."""
     database = open_store(db, write=True)
     from profileapp.store.configurations import remove  # noqa: PLC0415
 
@@ -141,7 +141,7 @@ def _rm(name: str, comment: str, db: str, as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @db_option
 def _merge(name: str, file: Path, db: str) -> None:
-    """Print FILE, a sage.yaml, with one laid over it: what `plan --config` and `run --config` go by."""
+    """Print FILE, a sage.yaml, merged with a configuration, as `plan --config` and `run --config` use it."""
     overlay = saved_overlay(name, db)
     if overlay is None:
         raise ConfigError("no configuration is named; give OWNER/APP/NAME")

@@ -28,7 +28,7 @@ from profileapp.run.agent.facts import agent_facts
 from profileapp.run.agent.ownership import owner
 from profileapp.run.agent.state import new_run_id, open_state
 
-_SIGNS = {"used": ("✔", "green"), "in reserve": ("·", "dim"), "unavailable": ("✘", "red")}
+_SIGNS = {"used": ("✔", "green"), "fallback": ("·", "dim"), "unavailable": ("✘", "red")}
 
 
 @click.command(
@@ -74,7 +74,7 @@ def command(metrics: tuple[str, ...], as_json: bool) -> int:
 
 
 def _ignore(_: str) -> None:
-    """Shows no progress: in a build's log the table is enough."""
+    """Shows no progress: a build's log needs only the table."""
 
 
 def _docker_version() -> str:
@@ -84,14 +84,14 @@ def _docker_version() -> str:
 
 
 def _network() -> Network:
-    """Facts of a network like a run's, which is created and removed again."""
+    """Creates a network like a run's, checks it, and removes it."""
     from profileapp.run.docker.marks import Marks  # noqa: PLC0415
     from profileapp.run.docker.network import close_network, open_network  # noqa: PLC0415
     from profileapp.run.docker.runtime import connect  # noqa: PLC0415
 
     api = connect()[0]
     run_id = new_run_id()
-    # Without the agent's lock: it measures nothing.
+    # No agent lock is needed, since nothing is measured.
     labels = Marks(owner(), Path("/nonexistent"), Path("/nonexistent")).labels(run_id)
     made, network = open_network(api, run_id, labels, internet=False)
     close_network(api, made)
@@ -143,7 +143,7 @@ def _rows(metric: MetricCheck) -> list[tuple[str, str, str, str]]:
         return [(metric.title, "–", "unavailable", metric.reason)]
     rows = []
     for number, source in enumerate(metric.sources):
-        rate = "in a separate repeat" if source.traces else f"at best every {source.min_interval_s * 1000:g} ms"
+        rate = "in a separate repeat" if source.traces else f"interval {source.min_interval_s * 1000:g} ms or longer"
         text = source.reason or f"{source.state}, {rate}"
         rows.append(("" if number else metric.title, source.source, str(source.state), text))
     return rows

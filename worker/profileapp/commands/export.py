@@ -58,7 +58,7 @@ class _Options(SelectionOptions, frozen=True, kw_only=True):
 @click.command("export", epilog=_EPILOG)
 @takes(_Options)
 def command(options: _Options) -> None:
-    """Write samples as CSV, in the shape of the Sage data API (a line of JSON each), or as Parquet."""
+    """Write samples as CSV, as JSON lines in the format of the Sage data API, or as Parquet."""
     out = options.out
     form: Format = options.form or (BY_EXTENSION.get(out.suffix, "csv") if out else "csv")
     if out is None and (form == "parquet" or options.as_json):

@@ -64,7 +64,7 @@ def _move(app: AppFile, beside: Path) -> None:
     try:
         split = split_section(app.content.decode())
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{app.path}: is not UTF-8, so nothing in it is moved") from error
+        raise ConfigError(f"{app.path}: not valid UTF-8, so nothing is moved from it") from error
     except CannotMoveError as error:
         raise ConfigError(
             f"{section.place}: {error}, so it is not moved; put it under `metadata:`, or in {PROFILING_FILE}, by hand"

@@ -55,7 +55,7 @@ class _Options(PlanOptions, frozen=True, kw_only=True):
         click.option(
             "--group-by-agent",
             is_flag=True,
-            help="In the JSON's groups: targets of one label share an agent; else each target has one of its own.",
+            help="In the JSON's groups: targets with the same label share an agent. Default: one agent per target.",
         ),
     ]
     as_json: Annotated[bool, json_option]
@@ -136,15 +136,15 @@ def _metric_warnings(here: list[Target]) -> tuple[str, ...]:
     wanted = tuple(dict.fromkeys(metric for target in here for metric in target.metrics))
     missing = [each for each in check_metrics(wanted, sources, lambda _: None, agent_helpers()) if not each.available]
     return tuple(
-        f"{each.title}: this agent cannot give it, as {names} "
-        f"{'asks' if ',' not in names else 'ask'} for: {printable(each.reason, 400)}"
+        f"{each.title}: unavailable on this agent, but {names} "
+        f"{'requests' if ',' not in names else 'request'} it: {printable(each.reason, 400)}"
         for each in missing
         for names in [", ".join(target.name for target in here if each.metric in target.metrics)]
     )
 
 
 def refuse_both(options: PlanOptions) -> None:
-    """Raises ConfigError if two sources for the image are named."""
+    """Raises ConfigError if two sources of the image are given."""
     if options.image_archive and options.build:
         raise ConfigError("--image-archive and --build exclude one another")
 
@@ -157,7 +157,7 @@ def load_plan(options: PlanOptions, *, named: bool = False) -> Plan:
     sage = load_config(options.config, saved_overlay(options.saved, options.db))
     if named and not sage.has_name:
         raise ConfigError(
-            f"{sage.path}: has no name, and the name of its folder, which stands in for it, differs between "
+            f"{sage.path}: has no name, and the name of its folder, used instead, differs between "
             "agents; add one, such as `name: my-app`"
         )
     plan = select(make_plan(sage, options.image), options.targets)

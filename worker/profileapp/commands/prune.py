@@ -56,7 +56,7 @@ class _Options(SelectionOptions, frozen=True, kw_only=True):
 @click.command("prune", epilog=_EPILOG)
 @takes(_Options)
 def command(options: _Options) -> None:
-    """Thin or remove what is old. The statistics of a run stay as long as the run."""
+    """Thin or remove old samples, or remove old runs. The statistics of a run remain as long as the run."""
     if not (options.thin_after or options.drop_samples_after or options.remove_after):
         raise ConfigError("nothing to do: give --thin-after, --drop-samples-after or --remove-after")
     database = open_store(options.db, write=True)
@@ -85,5 +85,5 @@ def _spacing_ns(text: str) -> int:
     except ValueError as error:
         raise ConfigError(f"--spacing: {error}; such as 500ms, 10s or 1m") from error
     if seconds <= 0:
-        raise ConfigError("--spacing: must be longer than nothing")
+        raise ConfigError("--spacing: must be longer than 0")
     return round(seconds * 1e9)

@@ -38,16 +38,16 @@ Examples:
     type=click.Choice(["html", "markdown", "json"]),
     default="html",
     show_default=True,
-    help="Pages and files in FOLDER; or, on standard output, a comment for a pull request, or all numbers.",
+    help="Pages and files in FOLDER; or, on standard output, a pull request comment (markdown) or all numbers (json).",
 )
 @on_budget_option
 @on_app_failure_option
 @json_option
 def command(folder: Path, form: str, on_budget: Effect, on_app_failure: Effect, as_json: bool) -> int:
-    """Make pages, junit.xml and CSV of all targets in FOLDER, the --out of one or many runs.
+    """Generate pages, junit.xml and CSV files for all targets in FOLDER, the --out folder of one or more runs.
 
-    Works from the recorded files alone, whole or cut by a crash. Its exit code is that of what was measured, and
-    FOLDER/outcome.json says what all targets mean for a build.
+    Needs only the recorded files, complete or truncated by a crash. The exit code is that of the measurements, and
+    FOLDER/outcome.json describes the effect of all targets on a build.
     """
     if form != "html":
         judged = judge_all(folder)
@@ -85,7 +85,7 @@ def write_target(judged: JudgedRun, failures: dict[str, ProfileappError]) -> Jud
 
 
 def judge_all(folder: Path) -> list[JudgedRun]:
-    """Every target's folder below `folder`, judged, in the order they were run. Raises ConfigError where none is."""
+    """Judges every target's folder below `folder`, in the order of their runs. Raises ConfigError if there is none."""
     names = (RUN_FILE, METRICS_FILE, COMPRESSED_METRICS_FILE)
     try:
         entries = sorted(folder.iterdir())
@@ -93,12 +93,12 @@ def judge_all(folder: Path) -> list[JudgedRun]:
         # ValueError: a NUL in the name.
         reason = error.strerror if isinstance(error, OSError) else error
         shown = printable(str(folder), 200)
-        raise ConfigError(f"{shown}: cannot be read ({reason}); name the --out of a run") from error
+        raise ConfigError(f"{shown}: cannot be read ({reason}); give the --out folder of a run") from error
     found = [
         entry
         for entry in entries
         if entry.is_dir() and not entry.is_symlink() and any((entry / name).is_file() for name in names)
     ]
     if not found:
-        raise ConfigError(f"{folder}: holds no target's folder with a {RUN_FILE}; name the --out of a run")
+        raise ConfigError(f"{folder}: contains no {RUN_FILE} of a target; give the --out folder of a run")
     return sorted((judge_folder(each) for each in found), key=lambda each: (each.run.started_ns, each.folder.name))

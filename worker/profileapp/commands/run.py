@@ -83,7 +83,7 @@ class _Options(FirstLookOptions, frozen=True, kw_only=True):
             type=click.Choice(get_args(BuildNetwork)),
             default="default",
             show_default=True,
-            help="What the Dockerfile's RUN steps can reach: what Docker's default bridge can, or nothing.",
+            help="The network of the Dockerfile's RUN steps: Docker's default bridge, or none.",
         ),
     ]
     out: Annotated[
@@ -136,7 +136,7 @@ class _Options(FirstLookOptions, frozen=True, kw_only=True):
             metavar="SIZE",
             default="4GiB",
             show_default=True,
-            help="What the app and its services may write to the agent's disk, each time they are started.",
+            help="The limit of what the app and its services write to the agent's disk in each repeat.",
         ),
     ]
     no_report: Annotated[
@@ -166,7 +166,7 @@ def command(options: _Options) -> int:
     Default: the sage.yaml of the current folder. The section may be in profiling.yaml beside it. Or, for a first look,
     run IMAGE with ARGS; `profileapp report OUT` makes its pages.
 
-    OUT/outcome.json says what they mean for a build.
+    OUT/outcome.json describes the effect of the results on a build.
     """
     outcome_file = OutcomeFile(options.out / OUTCOME_FILE, Policy(options.on_budget, options.on_app_failure))
     with outcome_file.records_failures():
@@ -216,7 +216,7 @@ def _run(options: _Options, plan: Plan, config_folder: Path, outcome_file: Outco
     measuring = _Measuring(session, plan.targets, config_folder, options.out, state, folders)
 
     def failed(target: Target, error: ProfileappError) -> None:
-        # An error of the first target usually affects all: no measurement is lost by stopping here.
+        # An error of the first target usually affects all: stopping here loses no measurement.
         if isinstance(error, ConfigError | ImageError) and not folders:
             raise error
         error.args = (session.secrets.mask.text(str(error)),)
@@ -261,12 +261,10 @@ def _runtime(
     """The runtime that the options choose. Raises ConfigError for options of the other one."""
     if options.runtime == "process":
         if options.image_archive or options.build:
-            raise ConfigError(
-                "--image-archive and --build are of the docker runtime; the process runtime runs --command"
-            )
+            raise ConfigError("--image-archive and --build need the docker runtime; the process runtime runs --command")
         return process_runtime(options.line, folder, state, progress.note)
     if options.line is not None:
-        raise ConfigError("--command goes with --runtime process; the docker runtime runs the image's own entrypoint")
+        raise ConfigError("--command needs --runtime process; the docker runtime runs the image's own entrypoint")
     source = image_source(
         image,
         options.image is not None,
@@ -281,7 +279,7 @@ def _runtime(
 
 
 class _Measuring:
-    """Runs targets while it holds the agent's lock; `folders` maps names of targets to their artifacts."""
+    """Runs targets while holding the agent's lock; `folders` maps target names to artifact folders."""
 
     def __init__(
         self,
@@ -386,5 +384,5 @@ def _duration_s(option: str, text: str) -> float:
     except ValueError as error:
         raise ConfigError(f"{option} {text!r}: must be a duration such as 90m or 6h") from error
     if duration_s <= 0:
-        raise ConfigError(f"{option} {text!r}: must be more than none")
+        raise ConfigError(f"{option} {text!r}: must be longer than 0")
     return duration_s

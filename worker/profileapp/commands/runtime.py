@@ -54,8 +54,8 @@ def image_source(
     stop: Stop,
     build_network: BuildNetwork,
 ) -> ImageSource:
-    """The source of the image; `is_asked_for`: the user, not the sage.yaml, names it. Raises ConfigError."""
-    # docker takes longer to import than all the rest together.
+    """The source of the image; `is_asked_for`: the user, not the sage.yaml, named it. Raises ConfigError."""
+    # docker takes longer to import than everything else together.
     from profileapp.run.docker.image_build import BuiltImage  # noqa: PLC0415
     from profileapp.run.docker.image_source import NamedImage, SavedImage  # noqa: PLC0415
 
@@ -80,7 +80,7 @@ def docker_runtime(source: ImageSource, state: State, login: RegistryLogin | Non
 
 
 def runtime_to_sweep(name: str, state: State) -> Runtime:
-    """The runtime with a name, to remove what its dead runs left. Raises AgentError."""
+    """The runtime with this name, for removing the leftovers of its dead runs. Raises AgentError."""
     # A `profileapp live` starts nothing, so only its folder is left, which any runtime leaves to the sweeper.
     if name in (ProcessRuntime.name, LIVE_RUNTIME):
         return ProcessRuntime((), Path("/"), {}, state.lock_path)

@@ -1,4 +1,4 @@
-"""`profileapp schema`: JSON Schemas for editors and for readers of the artifacts."""
+"""`profileapp schema`: JSON Schemas for editors and for programs that read the artifacts."""
 
 from __future__ import annotations
 

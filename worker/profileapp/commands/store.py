@@ -46,21 +46,21 @@ class StoreOutcome(msgspec.Struct, frozen=True):
     "--own-app",
     envvar="PROFILEAPP_OWN_APP",
     metavar="NAME",
-    help="Only runs of this app that this very Jenkins build made (JOB_NAME, BUILD_NUMBER), if the app's stored runs "
-    "are of this job too.",
+    help="Store only runs of this app from this Jenkins build (JOB_NAME, BUILD_NUMBER), and only if the app's stored "
+    "runs come from this job.",
 )
 @click.option(
     "--claim-app",
     envvar="PROFILEAPP_CLAIM_APP",
     is_flag=True,
-    help="With --own-app: the app's stored runs may be of other jobs that profile it too.",
+    help="With --own-app: the app's stored runs may come from other jobs that profile it too.",
 )
 @json_option
 def command(folders: tuple[Path, ...], db: str, own_app: str | None, claim_app: bool, as_json: bool) -> int:
-    """Store the runs in each DIR, the --out of runs or the folder of one target.
+    """Store the runs in each DIR, the --out folder of runs or the folder of one target.
 
-    A run is stored once, however often it is given, and whole or not at all. Without a DIR the database is made, or
-    its tables brought up to date.
+    A run is stored once, however often it is given, and completely or not at all. Without a DIR, the database is
+    created or its tables are upgraded.
     """
     targets = [target for folder in folders for target in run_folders(folder)]
     database = open_store(db, write=True)
@@ -85,7 +85,7 @@ def command(folders: tuple[Path, ...], db: str, own_app: str | None, claim_app: 
             raise
         except Exception as ours:
             reason = printable(f"{type(ours).__name__}: {ours}", 200)
-            errors.append(AgentError(f"{target}: nothing was stored of it, an error of profileapp itself ({reason})"))
+            errors.append(AgentError(f"{target}: not stored: an error of profileapp itself ({reason})"))
             continue
         runs.append(stored)
         for problem in stored.problems:
@@ -108,23 +108,23 @@ def _storing_build(own_app: str | None, claim_app: bool) -> StoringBuild | None:
 
     if own_app is None:
         if claim_app:
-            raise ConfigError("--claim-app goes with --own-app")
+            raise ConfigError("--claim-app needs --own-app")
         return None
     job, number = os.environ.get("JOB_NAME", ""), os.environ.get("BUILD_NUMBER", "")
     if not (job and number):
-        raise ConfigError("--own-app is for a Jenkins build: JOB_NAME and BUILD_NUMBER are not set")
+        raise ConfigError("--own-app works only in a Jenkins build: JOB_NAME and BUILD_NUMBER are not set")
     return StoringBuild(own_app, job, number, os.environ.get("BRANCH_NAME", ""), claim_app)
 
 
 def run_folders(folder: Path) -> list[Path]:
     """The targets' folders in `folder`, or `folder` itself if it is one. Raises ConfigError if there is none."""
     if not is_folder(folder):
-        raise ConfigError(f"{printable(str(folder), 200)}: no such folder; name the --out of a run")
+        raise ConfigError(f"{printable(str(folder), 200)}: no such folder; give the --out folder of a run")
     if _holds_a_run(folder):
         return [folder]
     found = [entry for entry in sorted(folder.iterdir()) if entry.is_dir() and _holds_a_run(entry)]
     if not found:
-        raise ConfigError(f"{folder}: holds no target's folder with a {RUN_FILE}; name the --out of a run")
+        raise ConfigError(f"{folder}: contains no {RUN_FILE} of a target; give the --out folder of a run")
     return [entry for entry in found if not entry.is_symlink()]
 
 

@@ -1,4 +1,4 @@
-"""The files of a dataset, and those that are only placeholders for their content."""
+"""The files of a dataset, and detection of Git LFS pointers in place of their content."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ LFS_POINTER_START = b"version https://git-lfs.github.com/spec/v1\n"
 """The beginning of a Git LFS pointer file. Source: Git LFS, docs/spec.md."""
 LFS_POINTER_LIMIT_BYTES = 1024
 FILES_LIMIT = 100_000
-"""Files of a dataset that are checked for being Git LFS pointers."""
+"""Limit of files of a dataset that are checked for being Git LFS pointers."""
 ENTRIES_LIMIT = 1_000_000
-"""Files, links and folders below a folder that is carried to other agents; one with more is refused."""
+"""Limit of entries below a folder that is copied to other agents; one with more is refused."""
 
 
 def is_lfs_pointer(path: Path) -> bool:
-    """Whether a file is not the content but Git LFS's word for it. Raises OSError."""
+    """Whether a file is a Git LFS pointer instead of the content. Raises OSError."""
     if not path.is_file() or path.stat().st_size > LFS_POINTER_LIMIT_BYTES:
         return False
     with path.open("rb") as stream:
@@ -27,7 +27,7 @@ def is_lfs_pointer(path: Path) -> bool:
 
 
 def lfs_pointer_in(path: Path) -> str:
-    """The first Git LFS pointer of a folder (or the file itself), relative to it; "" where there is none.
+    """The first Git LFS pointer in a folder (or the file itself), relative to it; "" if there is none.
 
     Raises OSError.
     """
@@ -38,7 +38,7 @@ def lfs_pointer_in(path: Path) -> str:
 
 
 def files_below(path: Path) -> Iterator[Path]:
-    """Files and links below a folder, none followed; or the file itself."""
+    """Files and links below a folder, following none; or the file itself."""
     if not path.is_dir():
         yield path
         return
@@ -49,10 +49,10 @@ def files_below(path: Path) -> Iterator[Path]:
 
 
 def link_out_of(path: Path, root: Path, root_title: str, entries_limit: int = ENTRIES_LIMIT) -> str:
-    """What is wrong with the links in a folder that Jenkins carries to other agents, following them; "" if nothing.
+    """The problem with the links in a folder that Jenkins copies to other agents, following them; "" if there is none.
 
-    A link may lead to anything below `root`, over however many other links. A folder with more than `entries_limit`
-    entries is refused, not accepted unseen. Raises OSError.
+    A link may point anywhere below `root`, also through other links. A folder with more than `entries_limit` entries is
+    refused, not accepted unchecked. Raises OSError.
     """
     real_root = root.resolve()
     folders, entries = [os.fspath(path)], 0
@@ -61,11 +61,11 @@ def link_out_of(path: Path, root: Path, root_title: str, entries_limit: int = EN
             for entry in found:
                 entries += 1
                 if entries > entries_limit:
-                    return f"holds more than {entries_limit} files and folders"
+                    return f"contains more than {entries_limit} files and folders"
                 if entry.is_symlink():
                     if not Path(os.path.realpath(entry.path)).is_relative_to(real_root):
                         shown = printable(os.path.relpath(entry.path, root), 100)
-                        return f"holds a link that leads out of {root_title} ({shown})"
+                        return f"contains a link that points outside {root_title} ({shown})"
                 elif entry.is_dir(follow_symlinks=False):
                     folders.append(entry.path)
     return ""

@@ -1,4 +1,4 @@
-"""A part of a YAML file as plain data, with the place of each value."""
+"""A part of a YAML file as plain data, with the position of each value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Place = Callable[[str], DataPath]
 
 
 class Position(msgspec.Struct, frozen=True):
-    """A place in a file; line and column count from 1."""
+    """A position in a file; line and column count from 1."""
 
     line: int
     column: int
@@ -23,8 +23,8 @@ class Position(msgspec.Struct, frozen=True):
 class Document(msgspec.Struct, frozen=True):
     """A part of a YAML file as plain data.
 
-    `positions` has the place of every value by its path, `key_positions` that of every key, `raw_scalars` the text of
-    every scalar as it is written in the file (`on`, `0x10`, `1.10`).
+    `positions` has the position of every value by its path, `key_positions` that of every key, `raw_scalars` the text
+    of every scalar as in the file (`on`, `0x10`, `1.10`).
     """
 
     data: Any
@@ -33,7 +33,7 @@ class Document(msgspec.Struct, frozen=True):
     raw_scalars: dict[DataPath, str]
 
     def position(self, path: DataPath, *, of_key: bool = False) -> Position:
-        """The place of a value, or of its key; of the nearest one around it where it has none itself."""
+        """The position of a value, or of its key; if it has none, that of the nearest enclosing value."""
         places = self.key_positions if of_key else self.positions
         while path and path not in places:
             path, places = path[:-1], self.positions

@@ -12,11 +12,11 @@ from profileapp.errors import ConfigError
 from profileapp.model.text import printable
 
 ISSUE_LIMIT = 50
-"""The most issues that are reported; any more are counted."""
+"""Limit of issues that are reported; any more are counted."""
 
 
 class ConfigIssue(msgspec.Struct, frozen=True):
-    """What is wrong with the value at `path` (or with its key): `text` continues after the name of the value."""
+    """A problem with the value at `path` (or with its key): `text` continues after the name of the value."""
 
     path: DataPath
     text: str
@@ -24,7 +24,7 @@ class ConfigIssue(msgspec.Struct, frozen=True):
 
 
 def raise_issues(file: Path, document: Document, issues: Sequence[ConfigIssue]) -> None:
-    """Raises ConfigError with a line for each mistake, in the order of the file; nothing where there is none."""
+    """Raises ConfigError with a line per issue, in the order of the file, if there are any."""
     raise_all_issues([(file, document, issues)])
 
 
@@ -48,7 +48,7 @@ def _lines(file: Path, document: Document, issues: Sequence[ConfigIssue]) -> lis
 
 
 def name_of(path: DataPath) -> str:
-    """`profiling.targets[2].timeout`, as a person counts: the first target is 1."""
+    """`profiling.targets[2].timeout`, counting from 1."""
     name = ""
     for step in path:
         name += f"[{step + 1}]" if isinstance(step, int) else f".{step}" if name else str(step)

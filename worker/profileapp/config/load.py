@@ -44,7 +44,7 @@ class SageYaml(msgspec.Struct, frozen=True):
     is_for_app_store: bool = False
 
     def raw_scalar(self, path: DataPath) -> str:
-        """A scalar below `profiling`, as it is raw in the file."""
+        """The raw text of a scalar below `profiling`."""
         place = (*self.section.at, *path)
         return self.section.document.raw_scalars[place]
 
@@ -69,9 +69,9 @@ class SageYaml(msgspec.Struct, frozen=True):
 
 
 def load(path: Path, overlay: Overlay | None = None) -> SageYaml:
-    """Reads and validates a sage.yaml, with a saved configuration laid over it where one is given.
+    """Reads and validates a sage.yaml, merged with a saved configuration if one is given.
 
-    Raises ConfigError with every mistake and its place; of what is merged, the place in the merged text.
+    Raises ConfigError with every issue and its position; after a merge, the position in the merged text.
     """
     app = read_app_file(path)
     sage = _checked(app)
@@ -83,12 +83,12 @@ def load(path: Path, overlay: Overlay | None = None) -> SageYaml:
         section = Section(app.path, TOP_LEVEL, document, content)
         return _checked(AppFile(app.path, content, document, (section,), None))
     except ConfigError as error:
-        where = f"with {overlay.name} laid over it (lines are those of the merged text)"
+        where = f"merged with {overlay.name} (lines are those of the merged text)"
         raise ConfigError(f"{where}:\n{error}") from error
 
 
 def merged_text(path: Path, overlay: Overlay) -> str:
-    """The YAML of a sage.yaml with a saved configuration laid over it. Raises ConfigError where either is bad."""
+    """The YAML of a sage.yaml merged with a saved configuration. Raises ConfigError if either is invalid."""
     app = read_app_file(path)
     _checked(app)
     return _merged(app, overlay)
@@ -102,16 +102,16 @@ def _merged(app: AppFile, overlay: Overlay) -> str:
 
 
 def check_overlay(overlay: Overlay) -> None:
-    """Raises ConfigError with every mistake of a saved configuration: a `profiling:` section, in whole or in part."""
+    """Raises ConfigError with every issue of a saved configuration: a complete or partial `profiling:` section."""
     path = Path(overlay.name)
     document = parse_document(path, overlay.content.encode(), frozenset({"profiling"}))
     if "profiling" not in document.data:
-        raise ConfigError(f"{path}:1:1: has no key 'profiling'; only what is below it is saved")
+        raise ConfigError(f"{path}:1:1: has no key 'profiling'; only this section is saved")
     section: Any = document.data["profiling"]
     issues = validate(section, overlay_schema(), ("profiling",))
     if not issues:
         issues = [
-            ConfigIssue(("profiling", "targets", index), "has no name: it is laid over the target of the same name")
+            ConfigIssue(("profiling", "targets", index), "has no name: it is merged into the target of the same name")
             for index, target in enumerate(section.get("targets", ()))
             if "name" not in target
         ]
@@ -122,7 +122,7 @@ def _decoded(path: Path, content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not UTF-8, so no configuration can be applied to it") from error
+        raise ConfigError(f"{path}: not valid UTF-8, so no configuration can be merged with it") from error
 
 
 def _checked(app: AppFile) -> SageYaml:
@@ -160,7 +160,7 @@ def _over(shared: dict[str, Any], target: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text(document: Document, key: str, issues: list[ConfigIssue]) -> str:
-    """A top-level scalar as it is written: a version may look like a number or a date. "" where absent."""
+    """The raw text of a top-level scalar, since a version may look like a number or a date; "" if absent."""
     raw = document.raw_scalars.get((key,))
     if raw is None:
         if document.data.get(key) is not None:

@@ -1,10 +1,10 @@
-"""Lays a saved configuration over a sage.yaml: YAML text in, YAML text out. Pure.
+"""Merges a saved configuration into a sage.yaml: YAML text in, YAML text out. Pure.
 
-Both texts were read with `read_document`'s limits before.
+Both texts must have passed `read_document`'s limits.
 
-- A mapping is merged key by key; the saved configuration wins. So are `defaults`, `env` and `budgets`.
+- A mapping is merged key by key, and the saved configuration wins. This includes `defaults`, `env` and `budgets`.
 - A target is merged into the target of the same `name`; one with a new name is appended.
-- Anything else (a number, a text, a list such as `metrics` or `args`) is replaced as a whole.
+- Anything else (a number, a string, a list such as `metrics` or `args`) is replaced as a whole.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class SectionText(NamedTuple):
 
 
 def merge_yaml(app: str, section: SectionText, over: str, keys: frozenset[str]) -> str:
-    """The top-level `keys` of `app`, and the section with the key `profiling` of `over` laid over it."""
+    """The top-level `keys` of `app`, and the section with the key `profiling` of `over` merged into it."""
     root, upper = _compose(app), _compose(over)
     kept = [(key, value) for key, value in root.value if key.value in keys]
     kept.append((yaml.ScalarNode("tag:yaml.org,2002:str", "profiling"), _below(_compose(section.text), section.at)))
@@ -52,10 +52,10 @@ def _compose(text: str) -> yaml.MappingNode:
 
 
 def _flatten(loader: yaml.SafeLoader, node: yaml.Node) -> None:
-    """Puts the pairs of `<<` in its place, so that a key has one value before two mappings become one."""
+    """Replaces `<<` with its pairs, so that each key has one value before two mappings are merged."""
     if isinstance(node, yaml.MappingNode):
         loader.flatten_mapping(node)
-        # A pair from `<<` comes first, and the mapping's own, which wins, after it.
+        # Pairs from `<<` come first; the mapping's own pairs follow and win.
         own = {key.value: (key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)}
         node.value = list(own.values())
         for _, value in node.value:

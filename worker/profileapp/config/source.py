@@ -16,7 +16,7 @@ from profileapp.record.files import open_regular
 
 FILE_LIMIT_BYTES = 256 * 1024
 VALUE_LIMIT = 20_000
-"""Values a file may hold once its aliases are followed (against "billion laughs")."""
+"""Limit of values in a file after expanding its aliases (against "billion laughs")."""
 DEPTH_LIMIT = 40
 
 _PLAIN_TAGS = frozenset(
@@ -27,7 +27,7 @@ _PLAIN_NUMBER = re.compile(
     r"[-+]?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{0,20})?(?:[eE][-+]?[0-9]{1,3})?"
     r"|[-+]?\.[0-9]{1,20}(?:[eE][-+]?[0-9]{1,3})?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 )
-"""A number that reads the same to everybody; what else YAML 1.1 takes for one is text."""
+"""A number that is unambiguous to readers; anything else that YAML 1.1 parses as a number is text."""
 _SPACES = re.compile(r"\s+")
 
 
@@ -44,12 +44,12 @@ def read_document(path: Path, keys: frozenset[str]) -> Document:
 
 
 def read_text(path: Path) -> bytes:
-    """The content of a configuration file. Raises ConfigError where there is none, or it is too large."""
+    """The content of a configuration file. Raises ConfigError if it does not exist or is too large."""
     try:
         with open_regular(path) as stream:
             content = stream.read(FILE_LIMIT_BYTES + 1)
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; name the app's sage.yaml") from None
+        raise ConfigError(f"{path}: no such file; give the app's sage.yaml") from None
     except AgentError as error:
         raise ConfigError(str(error)) from error
     return content
@@ -63,8 +63,8 @@ def parse_document(
     `parts` maps further top-level keys to the keys below them that are read; where such a key holds no mapping, only
     the place of the key is known.
 
-    Raises ConfigError with the place: not YAML, too large, not a mapping, a key given twice, a tag that is no plain
-    value, more values than VALUE_LIMIT.
+    Raises ConfigError with the position: not YAML, too large, not a mapping, a duplicate key, a tag other than a plain
+    value, or more values than VALUE_LIMIT.
     """
     if len(content) > FILE_LIMIT_BYTES:
         raise ConfigError(f"{path}: larger than {FILE_LIMIT_BYTES // 1024} KiB, so it is not read")
@@ -96,7 +96,7 @@ def _compose(path: Path, content: bytes) -> yaml.Node | None:
 
 
 class _Builder:
-    """Turns nodes into plain data, and notes places and mistakes on the way."""
+    """Converts nodes to plain data, and collects positions and issues on the way."""
 
     def __init__(self) -> None:
         self.positions: dict[DataPath, Position] = {}
@@ -107,7 +107,7 @@ class _Builder:
         self._constructor = yaml.constructor.SafeConstructor()
 
     def value(self, node: yaml.Node, path: DataPath) -> Any:
-        """Plain data of one node; None, with a mistake noted, where it may not be."""
+        """The plain data of a node; None, and an issue, if it is not allowed."""
         if not self._has_room(path):
             return None
         self.positions[path] = _position(node)
@@ -121,7 +121,7 @@ class _Builder:
         return self._scalar(node, path)
 
     def mapping(self, node: yaml.MappingNode, path: DataPath, only: _Wanted | None = None) -> dict[str, Any]:
-        """A mapping with text keys; `<<` gives what the mapping itself does not."""
+        """A mapping with text keys; `<<` adds keys that the mapping itself lacks."""
         result: dict[str, Any] = {}
         merged: list[yaml.Node] = []
         for key_node, value_node in node.value:
@@ -131,7 +131,7 @@ class _Builder:
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
             if only is not None and key not in only:
                 continue
-            if not isinstance(key, str) or _is_half_a_letter(key):
+            if not isinstance(key, str) or _has_lone_surrogate(key):
                 self.issues.append(ConfigIssue(path, "has a key that is not text"))
                 continue
             here = (*path, key)
@@ -158,7 +158,7 @@ class _Builder:
             into[key] = self.mapping(node, here, only=dict.fromkeys(part))
 
     def _has_room(self, path: DataPath) -> bool:
-        """Counts one more value; False, with one mistake noted, from the first that is too many or too deep."""
+        """Counts one more value. Returns False, after adding one issue, once there are too many or too deep ones."""
         if self._room < 0:
             return False
         self._room -= 1
@@ -166,7 +166,7 @@ class _Builder:
             return True
         self._room = -1
         bounds = f"{VALUE_LIMIT} values or {DEPTH_LIMIT} levels"
-        self.issues.append(ConfigIssue(path[:1], f"holds more than {bounds}, aliases followed"))
+        self.issues.append(ConfigIssue(path[:1], f"contains more than {bounds}, after expanding aliases"))
         return False
 
     def _merge(
@@ -182,7 +182,7 @@ class _Builder:
                         self._merge(node, path, into, only)
             elif only is not None and (not isinstance(key_node, yaml.ScalarNode) or key_node.value not in only):
                 continue
-            elif not isinstance(key_node, yaml.ScalarNode) or _is_half_a_letter(key_node.value):
+            elif not isinstance(key_node, yaml.ScalarNode) or _has_lone_surrogate(key_node.value):
                 self.issues.append(ConfigIssue(path, "merges (<<) a key that is not text"))
             elif key_node.value not in into:
                 here = (*path, key_node.value)
@@ -191,13 +191,13 @@ class _Builder:
 
     def _scalar(self, node: yaml.Node, path: DataPath) -> Any:
         self.raw_scalars[path] = node.value
-        if _is_half_a_letter(node.value):
-            self.issues.append(ConfigIssue(path, "holds an escaped half of a letter (\\ud800 to \\udfff)"))
+        if _has_lone_surrogate(node.value):
+            self.issues.append(ConfigIssue(path, "contains a lone surrogate (\\ud800 to \\udfff)"))
             return None
         if node.tag.endswith(":timestamp"):
             return node.value
         if node.tag.endswith((":int", ":float")) and not _PLAIN_NUMBER.fullmatch(node.value):
-            # YAML 1.1 reads 0120 as 80, 1:30 as 90 and 1_0 as 10; whoever writes it means text, or another number.
+            # YAML 1.1 reads 0120 as 80, 1:30 as 90 and 1_0 as 10; an author means text, or another number.
             return node.value
         try:
             return self._constructor.construct_object(node)
@@ -208,8 +208,8 @@ class _Builder:
             return None
 
 
-def _is_half_a_letter(text: str) -> bool:
-    """Whether a text holds a surrogate, which is no letter and can be written nowhere."""
+def _has_lone_surrogate(text: str) -> bool:
+    """Whether a text contains a lone surrogate, which cannot be encoded."""
     try:
         text.encode()
     except UnicodeEncodeError:

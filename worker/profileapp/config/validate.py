@@ -1,7 +1,7 @@
-"""Validates plain data against a JSON Schema and finds every issue at once, with messages for people.
+"""Validates plain data against a JSON Schema and finds every issue at once, with readable messages.
 
-Supports only the keywords that `profileapp.config.schema` uses: an unknown one is a bug of profileapp, not
-of the data (tests hold it against the `jsonschema` package).
+Supports only the keywords that `profileapp.config.schema` uses: an unknown one is a bug of profileapp, not of the data
+(tests compare it with the `jsonschema` package).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "null": (type(None),),
 }
-_TYPE_WORDS = {
+_TYPE_NAMES = {
     "string": "text",
     "integer": "a whole number",
     "number": "a number",
@@ -47,7 +47,7 @@ def validate(data: Any, schema: Schema, path: DataPath = ()) -> list[ConfigIssue
     return list(_Validator(schema.get("$defs", {})).check(data, schema, path))
 
 
-def allowed_words(schema: Schema, definitions: Mapping[str, Schema]) -> str:
+def describe_allowed(schema: Schema, definitions: Mapping[str, Schema]) -> str:
     """Describes what a schema allows, for messages and for the docs."""
     return _Validator(definitions).allowed(schema)
 
@@ -80,7 +80,7 @@ class _Validator:
         return schema
 
     def _check_any(self, data: Any, schema: Schema, path: DataPath) -> Iterator[ConfigIssue]:
-        """Of several forms, the mistakes of the one whose type fits; else all forms are named."""
+        """The issues of the alternative whose type matches; if none does, one issue that lists all alternatives."""
         fitting = [form for form in map(self._resolve, schema["anyOf"]) if _fits_type(data, form)]
         attempts = [list(self.check(data, form, path)) for form in fitting]
         if [] in attempts:
@@ -119,9 +119,9 @@ class _Validator:
 
     def _check_array(self, data: list[Any], schema: Schema, path: DataPath) -> Iterator[ConfigIssue]:
         if len(data) < schema.get("minItems", 0):
-            yield ConfigIssue(path, f"is empty, but must hold at least {schema['minItems']}")
+            yield ConfigIssue(path, f"is empty, but must contain at least {schema['minItems']}")
         if len(data) > schema.get("maxItems", len(data)):
-            yield ConfigIssue(path, f"holds {len(data)} items, but may hold at most {schema['maxItems']}")
+            yield ConfigIssue(path, f"has {len(data)} items, but may have at most {schema['maxItems']}")
         for index, item in enumerate(data):
             yield from self.check(item, schema.get("items", {}), (*path, index))
 
@@ -137,7 +137,7 @@ class _Validator:
             fits = schema.get("minLength", 0) <= size <= schema.get("maxLength", size)
             fits = fits and ("pattern" not in schema or re.fullmatch(schema["pattern"], data) is not None)
         elif isinstance(data, int | float) and not isinstance(data, bool):
-            # Written so that NaN, which compares with nothing, does not fit.
+            # Written so that NaN, for which every comparison is False, is rejected.
             fits = all(data >= schema[word] for word in ("minimum",) if word in schema) and all(
                 data <= schema[word] for word in ("maximum",) if word in schema
             )
@@ -151,7 +151,7 @@ class _Validator:
             return str(schema["x-allowed"])
         if "anyOf" in schema:
             forms = [self.allowed(form) for form in schema["anyOf"]]
-            # A whole number is a number: naming both would be redundant.
+            # An integer is a number: listing both would be redundant.
             forms = [
                 form for form in forms if form.replace("whole ", "") == form or form.replace("whole ", "") not in forms
             ]
@@ -160,7 +160,7 @@ class _Validator:
             return "one of " + ", ".join(map(str, schema["enum"]))
         if schema.get("type") == "array" and "enum" in schema.get("items", {}):
             return "a list of " + ", ".join(map(str, schema["items"]["enum"]))
-        words = _TYPE_WORDS.get(schema.get("type", ""), "a value")
+        words = _TYPE_NAMES.get(schema.get("type", ""), "a value")
         if "minimum" in schema and "maximum" in schema:
             words += f" from {schema['minimum']} to {schema['maximum']}"
         if "maxLength" in schema:
@@ -175,7 +175,7 @@ def did_you_mean(word: str, choices: Sequence[str]) -> str:
 
 
 def show(data: Any) -> str:
-    """A value as a person wrote it, short enough for one line."""
+    """A value as in YAML, short enough for one line."""
     if data is None:
         return "empty"
     if isinstance(data, dict | list):
@@ -195,9 +195,9 @@ def _fits_type(data: Any, schema: Schema) -> bool:
 
 
 def _quote_hint(data: Any, forms: Sequence[Schema]) -> str:
-    """YAML reads `on` as true and `1.10` as 1.1: who meant the text must quote it, and who meant the number must not.
+    """Suggests adding or removing quotes: YAML reads `on` as true and `1.10` as 1.1 unless they are quoted.
 
-    Nor may a number be one that YAML 1.1 reads as another (`0120` as 80, `1:30` as 90), which `source` leaves as text.
+    `source` leaves a number that YAML 1.1 reads as another one (`0120` as 80, `1:30` as 90) as text.
     """
     kinds = {form.get("type") for form in forms}
     if isinstance(data, bool | int | float):
@@ -208,7 +208,7 @@ def _quote_hint(data: Any, forms: Sequence[Schema]) -> str:
         if re.fullmatch(r"[-+]?[0-9]{1,18}(\.[0-9]+)?", data) and not re.match(r"[-+]?0[0-9]", data):
             return "; write it without quotes"
         if re.fullmatch(r"[-+]?[0-9][0-9a-zA-Z_:.+-]*", data):
-            return "; a number is written in plain decimal digits, with no zero before it"
+            return "; write numbers in plain decimal digits, without leading zeros"
     if "boolean" in kinds and data.lower() in ("true", "false", "yes", "no", "on", "off"):
         return "; write it without quotes"
     return ""

@@ -1,1 +1,1 @@
-"""Judges what was recorded: works from the files of a run alone, so it can be done again years later."""
+"""Judges recorded runs. Needs only the files of a run, so it can be repeated years later."""

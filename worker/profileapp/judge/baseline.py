@@ -1,4 +1,4 @@
-"""Holds a run against earlier good runs of the same app and target on a comparable device. Pure."""
+"""Compares a run with earlier good runs of the same app and target on a comparable device. Pure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from profileapp.model.budget import parse_budget
 from profileapp.model.run import Baseline, BaselineComparison, BudgetResult, ComparisonState, HeadlineValue, Run
 
 ALPHA_PER_BUILD = 0.005
-"""How often a build may have any number called worse or better though nothing changed, were noise normal. It is not:
-recorded noise has longer tails, and this level keeps false alarms below one build in a hundred."""
+"""The probability of any false "worse" or "better" in a build, if noise were normally distributed. It is not: recorded
+noise has longer tails, and this level keeps false alarms below one build in a hundred."""
 MIN_EFFECT = 0.05
-"""Of the earlier mean; a smaller change is not called worse or better. `profileapp history` finds smaller ones."""
+"""A fraction of the earlier mean; smaller changes are not significant. `profileapp history` finds smaller ones."""
 FEW_RUNS = 12
-"""Fewer earlier runs may not have met the machine's rare bad moments yet: they are believed a tenth as much."""
+"""Fewer earlier runs may not include the machine's rare slow moments yet, so alpha is a tenth."""
 LAST_RUNS = 30
-"""The most earlier runs to compare with: old runs say little about today's level and noise."""
+"""Limit of earlier runs to compare with: old runs say little about today's level and noise."""
 REMARKS = 20
 GOOD = ("passed", "over budget")
 """Verdicts of runs that may serve as a baseline: finished, and no worse than the runs before them."""
@@ -32,8 +32,9 @@ _HIGHER_IS_BETTER_UNITS = ("frames/s", "fps")
 
 
 def alpha_of(build: Sequence[tuple[Run, Sequence[Run]]]) -> float:
-    """How often noise alone may have one number of these runs called worse or better, so that of all of them it is
-    ALPHA_PER_BUILD. Each run is paired with the earlier runs it is compared with.
+    """The significance level for one number of these runs, such as to give ALPHA_PER_BUILD for all of them together.
+
+    Each run is paired with the earlier runs it is compared with.
     """
     found = [
         expected
@@ -47,17 +48,17 @@ def alpha_of(build: Sequence[tuple[Run, Sequence[Run]]]) -> float:
 
 
 def compare(run: Run, earlier: Sequence[Run], branch: str, alpha: float) -> Baseline:
-    """Holds the headline numbers of a judged run against those of `earlier` ones of its app and target, in any order.
+    """Compares the headline numbers of a judged run with those of `earlier` runs of its app and target, in any order.
 
-    `alpha` is that of the build (`alpha_of`). Runs on devices that are not comparable are excluded, with a remark.
+    `alpha` is the build's significance level (`alpha_of`). Runs on other kinds of devices are excluded, with a remark.
     """
     before = _before(run, earlier)
     reasons = Counter(reason for each in before for reason in ["; ".join(unlike(run, each))] if reason)
     comparable = _comparable(run, before)
-    left_out = [f"{count} run{'s' if count > 1 else ''} excluded: {reason}" for reason, count in reasons.most_common()]
+    omitted = [f"{count} run{'s' if count > 1 else ''} excluded: {reason}" for reason, count in reasons.most_common()]
     numbers = tuple(_compare(one, comparable, run.budgets, alpha) for one in run.numbers)
     if not comparable:
-        return Baseline(branch, numbers, remarks=tuple(left_out[:REMARKS]))
+        return Baseline(branch, numbers, remarks=tuple(omitted[:REMARKS]))
     last = comparable[-1]
     return Baseline(
         branch=branch,
@@ -66,12 +67,12 @@ def compare(run: Run, earlier: Sequence[Run], branch: str, alpha: float) -> Base
         commit=last.build.commit,
         build=f"{last.build.job}#{last.build.number}" if last.build.job else "",
         build_url=last.build.url,
-        remarks=(*differences(run, last), *left_out)[:REMARKS],
+        remarks=(*differences(run, last), *omitted)[:REMARKS],
     )
 
 
 def is_worse(baseline: Baseline | None) -> bool:
-    """Whether any number is."""
+    """Whether any number is worse."""
     return baseline is not None and any(each.state == "worse" for each in baseline.numbers)
 
 
@@ -86,8 +87,8 @@ def _comparable(run: Run, before: Sequence[Run]) -> list[Run]:
 def _history(number: HeadlineValue, comparable: Sequence[Run]) -> list[tuple[float, tuple[float, ...]]]:
     """The number and its repeats in each earlier run, oldest first.
 
-    Once a number was judged better or changed, the runs before that have another level, which would pass for noise:
-    only the runs from there on count, as soon as they are enough.
+    Runs before the last one that was judged better or changed are on another level, which would look like noise: only
+    the runs from that one on count, as soon as there are enough of them.
     """
     key = _key(number)
     found = [(each, one) for each in comparable for one in each.numbers if _key(one) == key]
@@ -143,7 +144,7 @@ def _direction(number: HeadlineValue, budgets: Sequence[BudgetResult], differenc
 
 
 def _higher_is_better(number: HeadlineValue, budgets: Sequence[BudgetResult]) -> bool | None:
-    """The direction of a budget on the same series, else that of the name and unit; None where neither defines it."""
+    """From a budget on the same series, else from the name and unit; None if neither defines a direction."""
     path = number.title.replace("[", ".").replace(",", ".").rstrip("]")
     for each in budgets:
         try:

@@ -1,4 +1,4 @@
-"""Holds budgets against what was measured."""
+"""Compares measurements with budgets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
 
 
 def judge_budget(budget: Budget, summaries: Sequence[SeriesSummary]) -> BudgetResult:
-    """Holds a budget against what was measured; of several series it names, the worst one speaks."""
+    """Judges a budget. If it names several series, the worst one decides."""
     named = [summary for summary in summaries if budget.path in _paths(summary)]
     if not named:
         near = get_close_matches(budget.path, sorted({path for each in summaries for path in _paths(each)}), n=1)
@@ -52,7 +52,7 @@ def judge_budget(budget: Budget, summaries: Sequence[SeriesSummary]) -> BudgetRe
 
 
 def _paths(summary: SeriesSummary) -> tuple[str, str]:
-    """The two names a series answers to: its name alone, and with the values of its labels."""
+    """The two paths of a series: its name alone, and its name with the values of its labels."""
     return summary.name, ".".join((summary.name, *(value for _, value in sorted(summary.labels.items()))))
 
 

@@ -1,4 +1,4 @@
-"""Where the level of a number changed for good, over many runs. Needs the history extra (apache-otava)."""
+"""Detects lasting level shifts of a number over many runs. Needs the history extra (apache-otava)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from profileapp.model.history import Change, Trend
 
 MAX_P_VALUE = 0.001
 MIN_CHANGE = 0.02
-"""As a fraction of the level before; smaller changes do not matter."""
+"""A fraction of the level before; smaller changes are ignored."""
 WINDOW_RUNS = 50
 MIN_RUNS = 8
-"""With fewer runs no change can be told from noise."""
+"""With fewer runs, changes cannot be distinguished from noise."""
 
 
 def with_changes(trend: Trend) -> Trend:
-    """The trend with its changes, or with a note that gives the reason why none were searched for."""
+    """The trend with its changes, or with a note that explains why the search was skipped."""
     values = [point.value for point in trend.points]
     if len(values) < MIN_RUNS:
         return msgspec.structs.replace(trend, note=f"{len(values)} runs: change detection needs {MIN_RUNS}")
@@ -29,15 +29,15 @@ def with_changes(trend: Trend) -> Trend:
 
 
 def changes_can_be_found() -> bool:
-    """Whether the history extra is here."""
+    """Whether the history extra is installed."""
     return find_spec("otava") is not None
 
 
 def find_changes(values: Sequence[float]) -> list[Change]:
-    """The changes in a row of finite values, in order.
+    """The changes in a sequence of finite values, in order.
 
     Hunter (Fleming et al., "Hunter: Using Change Point Detection to Hunt for Performance Regressions", ICPE 2023), as
-    as implemented by Apache Otava. Raises ImportError without the history extra.
+    implemented by Apache Otava. Raises ImportError without the history extra.
     """
     from otava.analysis import compute_change_points  # noqa: PLC0415  (brings SciPy)
 

@@ -13,7 +13,7 @@ from profileapp.model.run import SeriesSummary
 
 
 class Side(msgspec.Struct, frozen=True):
-    """A value over the runs of one side: their mean, their sample standard deviation (0 for one run), how many."""
+    """A value over the runs of one side: mean, sample standard deviation (0 for one run), and number of runs."""
 
     mean: float
     stddev: float
@@ -21,7 +21,7 @@ class Side(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One number of one target on one kind of device; None where a side does not have it."""
+    """One number of one target on one kind of device; a side without it is None."""
 
     target: str
     device: str
@@ -33,14 +33,14 @@ class Difference(msgspec.Struct, frozen=True):
 
     @property
     def ratio(self) -> float | None:
-        """The change from the first to the second as a fraction of the first; None where it is undefined."""
+        """The change from the first to the second as a fraction of the first; None if undefined."""
         if self.first is None or self.second is None or not self.first.mean:
             return None
         return (self.second.mean - self.first.mean) / abs(self.first.mean)
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """The summary of a run, with what decides whether it may be compared."""
+    """The summary of a run, with its target and device, which decide what it is compared with."""
 
     target: str
     device: str
@@ -48,9 +48,9 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 def compare(first: Sequence[Measured], second: Sequence[Measured], metric: str = "") -> list[Difference]:
-    """What both sides measured, by target and device, in the order of the first.
+    """The numbers that both sides measured, by target and device, in the order of the first side.
 
-    `metric` is a series as in a budget, with a statistic (the mean where it has none); "" for the headline numbers.
+    `metric` is a series as in a budget, with a statistic (default: mean); "" for the headline numbers.
     """
     groups = dict.fromkeys((each.target, each.device) for each in (*first, *second))
     found = []
@@ -64,13 +64,13 @@ def compare(first: Sequence[Measured], second: Sequence[Measured], metric: str =
 
 
 def split_metric(metric: str) -> tuple[str, str]:
-    """The path and the statistic of `fps.p95`; the mean of `fps`."""
+    """Splits `fps.p95` into path and statistic; the statistic of `fps` is the mean."""
     path, _, statistic = metric.rpartition(".")
     return (path, statistic) if path and statistic in STATISTICS else (metric, "mean")
 
 
 def answers_to(path: str, name: str, labels: Mapping[str, str]) -> bool:
-    """Whether a series is meant by a path: its name alone, or with the values of its labels."""
+    """Whether a path names a series: by its name alone, or with the values of its labels."""
     return path in (name, ".".join((name, *(value for _, value in sorted(labels.items())))))
 
 

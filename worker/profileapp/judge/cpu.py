@@ -1,4 +1,4 @@
-"""CPU time for each unit of what the app counts: CPU seconds per frame."""
+"""CPU time per unit of an app-reported counter: CPU seconds per frame."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _CPU_TIME = "container.cpu.time"
 
 
 def cpu_per_unit(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> tuple[SeriesSummary, ...]:
-    """`container.cpu.time.per.frames`, in s, for each of the app's counters: one value a repeat.
+    """`container.cpu.time.per.frames`, in s, for each of the app's counters: one value per repeat.
 
-    Both are of the whole repeat, warm-up included; a repeat in which nothing was counted gives no value.
+    Both numbers cover the whole repeat with its warm-up; a repeat in which nothing was counted has no value.
     """
     used = next((data for one, data in series.items() if one.name == _CPU_TIME and not one.labels), None)
     if used is None:
@@ -41,6 +41,6 @@ def _value(used: SeriesData, counter: SeriesData, repeat: Repeat) -> float | Non
 
 
 def _total_at(counter: SeriesData, at_ns: int) -> float:
-    """The running total at a time: that of the last sample up to then."""
+    """The running total at a time: the value of the last sample up to then."""
     index = bisect_right(counter.times_ns, at_ns) - 1
     return counter.values[index] if index >= 0 else 0.0

@@ -17,18 +17,17 @@ SHORTEST_INTERVAL_S = 1.0
 """Shorter intervals would make the rate depend on how counts happen to fall into them."""
 INTERVALS_LIMIT = 10_000
 SERIES_LIMIT = 100
-"""Counters and timers, each, of which series are made."""
+"""Limit of counters, and of timers, from which series are derived."""
 PERCENTILES = (50, 95, 99)
 
 
 def derived(
     series: Mapping[Series, SeriesData], repeats: Sequence[Repeat], interval_s: float
 ) -> dict[Series, SeriesData]:
-    """`frames.rate`, in counts a second, of each of the app's counters; `inference.percentile`, of each of its timers.
+    """`frames.rate`, per second, of each app-reported counter; `inference.percentile` of each app-reported timer.
 
-    One value each interval of a repeat, at the interval's end, from the first sample of the repeat on, to its end: a
-    rest shorter than half an interval is part of the one before. An interval without a value of the timer has no
-    percentile.
+    One value per interval, at the interval's end, from the first sample to the end of a repeat. A last interval shorter
+    than half is merged into the one before. An interval without a value of the timer has no percentile.
     """
     names = {one.name for one in series}
     found: dict[Series, SeriesData] = {}
@@ -47,7 +46,7 @@ def _rates(data: SeriesData, repeats: Sequence[Repeat], interval_s: float) -> Se
     times, totals = in_order(data)
     ends_ns, rates = array("q"), array("d")
     for from_ns, to_ns, first, last in _intervals(times, repeats, interval_s):
-        # The total runs on from one repeat to the next; before its first sample it is 0.
+        # The total continues from one repeat to the next; before its first sample it is 0.
         before = totals[first - 1] if first else 0.0
         after = totals[last - 1] if last else 0.0
         ends_ns.append(to_ns)
@@ -79,7 +78,7 @@ def _percentile_of(one: Series, percent: int) -> Series:
 def _intervals(
     times: Sequence[int], repeats: Sequence[Repeat], interval_s: float
 ) -> Iterator[tuple[int, int, int, int]]:
-    """From and to (UTC ns) of each interval, and which samples lie in it (first, and behind the last)."""
+    """Start and end (UTC ns) of each interval, and the range of indices of its samples."""
     for repeat in repeats:
         if repeat.traced or not times:
             continue
@@ -92,7 +91,7 @@ def _intervals(
         first = bisect_left(times, from_ns)
         while from_ns < ended_ns:
             to_ns = from_ns + length_ns
-            # What is left at the end belongs to a repeat as well, and its rate must not hang on a moment.
+            # The remainder counts too, but a rate over too short a time would be arbitrary.
             if ended_ns - to_ns < length_ns / 2:
                 to_ns = ended_ns
             last = bisect_right(times, to_ns)

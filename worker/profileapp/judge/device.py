@@ -1,4 +1,4 @@
-"""What kind of machine a run was measured on: numbers of different kinds are not compared."""
+"""The kind of device that a run was measured on: numbers from different kinds are not compared."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from profileapp.model.target import Target
 
 
 def model_of(run: Run) -> str:
-    """A Jetson's module, a board, or processor and cores."""
+    """The Jetson's module, the board, or the processor with its number of cores."""
     agent = run.agent
     if agent.jetson and agent.jetson.module:
         return agent.jetson.module
@@ -15,19 +15,19 @@ def model_of(run: Run) -> str:
 
 
 def device_of(run: Run) -> str:
-    """The model with its power mode, where it has one."""
+    """The model, with its power mode if it has one."""
     mode = run.agent.jetson.power_mode if run.agent.jetson else ""
     return f"{model_of(run)} {mode}".strip()
 
 
 def unlike(run: Run, other: Run) -> tuple[str, ...]:
-    """Why `other` cannot be compared with `run`: `JetPack was '5.1.2', is '6.0'`. Empty: they are comparable."""
+    """Reasons why `other` cannot be compared with `run`: `JetPack was '5.1.2', is '6.0'`; empty if it can."""
     facts = zip(_KIND, _kind_of(run), _kind_of(other), strict=True)
     return tuple(_describe(name, here, there) for name, here, there in facts if here != there)
 
 
 def differences(run: Run, other: Run) -> tuple[str, ...]:
-    """The other differences between two comparable runs, in the form of `unlike`."""
+    """Other differences between two comparable runs, in the format of `unlike`."""
     a, b = run.agent, other.agent
     here, there = run.target, other.target
     pairs = (
@@ -45,7 +45,7 @@ def differences(run: Run, other: Run) -> tuple[str, ...]:
         ("repeats", here.repeat, there.repeat),
     )
     described = [_describe(name, one, another) for name, one, another in pairs if one != another]
-    # Values may be secrets; the names of what differs are enough.
+    # Values may be secrets, so only names are listed.
     names = sorted(name for name in {*here.env, *there.env} if here.env.get(name) != there.env.get(name))
     return (*described, *([f"environment differs in {', '.join(names)}"] if names else []))
 

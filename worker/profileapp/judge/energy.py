@@ -1,4 +1,4 @@
-"""Energy for each unit of what the app counts: joules per frame."""
+"""Energy per unit of an app-reported counter: joules per frame."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _ENERGIES = ("energy.total", "energy.above-idle")
 
 
 def energy_per_unit(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> tuple[SeriesSummary, ...]:
-    """`energy.total.per.frames`, in J, for each energy series and each of the app's counters: one value a repeat.
+    """`energy.total.per.frames`, in J, for each energy series and each app-reported counter: one value per repeat.
 
-    The energy between its first and its last sample that counts, over the counter's rise between these two times; a
-    repeat in which nothing was counted gives no value.
+    The energy between its first and last measured sample, divided by the counter's increase between these two times; a
+    repeat in which nothing was counted has no value.
     """
     counters = [one for one in series if one.metric == "custom" and one.kind == "counter"]
     energies = [one for one in series if one.name in _ENERGIES]
@@ -34,9 +34,9 @@ def energy_per_unit(series: Mapping[Series, SeriesData], repeats: Sequence[Repea
 
 
 def mean_power_w(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> float | None:
-    """Mean power, in W, while the app was measured; None where no energy was. Of several GPUs that of all."""
+    """Mean power, in W, while the app was measured, summed over GPUs; None if no energy was measured."""
     totals = {one: data for one, data in series.items() if one.name == "energy.total"}
-    # The total without a label holds the GPUs' already.
+    # The total without a label already includes the GPUs.
     totals = {one: data for one, data in totals.items() if not one.labels} or totals
     used_j, lasted_s = 0.0, 0.0
     for data in totals.values():
@@ -64,6 +64,6 @@ def _values(energy: SeriesData, counter: SeriesData, repeats: Sequence[Repeat]) 
 
 
 def _total_at(counter: SeriesData, at_ns: int) -> float:
-    """The running total at a time: that of the last sample up to then."""
+    """The running total at a time: the value of the last sample up to then."""
     index = bisect_right(counter.times_ns, at_ns) - 1
     return counter.values[index] if index >= 0 else 0.0

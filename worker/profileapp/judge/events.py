@@ -1,4 +1,4 @@
-"""What happened to the device while the app was measured, read off its series: throttling, another power mode."""
+"""Events of the device during a measurement, found in its series: throttling, a change of power mode."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from profileapp.model.series import Series
 from profileapp.record.series_data import SeriesData
 
 EVENTS_LIMIT = 200
-_THROTTLED = {"system.throttled": "the device was slowed down", "gpu.throttled": "the GPU was slowed down"}
-_REASONS = {"heat": "for heat", "power": "for want of power", "hardware": "by its hardware"}
+_THROTTLED = {"system.throttled": "the device was throttled", "gpu.throttled": "the GPU was throttled"}
+_REASONS = {"heat": "by heat", "power": "by its power limit", "hardware": "by its hardware"}
 _POWER_MODE = "system.power-mode"
 
 
 def device_events(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat] = ()) -> tuple[Event, ...]:
-    """In the order in which they began, EVENTS_LIMIT at most, without those of traced repeats, which are the last."""
+    """At most EVENTS_LIMIT, in the order of their starts; without those of traced repeats, which run last."""
     traced_ns = min((each.started_ns for each in repeats if each.traced), default=None)
     found: list[Event] = []
     for one, data in series.items():

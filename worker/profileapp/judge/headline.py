@@ -1,4 +1,4 @@
-"""The few numbers that answer "what does this configuration cost, and how well does it do?"."""
+"""The few numbers that summarise a target: resource use, and how well the app performs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from profileapp.judge.cold_start import COLD_START
 from profileapp.model.run import SeriesSummary
 
 CUSTOM_HEADLINES = 2
-"""The most app-reported series among the headline numbers."""
+"""Limit of app-reported series among the headline numbers."""
 
 
 class Headline(msgspec.Struct, frozen=True):
@@ -23,19 +23,19 @@ class Headline(msgspec.Struct, frozen=True):
     statistic: str
 
 
-# (label, series, statistic): the app's own cost first; the device's where the app's is unavailable.
+# (label, series, statistic): the app's own use first; the device's if the app's is unavailable.
 _COST = (
     (("CPU", "container.cpu.util", "mean"), ("device CPU", "system.cpu.util", "mean")),
     (("CPU time", "container.cpu.time", "mean"),),
     (
-        # The kernel's own, which misses nothing between two samples; else the most that a sample saw.
+        # The kernel's own peak, which includes the time between samples; else the largest sample.
         ("memory peak", "container.memory.peak", "max"),
         ("memory peak (sampled)", "container.memory.used", "max"),
         ("device memory peak (sampled)", "system.memory.used", "max"),
     ),
 )
 
-# The same for GPUs. Of several it is the one with the highest number: an app that uses one leaves the others alone.
+# The same for GPUs. Of several, the one with the highest number: an app that uses one leaves the others idle.
 _GPU_COST = (
     (("GPU", "gpu.util", "mean"), ("GPU", "system.gpu.util", "mean")),
     (("GPU memory peak", "gpu.memory.allocated", "max"), ("device GPU memory peak", "gpu.memory.used", "max")),
@@ -60,7 +60,7 @@ def headlines(summaries: Sequence[SeriesSummary]) -> tuple[Headline, ...]:
     per_unit = [one for one in summaries if one.name.startswith(_ENERGY_PER_UNIT)][:1]
     chosen += [_headline(f"energy per {one.name.removeprefix(_ENERGY_PER_UNIT)}", one, "mean") for one in per_unit]
     own = [summary for summary in summaries if summary.metric == "custom" and summary.kind != "counter"]
-    # Derived rates follow what the app reported itself.
+    # Derived rates follow the series that the app reported itself.
     own.sort(
         key=lambda each: ("fps" not in each.name.lower(), each.name.endswith(".rate"), each.kind == "timer", each.name)
     )

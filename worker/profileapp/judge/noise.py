@@ -1,10 +1,10 @@
-"""Is a number worse than it was before, or is it noise? Pure.
+"""Decides whether a number differs from earlier runs by more than noise. Pure.
 
-The spread of earlier runs is the noise, including that from build to build, and the number is compared with the
+Noise is the spread of earlier runs, which includes differences from build to build. The number is compared with the
 prediction interval for one more observation of a normal sample (Montgomery and Runger, "Applied Statistics and
-Probability for Engineers", section 8-6). The spread of the repeats within a run takes its part where this run has fewer
-of them. On its own it would not do: it does not show what differs from build to build, and on recorded noise called one
-build in ten worse or better that was neither. `python -m tests.bench noise` measures how often it is wrong.
+Probability for Engineers", section 8-6). The spread of the repeats within a run contributes if this run has fewer of
+them. That spread alone would not suffice: it does not include differences from build to build, and on recorded noise it
+raised a false alarm in one build of ten. `python -m tests.bench noise` measures the rate of false alarms.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from collections.abc import Sequence
 import msgspec
 
 HISTORY_RUNS = 8
-"""Fewer earlier runs do not suffice to estimate the noise."""
+"""With fewer earlier runs the noise cannot be estimated."""
 LEAST_SPREAD = 0.005
-"""No number is taken to be steadier than this, whatever a few runs show."""
+"""The least relative spread that is assumed, however small that of a few runs is."""
 
 
 class Expected(msgspec.Struct, frozen=True):
-    """What earlier runs let one expect of the next: their mean, the standard error of a prediction, its degrees."""
+    """The prediction from earlier runs: mean, standard error of the prediction, and degrees of freedom."""
 
     mean: float
     error: float
@@ -29,7 +29,7 @@ class Expected(msgspec.Struct, frozen=True):
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """The earlier mean, how far a number may be from it before it is significant, and the test's two-sided p-value."""
+    """The earlier mean, the difference from it that would be significant, and the test's two-sided p-value."""
 
     mean: float
     margin: float
@@ -37,31 +37,31 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 def expect(repeats: Sequence[float], earlier: Sequence[tuple[float, Sequence[float]]]) -> Expected | None:
-    """The distribution expected of a run with these repeats, from earlier runs; None where there are too few."""
+    """The prediction for a run with these repeats, from earlier runs; None if there are too few."""
     if len(earlier) < HISTORY_RUNS:
         return None
     values = [one for one, _ in earlier]
     count = len(values)
     mean = _mean(values)
     between = max(_variance(values), (LEAST_SPREAD * mean) ** 2)
-    # A run of fewer repeats than the earlier ones scatters more.
+    # A run with fewer repeats than the earlier ones has a larger variance.
     now = max(between, _within([repeats, *(each for _, each in earlier)]) / len(repeats)) if repeats else between
     return Expected(mean, math.sqrt(now + between / count), count - 1)
 
 
 def weigh(value: float, expected: Expected, alpha: float) -> Evidence:
-    """Tests a number against its expected distribution. `alpha` is the accepted rate of false alarms."""
+    """Tests a number against its prediction. `alpha` is the accepted rate of false alarms."""
     margin = expected.error * t_quantile(alpha, expected.degrees) if expected.error else 0.0
     return Evidence(expected.mean, margin, _farther(expected, abs(value - expected.mean)))
 
 
 def share(expected: Sequence[Expected], min_effect: float, alpha: float) -> float:
-    """The alpha of each of several numbers, one of which may be called significant with the probability `alpha`.
+    """The alpha of each of several numbers, such that noise makes any of them significant with probability `alpha`.
 
-    A number must be farther off than noise explains, and than `min_effect` of its mean. A steady number is that far off
-    by noise far less often than any alpha allows, and what it does not need goes to the others: the largest `a` for
-    which the sum of min(a, the probability of `min_effect`) is not above `alpha`. Without steady numbers it is
-    Bonferroni's. It knows nothing of what is judged by it but its repeats.
+    A significant number differs by more than noise explains, and by more than `min_effect` of its mean. Noise moves a
+    steady number that far much less often than its share of alpha allows, so the rest of its share goes to the other
+    numbers: the result is the largest `a` for which the sum of min(a, P(noise exceeds `min_effect`)) is at most
+    `alpha`. Without steady numbers it equals Bonferroni's. It does not depend on the values that are judged.
     """
     needs = sorted(_farther(each, min_effect * abs(each.mean)) for each in expected)
     left = alpha
@@ -74,14 +74,14 @@ def share(expected: Sequence[Expected], min_effect: float, alpha: float) -> floa
 
 
 def _farther(expected: Expected, difference: float) -> float:
-    """The probability that noise makes such a difference from the mean, or a larger one."""
+    """The probability that noise causes such a difference from the mean or a larger one."""
     if not expected.error:
         return 0.0 if difference else 1.0
     return t_two_sided(difference / expected.error, expected.degrees)
 
 
 def _within(groups: Sequence[Sequence[float]]) -> float:
-    """The pooled variance of the repeats within runs; 0 where none has two."""
+    """The pooled variance of the repeats within runs; 0 if no run has two."""
     degrees = sum(len(each) - 1 for each in groups if each)
     squares = math.fsum((len(each) - 1) * _variance(each) for each in groups if len(each) > 1)
     return squares / degrees if degrees else 0.0
@@ -97,7 +97,7 @@ def _variance(values: Sequence[float]) -> float:
 
 
 def t_quantile(alpha: float, degrees: int) -> float:
-    """The t that is passed, either way, with the probability `alpha`; by bisection, to nine digits."""
+    """The t that is exceeded in either direction with probability `alpha`; by bisection, to nine digits."""
     low, high = 0.0, 1.0
     while t_two_sided(high, degrees) > alpha and high < 1e12:
         low, high = high, 2 * high
@@ -108,10 +108,10 @@ def t_quantile(alpha: float, degrees: int) -> float:
 
 
 def t_two_sided(t: float, degrees: int) -> float:
-    """The probability that Student's t of so many whole degrees of freedom is farther from 0 than `t`.
+    """The probability that Student's t with an integer number of degrees of freedom is farther from 0 than `t`.
 
-    Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.7.3 and 26.7.4: finite sums, exact but for rounding,
-    so that far out, below about 1e-15, the result is 0.
+    Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.7.3 and 26.7.4: finite sums, exact except for
+    rounding, so the result is 0 below about 1e-15.
     """
     theta = math.atan2(abs(t), math.sqrt(degrees))
     cosine, sine = math.cos(theta), math.sin(theta)

@@ -1,4 +1,4 @@
-"""The headline numbers of each repeat: how far they scatter is the noise of one build."""
+"""The headline numbers of each repeat: their spread is the noise within one build."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from profileapp.record.series_data import SeriesData
 def numbers_of(
     headline: Sequence[Headline], series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]
 ) -> tuple[HeadlineValue, ...]:
-    """Each headline number over all repeats, and in each counted repeat that has it."""
+    """Each headline number over all repeats, and in each measured repeat that has it."""
     meant = {each.series_title for each in headline}
     chosen = {one: data for one, data in series.items() if _title(one.name, dict(one.labels)) in meant}
     spans = [((repeat.measured_from_ns, repeat.ended_ns or None), repeat) for repeat in repeats if not repeat.traced]

@@ -1,4 +1,4 @@
-"""What judged runs mean for a build. Pure."""
+"""The effect of judged runs on a build. Pure."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _OF_EFFECT: dict[Effect, BuildResult] = {"ignore": "SUCCESS", "unstable": "UNSTA
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """One reason why a run did not simply pass, with its exit code."""
+    """One reason why a run did not pass, with its exit code."""
 
     code: ExitCode
     text: str
 
 
 def causes_of(run: Run) -> tuple[Cause, ...]:
-    """Everything that is wrong with a judged run; () where nothing is."""
+    """Every reason why a judged run did not pass; () if it passed."""
     words = {
         ExitCode.INTERRUPTED: "aborted (SIGINT)",
         ExitCode.TERMINATED: "aborted (SIGTERM)",
@@ -35,16 +35,16 @@ def causes_of(run: Run) -> tuple[Cause, ...]:
         ExitCode.NOT_MEASURED: f"the agent could not measure: {_why_not_measured(run)}",
     }
     found = [Cause(code, words[code]) for code in codes_of(run) if code in words]
-    broken = [_budget_text(each) for each in run.budgets if each.state != "met"]
-    if broken:
-        found.append(Cause(ExitCode.BUDGET_VIOLATED, f"budget violated: {', '.join(broken)}"))
+    violated = [_budget_text(each) for each in run.budgets if each.state != "met"]
+    if violated:
+        found.append(Cause(ExitCode.BUDGET_VIOLATED, f"budget violated: {', '.join(violated)}"))
     if worse := worse_text(run):
         found.append(Cause(ExitCode.BUDGET_VIOLATED, worse))
     return tuple(found)
 
 
 def worse_text(run: Run) -> str:
-    """`worse than on main: fps mean -12 %`; "" where nothing is."""
+    """`worse than on main: fps mean -12 %`; "" if nothing is worse."""
     baseline = run.baseline
     worse = [each for each in baseline.numbers if each.state == "worse"] if baseline else []
     if baseline is None or not worse:
@@ -57,7 +57,7 @@ def worse_text(run: Run) -> str:
 
 
 def target_outcome(causes: Sequence[Cause], policy: Policy) -> TargetOutcome:
-    """One target's; the worst of what its causes make of a build."""
+    """The outcome of one target: the worst effect of its causes."""
     result = _worst_result(_result_of(each.code, policy) for each in causes)
     message = "; ".join(each.text for each in causes)
     return TargetOutcome(result, worst([each.code for each in causes]), _line(message, TARGET_LETTERS))
@@ -70,9 +70,9 @@ def outcome_of(
     planned: Sequence[str] = (),
     stop: ExitCode = ExitCode.OK,
 ) -> Outcome:
-    """The outcome of a run: its judged runs, what prevented targets (by name) from being measured, and its stop signal.
+    """The outcome of all targets, from judged runs, errors that prevented targets (by name), and the stop signal.
 
-    A target that was `planned` and is in neither was not measured.
+    A planned target that is in neither `judged` nor `failures` was not measured.
     """
     causes: dict[str, list[Cause]] = {name: [] for name in planned}
     known = set()
@@ -95,7 +95,7 @@ def outcome_of(
 
 
 def baseline_outcome(judged: Sequence[Run], failures: Mapping[str, Cause], policy: Policy) -> Outcome:
-    """The outcome of a comparison alone: anything else that is wrong with a run is reported elsewhere."""
+    """The outcome of a comparison alone: other problems of a run are reported elsewhere."""
     causes: dict[str, list[Cause]] = {}
     for run in judged:
         text = worse_text(run)
@@ -106,7 +106,7 @@ def baseline_outcome(judged: Sequence[Run], failures: Mapping[str, Cause], polic
 
 
 def not_compared(code: ExitCode, message: str, planned: Sequence[str], policy: Policy) -> Outcome:
-    """What was measured is worth no less where earlier runs cannot be read; a wrong option is a mistake."""
+    """The outcome if there is no comparison: measurements remain valid if earlier runs cannot be read."""
     outcome = failed_outcome(code, f"the numbers could not be compared with earlier runs: {message}", planned, policy)
     if code == ExitCode.CONFIG_WRONG:
         return outcome
@@ -115,7 +115,7 @@ def not_compared(code: ExitCode, message: str, planned: Sequence[str], policy: P
 
 
 def failed_outcome(code: ExitCode, message: str, planned: Sequence[str], policy: Policy) -> Outcome:
-    """The outcome of a run that reached none of its targets: the message applies to each of them."""
+    """The outcome of a command that failed before its first target: the message applies to all of them."""
     one = target_outcome([Cause(code, message)], policy)
     return Outcome(one.result, _line(message, LETTERS), code, dict.fromkeys(planned, one))
 

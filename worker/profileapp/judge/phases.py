@@ -12,14 +12,14 @@ from profileapp.model.series import Series
 from profileapp.record.series_data import SeriesData
 
 PHASES_LIMIT = 20
-"""The most phases that are reported, those that began first."""
+"""Limit of phases that are reported, in the order of their beginnings."""
 MARKS_LIMIT = 200
 OUTSIDE = "!"
-"""Before a phase's name: all but that phase."""
+"""Prefix of a phase's name that selects all time outside that phase."""
 
 
 class NoSuchPhase(ValueError):
-    """The app reported no such phase; the text lists those it did report."""
+    """The app reported no such phase; the text suggests one that it did report."""
 
 
 class Phases:
@@ -27,13 +27,13 @@ class Phases:
 
     def __init__(self, series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> None:
         self._series = series
-        # Where no repeat is on record every sample counts.
+        # If no repeat is recorded, every sample counts.
         self._measured: list[Span] = measured_spans(repeats) or [(0, None)]
         self._spans = phase_spans(series, repeats)
         self._summaries: dict[str, tuple[SeriesSummary, ...]] = {}
 
     def all(self) -> tuple[Phase, ...]:
-        """Those that began first, PHASES_LIMIT at most, in the order in which they did."""
+        """The first PHASES_LIMIT phases, in the order of their beginnings."""
         order = sorted(self._spans, key=lambda name: (self._spans[name][0], name))[:PHASES_LIMIT]
         return tuple(
             Phase(name, tuple((start, end or 0) for start, end in self._spans[name]), self.summary(name))
@@ -41,9 +41,9 @@ class Phases:
         )
 
     def summary(self, selector: str) -> tuple[SeriesSummary, ...]:
-        """Statistics within a phase, or of all but it (`!start-up`). Raises NoSuchPhase.
+        """Statistics within a phase, or outside it (`!start-up`). Raises NoSuchPhase.
 
-        A phase whose own name begins with `!` goes before the one that the rest of it names.
+        A phase whose name itself begins with `!` takes precedence.
         """
         if selector not in self._summaries:
             self._summaries[selector] = summarise_in(self._series, _both(self._measured, self._selected(selector)))
@@ -61,17 +61,17 @@ class Phases:
 
 
 def phase_spans(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> dict[str, list[Span]]:
-    """From and to of each phase, by its name, in order and apart from each other.
+    """Start and end of each span of a phase, by its name, in order and without overlaps.
 
-    Where a phase begins again before it has ended (in another thread), it lasts until all have ended; at the latest
-    until the app ends. An end without a beginning is passed over.
+    If a phase begins again before it has ended (in another thread), it lasts until all have ended, at most until the
+    app ends. An end without a beginning is ignored.
     """
     ends = sorted(each.ended_ns for each in repeats if each.ended_ns)
     found: dict[str, list[Span]] = {}
     for one, data in series.items():
         if one.kind != "phase":
             continue
-        # A span that begins where another ends continues it, so that spans never share a moment.
+        # A span that begins when another ends continues it, so that spans never overlap.
         moments = [
             (at_ns, 0 if value > 0 else 1, value) for at_ns, value in zip(data.times_ns, data.values, strict=True)
         ]
@@ -83,7 +83,7 @@ def phase_spans(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) 
 
 
 def app_events(series: Mapping[Series, SeriesData]) -> tuple[Mark, ...]:
-    """The app's events in the order of their times, the first MARKS_LIMIT of them."""
+    """The first MARKS_LIMIT app-reported events, in the order of their times."""
     marks = [Mark(one.name, at_ns) for one, data in series.items() if one.kind == "event" for at_ns in data.times_ns]
     return tuple(sorted(marks, key=lambda mark: (mark.at_ns, mark.name))[:MARKS_LIMIT])
 
@@ -118,7 +118,7 @@ def _outside(spans: Sequence[Span]) -> list[Span]:
 
 
 def _both(some: Sequence[Span], others: Sequence[Span]) -> list[Span]:
-    """What lies in one of each."""
+    """The intersection of both."""
     common: list[Span] = []
     for some_from, some_to in some:
         for other_from, other_to in others:

@@ -1,4 +1,4 @@
-"""Statistics of each series over the counted time: the repeats of a run without their warm-up."""
+"""Statistics of each series over the measured time: the repeats of a run without their warm-up."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from profileapp.model.vector import extremes, ranked, ranked_with
 from profileapp.record.series_data import SeriesData
 
 LARGE = 1e140
-"""Numbers beyond it have no finite square, times nanoseconds."""
+"""Larger numbers have no finite square when multiplied by nanoseconds."""
 
 SLIVER = 0.1
 
 
 def measured_spans(repeats: Sequence[Repeat]) -> list[Span]:
-    """From and to (UTC ns, both included; None: no end on record) of what counts in each repeat."""
+    """Start and end (UTC ns, inclusive; None: no recorded end) of the measured time of each repeat."""
     return [(repeat.measured_from_ns, repeat.ended_ns or None) for repeat in repeats if not repeat.traced]
 
 
 def summarise(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> tuple[SeriesSummary, ...]:
-    """A summary of every series that has a sample that counts, ordered by name and labels.
+    """A summary of every series with a measured sample, ordered by name and labels.
 
-    Where no repeat is on record (a crash before the first) every sample counts.
+    If no repeat is recorded (a crash before the first one), every sample counts.
     """
     return summarise_in(series, measured_spans(repeats) or [(0, None)])
 
 
 def summarise_in(series: Mapping[Series, SeriesData], spans: Sequence[Span]) -> tuple[SeriesSummary, ...]:
-    """A summary of every series that has a sample in one of `spans`, which are in order.
+    """A summary of every series with a sample in one of `spans`, which must be in order.
 
-    Phases and events have none: they measure nothing.
+    Phases and events have none, since they are not measurements.
     """
     summaries = []
     measuring = [one for one in series if one.kind not in MARKS]
@@ -57,19 +57,19 @@ def summarise_in(series: Mapping[Series, SeriesData], spans: Sequence[Span]) -> 
 
 
 def summary_of(series: Series, values: array[float]) -> SeriesSummary:
-    """Statistics of at least one finite value, each of which counts the same."""
+    """Statistics of at least one finite value, with equal weights."""
     return weighted_summary(series, Weighted(values))
 
 
 def weighted_summary(series: Series, weighted: Weighted) -> SeriesSummary:
-    """Statistics of at least one finite value, each of which counts for the time it stands for."""
+    """Statistics of at least one finite value, weighted by time."""
     values, weights = weighted.values, weighted.weights
     sums: Sequence[int] = ()
     if weights is None:
         in_order, effective = ranked(values), float(len(values))
     else:
         (in_order, sums), effective = ranked_with(values, weights), _effective_count(weights)
-    # An app may send numbers whose sum or square no float holds; they are then worked on as parts of the largest.
+    # The sum or square of numbers from an app may overflow a float; then they are scaled by the largest one.
     largest = max(-in_order[0], in_order[-1])
     scale = largest if largest > LARGE else 1.0
     mean, stddev = _moments([value / scale for value in values] if scale != 1.0 else values, weights, effective)
@@ -81,7 +81,7 @@ def weighted_summary(series: Series, weighted: Weighted) -> SeriesSummary:
         else weighted_percentile(scaled, sums, effective, percent) * scale
         for percent in PERCENTS
     ]
-    # What lies on a boundary of rounding must not fall from one to the next.
+    # Rounding must not move a value across a boundary.
     p50, p90, p95, p99 = accumulate((min(high, max(low, each)) for each in percentiles), max)
     ranks = Ranked(in_order, sums, effective)
     is_p99_known = effective >= P99_MIN_COUNT
@@ -108,7 +108,7 @@ def weighted_summary(series: Series, weighted: Weighted) -> SeriesSummary:
 
 
 def _moments(values: Sequence[float], weights: Sequence[int] | None, effective: float) -> tuple[float, float]:
-    """Mean and standard deviation of a sample of as many values as count the same."""
+    """Mean and sample standard deviation for an effective number of values."""
     count = len(values)
     if weights is None:
         mean = math.fsum(values) / count
@@ -122,9 +122,9 @@ def _moments(values: Sequence[float], weights: Sequence[int] | None, effective: 
 
 
 def _extremes(series: Series, weighted: Weighted) -> tuple[float, float]:
-    """Of a rate that we work out ourselves, only those over at least SLIVER of the usual time.
+    """The values without rates of our own that cover less than SLIVER of the usual time.
 
-    Over a moment at the end of a repeat, a rate is whatever happened to fall into it.
+    A rate over a very short time at the end of a repeat is arbitrary.
     """
     values, weights = weighted.values, weighted.weights
     if weights is not None and series.metric != "custom" and standing_of(series) == "since last":
@@ -136,6 +136,6 @@ def _extremes(series: Series, weighted: Weighted) -> tuple[float, float]:
 
 
 def _effective_count(weights: Sequence[int]) -> float:
-    """How many values of equal weight tell as much (Kish, "Survey Sampling", 1965)."""
+    """The effective sample size of weighted values (Kish, "Survey Sampling", 1965)."""
     total, squares = sum(weights), sum(weight * weight for weight in weights)
     return total * total / squares

@@ -1,4 +1,4 @@
-"""Judges a recorded run: its summary, its budgets, and one word for how it went."""
+"""Judges a recorded run: its summary, its budgets, and its verdict."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ Verdict = Literal["passed", "over budget", "worse", "app failed", "not measured"
 
 
 class JudgedRun(msgspec.Struct, frozen=True):
-    """A run with its judgement. `run` holds summary and budgets; `problems` what could not be read of its files.
+    """A run with its judgement. `run` has summary and budgets; `problems` lists unreadable parts of its files.
 
-    `judge_error` is the reason why it could not be judged, else ""; `run` must then not be written over what is
-    recorded.
+    `judge_error` is the reason why it could not be judged, else ""; then the recorded run.json must not be replaced by
+    `run`.
     """
 
     run: Run
@@ -57,21 +57,21 @@ class JudgedRun(msgspec.Struct, frozen=True):
 
 
 def judge_folder(folder: Path) -> JudgedRun:
-    """Judges whatever is in a target's folder; never raises for what an app, a crash or a stranger left there."""
+    """Judges a target's folder; never raises because of its content, which an app or a crash may have damaged."""
     recorded: Run | None = None
     try:
         recording = read_recording(folder)
         recorded = recording.run
         return _judge_recording(folder, recording)
     except Exception as error:
-        # A bug that one app's numbers trigger must not take away the report of the other targets.
+        # A bug triggered by one target's numbers must not prevent the report of the others.
         return _unjudged(folder, recorded or _unknown(folder), error)
 
 
 def judged_before(folder: Path) -> JudgedRun:
-    """The run of a folder as `run.json` has it judged already: no sample is read, and `series` is empty.
+    """The judged run of a folder's `run.json`: no sample is read, and `series` is empty.
 
-    Where it was not judged, as after a crash, that is done now.
+    If it has not been judged, as after a crash, it is judged now.
     """
     try:
         run = read_run(folder)
@@ -94,7 +94,7 @@ def judged_before(folder: Path) -> JudgedRun:
 
 
 def without_judgement(judged: JudgedRun, error: Exception) -> JudgedRun:
-    """The run as one that could not be judged, because of `error`: nothing of its numbers is shown."""
+    """The run marked as not judged because of `error`, without its numbers."""
     return _unjudged(judged.folder, judged.run, error)
 
 
@@ -177,7 +177,7 @@ def _judge_recording(folder: Path, recording: Recording) -> JudgedRun:
 
 
 def verdict_of(run: Run) -> Verdict:
-    """One word for how a run went; the worst that is true of it."""
+    """The verdict of a run: the worst one that applies."""
     if run.state != "finished" or run.exit_reason is None:
         return "incomplete"
     if run.exit_reason == "aborted":
@@ -192,12 +192,12 @@ def verdict_of(run: Run) -> Verdict:
 
 
 def exit_code_of(run: Run) -> ExitCode:
-    """The exit code of the contract for one run."""
+    """The documented exit code for one run."""
     return worst(codes_of(run))
 
 
 def codes_of(run: Run) -> list[ExitCode]:
-    """The exit codes of everything that is wrong with a run; [] where nothing is."""
+    """The exit codes of all problems of a run; [] if there are none."""
     codes = []
     if run.exit_reason == "aborted":
         codes.append(ExitCode.INTERRUPTED if run.stop_signal == signal.SIGINT else ExitCode.TERMINATED)

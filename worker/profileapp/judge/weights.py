@@ -1,8 +1,8 @@
-"""How much each sample counts: for the time that its value stands for, or as much as any other.
+"""The weight of each sample: the time for which its value holds, or equal weights.
 
-A level (memory, temperature, power) stands from its sample until the next one. A rate over an interval (CPU, bytes a
-second, frames a second) stands for the time since the sample before it. A duration, and any other value that an app
-reports, stands for one event, whenever it was reported.
+A level (memory, temperature, power) holds from its sample until the next one. A rate over an interval (CPU, bytes per
+second, frames per second) covers the time since the previous sample. A duration, like any other app-reported value,
+describes one event, whenever it was reported.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from profileapp.record.series_data import SeriesData
 
 Standing = Literal["event", "until next", "since last"]
 GAP_LIMIT = 10
-"""A level stands for at most so many typical intervals: where a source fell silent, nobody knows what it was."""
+"""A level holds for at most this many typical intervals: in a longer gap its value is unknown."""
 FEW_SPANS = 8
 
 Span = tuple[int, int | None]
-"""From and to in UTC nanoseconds since 1970, both included; None: without an end."""
+"""Start and end in UTC nanoseconds since 1970, inclusive; None: no end."""
 
 _SHARES = (".cpu.util", ".cpu.user", ".cpu.system")
 
 
 class Weighted(msgspec.Struct, frozen=True):
-    """Values, and for how many nanoseconds each stands; `weights` is None where all count the same.
+    """Values and their weights in nanoseconds; `weights` is None if all weights are equal.
 
-    `typical_ns` is the median time between two samples, 0 where it is unknown or does not matter.
+    `typical_ns` is the median time between two samples, 0 if unknown or irrelevant.
     """
 
     values: array[float]
@@ -41,7 +41,7 @@ class Weighted(msgspec.Struct, frozen=True):
 
 
 class _Part(msgspec.Struct, frozen=True):
-    """The samples in one span; `before_ns` is the time of the one before them, 0 where there is none."""
+    """The samples in one span; `before_ns` is the time of the preceding sample, 0 if there is none."""
 
     times_ns: array[int]
     values: array[float]
@@ -51,7 +51,7 @@ class _Part(msgspec.Struct, frozen=True):
 
 
 def standing_of(series: Series) -> Standing:
-    """What a value of the series stands for."""
+    """The time that a value of the series covers."""
     if series.kind != "gauge":
         return "event"
     if series.unit.endswith("/s"):
@@ -65,9 +65,9 @@ def standing_of(series: Series) -> Standing:
 
 
 def weighted_in(series: Series, data: SeriesData, spans: Sequence[Span]) -> Weighted:
-    """The values whose times lie in one of `spans`, which are in order, with the time that each stands for there.
+    """The values in `spans`, which must be in order, weighted by the time that each covers within its span.
 
-    Nothing from outside a span counts in it, and no value counts beyond the span's end.
+    No value from outside a span counts in it, and no value counts beyond the span's end.
     """
     standing = standing_of(series)
     if standing == "event":
@@ -88,7 +88,7 @@ def weighted_in(series: Series, data: SeriesData, spans: Sequence[Span]) -> Weig
 
 
 def values_in(data: SeriesData, spans: Sequence[Span]) -> array[float]:
-    """The values whose times lie in one of `spans`, which are in order, in file order."""
+    """The values in `spans`, which must be in order, in file order."""
     # Many spans are searched in memory, a few in the file that may contain the samples.
     is_short = len(spans) < FEW_SPANS
     times, values = (data.times_ns, data.values) if is_short else (data.times_ns[:], data.values[:])
@@ -107,7 +107,7 @@ def values_in(data: SeriesData, spans: Sequence[Span]) -> array[float]:
 
 
 def in_order(data: SeriesData, *, is_whole: bool = True) -> tuple[Sequence[int], Sequence[float]]:
-    """Times and values by time; both in memory where `is_whole` is asked for."""
+    """Times and values ordered by time; with `is_whole`, both are in memory."""
     if data.is_in_order:
         return (data.times_ns[:], data.values[:]) if is_whole else (data.times_ns, data.values)
     times_ns, values = data.times_ns[:], data.values[:]
@@ -136,7 +136,7 @@ def _since_last(part: _Part, typical_ns: int) -> array[int]:
     first_ns = part.times_ns[0]
     since_ns = first_ns - max(part.span[0], part.before_ns)
     if typical_ns and first_ns - part.before_ns > typical_ns * GAP_LIMIT:
-        # The first of a repeat: before it the source, or the app, was not at work yet.
+        # The first sample of a repeat: before it, the source or the app had not started.
         since_ns = min(since_ns, typical_ns)
     weights = array("q", [since_ns])
     weights.extend(part.gaps_ns)

@@ -62,14 +62,14 @@ class FoldedStacks(msgspec.Struct, frozen=True):
     """Stacks that differ, each with how many samples it has.
 
     A stack is indices of `frames`, the outermost first. `samples` is the sum. `unread_lines` counts lines that are no
-    stack, `left_out` the samples of stacks over a limit; neither is in `samples`.
+    stack, `omitted` the samples of stacks over a limit; neither is in `samples`.
     """
 
     frames: tuple[Frame, ...]
     stacks: tuple[tuple[tuple[int, ...], int], ...]
     samples: int
     unread_lines: int = 0
-    left_out: int = 0
+    omitted: int = 0
 
 
 class TimedStacks(msgspec.Struct, frozen=True):
@@ -87,7 +87,7 @@ def read_folded(stream: BinaryIO) -> FoldedStacks:
     frames: list[Frame] = []
     known: dict[str, int] = {}
     stacks: Counter[tuple[int, ...]] = Counter()
-    unread = left_out = entries = 0
+    unread = omitted = entries = 0
     for line in _lines(stream):
         text, _, count = line.rpartition(" ")
         parts = _frames_of(text)
@@ -99,7 +99,7 @@ def read_folded(stream: BinaryIO) -> FoldedStacks:
         if any(part not in known for part in parts):
             new = [part for part in dict.fromkeys(parts) if part not in known]
             if len(frames) + len(new) > FRAMES_LIMIT:
-                left_out += int(count)
+                omitted += int(count)
                 continue
             for part in new:
                 known[part] = len(frames)
@@ -107,11 +107,11 @@ def read_folded(stream: BinaryIO) -> FoldedStacks:
         stack = tuple(known[part] for part in parts)
         if stack not in stacks:
             if len(stacks) >= STACKS_LIMIT or entries + len(stack) > ENTRIES_LIMIT:
-                left_out += int(count)
+                omitted += int(count)
                 continue
             entries += len(stack)
         stacks[stack] += int(count)
-    return FoldedStacks(tuple(frames), tuple(stacks.items()), sum(stacks.values()), unread, left_out)
+    return FoldedStacks(tuple(frames), tuple(stacks.items()), sum(stacks.values()), unread, omitted)
 
 
 def parse_frame(text: str) -> Frame:

@@ -1,4 +1,4 @@
-"""What is started around an app, mounted and connected, as a tree: for drawings."""
+"""A tree of what a target starts, mounts and connects, for drawings."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from profileapp.model.target import Dataset, Secret, Service, Target
 
 
 class Node(msgspec.Struct, frozen=True):
-    """The kind of a thing, its description, and its parts."""
+    """A box of a drawing: its kind, such as `app` or `service`, a description, and the boxes within it."""
 
-    word: str
+    kind: str
     text: str
     parts: tuple[Node, ...] = ()
 
 
 def app_node(target: Target, image: str) -> Node:
-    """The app, its dataset and secrets, and what is measured."""
+    """The app, its dataset and secrets, and its metrics."""
     metrics = Node("metrics", ", ".join(dict.fromkeys((*target.metrics, "custom"))))
     return Node("app", image, (*_needs(target.dataset, target.secrets), metrics))
 
@@ -30,21 +30,20 @@ def _needs(dataset: str | Dataset | None, secrets: Sequence[Secret]) -> list[Nod
 
 
 def network_node(target: Target, parts: tuple[Node, ...] = (), found: Network | None = None) -> Node:
-    """The network that the app is in, with the `parts` that are in it too; `found` is what a run has seen of it."""
-    internet_text = "with a way out, also to the agent" if target.internet else "no way out"
-    with_whom = ", with " + ", ".join(each.name for each in target.services) if target.services else ""
-    agent = ""
+    """The app's network with the `parts` on it; `found` holds what a run measured of it."""
+    access = "internet and agent reachable" if target.internet else "no internet access"
     if found and not found.internet and found.agent is not None:
-        agent = ", nor to the agent" if not found.agent else " but to the agent itself"
-    return Node("network", f"private, {internet_text}{agent}{with_whom}", parts)
+        access = "no internet access, agent reachable" if found.agent else "no access to internet or agent"
+    services = ", with " + ", ".join(each.name for each in target.services) if target.services else ""
+    return Node("network", f"private, {access}{services}", parts)
 
 
 def service_node(service: Service) -> Node:
-    """A service or a playback, its dataset and secrets, and when it starts and is ready."""
-    streams = [Node("plays", f"{each.name}: {each.dataset}, {each.rate:g} a second") for each in service.streams]
+    """A service or a playback, its dataset and secrets, the services it waits for, and its readiness check."""
+    streams = [Node("plays", f"{each.name}: {each.dataset}, {each.rate:g}/s") for each in service.streams]
     ready = [Node("ready", str(service.ready))] if service.ready else []
     after = [Node("after", ", ".join(service.needs))] if service.needs else []
-    word, kind = ("playback", "on port 8090") if service.streams else ("service", service.image)
+    kind, runs = ("playback", "on port 8090") if service.streams else ("service", service.image)
     if service.streams and service.image:
-        kind = service.image
-    return Node(word, f"{service.name}: {kind}", (*streams, *_needs(service.dataset, service.secrets), *after, *ready))
+        runs = service.image
+    return Node(kind, f"{service.name}: {runs}", (*streams, *_needs(service.dataset, service.secrets), *after, *ready))

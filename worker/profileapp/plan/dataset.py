@@ -35,7 +35,7 @@ def check_dataset(folder: Path, dataset: str) -> str:
     except (OSError, RuntimeError) as error:
         return f", which cannot be read ({_reason(error)})"
     if not resolved.is_relative_to(folder.resolve()):
-        return ", a link that leads out of the folder of the sage.yaml"
+        return ", a link that points outside the folder of the sage.yaml"
     if not (resolved.is_dir() or resolved.is_file()):
         return ", but must be a folder or an ordinary file"
     if {path.parts[0], resolved.relative_to(folder.resolve()).parts[0]} & OWN_FOLDERS:

@@ -1,4 +1,4 @@
-"""The plan as a table for people."""
+"""The plan as a text table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ARGS_WIDTH = 60
 
 
 def plan_table(plan: Plan) -> str:
-    """Lines of text: the app and its image, then one row a target."""
+    """Lines of text: the app and its image, then one row per target."""
     version = f" {plan.app.version}" if plan.app.version else ""
     rows = [_COLUMNS, *(_row(target) for target in plan.targets)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
@@ -20,7 +20,7 @@ def plan_table(plan: Plan) -> str:
     return "\n".join(
         (
             f"app    {printable(plan.app.name + version, 200)}",
-            f"image  {printable(plan.image, 300) if plan.image else '(none named: give --image)'}",
+            f"image  {printable(plan.image, 300) if plan.image else '(none: give --image)'}",
             "",
             *lines,
             "",
@@ -42,7 +42,7 @@ def _row(target: Target) -> tuple[str, ...]:
     return (
         target.name,
         printable(target.agent, 30) or "any",
-        format_duration(target.timeout_s) if target.timeout_s else "to its end",
+        format_duration(target.timeout_s) if target.timeout_s else "until it exits",
         str(target.repeat),
         format_duration(target.interval_s),
         "internet" if target.internet else "private",
@@ -56,5 +56,5 @@ def _total(plan: Plan) -> str:
     open_ended = sum(not target.timeout_s for target in plan.targets)
     parts = [f"at most {format_duration(known_s)}"] if known_s else []
     if open_ended:
-        parts.append(f"{open_ended} to the app's own end")
+        parts.append(f"{open_ended} until the app exits")
     return ", and ".join(parts)

@@ -15,7 +15,7 @@ from profileapp.errors import ConfigError
 def check_carried(workspace: Path, files: dict[str, Path], folders: dict[str, Path]) -> None:
     """Raises ConfigError where a file or folder, by the name of its setting, is outside of `workspace`.
 
-    Nor may a folder hold a link that leads out of it.
+    Nor may a folder contain a link that points outside it.
     """
     for problem in _problems(workspace.resolve(), files, folders):
         raise ConfigError(problem)
@@ -24,7 +24,7 @@ def check_carried(workspace: Path, files: dict[str, Path], folders: dict[str, Pa
 def _problems(workspace: Path, files: dict[str, Path], folders: dict[str, Path]) -> Iterator[str]:
     for topology, path in (files | folders).items():
         if not path.resolve().is_relative_to(workspace):
-            yield f"{topology} {path}: leads out of the workspace, so it is not carried to other agents"
+            yield f"{topology} {path}: points outside the workspace, so it is not carried to other agents"
     for topology, folder in folders.items():
         try:
             problem = link_out_of(folder, folder, "it") if folder.is_dir() else ""

@@ -75,7 +75,7 @@ def _guarded(cell: object) -> object:
     """Text on one line that no spreadsheet evaluates; None is an empty cell."""
     if not isinstance(cell, str):
         return cell
-    # A lone surrogate (a file's name that is no UTF-8) cannot be written; `printable` escapes it.
+    # A lone surrogate (from a file name that is not valid UTF-8) cannot be written; `printable` escapes it.
     text = printable(cell, CELL_LIMIT)
     return f"'{text}" if _is_formula(text) else text
 

@@ -36,7 +36,7 @@ SYMBOLS = {
 
 STATISTICS_SHOWN = tuple(name for name in STATISTICS if name != "count")
 METRIC_ORDER = ("custom", "container", "gpu-summary", "gpu-memory", "energy", "system")
-"""The app's own first, then what it costs, then the whole device."""
+"""App-reported metrics first, then the app's cost, then the whole device."""
 
 
 _START_UP_SHARE = 0.05
@@ -88,7 +88,7 @@ def measured_repeats(run: Run) -> tuple[Repeat, ...]:
 
 
 def remarks(judged: JudgedRun) -> tuple[str, ...]:
-    """Caveats for readers of the numbers: what slowed the device down, what could not be read or done."""
+    """Caveats about the numbers: throttling of the device, unreadable or incomplete data, warnings."""
     return (
         *event_lines(judged.run),
         *settling_lines(judged.run),
@@ -141,7 +141,7 @@ def _counted(count: int, what: str) -> str:
 
 
 def event_lines(run: Run) -> tuple[str, ...]:
-    """One line per kind of event: `the device was slowed down for heat: 3 times, 12 s in all, first after 40 s`."""
+    """One line per kind of event: `the device was throttled by heat: 3 times, 12 s in total, first after 40 s`."""
     end_ns = max((each.ended_ns for each in run.repeats), default=0)
     kinds: dict[str, list[Event]] = {}
     for event in run.events:
@@ -155,19 +155,19 @@ def _event_line(text: str, events: Sequence[Event], start_ns: int, end_ns: int) 
     if not lasted_s:
         return f"{text}, {after}"
     times = "once" if len(events) == 1 else f"{len(events)} times"
-    return f"{text}: {times}, {quantity(lasted_s, 's')} in all, first {after}"
+    return f"{text}: {times}, {quantity(lasted_s, 's')} in total, first {after}"
 
 
 def phase_note(phase: Phase, run: Run) -> str:
-    """`3 times, 12 s in all`."""
+    """`3 times, 12 s in total`."""
     end_ns = max((each.ended_ns for each in run.repeats), default=0)
     lasted_s = sum(max(0, (to_ns or end_ns) - from_ns) for from_ns, to_ns in phase.spans) / 1e9
     times = "once" if len(phase.spans) == 1 else f"{len(phase.spans)} times"
-    return f"{times}, {quantity(lasted_s, 's')} in all"
+    return f"{times}, {quantity(lasted_s, 's')} in total"
 
 
 def duration_s(judged: JudgedRun) -> float:
-    """The app's run time over all repeats that count; up to the last sample of one without a recorded end."""
+    """The app's run time over all measured repeats; a repeat without a recorded end counts up to its last sample."""
     last_ns = max((data.times_ns[-1] for one, data in judged.series.items() if one.metric != "custom"), default=0)
     return sum(max(0, (each.ended_ns or last_ns) - each.started_ns) for each in measured_repeats(judged.run)) / 1e9
 
@@ -183,12 +183,12 @@ def margin_text(budget: BudgetResult) -> str:
     """`5.2 frames/s to spare`, `missed by 66.7 MiB`."""
     if budget.margin is None:
         return ABSENT
-    room = quantity(abs(budget.margin), budget.unit)
-    return f"{room} to spare" if budget.state == "met" else f"missed by {room}"
+    margin = quantity(abs(budget.margin), budget.unit)
+    return f"{margin} to spare" if budget.state == "met" else f"missed by {margin}"
 
 
 def statistics(summaries: Sequence[SeriesSummary]) -> tuple[StatisticsRow, ...]:
-    """One row per series, the app's own first. A counter is a running total, so that only its end is shown."""
+    """One row per series, app-reported ones first. Of a counter, a running total, only its last value is shown."""
     order = sorted(summaries, key=lambda each: (_place(each.metric), each.name, sorted(each.labels.items())))
     return tuple(_statistics_row(each) for each in order)
 
@@ -231,7 +231,7 @@ def _title(summary: SeriesSummary) -> str:
 
 
 def shared_facts(judged: Sequence[JudgedRun]) -> tuple[str, ...]:
-    """What was run, where and when, for the header of the overview page; each fact once."""
+    """Image, board, start, build and commit, for the header of the overview page; each fact once."""
 
     def each_once(of: Callable[[Run], str]) -> str:
         return ", ".join(dict.fromkeys(filter(None, (of(one.run) for one in judged))))
@@ -250,7 +250,7 @@ def shared_facts(judged: Sequence[JudgedRun]) -> tuple[str, ...]:
 
 
 def facts(run: Run) -> tuple[tuple[str, str], ...]:
-    """What was run and where, one row per fact; unknown facts are omitted."""
+    """Facts about the app, the agent and the build, one row each; unknown facts are omitted."""
     agent, build, target = run.agent, run.build, run.target
     rows = (
         ("App", f"{run.app.name} {run.app.version}".strip()),
@@ -262,7 +262,7 @@ def facts(run: Run) -> tuple[tuple[str, str], ...]:
         ("Dataset", str(target.dataset or "")),
         ("Live", f"watched while it ran: {run.live.title}" if run.live else ""),
         ("Sampling", f"every {quantity(target.interval_s, 's')}"),
-        ("Repeats", f"in turn with those of {', '.join(run.interleaved_with)}" if run.interleaved_with else ""),
+        ("Repeats", f"interleaved with {', '.join(run.interleaved_with)}" if run.interleaved_with else ""),
         ("Start-up", _start_up(run)),
         ("Heat", _heat(run)),
         ("Board", agent.board),
@@ -287,7 +287,7 @@ def facts(run: Run) -> tuple[tuple[str, str], ...]:
 
 
 def topology(run: Run) -> Node:
-    """What was started, mounted and connected, as nested boxes."""
+    """What the run started, mounted and connected, as nested boxes."""
     runs = run.image.name if run.image else " ".join(run.command)
     inside = (app_node(run.target, runs or ABSENT), *map(service_node, run.target.services))
     # A process uses its machine's network.
@@ -306,14 +306,14 @@ def _start_up(run: Run) -> str:
 
 
 def _heat(run: Run) -> str:
-    """`41.5 °C before the first repeat, 44.8 before the last · waited 95 s to be below 45 °C`."""
+    """`41.5 °C before the first repeat, 44.8 before the last · waited 95 s to cool below 45 °C`."""
     starts_c = [each.start_c for each in run.repeats if each.start_c is not None]
     if not starts_c:
         return ""
     when = "before the app" if len(starts_c) == 1 else "before the first repeat"
     last = f", {quantity(starts_c[-1], '°C')} before the last" if len(starts_c) > 1 else ""
     limit_c, waited_s = run.target.cool_below_c, sum(each.cooled_s for each in run.repeats)
-    waited = f"waited {quantity(waited_s, 's')} to be below {quantity(limit_c, '°C')}" if limit_c is not None else ""
+    waited = f"waited {quantity(waited_s, 's')} to cool below {quantity(limit_c, '°C')}" if limit_c is not None else ""
     return _dotted(f"{quantity(starts_c[0], '°C')} {when}{last}", waited)
 
 
@@ -322,7 +322,7 @@ def _dotted(*parts: str) -> str:
 
 
 def last_lines(log_tail: str, limit: int = 40) -> str:
-    """The last lines of a log's end, the first of which may be cut."""
+    """The last lines of a log's tail; the first line may be truncated."""
     return "\n".join(line[:1000] for line in log_tail.rstrip().splitlines()[-limit:])
 
 

@@ -64,7 +64,7 @@ class RunningApp(Protocol):
         """What it uses on the agent's disk, except its mounts. May take a moment; never raises."""
 
     @property
-    def subject(self) -> AppHandle | None:
+    def handle(self) -> AppHandle | None:
         """What can be measured; None if the app ended too early."""
 
     @property
@@ -88,7 +88,7 @@ class RunningApp(Protocol):
 class NeverStarted:
     """An app that was refused before it ran."""
 
-    subject: AppHandle | None = None
+    handle: AppHandle | None = None
     totals: Totals | None = None
 
     def __init__(self, reason: str) -> None:

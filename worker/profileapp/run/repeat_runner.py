@@ -107,8 +107,8 @@ class RepeatRunner:
         try:
             watch.start()
             running_services.begin()
-            if app.subject:
-                self._sources.attach(app.subject)
+            if app.handle:
+                self._sources.attach(app.handle)
             running_services.attach()
             begun(repeat)
             self._session.progress.started(self._target, repeat.index)

@@ -51,7 +51,7 @@ def trends(database: Database, selection: Selection, metric: str = "", last: int
             .limit(last)
         ).all()
         if not rows:
-            raise ConfigError(f"{database.name}: holds no run of '{printable(selection.app)}' that came to its end")
+            raise ConfigError(f"{database.name}: contains no finished run of '{printable(selection.app)}'")
         groups: dict[tuple[str, str], list[Row[Any]]] = {}
         for row in reversed(rows):
             groups.setdefault((row.target, " ".join((row.device, row.power_mode)).strip()), []).append(row)

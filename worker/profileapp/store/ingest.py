@@ -80,12 +80,12 @@ def check_run(judged: JudgedRun) -> None:
     run = judged.run
     if not run.id:
         reason = judged.problems[0] if judged.problems else "no run"
-        raise AgentError(f"{judged.folder}: nothing was stored of it: {reason}")
+        raise AgentError(f"{judged.folder}: not stored: {reason}")
     if judged.judge_error:
-        raise AgentError(f"{judged.folder}: nothing was stored of it: it {judged.judge_error}")
+        raise AgentError(f"{judged.folder}: not stored: it {judged.judge_error}")
     numbers = (run.started_ns, run.ended_ns, run.clock.anchor_wall_ns, run.stop_signal)
     if not all(0 <= number < LARGEST for number in numbers):
-        raise AgentError(f"{judged.folder}: nothing was stored of it: a time in run.json is out of range")
+        raise AgentError(f"{judged.folder}: not stored: a time in run.json is out of range")
 
 
 def _store(connection: Connection, judged: JudgedRun) -> Stored:
@@ -101,7 +101,7 @@ def _store(connection: Connection, judged: JudgedRun) -> Stored:
         difference = _difference(known, run)
         if difference:
             raise AgentError(
-                f"{judged.folder}: nothing was stored of it: the database holds another run with the id "
+                f"{judged.folder}: not stored: the database holds another run with the id "
                 f"'{printable(run.id)}' (its {difference} differs)"
             )
         if known.state == "finished" or run.state != "finished":

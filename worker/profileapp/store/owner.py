@@ -42,7 +42,7 @@ def check_own(run: Run, build: StoringBuild) -> None:
     for title, found, own in facts:
         if found != own:
             raise AgentError(
-                f"nothing was stored of run '{printable(run.id)}': its {title} is '{printable(found)}', and a build "
+                f"not stored: run '{printable(run.id)}': its {title} is '{printable(found)}', and a build "
                 f"stores runs of its own {title} '{printable(own)}' alone"
             )
 
@@ -64,7 +64,7 @@ def check_owner(database: Database, build: StoringBuild) -> None:
     owner = project_of(first.job, first.branch) if first else own
     if owner != own:
         raise AgentError(
-            f"nothing was stored: the database has runs of the app '{printable(build.app)}' from the job "
+            f"not stored: the database has runs of the app '{printable(build.app)}' from the job "
             f"'{printable(owner)}', and this is '{printable(own)}'; if both profile the same app, name it in the "
             "Jenkinsfile: profileApp(app: …)"
         )

@@ -1,1 +1,1 @@
-"""The app's own cost: metric `container`."""
+"""The app's own resource use: metric `container`."""

@@ -1,4 +1,4 @@
-"""The app's own cost, from the files of its container's cgroup (v1, v2, or both side by side)."""
+"""The app's own resource use, from the files of its container's cgroup (v1, v2, or both side by side)."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class ContainerCgroup(BaseCollector):
             folders = find_cgroup(app.pid, self._proc, self._root)
         except OSError as error:
             raise AppEnded("the app has already ended, or its process is not visible from here") from error
-        # A cgroup shared with other processes would count their cost as the app's.
+        # A cgroup shared with other processes would attribute their use to the app.
         own = {controller: folder for controller, folder in folders.items() if app.container_id in str(folder)}
         if not app.container_id or not own:
             if has_ended(self._proc, app.pid):
@@ -97,7 +97,7 @@ class ContainerCgroup(BaseCollector):
         self._add_first(container, IO_READERS_V1)
         if not self._warned:
             self._warned = True
-            self._warn("container.io.write: cgroup v1 does not count it, and only root may read /proc/PID/io")
+            self._warn("container.io.write: cgroup v1 does not measure it, and only root may read /proc/PID/io")
 
     def sample(self, now_ns: int) -> None:
         failure: OSError | None = None

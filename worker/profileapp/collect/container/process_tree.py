@@ -1,4 +1,4 @@
-"""The app's cost without a readable cgroup: of its process and the descendants, from /proc."""
+"""The app's resource use without a readable cgroup: of its process and descendants, from /proc."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class ProcessTree(BaseCollector):
-    """Series `container.*` of a process: the sum over its session and descendants.
+    """Series `container.*` of a process: sums over its session and descendants.
 
-    For the process runtime; for a container only where its cgroup cannot be read, and then with a warning. CPU time is
-    counted in ticks of 10 ms. Memory is resident memory, in which what processes share counts once for each.
+    For the process runtime; for a container only if its cgroup cannot be read, and then with a warning. CPU time is
+    counted in ticks of 10 ms. Memory is resident memory, in which shared pages count once per process.
     """
 
     metric = "container"
@@ -81,7 +81,9 @@ class ProcessTree(BaseCollector):
             raise Unavailable("the container's processes are not visible from here")
         if not self._warned:
             self._warned = True
-            self._run.warn("container: its cgroup cannot be read on this agent; its processes are summed instead")
+            self._run.warn(
+                "container: its cgroup cannot be read on this agent; the sums over its processes are used instead"
+            )
 
     def _rated(self, series: Series, total: float, now_ns: int) -> None:
         value = self._rates[series].update(total, now_ns)

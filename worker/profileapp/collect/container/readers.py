@@ -1,4 +1,4 @@
-"""One reader for each thing that a container's kernel files say: opened once, read at each sample."""
+"""One reader per quantity in a container's kernel files: opened once, read at each sample."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ _TICKS_PER_S = 100  # USER_HZ, the unit of cpuacct.stat whatever the kernel's HZ
 
 
 class ContainerFiles(msgspec.Struct, frozen=True):
-    """Where the kernel says what one container does."""
+    """The location of one container's kernel files."""
 
     proc: Path
     pid: int
     """The container's first process."""
     cgroups: Mapping[str, Path]
-    """The folders of its own cgroup, by v1 controller and `V2`."""
+    """The folders of its cgroup, by v1 controller and `V2`."""
     init_processes: int = 0
-    """How many of its processes are an init that the runtime added."""
+    """The number of init processes that the runtime added to it: 0 or 1."""
 
 
 class Reader:
-    """Reads its open files at each sample, and emits what they say."""
+    """Reads its open files at each sample, and emits their values."""
 
     __slots__ = ("_emit",)
 
@@ -90,7 +90,7 @@ class FileReader(Reader):
 
     @classmethod
     def folder(cls, container: ContainerFiles) -> Path | None:
-        """Where its files are; None if the container has no cgroup of its own with this controller."""
+        """The folder of its files; None if the container has no separate cgroup with this controller."""
         return container.cgroups.get(cls.controller)
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ class FileReader(Reader):
 
 
 class NumberReader(FileReader):
-    """Emits the one number of a file."""
+    """Emits the number that a file contains."""
 
     __slots__ = ("_file",)
 
@@ -116,7 +116,7 @@ class NumberReader(FileReader):
 
 
 class MemoryPeakV1(NumberReader):
-    """The most memory since the container was made."""
+    """Peak memory since the container was created."""
 
     __slots__ = ()
 
@@ -126,7 +126,7 @@ class MemoryPeakV1(NumberReader):
 
 
 class MemoryPeakV2(NumberReader):
-    """The same; from Linux 5.19 on."""
+    """The same in the unified hierarchy, from Linux 5.19 on."""
 
     __slots__ = ()
 
@@ -136,7 +136,7 @@ class MemoryPeakV2(NumberReader):
 
 
 class ProcessesV1(FileReader):
-    """The number of processes and threads, less those that are not the app's."""
+    """The number of processes and threads, without the runtime's init."""
 
     __slots__ = ("_current", "_init")
 
@@ -153,7 +153,7 @@ class ProcessesV1(FileReader):
         if tasks is None:
             return
         if tasks <= self._init:
-            # The app has ended: until its cgroup is removed, it contains nothing, or only the init.
+            # The app has ended: until its cgroup is removed, it is empty or contains only the init.
             raise ProcessLookupError(errno.ESRCH, "no process remains")
         self._emit(names.PROCESSES.series, tasks - self._init, now_ns)
 
@@ -217,7 +217,7 @@ class CpuV1(FileReader):
 
 
 class ThrottledV1(FileReader):
-    """How long a quota kept the app from the CPU."""
+    """The time for which a quota throttled the app."""
 
     __slots__ = ("_stat",)
 
@@ -258,7 +258,7 @@ class MemoryReader(FileReader):
 
 
 class MemoryV1(MemoryReader):
-    """Memory, its children's cgroups included."""
+    """Memory, including child cgroups."""
 
     __slots__ = ()
 
@@ -269,7 +269,7 @@ class MemoryV1(MemoryReader):
 
 
 class MemoryV2(MemoryReader):
-    """Memory; in the unified hierarchy all numbers include the children's."""
+    """Memory; in the unified hierarchy all numbers include child cgroups."""
 
     __slots__ = ()
 
@@ -280,7 +280,7 @@ class MemoryV2(MemoryReader):
 
 
 class PressureReader(FileReader):
-    """For what share of the time some task waited."""
+    """The share of time for which some task waited."""
 
     __slots__ = ("_file", "_rate")
 
@@ -365,7 +365,7 @@ class IoReadsV1(FileReader):
 
 
 class IoReadsOldV1(IoReadsV1):
-    """The same on a kernel that does not add up the children's."""
+    """The same on a kernel that does not include child cgroups."""
 
     __slots__ = ()
 
@@ -373,7 +373,7 @@ class IoReadsOldV1(IoReadsV1):
 
 
 class ProcessIo(Reader):
-    """Bytes read from and written to storage, by the accounts of the processes of a v1 cgroup."""
+    """Bytes read from and written to storage, summed over the processes of a v1 cgroup."""
 
     __slots__ = ("_account", "_folder", "_next_ns", "_read", "_write")
 
@@ -385,7 +385,7 @@ class ProcessIo(Reader):
 
     @classmethod
     def open(cls, container: ContainerFiles, emit: Emit) -> ProcessIo | None:
-        """None unless the kernel lets us read what some process of the container moved."""
+        """None unless the kernel allows reading the I/O counts of some process of the container."""
         account, folder = IoAccount(container.proc), container.cgroups["blkio"]
         return None if account.total_bytes(pids_in(folder)) is None else cls(account, folder, emit)
 
@@ -394,7 +394,7 @@ class ProcessIo(Reader):
             return
         began_ns = time.monotonic_ns()
         totals = self._account.total_bytes(pids_in(self._folder))
-        # With a thousand processes a reading is slow: spend at most a twentieth of the time on it.
+        # Reading a thousand processes is slow: spend at most a twentieth of the time on it.
         self._next_ns = now_ns + (time.monotonic_ns() - began_ns) * _IO_SHARE
         if totals is not None:
             self._emit_rate(names.IO_READ.series, self._read, totals[0], now_ns)
@@ -433,7 +433,7 @@ def _emit_throttled(emit: Emit, content: bytes, key: bytes, per_second: float, n
 
 
 CGROUP_READERS: tuple[tuple[type[FileReader], ...], ...] = (
-    # First: it notices that the app has ended, and nothing else is read then.
+    # First: it detects that the app has ended, and then nothing else is read.
     (ProcessesV1, ProcessesV2),
     # The unified hierarchy has CPU times next to v1 too, with exact user and system times.
     (CpuV2, CpuV1),
@@ -445,6 +445,6 @@ CGROUP_READERS: tuple[tuple[type[FileReader], ...], ...] = (
     (MemoryPressure,),
     (IoPressure,),
 )
-"""What is read of a cgroup, in this order; of each row the first reader whose files exist."""
+"""The readers of a cgroup, in this order; of each row, the first one whose files exist."""
 IO_READERS_V1: tuple[type[FileReader], ...] = (IoReadsV1, IoReadsOldV1)
-"""What is read of blkio where the processes' own accounts are not readable."""
+"""The readers of blkio for when the processes' I/O counts are not readable."""

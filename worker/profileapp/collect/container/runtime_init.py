@@ -1,4 +1,4 @@
-"""The init that a container runtime puts before an app: process 1 of the container, and no part of the app."""
+"""The init that a container runtime adds: process 1 of the container, which is not part of the app."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _NAMES = frozenset({b"docker-init", b"tini", b"catatonit"})
 
 
 def is_runtime_init(proc: Path, pid: int) -> bool:
-    """Whether the process is an init that the runtime brought, in which the app had no say."""
+    """Whether the process is an init added by the runtime, not one of the app's image."""
     try:
         return (proc / str(pid) / "comm").read_bytes().strip() in _NAMES
     except OSError:

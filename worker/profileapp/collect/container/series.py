@@ -8,7 +8,7 @@ CPU = DeclaredSeries(
     "container.cpu.util",
     "%",
     "container",
-    "CPU time a second of time: 200 % is two cores. `processes` counts in ticks of 10 ms, ended processes too",
+    "CPU time per second: 200 % is two cores. `processes` counts in ticks of 10 ms, ended processes too",
 )
 CPU_USER = DeclaredSeries(
     "container.cpu.user",
@@ -26,36 +26,36 @@ CPU_THROTTLED = DeclaredSeries(
     "container.cpu.throttled",
     "s",
     "container",
-    "time kept from the CPU by a quota; only where there is one",
+    "time for which a quota throttled the app; only if there is a quota",
     kind="counter",
 )
 MEMORY_USED = DeclaredSeries(
     "container.memory.used",
     "bytes",
     "container",
-    "`cgroup`: usage less inactive file cache, as `docker stats` and the kubelet have it; `processes`: "
-    "resident memory, shared pages once for each",
+    "`cgroup`: usage minus inactive file cache, as in `docker stats` and the kubelet; `processes`: "
+    "resident memory, in which shared pages count once per process",
 )
 MEMORY_CACHE = DeclaredSeries(
     "container.memory.cache",
     "bytes",
     "container",
-    "pages of files, which the kernel can take back",
+    "file pages, which the kernel can reclaim",
 )
 MEMORY_PEAK = DeclaredSeries(
     "container.memory.peak",
     "bytes",
     "container",
-    "the most that was ever used, between samples too, with file cache. Starting a container takes 4 to 5 MB "
-    "itself: an app that needs less has that peak, a larger one about 1 MB more than its own memory (cgroup "
-    "v2: Linux 5.19 on)",
+    "peak use with file cache, also between samples. Starting a container itself takes 4 to 5 MB: an app that "
+    "needs less has that peak, a larger one about 1 MB more than its own memory (cgroup v2: Linux 5.19 or "
+    "newer)",
 )
 CPU_TIME = DeclaredSeries(
     "container.cpu.time",
     "s",
     "container",
-    "CPU seconds of a whole repeat, warm-up and end included, by the kernel's count, however short; what "
-    "starting a container takes is left out",
+    "CPU seconds of a whole repeat, including warm-up and shutdown, as counted by the kernel; starting the "
+    "container is excluded",
 )
 CPU_TIME_USER = DeclaredSeries(
     "container.cpu.time.user",
@@ -73,7 +73,7 @@ CPU_TIME_THROTTLED = DeclaredSeries(
     "container.cpu.time.throttled",
     "s",
     "container",
-    "time for which a quota kept the app from the CPU in a repeat; only where there is a quota",
+    "time for which a quota throttled the app in a whole repeat; only if there is a quota",
 )
 IO_READ_TOTAL = DeclaredSeries(
     "container.io.read.total",
@@ -91,37 +91,37 @@ OOM_KILLS = DeclaredSeries(
     "container.memory.oom-kills",
     "",
     "container",
-    "processes that the kernel ended for memory; cgroup v2",
+    "processes that the kernel killed for lack of memory; cgroup v2",
 )
 CPU_PRESSURE_TOTAL = DeclaredSeries(
     "container.pressure.cpu.total",
     "s",
     "container",
-    "how long some task waited for a CPU, of a whole repeat (PSI)",
+    "time for which some task waited for a CPU in a whole repeat (PSI)",
 )
 MEMORY_PRESSURE_TOTAL = DeclaredSeries(
     "container.pressure.memory.total",
     "s",
     "container",
-    "how long some task waited for memory, of a whole repeat (PSI)",
+    "time for which some task waited for memory in a whole repeat (PSI)",
 )
 IO_PRESSURE_TOTAL = DeclaredSeries(
     "container.pressure.io.total",
     "s",
     "container",
-    "how long some task waited for storage, of a whole repeat (PSI)",
+    "time for which some task waited for storage in a whole repeat (PSI)",
 )
 IO_READ = DeclaredSeries(
     "container.io.read",
     "bytes/s",
     "container",
-    "read from storage, behind the page cache",
+    "read from storage, not from the page cache",
 )
 IO_WRITE = DeclaredSeries(
     "container.io.write",
     "bytes/s",
     "container",
-    "written to storage, behind the page cache",
+    "written to storage, not only to the page cache",
 )
 NETWORK_RECEIVED = DeclaredSeries(
     "container.network.received",
@@ -170,4 +170,4 @@ CGROUP_TOTALS = (
     MEMORY_PRESSURE_TOTAL,
     IO_PRESSURE_TOTAL,
 )
-"""Those of a whole repeat."""
+"""The totals of a whole repeat."""

@@ -24,7 +24,7 @@ _READ_LIMIT_BYTES: Final = 1024 * 1024
 
 
 class CpuTimes(msgspec.Struct, frozen=True):
-    """CPU seconds in all, in the app's own code, and in the kernel; None where the kernel does not say."""
+    """CPU seconds in total, in the app's own code, and in the kernel; None if the kernel does not report them."""
 
     total_s: float | None = None
     user_s: float | None = None
@@ -103,7 +103,7 @@ def _less(used_s: float | None, start_s: float | None) -> float | None:
 
 
 def read_cpu_times(folders: Mapping[str, Path]) -> CpuTimes:
-    """CPU time that a cgroup has used so far. The unified hierarchy has exact parts, also next to v1."""
+    """CPU time that a cgroup has used so far. The unified hierarchy is exact, also next to v1."""
     if V2 in folders:
         content = _content(folders[V2] / "cpu.stat")
         used_us = [number_after(content, key) for key in (b"usage_usec ", b"user_usec ", b"system_usec ")]
@@ -120,7 +120,7 @@ def read_cpu_times(folders: Mapping[str, Path]) -> CpuTimes:
 
 
 def _throttled_s(folders: Mapping[str, Path]) -> float | None:
-    """Time for which a quota kept the app from the CPU; None without a quota or a controller that counts it."""
+    """Time for which a quota throttled the app; None without a quota or a controller that counts it."""
     for controller, key, per_s in (("cpu", b"throttled_time ", 1e9), (V2, b"throttled_usec ", 1e6)):
         content = _content(folders[controller] / "cpu.stat") if controller in folders else b""
         throttled = number_after(content, key) if number_after(content, b"nr_periods ") else None

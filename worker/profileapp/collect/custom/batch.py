@@ -1,4 +1,4 @@
-"""What is ingested in one step: values of known series together, or one line by itself."""
+"""Input that is ingested in one step: values of known series together, or one line by itself."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SeriesValues:
 
 
 class Batch(msgspec.Struct, gc=False):
-    """What a parser finds next in a block: values of known series, or a line that is not yet parsed."""
+    """The next part of a block: values of known series, or a line that is not parsed yet."""
 
     waiting: list[SeriesValues] = []
     """Valid until the parser is asked for the next batch; empty if there is a line."""

@@ -1,4 +1,4 @@
-"""Parses many lines of JSON from an app in one go."""
+"""Parses many lines of JSON from an app at once."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _LONG_QUEUE_DATAGRAMS = 256
 
 
 class DatagramServer:
-    """Listens on `path`, whose folder must exist; everybody who can reach it may write.
+    """Listens on `path`, whose folder must exist; every process that can reach it may write.
 
     `ingest` receives the queued datagrams as one block of lines; `refuse` a reason, an example and the number of lost
     datagrams; `note` other findings for the report. The server's single thread calls all of them.

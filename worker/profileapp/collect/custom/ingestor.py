@@ -18,11 +18,11 @@ from profileapp.model.series import Series
 
 SERIES_LIMIT = 1000
 RATE_LIMIT_PER_S = 50_000
-"""Values a second that are recorded individually; any more are aggregated by the second."""
+"""Values per second that are recorded individually; any more are aggregated by the second."""
 SET_LIMIT = 10_000
-"""The most distinct members of a set in a second."""
+"""Limit of distinct members of a set per second."""
 MARK_LIMIT = 10_000
-"""The most phase beginnings, phase ends and events."""
+"""Limit of phase beginnings, phase ends and events."""
 PLAUSIBLE_NS = 3_600_000_000_000
 """A timestamp more than this before the run or in the future is not used."""
 CLOCK_TOLERANCE_NS = 2_000_000_000
@@ -192,7 +192,7 @@ class Ingestor:
         self._keep_or_aggregate(series, (value,), (at_ns,))
 
     def _values(self, series: Series, values: list[float], at_ns: list[int]) -> bool:
-        """Like `_value`, for several values with their times. False, and none is recorded, if one is invalid."""
+        """Like `_value`, for several values with their times. Returns False and records none if one is invalid."""
         if series.kind == "counter":
             totals = list(accumulate(values, initial=self._totals.get(series, 0.0)))
             # A total that became infinite stays infinite.

@@ -14,7 +14,7 @@ from profileapp.collect.custom.socket_file import bind_for_all, file_id
 from profileapp.collect.line_splitter import LineSplitter
 
 CONNECTION_LIMIT = 256
-"""The most concurrent connections; any more are closed at once, so that descriptors never run out."""
+"""Limit of concurrent connections; any more are closed at once, so that descriptors never run out."""
 LINE_LIMIT_BYTES = 64 * 1024
 CHECK_INTERVAL_S = 0.5
 """Interval of the check that the socket's file still exists."""
@@ -28,7 +28,7 @@ _ACCEPTED_AT_ONCE = 64
 
 
 class LineServer:
-    """Listens on `path`, whose folder must exist; everybody who can reach it may write.
+    """Listens on `path`, whose folder must exist; every process that can reach it may write.
 
     `ingest` receives blocks of complete lines; `refuse` a reason (one of a few), an example and the number of lost
     lines; `note` other findings for the report. The server's single thread calls all of them.

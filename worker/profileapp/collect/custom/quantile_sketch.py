@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 RELATIVE_ERROR = 0.02
 BUCKET_LIMIT = 256
-"""The most buckets of each sign: a range of 1 to 28,000. With more, the buckets nearest to 0 are merged."""
+"""Limit of buckets of each sign: a range of 1 to 28,000. With more, the buckets nearest to 0 are merged."""
 
 _GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 _LOG_GAMMA = math.log(_GAMMA)

@@ -9,8 +9,8 @@ from pathlib import Path
 def bind_for_all(made: socket.socket, path: Path, backlog: int = 0) -> tuple[int, int]:
     """Binds to `path`, replacing any file there. Returns the file's device and inode, which identify it later.
 
-    Everybody who can reach it may write: the app may run as any user of its container. With a `backlog` it listens.
-    Until then the file has another name. Raises OSError.
+    Every process that can reach it may write: the app may run as any user of its container. With a `backlog` it
+    listens; until then the file has another name. Raises OSError.
     """
     hidden = path.with_name(f".{path.name}")
     hidden.unlink(missing_ok=True)

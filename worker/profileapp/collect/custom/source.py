@@ -26,14 +26,14 @@ SOCKET_NAME = "metrics.sock"
 SOCKET_VARIABLE = "PROFILEAPP_SOCKET"
 STATSD_NAME = "statsd.sock"
 STATSD_VARIABLE = "DD_DOGSTATSD_URL"
-"""Read by Datadog's clients."""
+"""The variable that Datadog's clients read."""
 STATSD_PATH_VARIABLE = "STATSD_SOCKET_PATH"
-"""Read by statsd-instrument. Other clients read a host and a port, which would be open to others too."""
+"""The variable that statsd-instrument reads. Other clients read a host and a port, which others could reach too."""
 WAGGLE_FOLDER = "/run/profileapp-waggle"
 WAGGLE_VARIABLE = "PYWAGGLE_LOG_DIR"
 
 Parsed = CustomSample | StatsdSample | StatsdEvent | None
-"""What a line is; None if it is none of the app's metrics."""
+"""A parsed line; None if it is not a metric of the app."""
 
 
 class Custom(BaseCollector):

@@ -25,7 +25,7 @@ from profileapp.collect.custom.line import (
 from profileapp.model.series import Kind, Series
 
 VALUES_LIMIT = 10_000
-"""The most values of one name in one line."""
+"""Limit of values of one name in one line."""
 TELEMETRY_PREFIX = "datadog.dogstatsd.client."
 """Telemetry of Datadog's clients themselves, not a metric of the app."""
 
@@ -196,7 +196,7 @@ class StatsdParser:
                 elif field.startswith(b"T"):
                     wall_ns = _seconds(field[1:]) * 1_000_000_000
         except UnicodeDecodeError as error:
-            raise InvalidSample("a line of statsd that is not UTF-8") from error
+            raise InvalidSample("a line of statsd that is not valid UTF-8") from error
         if name.startswith(TELEMETRY_PREFIX):
             return None
         check_text(name, "a name", NAME_LIMIT)
@@ -243,7 +243,7 @@ def _special(line: bytes) -> StatsdEvent | None:
         # Clients count bytes or characters; a title may contain bars, so its length is needed.
         title = rest[: int(length)].decode()
     except UnicodeDecodeError as error:
-        raise InvalidSample("a line of statsd that is not UTF-8") from error
+        raise InvalidSample("a line of statsd that is not valid UTF-8") from error
     check_text(title, "an event's title", NAME_LIMIT)
     if not title:
         raise InvalidSample("an event without a title")

@@ -53,7 +53,7 @@ class IntegratedEnergy:
 
 
 class EnergyMeter:
-    """Joules since the first reading, and the part of them above what the idle device uses."""
+    """Joules since the first reading, and the part of them above the idle device's use."""
 
     __slots__ = ("_account", "_began_ns", "_idle_w")
 

@@ -1,4 +1,4 @@
-"""Which rails add up to a board's total power. Pure.
+"""The rails that add up to a board's total power. Pure.
 
 Sources: Jetson Linux Developer Guide, "Power Management", tables of the INA3221 channels by module; rail names of
 recorded tegrastats lines. Several monitors are downstream of the board's input and measure part of its power again.

@@ -18,8 +18,7 @@ TOTAL = DeclaredSeries(
     "energy.total",
     "J",
     "energy",
-    "from 0 at each start of the app: of the whole device with its discrete GPUs, or, with the label, of each "
-    "GPU alone",
+    "from 0 at each start of the app: the whole device with its discrete GPUs or, with the label, one GPU",
     ("gpu",),
     kind="counter",
 )
@@ -27,7 +26,7 @@ ABOVE_IDLE = DeclaredSeries(
     "energy.above-idle",
     "J",
     "energy",
-    "`energy.total` less what the idle device would have used in that time",
+    "`energy.total` minus what the idle device would have used in that time",
     ("gpu",),
     kind="counter",
 )
@@ -42,7 +41,7 @@ BOARD = DeclaredSeries(
     "energy.board",
     "J",
     "energy",
-    "the part of `energy.total` measured by the board's own rails, where there is a discrete GPU beside them",
+    "the part of `energy.total` measured by the board's rails, if there is also a discrete GPU",
     kind="counter",
 )
 RAIL = DeclaredSeries(
@@ -55,7 +54,7 @@ RAIL = DeclaredSeries(
 )
 
 ALL = (TOTAL, ABOVE_IDLE, IDLE_POWER, BOARD, RAIL)
-"""Those of a board with power monitors; the first three are also those of a GPU alone."""
+"""The series of a board with power monitors; a GPU alone has the first three."""
 
 
 def of_energy(energy: Energy, **labels: str) -> tuple[tuple[Series, float], ...]:

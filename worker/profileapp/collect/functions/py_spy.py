@@ -37,7 +37,7 @@ _FILE_CAPABILITIES = struct.Struct("<II")
 
 
 def find_py_spy() -> Path | None:
-    """The program next to the worker's Python, or on PATH."""
+    """The program next to the worker's Python or on PATH."""
     alongside = Path(sys.executable).parent / "py-spy"
     found = str(alongside) if os.access(alongside, os.X_OK) else shutil.which("py-spy")
     return Path(found) if found else None
@@ -84,10 +84,10 @@ class Recorded:
         if not rows:
             raise Unavailable(f"no Python function of the app was sampled ({output or 'py-spy printed nothing'})")
         unread = sum(part.stacks.unread_lines for part in self._parts)
-        left_out = sum(part.stacks.left_out for part in self._parts)
-        if unread or left_out:
+        omitted = sum(part.stacks.omitted for part in self._parts)
+        if unread or omitted:
             self._run.warn(
-                f"functions: {unread} lines of py-spy were not recognised, {left_out} samples exceed the limit"
+                f"functions: {unread} lines of py-spy were not recognised, {omitted} samples exceed the limit"
             )
         write_artifact(self._run.artifacts, STACKS_FILE, bytes(self._stacks))
         merge_functions(self._run.artifacts, "functions", rows)

@@ -17,7 +17,7 @@ from profileapp.model.target import FunctionClock
 from profileapp.record.files import open_regular
 
 STARTS_LIMIT = 4
-"""The most starts of a py-spy that exits while the process still runs."""
+"""Limit of starts of a py-spy that exits while the process still runs."""
 END_TIMEOUT_S = 10.0
 
 _OUTPUT_LIMIT_BYTES = 4096
@@ -26,7 +26,7 @@ _FIRST_WITH_NUMBERS = (3, 11)
 
 
 SamplingMode = Literal["all", "running", "remapped", "stopped", "lock"]
-"""Which threads py-spy samples, and how it detects the running ones.
+"""The threads that py-spy samples, and how it detects running ones.
 
 `all`: idle threads too. `running`: by the threads' IDs in /proc. `remapped`: the same, by the threads' IDs inside their
 container. `stopped`: by their stacks, which requires stopping the process at each sample. `lock`: only the thread that

@@ -22,8 +22,8 @@ _PYTHON = re.compile(r"python(3(\.\d+)?)?")
 _PREFIX = "shared"
 # `disable` is the library that is linked to switch TAU off.
 _OTHER_TAGS = frozenset({"mpi", "disable"})
-# At a timeout TAU writes its profile from within the app. Its scripts, which wait for the app, must not end earlier, so
-# they ignore the signal, which goes to all of them (Docker's init, tini, forwards it), and TAU installs a handler.
+# At a timeout TAU writes its profile from within the app, by a signal handler. Its scripts, which wait for the app,
+# must not end earlier, so they ignore the signal, which all of them receive (Docker's init, tini, forwards it).
 _IN_A_SHELL = ("/bin/sh", "-c", 'trap "" TERM; exec "$@"', "sh")
 _ENVIRONMENT = {
     "TAU_PROFILE": "1",

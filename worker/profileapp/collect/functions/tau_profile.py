@@ -34,7 +34,7 @@ FILE_LIMIT_BYTES = 64 * 1024**2
 TOTAL_LIMIT_BYTES = 256 * 1024**2
 LINE_LIMIT_BYTES = 64 * 1024
 NAMES_LIMIT = 20_000
-"""The most timers, callpaths and events of one metric; any more are counted."""
+"""Limit of timers, callpaths and events of one metric; any more are counted."""
 
 _HEADER = re.compile(r"(\d{1,9}) templated_functions(?:_MULTI_(.{1,80}))?")
 _SECTION = re.compile(r"(\d{1,9}) (aggregates|userevents)")
@@ -84,7 +84,7 @@ class TauProfile(msgspec.Struct, frozen=True):
     """One metric over all threads.
 
     `total` is the sum of each thread's largest inclusive value. `unread_lines` counts truncated and garbled lines,
-    `missing_rows` rows that files announce but do not contain, `left_out` rows over a limit.
+    `missing_rows` rows that files announce but do not contain, `omitted` rows over a limit.
     """
 
     metric: str
@@ -94,7 +94,7 @@ class TauProfile(msgspec.Struct, frozen=True):
     threads: int
     unread_lines: int = 0
     missing_rows: int = 0
-    left_out: int = 0
+    omitted: int = 0
 
     @property
     def is_time(self) -> bool:
@@ -103,7 +103,7 @@ class TauProfile(msgspec.Struct, frozen=True):
 
 
 class TauProfiles(msgspec.Struct, frozen=True):
-    """Every metric found in a folder, by name. `problems` has one line for each thing that could not be read."""
+    """Every metric found in a folder, by name. `problems` has one line per file that could not be read."""
 
     metrics: tuple[TauProfile, ...]
     problems: tuple[str, ...]
@@ -144,7 +144,7 @@ class TauFile(msgspec.Struct, frozen=True):
     events: tuple[TauEvent, ...]
     unread_lines: int
     missing_rows: int
-    left_out: int
+    omitted: int
 
 
 def parse_tau_file(stream: BinaryIO, metric: str = "") -> TauFile:
@@ -154,7 +154,7 @@ def parse_tau_file(stream: BinaryIO, metric: str = "") -> TauFile:
     """
     timers: list[TauTimer] = []
     events: list[TauEvent] = []
-    unread = announced = left_out = 0
+    unread = announced = omitted = 0
     section, lines_of_section = "functions", 0
     named = ""
     for number, (raw, whole) in enumerate(_lines(stream)):
@@ -177,17 +177,17 @@ def parse_tau_file(stream: BinaryIO, metric: str = "") -> TauFile:
         timer = _timer(line) if whole else None
         event = _event(line) if whole and timer is None and section == "userevents" else None
         # Rows after the announced ones are remains of an earlier, longer file.
-        is_beyond = section == "functions" and timer is not None and 0 < announced <= len(timers) + left_out
+        is_beyond = section == "functions" and timer is not None and 0 < announced <= len(timers) + omitted
         if is_beyond or (timer is None and event is None):
             unread += 1
         elif len(timers) + len(events) >= NAMES_LIMIT:
-            left_out += 1
+            omitted += 1
         elif timer is not None:
             timers.append(timer)
         elif event is not None:
             events.append(event)
-    missing = max(0, announced - len(timers) - left_out)
-    return TauFile(named or metric or "TIME", tuple(timers), tuple(events), unread, missing, left_out)
+    missing = max(0, announced - len(timers) - omitted)
+    return TauFile(named or metric or "TIME", tuple(timers), tuple(events), unread, missing, omitted)
 
 
 class _Fold:
@@ -198,13 +198,13 @@ class _Fold:
         self._timers: dict[str, TauTimer] = {}
         self._events: dict[str, TauEvent] = {}
         self._total = 0.0
-        self._threads = self._unread = self._missing = self._left_out = 0
+        self._threads = self._unread = self._missing = self._omitted = 0
 
     def add(self, file: TauFile) -> None:
         self._threads += 1
         self._unread += file.unread_lines
         self._missing += file.missing_rows
-        self._left_out += file.left_out
+        self._omitted += file.omitted
         self._total += max((timer.inclusive for timer in file.timers), default=0.0)
         for timer in file.timers:
             if existing := self._timers.get(timer.name):
@@ -226,12 +226,12 @@ class _Fold:
             threads=self._threads,
             unread_lines=self._unread,
             missing_rows=self._missing,
-            left_out=self._left_out,
+            omitted=self._omitted,
         )
 
     def _below_limit(self) -> bool:
         below = len(self._timers) + len(self._events) < NAMES_LIMIT
-        self._left_out += not below
+        self._omitted += not below
         return below
 
 
@@ -349,5 +349,5 @@ def _problems_of(profile: TauProfile) -> Iterator[str]:
         yield f"TAU {profile.metric}: {profile.unread_lines} lines are truncated or garbled and were skipped"
     if profile.missing_rows:
         yield f"TAU {profile.metric}: {profile.missing_rows} functions are announced but missing"
-    if profile.left_out:
-        yield f"TAU {profile.metric}: {profile.left_out} rows beyond the first {NAMES_LIMIT} were omitted"
+    if profile.omitted:
+        yield f"TAU {profile.metric}: {profile.omitted} rows beyond the first {NAMES_LIMIT} were omitted"

@@ -16,29 +16,29 @@ MEMORY_USED = DeclaredSeries(
     "gpu.memory.used",
     "bytes",
     "gpu-memory",
-    "memory of the device in use, by any process; `nvmap`: what all processes have allocated through the GPU's driver",
+    "memory in use on the device, by any process; `nvmap`: memory allocated by all processes through the GPU's driver",
     ("gpu",),
 )
 MEMORY_TOTAL = DeclaredSeries(
     "gpu.memory.total",
     "bytes",
     "gpu-memory",
-    "memory of the device; on a Jetson that of CPU and GPU together",
+    "memory of the device; on a Jetson, the memory that CPU and GPU share",
     ("gpu",),
 )
 MEMORY_ALLOCATED = DeclaredSeries(
     "gpu.memory.allocated",
     "bytes",
     "gpu-memory",
-    "what the app holds, with what CUDA takes for it. `nvml`, `nvmap`: the sum over the app's processes; "
-    "`pycuda`: the rise since before the app's start",
+    "memory allocated by the app, including its CUDA contexts. `nvml`, `nvmap`: the sum over the app's "
+    "processes; `pycuda`: the increase since before the app's start",
     ("gpu",),
 )
 UTIL = DeclaredSeries(
     "gpu.util",
     "%",
     "gpu-summary",
-    "share of time in which something ran; says nothing of how much of the GPU it took",
+    "share of time in which a kernel ran, whatever part of the GPU it occupied",
     ("gpu",),
 )
 MEMORY_UTIL = DeclaredSeries(
@@ -66,7 +66,7 @@ POWER = DeclaredSeries(
     "gpu.power",
     "W",
     "gpu-summary",
-    "power of the GPU with its memory; on most GPUs since Ampere a mean over a second",
+    "power of the GPU with its memory; on most GPUs since Ampere, a mean over one second",
     ("gpu",),
 )
 TEMPERATURE = DeclaredSeries(
@@ -80,11 +80,11 @@ THROTTLED = DeclaredSeries(
     "gpu.throttled",
     "",
     "gpu-summary",
-    "1 while the GPU is throttled, else 0, so that the mean is a fraction of time: because of `heat`, "
-    "`power`, or by `hardware`, which does not report why",
+    "1 while the GPU is throttled, else 0, so the mean is a fraction of time: because of `heat` or `power`, or "
+    "by the `hardware`, which does not report why",
     ("gpu", "reason"),
 )
 
 MEMORY = (MEMORY_USED, MEMORY_TOTAL, MEMORY_ALLOCATED)
 SUMMARY = (UTIL, MEMORY_UTIL, CLOCK_SM, CLOCK_MEMORY, POWER, TEMPERATURE, THROTTLED)
-"""All of a metric."""
+"""All series of a metric."""

@@ -1,1 +1,1 @@
-"""A Jetson as its kernel's files and tegrastats tell it: metrics `system`, `gpu-summary`, and power."""
+"""Sources for a Jetson, from its kernel's files and tegrastats: metrics `system`, `gpu-summary` and `energy`."""

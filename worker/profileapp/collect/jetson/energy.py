@@ -1,5 +1,5 @@
-"""Energy of a Jetson: the power of its rails from the kernel, integrated by the trapezoidal rule over the times of the
-samples; and that of a discrete GPU from NVML.
+"""Energy of a Jetson: the power of its rails, read from the kernel and integrated by the trapezoidal rule; and the
+energy of discrete GPUs, from NVML.
 """
 
 from __future__ import annotations

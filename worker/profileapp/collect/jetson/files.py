@@ -142,7 +142,7 @@ def rails(root: Path, new_series: Callable[[str], Series]) -> list[Gauge]:
 
 
 def fans(root: Path) -> list[Gauge]:
-    """The fan's drive, in % of full speed, and its measured speed, in revolutions a minute."""
+    """The fan's drive, in % of full speed, and its measured speed, in revolutions per minute."""
     drives: list[Gauge] = []
     speeds: list[Gauge] = []
     speed, drive = names.FAN_SPEED.series, names.FAN_DRIVE.series

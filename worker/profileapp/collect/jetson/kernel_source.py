@@ -1,4 +1,4 @@
-"""A Jetson measured from its kernel's files: no program is started, and 100 samples a second cost little."""
+"""Measures a Jetson from its kernel's files: no program is started, and 100 samples per second cost little."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def _gpu_clock(number: str) -> Series:
 
 
 def _of_gpu(declared: DeclaredSeries, number: str) -> Series:
-    """Labelled as in tegrastats' series: only from the second GPU on, counted from 1."""
+    """The series of a GPU, labelled as by tegrastats: only from the second GPU on, counted from 1."""
     return declared.series if number == "0" else declared.of(gpu=str(int(number) + 1))
 
 

@@ -78,11 +78,11 @@ class _Core:
         self.frequencies: dict[str, Reading] = {}
 
     def cache_util(self, text: str) -> Reading:
-        """Of `32`."""
+        """The load from `32`."""
         return self._cache(self.utils, text, (self._util, _number(text)))
 
     def cache_frequency(self, text: str) -> Reading:
-        """Of `@883`."""
+        """The clock from `@883`."""
         if not text.startswith("@"):
             raise ValueError(text)
         return self._cache(self.frequencies, text, (self._frequency, _number(text[1:]) * 1e6))
@@ -443,4 +443,4 @@ SERIES = (
     names.MTS_UTIL,
     names.RAW,
 )
-"""All that a line can be read as."""
+"""Every series that a line can contain."""

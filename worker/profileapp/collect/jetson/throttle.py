@@ -1,4 +1,4 @@
-"""What slows a Jetson down during a measurement: heat, overcurrent, another power mode.
+"""Causes of throttling on a Jetson: heat, overcurrent, a change of power mode.
 
 Sources: Jetson Linux Developer Guide, "Thermal Management" (cooling devices, throttle alerts) and "Power Management"
 (over-current events, nvpmodel); the cooling devices that NVIDIA's and the mainline kernel register

@@ -1,8 +1,8 @@
-"""The SQLite export of Nsight Systems (and nvprof's own): kernels, copies and CUDA calls, added up by SQLite.
+"""Reads SQLite exports of Nsight Systems and nvprof: kernels, copies and CUDA calls, summed by SQLite.
 
 Source: NVIDIA, "Nsight Systems User Guide", "SQLite Schema Reference": CUPTI_ACTIVITY_KIND_KERNEL, _MEMCPY, _MEMSET,
-_RUNTIME and _GRAPH_TRACE hold a row a call with `start` and `end` in nanoseconds; names are ids of StringIds (with
-nvprof, of StringTable), kinds of copies those of ENUM_CUDA_MEMCPY_OPER or of CUPTI's CUpti_ActivityMemcpyKind.
+_RUNTIME and _GRAPH_TRACE have one row per call with `start` and `end` in nanoseconds; names are ids in StringIds (with
+nvprof, StringTable), kinds of copies are ids in ENUM_CUDA_MEMCPY_OPER or CUPTI's CUpti_ActivityMemcpyKind.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _COPY_KINDS: dict[object, object] = {
 }  # fmt: skip
 # The demangled name comes first: it distinguishes instances of a template.
 _NAME_COLUMNS = ("demangledName", "shortName", "nameId", "name")
-# `cudaLaunchKernel_v7000`: since which CUDA a call is as it is; nsys' own reports leave it out too.
+# `cudaLaunchKernel_v7000`: the suffix is the CUDA version of the call's interface; nsys' own reports omit it too.
 _VERSION = re.compile(r"_v[0-9]{4,5}$")
 _DURATION = "[end] - start"
 _ENDED = "[end] >= start"
@@ -37,13 +37,13 @@ _STEPS_BETWEEN_CHECKS = 100_000
 
 # Queries contain only constants of this module: names of tables and columns cannot be parameters.
 Sums = tuple[str, int, float, float, float]
-"""Name, calls, total, least and most."""
+"""Name, calls, total, minimum and maximum."""
 
 
 def read_kernel_database(path: Path, time_limit_s: float = TIME_LIMIT_S) -> KernelReport:
-    """What was traced. The file is neither written to nor locked, and no link is followed.
+    """The traced activities. The file is neither written to nor locked, and links are not followed.
 
-    Raises FileNotFoundError, AgentError where it cannot be read, is no such database or takes too long.
+    Raises FileNotFoundError; AgentError if it cannot be read, is not such a database, or takes too long.
     """
     with open_regular(path) as stream:
         size = stream.seek(0, 2)
@@ -92,7 +92,7 @@ class _Database:
         if {key, "value"} <= self._columns(strings):
             text = f"coalesce(names.value, {text})"
             join = f" LEFT JOIN {strings} AS names ON names.{key} = activity.{name}"
-        # Summed before names are looked up: there are a million calls of a dozen kernels.
+        # Sum before looking up names: there may be a million calls of a dozen kernels.
         sums = f"SELECT {name}, {_sums(_DURATION)} FROM {table} WHERE {_ENDED} GROUP BY {name}"  # noqa: S608
         yield from self._rows(f"SELECT {text}, calls, total, least, most FROM ({sums}) AS activity{join}")  # noqa: S608
 
@@ -136,7 +136,7 @@ class _Database:
 
 def _take(fold: KernelFold, kind: KernelKind, factor: float, rows: Iterable[Sums]) -> None:
     for name, calls, total, least, most in rows:
-        # A column of SQLite may hold anything in any row.
+        # SQLite columns are untyped: any row may contain anything.
         sound = all(isinstance(number, int | float) for number in (calls, total, least, most))
         known_as = _VERSION.sub("", str(name)) if kind == "api" else str(name)
         if not sound or not fold.add(kind, known_as, calls, total * factor, least * factor, most * factor):
@@ -144,5 +144,5 @@ def _take(fold: KernelFold, kind: KernelKind, factor: float, rows: Iterable[Sums
 
 
 def _sums(measure: str) -> str:
-    """In floating point: a sum of integers may overflow, which SQLite makes an error of."""
+    """SQL for sums in floating point: a sum of integers may overflow, which is an error in SQLite."""
     return f"count(*) AS calls, total({measure}) AS total, min({measure}) AS least, max({measure}) AS most"

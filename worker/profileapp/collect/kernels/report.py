@@ -1,4 +1,4 @@
-"""Summaries of nvprof and of `nsys stats`, as CSV or as text: which kernels, copies and CUDA calls took the time.
+"""Parses summaries of nvprof and `nsys stats`, as CSV or text: time by kernel, copy and CUDA call.
 
 Source: NVIDIA, "Profiler User's Guide" (nvprof) and "Nsight Systems User Guide" (`nsys stats`), and recorded output.
 A table is recognised by the columns of its header, since the names of reports changed (gpukernsum, cuda_gpu_kern_sum):
@@ -42,7 +42,7 @@ _ROLES = {
     "min": "min", "minimum": "min", "min size": "min",
     "max": "max", "maximum": "max", "max size": "max",
 }  # fmt: skip
-# nvprof's `Calls` may be either; `Instances` are kernels, or, in a combined table, what the name says.
+# nvprof's `Calls` may be either; `Instances` are kernels or, in a combined table, depend on the name.
 _KINDS_BY_COUNT: dict[str, KernelKind] = {"num calls": "api", "count": "memory time", "operations": "memory time"}
 _UNIFIED_COPIES = {"Host To Device": "HtoD", "Device To Host": "DtoH", "Device To Device": "DtoD"}
 _TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
@@ -53,18 +53,18 @@ _UNIFIED_TEXT = ("Count", "Avg Size", "Min Size", "Max Size", "Total Size", "Tot
 _TYPE = re.compile(r"([A-Za-z][A-Za-z ()]{2,40}):\s+(?=[0-9.]+%)")
 _HEADER_ENDS = ("Name", '"Name"', "Operation", '"Operation"', '""')
 _REPORT = re.compile(r"/([a-z0-9_]{4,40})\.py\b|\(([a-z0-9_]{4,40})\):|Executing '([a-z0-9_]{4,40})'")
-# Reports of other things with the same columns, such as calls of the operating system.
+# Reports on other subjects with the same columns, such as calls of the operating system.
 _OURS = re.compile(r"(?:cuda_?)?(?:api|gpu|api_?gpu)_?(?:kern(?:_?gb)?|mem_?time|mem_?size)?_?sum")
 _DASHES = re.compile(r"\s*-{2,}(?:\s+-{2,}){3,}\s*")
-# Lines that tools write between rows.
+# Lines that the tools print between rows.
 _ASIDE = ("==", "No ", "SKIPPED", "Processing", "Device ", "Total CPU", "Total remote", "Generat", "Running ", "Using ")
 
 
 class _Table(msgspec.Struct):
-    """The table that is being read. `columns` are places by role, `units` by place.
+    """The table that is being read. `columns` maps roles to column numbers, `units` column numbers to units.
 
-    `words` are separated by space, `spans` are places of text in columns of one width. `kind` None: the type or the
-    name of each row says it. `type` is nvprof's word for the rows that follow, `is_combined` a table of all kinds.
+    Cells are separated by space (form `words`) or have a fixed width (`spans`). If `kind` is None, it depends on the
+    type or the name of each row. `type` is nvprof's type of the rows that follow; `is_combined`: a table of all kinds.
     """
 
     form: Literal["csv", "words", "spans"]
@@ -83,7 +83,7 @@ class _Table(msgspec.Struct):
 
 
 def read_kernel_report(path: Path) -> KernelReport:
-    """A file of nvprof or nsys. Raises FileNotFoundError, AgentError where it cannot or may not be read."""
+    """Reads a file of nvprof or nsys. Raises FileNotFoundError; AgentError if it cannot or may not be read."""
     with open_regular(path) as stream:
         content = stream.read(FILE_LIMIT_BYTES + 1)
     if len(content) > FILE_LIMIT_BYTES:
@@ -92,7 +92,7 @@ def read_kernel_report(path: Path) -> KernelReport:
 
 
 def parse_kernel_report(lines: Iterable[str]) -> KernelReport:
-    """Every table of `lines`, added up by kind and name. Never raises; a cut or garbled line loses itself only."""
+    """Sums every table in `lines` by kind and name. Never raises; a truncated or garbled line is skipped."""
     parser = _Parser()
     for line in lines:
         parser.take(line.rstrip())
@@ -102,7 +102,7 @@ def parse_kernel_report(lines: Iterable[str]) -> KernelReport:
 class _Parser:
     def __init__(self) -> None:
         self._fold = KernelFold()
-        # Reports that repeat kernels, copies and calls in one table.
+        # These reports repeat kernels, copies and calls in one table.
         self._combined = KernelFold()
         self._table: _Table | None = None
         self._before = ""
@@ -113,7 +113,7 @@ class _Parser:
         own, combined = self._fold.report(), self._combined.report()
         kinds = {row.kind for row in own.rows}
         more = tuple(row for row in combined.rows if row.kind not in kinds)
-        return msgspec.structs.replace(own, rows=own.rows + more, left_out=own.left_out + combined.left_out)
+        return msgspec.structs.replace(own, rows=own.rows + more, omitted=own.omitted + combined.omitted)
 
     def take(self, line: str) -> None:
         if len(line) > LINE_LIMIT:
@@ -133,11 +133,11 @@ class _Parser:
         self._before = line
 
     def _note(self, line: str) -> None:
-        """A line outside of tables, which may announce the next one."""
+        """Handles a line outside of tables, which may announce the next table."""
         if named := _REPORT.search(line):
             self._wanted = bool(_OURS.fullmatch(named[1] or named[2] or named[3]))
         if line.startswith("=="):
-            # nvprof of CUDA 7: a table for each of the two, without a type.
+            # nvprof of CUDA 7 prints a separate table for each of the two, without a type.
             self._nvprof_kind = "api" if line.endswith("API calls:") else None
 
     def _header(self, line: str) -> _Table | None:
@@ -168,7 +168,7 @@ class _Parser:
             if role and role not in columns:
                 columns[role], units[place] = place, unit
         if "total size" in heads:
-            # Of Unified Memory: by size and by time at once, and as CSV with a nameless column of names.
+            # Unified Memory: sizes and times in one table; as CSV, the column of names has no header.
             columns |= {"total": heads.index("total size"), "name": len(heads) - 1}
         if not {"total", "calls", "min", "max", "name"} <= columns.keys():
             return None
@@ -208,7 +208,7 @@ class _Parser:
         if table.is_combined:
             kind = "api" if cells[table.columns["category"]].strip() == "CUDA_API" else kind_on_gpu(name)
         if kind == "memory size" and table.is_nvprof:
-            # Copies share the table with page faults and the like.
+            # The table also lists page faults and the like.
             if name not in _UNIFIED_COPIES:
                 return True
             name = f"[CUDA Unified Memory memcpy {_UNIFIED_COPIES[name]}]"

@@ -1,4 +1,4 @@
-"""The table of kernels, copies and CUDA calls of the app: one more repeat under nsys, or nvprof on old JetPacks.
+"""The app's kernels, copies and CUDA calls, from an additional repeat under nsys, or nvprof on old JetPacks.
 
 Sources: NVIDIA, "Nsight Systems User Guide" (`nsys profile`, `nsys export`), "Profiler User's Guide" (nvprof).
 """
@@ -28,7 +28,7 @@ _NOTHING = "the tool wrote no report: did the app use CUDA? The tool's output is
 
 
 class _KernelTrace(BaseCollector):
-    """What nsys and nvprof have in common."""
+    """The common part of nsys and nvprof."""
 
     metric = "gpu-summary"
     part = "kernels"
@@ -44,7 +44,9 @@ class _KernelTrace(BaseCollector):
         self._run = run
         program = find_program(self.source, self._environ.get(self._variable, ""), self._environ)
         if program is None:
-            raise Unavailable(f"{self.source} is not on this agent's PATH, nor in the folder {self._variable} names")
+            raise Unavailable(
+                f"{self.source} is not on this agent's PATH, nor in the folder that {self._variable} names"
+            )
         self._program = program
         tool = tool_mount(self._folder(program)) if run.contained else None
         self._output, self._seen, output = output_folder(run, _OUTPUT)
@@ -52,16 +54,16 @@ class _KernelTrace(BaseCollector):
         return LaunchRequirements({}, mounts, Trace(self._wrap, self._collect_results))
 
     def attach(self, app: AppHandle) -> None:
-        """The tool is in front of the app already."""
+        """Does nothing: the tool started the app."""
 
     def sample(self, now_ns: int) -> None:
-        """The tool reports at the end."""
+        """Does nothing: the tool reports at the end."""
 
     def close(self) -> None:
-        """The folder is removed with the run."""
+        """Does nothing: the folder is deleted with the run."""
 
     def _folder(self, program: Path) -> Path:
-        """What of the agent a container must see to run the tool."""
+        """The folder of the agent that a container needs to run the tool."""
         raise NotImplementedError
 
     def _argv(self) -> Argv:
@@ -69,7 +71,7 @@ class _KernelTrace(BaseCollector):
         raise NotImplementedError
 
     def _reports(self) -> Iterator[KernelReport]:
-        """What the tool wrote. Raises AgentError, OSError."""
+        """The parsed output of the tool. Raises AgentError, OSError."""
         raise NotImplementedError
 
     def _wrap(self, argv: Argv) -> Argv:
@@ -79,11 +81,11 @@ class _KernelTrace(BaseCollector):
 
     def _collect_results(self) -> None:
         fold = KernelFold()
-        unread_lines = left_out = 0
+        unread_lines = omitted = 0
         try:
             for report in self._reports():
                 unread_lines += report.unread_lines
-                left_out += report.left_out
+                omitted += report.omitted
                 for row in report.rows:
                     fold.add(row.kind, row.name, row.calls, row.total, row.min, row.max)
         except (AgentError, OSError) as error:
@@ -91,14 +93,14 @@ class _KernelTrace(BaseCollector):
         report = fold.report()
         if unread_lines:
             self._run.warn(f"gpu-summary kernels: {unread_lines} lines of {self.source} were not recognised")
-        if left_out + report.left_out:
-            self._run.warn(f"gpu-summary kernels: {left_out + report.left_out} rows beyond the limit were dropped")
+        if omitted + report.omitted:
+            self._run.warn(f"gpu-summary kernels: {omitted + report.omitted} rows beyond the limit were dropped")
         if not report.rows:
             raise Unavailable(_NOTHING)
         write_kernels(self._run.artifacts, report.rows)
 
     def _written(self, pattern: str) -> list[Path]:
-        """Files of the folder, which the app can write to as well: no link of its making is followed."""
+        """Files in the folder. The app can write to it too, so links are not followed."""
         found = (path for path in self._output.glob(pattern) if path.is_file() and not path.is_symlink())
         return sorted(found)[:FILES_LIMIT]
 
@@ -107,19 +109,19 @@ class _KernelTrace(BaseCollector):
 
 
 class Nsys(_KernelTrace):
-    """Rows of kernels.csv by Nsight Systems (JetPack 5 on)."""
+    """Rows of kernels.csv from Nsight Systems (JetPack 5 or newer)."""
 
     source = "nsys"
     preference = 20
     _variable = NSYS_VARIABLE
 
     def _folder(self, program: Path) -> Path:
-        """INSTALLATION/bin/nsys starts INSTALLATION/target-linux-*/nsys; where it is that already, what it is in."""
+        """The installation's folder: INSTALLATION/bin/nsys starts INSTALLATION/target-linux-*/nsys."""
         folder = program.parent
         return folder if folder.name.startswith("target-") else folder.parent
 
     def _argv(self) -> Argv:
-        # CUDA alone: sampling the CPU, and calls of the operating system, would cost the app more.
+        # CUDA only: sampling the CPU and tracing system calls would slow the app down more.
         argv = (
             str(self._program),
             "profile",
@@ -130,12 +132,12 @@ class Nsys(_KernelTrace):
             f"--output={self._seen}/report",
         )
         limit_s = self._time_limit_s()
-        # It ends the app itself then, and has the report ready before anybody ends the container.
+        # nsys then ends the app itself, and finishes its report before the container is stopped.
         return (*argv, f"--duration={max(1, int(limit_s) - 1)}") if limit_s else argv
 
     def _reports(self) -> Iterator[KernelReport]:
         for path in (*self._written("*.nsys-rep"), *self._written("*.qdrep")):
-            # A copy is read, since the app may still write to the original.
+            # Work on a copy, since the app may still write to the original.
             database = self._run.scratch / f"{_OUTPUT}.sqlite"
             self._export(path, database)
             try:
@@ -163,7 +165,7 @@ class Nsys(_KernelTrace):
 
 
 class Nvprof(_KernelTrace):
-    """Rows of kernels.csv by nvprof (JetPack 3 and 4)."""
+    """Rows of kernels.csv from nvprof (JetPack 3 and 4)."""
 
     source = "nvprof"
     preference = 10

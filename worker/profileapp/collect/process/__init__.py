@@ -1,1 +1,1 @@
-"""Processes as /proc has them, and which of them are the app's."""
+"""Processes in /proc, and those that belong to the app."""

@@ -1,4 +1,4 @@
-"""Which of some processes are the app's."""
+"""Finds the processes that belong to the app."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from profileapp.errors import AppEnded, Unavailable
 
 
 class AppProcesses:
-    """The processes in the app's container, or the descendants of its process without one.
+    """The processes in the app's container; without a container, the app's process and its descendants.
 
-    Raises AppEnded where the app is gone, and Unavailable where its processes cannot be seen from here.
+    Raises AppEnded if the app is gone, and Unavailable if its processes are not visible from here.
     """
 
     def __init__(self, app: AppHandle, proc: Path) -> None:
@@ -27,13 +27,13 @@ class AppProcesses:
         if not app.container_id:
             self._family = Family(first, proc)
         elif not self._in_container(app.pid):
-            # A worker that is in a container itself may see another process under the same number.
+            # A worker that runs in a container may see another process under the same PID.
             raise Unavailable("the container's processes are not visible from here")
 
     def among(self, pids: Iterable[int], now_ns: int) -> frozenset[int]:
-        """Those of `pids` that are the app's now."""
+        """The PIDs among `pids` that currently belong to the app."""
         if self._family is not None:
-            # Scanned every time, even without pids: a process seen once stays known after its parent has ended.
+            # Scan every time, even without pids: a process that was seen once stays known after its parent has ended.
             members = {member.pid for member in self._family.scan(now_ns)}
             return frozenset(pid for pid in pids if pid in members)
         return frozenset(pid for pid in pids if self._in_container(pid))

@@ -1,4 +1,4 @@
-"""A process and its descendants, found in /proc, and their total use, including that of ended ones."""
+"""A process and its descendants in /proc, and their total resource use, including ended ones."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from profileapp.collect.process.stat import ProcessStat, read_stat
 
 STRANGERS_KEPT_NS = 10_000_000_000
-"""How long the id of an unrelated process is skipped before it is checked again: ids are reused."""
+"""Time for which an unrelated process is skipped before its PID is checked again: PIDs are reused."""
 
 
 class Family:
-    """The first process, its descendants, and its session where it leads one.
+    """The first process, its descendants, and the members of its session if it leads one.
 
-    A process found once is kept, even after its parent ends and init adopts it.
+    A process that was found once remains a member, even after its parent ends and init adopts it.
     """
 
     def __init__(self, first: ProcessStat, proc: Path) -> None:
@@ -27,7 +27,7 @@ class Family:
         self._strangers_since_ns = 0
 
     def scan(self, now_ns: int) -> list[ProcessStat]:
-        """The members there are now. Raises OSError where /proc cannot be listed."""
+        """The current members. Raises OSError if /proc cannot be listed."""
         if now_ns - self._strangers_since_ns > STRANGERS_KEPT_NS:
             self._strangers, self._strangers_since_ns = set(), now_ns
         listed = {name for name in os.listdir(self._proc) if name.isdigit()}  # noqa: PTH208  (only names are needed)
@@ -52,10 +52,10 @@ class Family:
 
 
 class CpuAccount:
-    """CPU time of a family, that of ended processes included.
+    """CPU time of a family, including ended processes.
 
-    A process that was waited for is in its parent's `reaped` time from then on, however short it lived. One that ended
-    without a parent of the family waiting for it keeps what was last seen of it.
+    Once a parent has waited for a process, however short-lived, its time is part of the parent's `reaped` time. If no
+    parent in the family waited for it, its last known time remains in the total.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class CpuAccount:
         self._lost_ticks = 0
 
     def total_ticks(self, members: Iterable[ProcessStat]) -> int:
-        """Clock ticks up to now; never less than the last time."""
+        """Clock ticks so far; never less than in the previous call."""
         now = {stat.pid: stat for stat in members}
         gone_ticks: dict[int | None, int] = defaultdict(int)
         for stat in self._before.values():
@@ -76,7 +76,7 @@ class CpuAccount:
         return sum(stat.own_ticks + stat.reaped_ticks for stat in now.values()) + self._lost_ticks
 
     def _heir(self, gone: ProcessStat, now: dict[int, ProcessStat]) -> int | None:
-        """The nearest ancestor that still lives, to which its time went if all were waited for."""
+        """The nearest living ancestor, which has its time if every process between them was waited for."""
         passed = {gone.pid}
         parent = self._before.get(gone.parent)
         while parent is not None and parent.pid not in passed:
@@ -92,10 +92,11 @@ class CpuAccount:
 
 
 class IoAccount:
-    """Bytes read from and written to storage by processes, the ended ones included.
+    """Bytes read from and written to storage by processes, including ended ones.
 
-    The kernel adds what an ended process moved to its parent when that waits for it, so the living ones' counts hold
-    all; between an end and the wait the sum is lower for a moment. What nobody waits for is lost.
+    When a parent waits for an ended process, the kernel adds the bytes of that process to the parent's, so the counts
+    of living processes include all. Between the end and the wait the sum is briefly lower. Bytes of a process that no
+    parent waits for are lost.
     """
 
     def __init__(self, proc: Path) -> None:
@@ -103,7 +104,7 @@ class IoAccount:
         self._most = (0, 0)
 
     def total_bytes(self, pids: Iterable[int]) -> tuple[int, int] | None:
-        """Read and written up to now, never less than the last time; None where no process lets its own be read."""
+        """Bytes read and written so far, never less than in the previous call; None if no process's are readable."""
         found = [moved for pid in pids if (moved := _io_bytes(self._proc, pid))]
         if not found and self._most == (0, 0):
             return None
@@ -113,7 +114,7 @@ class IoAccount:
 
 
 def pids_in(folder: Path) -> list[int]:
-    """The processes of a cgroup, as this process numbers them; none where it is gone."""
+    """PIDs of a cgroup's processes in this process's namespace; empty if the cgroup is gone."""
     try:
         words = (folder / "cgroup.procs").read_bytes().split()
     except OSError:

@@ -1,4 +1,4 @@
-"""`/proc/PID/stat`: who a process is, and what it has used. Source: proc_pid_stat(5)."""
+"""`/proc/PID/stat`: a process's identity and resource use. Source: proc_pid_stat(5)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ _STATES_OF_THE_DEAD = (b"Z", b"X", b"x")
 
 
 class ProcessStat(msgspec.Struct, frozen=True):
-    """One process: its CPU time and that of the children it has waited for (`reaped`), in clock ticks.
+    """One process: its CPU time and that of children it has waited for (`reaped`), in clock ticks.
 
-    `state` is its letter (`R`, `S`, `Z`); `started_ticks`, since boot, distinguishes it from a later one with its id.
+    `state` is a letter (`R`, `S`, `Z`); `started_ticks`, since boot, distinguishes it from a later one with the same
+    PID.
     """
 
     pid: int
@@ -27,12 +28,12 @@ class ProcessStat(msgspec.Struct, frozen=True):
 
     @property
     def is_dead(self) -> bool:
-        """It has ended, and only waits to be waited for."""
+        """Whether it has ended and its parent has yet to wait for it."""
         return self.state in _STATES_OF_THE_DEAD
 
 
 def parse_stat(content: bytes) -> ProcessStat:
-    """`7 (name) S 1 7 7 …`; the name may hold spaces, parentheses and newlines. Raises ValueError where it is none."""
+    """Parses `7 (name) S 1 7 7 …`; the name may contain spaces, parentheses and newlines. Raises ValueError."""
     head, _, tail = content.rpartition(b")")
     fields = tail.split()
     if len(fields) < 22:
@@ -52,7 +53,7 @@ def parse_stat(content: bytes) -> ProcessStat:
 
 
 def read_stat(proc: Path, pid: int | str) -> ProcessStat | None:
-    """Of a process; None where there is none."""
+    """The stat of a process; None if it does not exist."""
     try:
         with open(f"{proc}/{pid}/stat", "rb", buffering=0) as stream:  # noqa: PTH123  (a Path costs more than the read)
             return parse_stat(stream.read(4096))
@@ -61,6 +62,6 @@ def read_stat(proc: Path, pid: int | str) -> ProcessStat | None:
 
 
 def has_ended(proc: Path, pid: int) -> bool:
-    """Whether a process is gone, or dead and not waited for yet."""
+    """Whether a process is gone or a zombie."""
     stat = read_stat(proc, pid)
     return stat is None or stat.is_dead

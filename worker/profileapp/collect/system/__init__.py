@@ -1,1 +1,1 @@
-"""The whole device, other than a Jetson: metric `system`."""
+"""The whole device, if it is not a Jetson: metric `system`."""

@@ -1,4 +1,4 @@
-"""Load and memory of any Linux machine, from /proc: what every source of `system` needs that has no better."""
+"""Load and memory of any Linux machine, from /proc: for every source of `system` without a better way."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SERIES = (names.CPU_UTIL, names.MEMORY_USED, names.MEMORY_AVAILABLE, names.SWAP_
 
 
 class ProcLoad:
-    """Keeps /proc/stat and /proc/meminfo open. Raises Unavailable where they cannot be read."""
+    """Keeps /proc/stat and /proc/meminfo open. Raises Unavailable if they cannot be read."""
 
     def __init__(self, proc: Path) -> None:
         self._before: dict[bytes, tuple[int, int]] = {}
@@ -31,7 +31,7 @@ class ProcLoad:
             raise Unavailable(f"{error.filename} cannot be read ({error.strerror})") from error
 
     def begin(self) -> None:
-        """A repeat begins: rates are taken from here on."""
+        """Begins a repeat: rates are computed from here on."""
         self._before = {}
 
     def sample(self, emit: Emit, now_ns: int) -> None:
@@ -58,7 +58,7 @@ class ProcLoad:
 
 
 def _memory(content: bytes, emit: Emit, now_ns: int) -> None:
-    """Numbers of /proc/meminfo are in KiB, though it writes kB. Source: proc_meminfo(5)."""
+    """Emits the numbers of /proc/meminfo, which are in KiB, though it prints kB. Source: proc_meminfo(5)."""
     total, available = number_after(content, b"MemTotal:"), number_after(content, b"MemAvailable:")
     if total is not None and available is not None:
         emit(names.MEMORY_USED.series, (total - available) * 1024, now_ns)
@@ -71,7 +71,7 @@ def _memory(content: bytes, emit: Emit, now_ns: int) -> None:
 def parse_cpu_times(content: bytes) -> list[tuple[bytes, int, int]]:
     """Name, all ticks and idle ticks of each `cpu` line of /proc/stat.
 
-    `cpu0 USER NICE SYSTEM IDLE IOWAIT IRQ SOFTIRQ STEAL GUEST GUEST_NICE`; guest time is in user's already.
+    `cpu0 USER NICE SYSTEM IDLE IOWAIT IRQ SOFTIRQ STEAL GUEST GUEST_NICE`; guest time is already part of user time.
     Source: proc_stat(5).
     """
     found = []

@@ -1,4 +1,4 @@
-"""The whole device without a source for its kind: /proc for what changes fast, psutil for the rest."""
+"""The whole device, if there is no source for its kind: /proc for quantities that change fast, psutil for the rest."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class PsutilSystem(BaseCollector):
             self._load = None
 
     def _read_slowly(self, read: Callable[[int], None], now_ns: int) -> None:
-        """A sensor that fails must not affect the others: it is reported once, and not read again."""
+        """Reads a slow sensor. One that fails must not affect the others: it is reported once and not read again."""
         try:
             read(now_ns)
         except Exception as error:

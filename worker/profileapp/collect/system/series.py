@@ -8,22 +8,22 @@ CPU_UTIL = DeclaredSeries(
     "system.cpu.util",
     "%",
     "system",
-    "share of all cores' time that is not idle, 0 to 100 (waiting for storage is idle); with the label, of "
-    "that core. `tegrastats`: the mean of the cores that are on",
+    "share of all cores' time that is not idle, 0 to 100 (waiting for storage counts as idle); with the label, "
+    "of that core. `tegrastats`: the mean of the online cores",
     ("core",),
 )
 CPU_FREQUENCY = DeclaredSeries(
     "system.cpu.frequency",
     "Hz",
     "system",
-    "clock of the cores: their mean without a label, of each with it",
+    "clock of each core; without a label, their mean",
     ("core",),
 )
 MEMORY_USED = DeclaredSeries(
     "system.memory.used",
     "bytes",
     "system",
-    "total less available; `tegrastats`: as the board reports it",
+    "total minus available; `tegrastats`: as the board reports it",
 )
 CPU_FREQUENCY_LIMIT = DeclaredSeries(
     "system.cpu.frequency.limit",
@@ -35,7 +35,7 @@ MEMORY_AVAILABLE = DeclaredSeries(
     "system.memory.available",
     "bytes",
     "system",
-    "what a new program could be given",
+    "memory available to a new program without swapping",
 )
 MEMORY_TOTAL = DeclaredSeries(
     "system.memory.total",
@@ -53,13 +53,13 @@ MEMORY_LARGEST_BLOCKS = DeclaredSeries(
     "system.memory.largest-blocks",
     "",
     "system",
-    "how many free blocks are as large as the largest",
+    "number of free blocks of the largest size",
 )
 SWAP_USED = DeclaredSeries(
     "system.swap.used",
     "bytes",
     "system",
-    "only where there is swap",
+    "swap space in use; only if there is swap",
 )
 SWAP_TOTAL = DeclaredSeries(
     "system.swap.total",
@@ -71,7 +71,7 @@ SWAP_CACHED = DeclaredSeries(
     "system.swap.cached",
     "bytes",
     "system",
-    "pages that are in memory and in swap alike",
+    "pages that are both in memory and in swap",
 )
 IRAM_USED = DeclaredSeries(
     "system.iram.used",
@@ -109,8 +109,8 @@ GPU_UTIL = DeclaredSeries(
     "system.gpu.util",
     "%",
     "system",
-    "share of time in which the GPU was busy; a label for its second graphics cluster (AGX Orin), or, where "
-    "the board has one, a second GPU",
+    "share of time in which the GPU was busy; the label identifies a second graphics cluster (AGX Orin) or a "
+    "second GPU",
     ("gpc", "gpu"),
 )
 GPU_CLOCK = DeclaredSeries(
@@ -130,13 +130,13 @@ EMC_CLOCK = DeclaredSeries(
     "system.emc.clock",
     "Hz",
     "system",
-    "clock of the memory controller; `jetson-kernel`: for root",
+    "clock of the memory controller; `jetson-kernel`: only as root",
 )
 ENGINE_UTIL = DeclaredSeries(
     "system.engine.util",
     "%",
     "system",
-    "load of a video or vision engine (`nvenc`, `nvdec`, `vic`, `ape`, …); nothing while it is off",
+    "load of a video or vision engine (`nvenc`, `nvdec`, `vic`, `ape`, …); no samples while it is off",
     ("engine",),
 )
 ENGINE_CLOCK = DeclaredSeries(
@@ -157,7 +157,7 @@ POWER_MEAN = DeclaredSeries(
     "system.power.mean",
     "W",
     "system",
-    "mean power of a rail since tegrastats was started, before the app was",
+    "mean power of a rail since tegrastats was started, shortly before the app",
     ("rail",),
 )
 POWER_PEAK = DeclaredSeries(
@@ -171,7 +171,7 @@ FAN_DRIVE = DeclaredSeries(
     "system.fan.drive",
     "%",
     "system",
-    "speed that the fan is set to, of its full speed",
+    "speed to which the fan is set, as a share of full speed",
 )
 FAN_SPEED = DeclaredSeries(
     "system.fan.speed",
@@ -183,27 +183,27 @@ MTS_UTIL = DeclaredSeries(
     "system.mts.util",
     "%",
     "system",
-    "CPU's own translation of instructions: `fg`, `bg`",
+    "binary translation by the CPU (Denver): `fg` (foreground), `bg` (background)",
     ("ground",),
 )
 THROTTLED = DeclaredSeries(
     "system.throttled",
     "",
     "system",
-    "1 while the device is throttled, else 0, so that the mean is a fraction of time: because of `heat` (an "
-    "active cooling device reduces clocks) or `power` (over-current events in the last second)",
+    "1 while the device is throttled, else 0, so the mean is a fraction of time: because of `heat` (an active "
+    "cooling device reduces clocks) or `power` (over-current events in the last second)",
     ("reason",),
 )
 POWER_MODE = DeclaredSeries(
     "system.power-mode",
     "",
     "system",
-    "number of the power mode that nvpmodel has set",
+    "number of the power mode set by nvpmodel",
 )
 RAW = DeclaredSeries(
     "system.raw",
     "",
     "system",
-    "the number after an unknown word of tegrastats",
+    "the number after an unrecognised name in tegrastats' output",
     ("word",),
 )

@@ -84,7 +84,7 @@ def _classname(run: Run) -> str:
 def _comparison_cases(run: Run, classname: str) -> list[TestCase]:
     if run.baseline is None:
         return []
-    about = "\n".join((f"held against {baseline_text(run.baseline)}", *run.baseline.remarks))
+    about = "\n".join((f"compared with {baseline_text(run.baseline)}", *run.baseline.remarks))
     return [_comparison_case(comparison, about, classname) for comparison in run.baseline.numbers]
 
 
@@ -109,7 +109,7 @@ def _run_case(judged: JudgedRun, classname: str) -> TestCase:
         *(f"{each.label}: {quantity(each.value, each.unit)}" for each in judged.headline),
     ]
     case = TestCase("run", classname, duration_s(judged), stdout=_text("\n".join(notes), LOG_LIMIT) or None)
-    message = _text(run.message or "the run did not come to its end", NAME_LIMIT * 5)
+    message = _text(run.message or "the run did not finish", NAME_LIMIT * 5)
     if judged.verdict == "app failed":
         case.add_failure_info(message, _text(judged.app_log_tail, LOG_LIMIT) or message, run.exit_reason)
     elif run.exit_reason in ("not-measured", "aborted") or judged.verdict == "incomplete":
@@ -129,7 +129,7 @@ def _metric_case(metric: MetricStatus, classname: str) -> TestCase:
 
 def _unknown_metric_case(metric: str, classname: str) -> TestCase:
     case = TestCase(_name(f"metric {metric}"), classname)
-    case.add_skipped_info("the run ended before it was known what this agent can give")
+    case.add_skipped_info("the run ended before its metrics were checked for availability on this agent")
     return case
 
 

@@ -89,7 +89,7 @@ class TargetPage(msgspec.Struct, frozen=True):
     placed: devices.Placed
     address: str
     plots: tuple[PlotFile, ...]
-    plots_left_out: int
+    plots_omitted: int
     distributions: tuple[PlotFile, ...]
     thumbnails: tuple[PlotFile, ...]
     tables: tuple[Table, ...]
@@ -138,7 +138,7 @@ def _write_target(templates: jinja2.Environment, placed: devices.Placed) -> Targ
     judged = placed.judged
     folder = judged.folder / REPORT_FOLDER
     renew_folder(folder, _is_own_file)
-    plots, left_out = plot_target(
+    plots, omitted = plot_target(
         judged.series,
         page_data.measured_repeats(judged.run),
         judged.run.budgets,
@@ -151,7 +151,7 @@ def _write_target(templates: jinja2.Environment, placed: devices.Placed) -> Targ
         placed=placed,
         address=_address(judged.folder.name),
         plots=written,
-        plots_left_out=left_out,
+        plots_omitted=omitted,
         distributions=tuple(
             write_plot(folder, index, plot)
             for index, plot in enumerate(distributions(judged.series, judged.run.repeats), start=len(written) + 1)

@@ -22,14 +22,14 @@ _TITLES: dict[KernelKind, str] = {
 
 
 class Table(msgspec.Struct, frozen=True):
-    """Header and rows of cells; the first `words` columns are text, the rest numbers. `left_out` rows are omitted."""
+    """Header and rows; the first `text_columns` are text, the others numbers. `omitted` counts rows left out."""
 
     title: str
     note: str
     head: tuple[str, ...]
-    words: int
+    text_columns: int
     rows: tuple[tuple[str, ...], ...]
-    left_out: int
+    omitted: int
     file: str
 
 
@@ -107,9 +107,9 @@ def tracing_cost(run: Run) -> str:
 
 
 def _table(
-    title: str, note: str, head: tuple[str, ...], words: int, rows: Sequence[tuple[str, ...]], file: str
+    title: str, note: str, head: tuple[str, ...], text_columns: int, rows: Sequence[tuple[str, ...]], file: str
 ) -> Table:
-    return Table(title, note, head, words, tuple(rows[:ROWS_SHOWN]), max(0, len(rows) - ROWS_SHOWN), file)
+    return Table(title, note, head, text_columns, tuple(rows[:ROWS_SHOWN]), max(0, len(rows) - ROWS_SHOWN), file)
 
 
 def _kernel_cells(row: KernelRow) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ class Colours(msgspec.Struct, frozen=True):
     page: str
 
 
-def make_room(axes: Axes, annotations: Annotations) -> None:
+def reserve_phase_rows(axes: Axes, annotations: Annotations) -> None:
     """Raises the upper end of the axis, so that the strips of the phases are above all lines."""
     rows = max(_rows(annotations.phases[:PHASES_LIMIT]), default=-1) + 1
     bottom, top = axes.get_ylim()

@@ -39,7 +39,7 @@ class Limit(msgspec.Struct, frozen=True):
 
 
 class Family(msgspec.Struct, frozen=True):
-    """The series of one plot. `key` identifies the plot in its target; `left_out` counts series over LINE_LIMIT."""
+    """The series of one plot. `key` identifies the plot in its target; `omitted` counts series over LINE_LIMIT."""
 
     key: str
     title: str
@@ -47,7 +47,7 @@ class Family(msgspec.Struct, frozen=True):
     metric: str
     lines: tuple[Line, ...]
     limits: tuple[Limit, ...] = ()
-    left_out: int = 0
+    omitted: int = 0
 
 
 def families(
@@ -88,7 +88,7 @@ def _family(group: list[Series], largest: Mapping[Series, float], budgets: Seque
         metric=first.metric,
         lines=tuple(Line(one, _label(one, several_names=len(names) > 1)) for one in kept),
         limits=tuple(_limit(budget, len(kept) > 1) for budget in budgets if _concerns(budget, kept)),
-        left_out=len(group) - len(kept),
+        omitted=len(group) - len(kept),
     )
 
 

@@ -20,7 +20,7 @@ from profileapp.model.vector import extremes
 from profileapp.record.series_data import SeriesData
 from profileapp.report.clean import one_line
 from profileapp.report.format import quantity, scale_of
-from profileapp.report.plot.annotations import Annotations, Colours, draw_annotations, make_room
+from profileapp.report.plot.annotations import Annotations, Colours, draw_annotations, reserve_phase_rows
 from profileapp.report.plot.decimate import decimate
 from profileapp.report.plot.families import Family, families
 from profileapp.report.plot.limits import mark_limits
@@ -106,7 +106,7 @@ def plot_target(
         return [], 0
     time = _time(filled, repeats)
     largest = {one: extremes(data.values[:])[1] for one, data in filled.items()}
-    chosen, left_out = families(list(filled), largest, budgets)
+    chosen, omitted = families(list(filled), largest, budgets)
     # The app's text is never a formula; matplotlib's font may lack its letters.
     with (
         matplotlib.rc_context(
@@ -115,7 +115,7 @@ def plot_target(
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore", UserWarning)
-        return [_plot(family, filled, repeats, time, annotations or Annotations()) for family in chosen], left_out
+        return [_plot(family, filled, repeats, time, annotations or Annotations()) for family in chosen], omitted
 
 
 def _has_course(one: Series, data: SeriesData, repeats: Sequence[Repeat]) -> bool:
@@ -161,7 +161,7 @@ def _plot(
     _mark_repeats(axes, repeats, time)
     _dress(axes, one_line(unit, 24), time)
     _scale(axes, family, factor, low, high)
-    make_room(axes, annotations)
+    reserve_phase_rows(axes, annotations)
     draw_annotations(axes, annotations, time.at, time.end_ns, Colours(LINES, _AXIS, _TEXT, _VIOLATED, PAGE))
     size_pt = (_WIDTH_PT - _LEFT_PT - _RIGHT_PT, _PLOT_PT)
     mark_limits(axes, family.limits, factor, size_pt, (_TEXT, _VIOLATED, PAGE))
@@ -306,7 +306,7 @@ def _describe(family: Family, low: float, high: float, time: _Time) -> str:
     length = f"{(time.end_ns - time.start_ns) / 1e9 / time.unit_s:.3g} {time.unit}"
     span = f"between {quantity(low, family.unit)} and {quantity(high, family.unit)}"
     lines = f" in {len(family.lines)} lines" if len(family.lines) > 1 else ""
-    more = f", of {len(family.lines) + family.left_out} those with the largest values" if family.left_out else ""
+    more = f", of {len(family.lines) + family.omitted} those with the largest values" if family.omitted else ""
     return f"{family.title} over {length}{lines}{more}: {one_line(span, 120)}"
 
 

@@ -80,7 +80,7 @@ def _bars(key: str, bars: Sequence[_Bar], styles: dict[str, Style]) -> Plot:
         named = [(place, name) for place, (name, bar) in enumerate(rows) if bar is not None]
         axes.set_yticks([place for place, _ in named], [one_line(name, _NAME_LETTERS) for _, name in named])
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        _make_room_for_values(axes, bars, factor)
+        _fit_axis_to_values(axes, bars, factor)
         dress(axes, "")
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(one_line(unit, 24), fontsize=8, color=TEXT, labelpad=1)
@@ -117,7 +117,7 @@ def _bar(axes: Axes, place: int, bar: _Bar, factor: float, style: Style) -> None
     )  # fmt: skip
 
 
-def _make_room_for_values(axes: Axes, bars: Sequence[_Bar], factor: float) -> None:
+def _fit_axis_to_values(axes: Axes, bars: Sequence[_Bar], factor: float) -> None:
     low = min(0.0, *(end for bar in bars for end in (bar.low, bar.value))) / factor
     high = max(0.0, *(end for bar in bars for end in (bar.high, bar.value))) / factor
     axes.set_xlim(low, high + 0.3 * (high - low) if high > low else 1.0)

@@ -22,7 +22,7 @@ from profileapp.run.sources import Find
 
 ENOUGH_DATAGRAMS = 512
 """The number that queue up while a busy agent is blocked for some ten milliseconds."""
-SourceState = Literal["used", "in reserve", "unavailable"]
+SourceState = Literal["used", "fallback", "unavailable"]
 
 
 class SourceCheck(msgspec.Struct, frozen=True):
@@ -173,7 +173,7 @@ def _queue(datagrams: int) -> PrerequisiteCheck:
 
 
 def _check(collector: Collector, context: RunContext, another_is_used: bool) -> SourceCheck:
-    state: SourceState = "in reserve" if another_is_used else "used"
+    state: SourceState = "fallback" if another_is_used else "used"
     reason, traces = "", False
     try:
         traces = collector.open(context, _nobody).trace is not None

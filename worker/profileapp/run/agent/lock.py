@@ -43,7 +43,7 @@ def agent_lock(
 ) -> Iterator[bool]:
     """Holds the agent's lock for the block; the kernel releases it however this process ends.
 
-    While another run holds it, calls `waiting` at once and every TELL_EVERY_S seconds. Yields False if `stopped`
+    While another run holds it, calls `waiting` at once and every REPORT_INTERVAL_S seconds. Yields False if `stopped`
     returned True before the lock was free. Raises AgentError if the lock cannot be opened or created.
     """
     descriptor = open_lock(path)

@@ -182,10 +182,10 @@ def default_folders(uid: int) -> list[Path]:
         return [Path("/var/lib/profileapp"), *folders]
     with suppress(KeyError):
         folders.insert(0, Path(pwd.getpwuid(uid).pw_dir) / ".local/state/profileapp")
-    return [*(folder for folder in folders[:-1] if _has_room_for_sockets(folder)), folders[-1]]
+    return [*(folder for folder in folders[:-1] if _fits_socket_paths(folder)), folders[-1]]
 
 
-def _has_room_for_sockets(folder: Path) -> bool:
+def _fits_socket_paths(folder: Path) -> bool:
     return len(os.fsencode(f"{folder}{_LONGEST_IN_FOLDER}")) <= _SOCKET_PATH_LIMIT_BYTES
 
 

@@ -224,7 +224,7 @@ def _wait_for(descriptor: int, lock: int, name: str, on_progress: OnProgress) ->
 def _inside(folder: Path, path: str) -> Path:
     resolved = (folder / path).resolve()
     if not resolved.is_relative_to(folder.resolve()) or not resolved.is_file():
-        raise DatasetError(f"dataset {path} does not exist, or leads out of the folder of the sage.yaml")
+        raise DatasetError(f"dataset {path} does not exist, or points outside the folder of the sage.yaml")
     return resolved
 
 

@@ -30,6 +30,6 @@ def ready_datasets(
                 continue
             path = (config_folder / dataset).resolve()
             if not path.is_relative_to(config_folder.resolve()):
-                raise AgentError(f"dataset {dataset!r} leads out of the folder of the sage.yaml")
+                raise AgentError(f"dataset {dataset!r} points outside the folder of the sage.yaml")
             paths[dataset] = path
         yield paths

@@ -30,7 +30,7 @@ def unpack(
 ) -> None:
     """Unpacks a zip or tar archive into `folder`, which must be empty; calls `tick` meanwhile, which may raise.
 
-    Raises DatasetError (without the archive's name) if it is not an archive, is corrupt, leads out of the folder,
+    Raises DatasetError (without the archive's name) if it is not an archive, is corrupt, points outside the folder,
     contains links or devices, exceeds its memory or time limit, or unpacks to more than `limit_bytes` or than is
     plausible for its size; OSError if the disk fails.
     """

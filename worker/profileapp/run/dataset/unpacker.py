@@ -96,7 +96,7 @@ class _Folders:
         """A member's path relative to the root. Raises DatasetError if it is not allowed."""
         path = PurePosixPath(name.replace("\\", "/"))
         if not name or path.is_absolute() or ".." in path.parts or "\0" in name:
-            raise _refused(name, "leads out of its folder" if name else "has no name")
+            raise _refused(name, "points outside its folder" if name else "has no name")
         if len(path.parts) > DEPTH_LIMIT:
             raise _refused(name, f"lies below more than {DEPTH_LIMIT} folders")
         if any(len(part.encode(errors="surrogatepass")) > NAME_LIMIT_BYTES for part in path.parts):

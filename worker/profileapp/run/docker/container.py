@@ -49,7 +49,7 @@ class Container:
         self._cgroup = cgroup
         self._no_cgroup = no_cgroup
         self._start_used: CpuTimes | None = None
-        self.subject: AppHandle | None = None
+        self.handle: AppHandle | None = None
         self.exit: Exit | None = None
         self._api = api
         self._id = container_id
@@ -72,7 +72,7 @@ class Container:
         with suppress(*GONE):
             pid = self._api.inspect_container(self._id)["State"]["Pid"]
             if pid:
-                self.subject = AppHandle(pid, self._id)
+                self.handle = AppHandle(pid, self._id)
 
     def written(self) -> Size:
         """The size of its layer, and of volumes that its image declares."""

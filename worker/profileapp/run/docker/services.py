@@ -139,8 +139,8 @@ class DockerService:
         self._container = container
 
     @property
-    def subject(self) -> AppHandle | None:
-        return self._container.subject
+    def handle(self) -> AppHandle | None:
+        return self._container.handle
 
     def written(self) -> Size:
         return self._container.written()

@@ -117,7 +117,7 @@ class _Process:
         output: Callable[[bytes], None],
         exited: Callable[[], None],
     ) -> None:
-        self.subject: AppHandle | None = AppHandle(launcher.app_pid)
+        self.handle: AppHandle | None = AppHandle(launcher.app_pid)
         self.exit: Exit | None = None
         self.totals: Totals | None = None
         self._launcher = launcher

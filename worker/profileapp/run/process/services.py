@@ -86,7 +86,7 @@ class _Playback:
     def __init__(
         self, process: subprocess.Popen[bytes], output: Callable[[bytes], None], exited: Callable[[], None]
     ) -> None:
-        self.subject: AppHandle | None = AppHandle(process.pid)
+        self.handle: AppHandle | None = AppHandle(process.pid)
         self.exit: Exit | None = None
         self.totals: Totals | None = None
         self._process = process

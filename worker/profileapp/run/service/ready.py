@@ -1,4 +1,4 @@
-"""Checks whether a service is ready; one check takes at most profileapp.probe.LOOK_TIMEOUT_S."""
+"""Checks whether a service is ready; one check takes at most profileapp.probe.CHECK_TIMEOUT_S."""
 
 from __future__ import annotations
 

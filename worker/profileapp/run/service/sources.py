@@ -52,8 +52,8 @@ class ServiceSources:
     def attach(self, services: dict[str, RunningService]) -> None:
         """Starts measuring: the services and the app run."""
         for name, service in services.items():
-            if name in self._sources and service.subject and not service.exit:
-                self._sources[name].attach(service.subject)
+            if name in self._sources and service.handle and not service.exit:
+                self._sources[name].attach(service.handle)
 
     def detach(self) -> None:
         """Stops measuring: the app has ended, or is about to be ended. May be called twice."""

@@ -180,7 +180,7 @@ class ProfileAppTest {
             imageArchive: '**' | imageArchive is '**'; allowed: a path in the workspace
             build: '.', runtime: 'process' | the runtime 'process' needs no build or imageArchive
             runtime: 'process' | the runtime 'process' needs the key command
-            command: 'x'       | command goes with runtime: 'process'
+            command: 'x'       | command needs runtime: 'process'
             targets: 'gpu'     | targets is 'gpu'; allowed: a list of texts
             """)
     void whatIsNotKnownIsRefusedBeforeAnythingRuns(String key, String told) throws Exception {
