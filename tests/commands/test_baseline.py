@@ -73,7 +73,8 @@ def test_worse_and_the_same(builds: Path, earlier: list[str]) -> None:
     assert done.returncode == 1, done.stderr
     assert "worse" in done.stdout and "1 run excluded: device was 'Nano', is 'Jetson AGX Orin'" in done.stdout
     cases = {each.get("name"): each for each in _cases(builds)}
-    assert set(cases) == {"baseline container.cpu.util mean", "baseline fps mean"}
+    compared = ("container.cpu.util", "fps", "container.cold-start")
+    assert set(cases) == {f"baseline {title} mean" for title in compared}
     failure = cases["baseline fps mean"].find("failure")
     assert failure is not None and (failure.get("message") or "").startswith("worse: 8.5 frames/s, before 10 frames/s")
     assert cases["baseline container.cpu.util mean"].find("failure") is None
@@ -85,6 +86,7 @@ def test_worse_and_the_same(builds: Path, earlier: list[str]) -> None:
     assert [(one["title"], one["state"], one["runs"]) for one in numbers] == [
         ("container.cpu.util", "same", BUILDS),
         ("fps", "same", BUILDS),
+        ("container.cold-start", "same", BUILDS),
     ]
     assert output["targets"]["gpu"]["build"] == "objcounter/main#11"
 
@@ -133,7 +135,7 @@ def test_too_few_earlier_runs_are_reported_as_such(builds: Path, earlier: list[s
     done = baseline("profile", "--branch", "other", *earlier, cwd=builds)
     assert done.returncode == 0 and "not enough data" in done.stdout
     cases = _cases(builds)
-    assert len(cases) == 2 and all(each.find("skipped") is not None for each in cases)
+    assert len(cases) == 3 and all(each.find("skipped") is not None for each in cases)
 
 
 def test_the_report_shows_the_comparison_and_its_exit_code(builds: Path) -> None:

@@ -31,7 +31,7 @@ from profileapp.plan.names import BASELINE_OUTCOME_FILE
 from profileapp.record.artifacts import RUN_FILE
 from profileapp.record.files import is_folder, write_atomic
 from profileapp.record.folder import RunFolder
-from profileapp.report.baseline_text import earlier_text
+from profileapp.report.baseline_text import detectable_text, earlier_text
 from profileapp.report.format import ABSENT, quantity
 from profileapp.report.jenkins.junit import baseline_xml
 
@@ -238,7 +238,7 @@ def _write_cases(folder: Path, compared: list[JudgedRun]) -> None:
 
 def _print(found: dict[str, Baseline]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("target", "metric", "verdict", "now", "before", "change", "runs"):
+    for title in ("target", "metric", "verdict", "now", "before", "change", "finds", "runs"):
         table.add_column(title, overflow="fold")
     for target, baseline in found.items():
         for one in baseline.numbers:
@@ -249,6 +249,7 @@ def _print(found: dict[str, Baseline]) -> None:
                 Text(printable(quantity(one.value, one.unit), 40)),
                 Text(printable(earlier_text(one), 60)),
                 ABSENT if one.change is None else f"{100 * one.change:+.3g} %",
+                Text(detectable_text(one)),
                 str(one.runs),
             )
     console = Console()

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import msgspec
 
 from profileapp.judge.device import differences, unlike
-from profileapp.judge.noise import HISTORY_RUNS, expect, share, weigh
+from profileapp.judge.noise import HISTORY_RUNS, expect, power_reach, share, weigh
+from profileapp.judge.scatter import scatter
 from profileapp.model.budget import parse_budget
 from profileapp.model.run import Baseline, BaselineComparison, BudgetResult, ComparisonState, HeadlineValue, Run
 
@@ -126,6 +127,7 @@ def _compare(
     state: ComparisonState = "same"
     if evidence.p_value < alpha and abs(difference) > margin:
         state = _direction(number, budgets, difference)
+    builds = [repeats or (value,) for value, repeats in (*earlier, (number.value, number.repeats))]
     return msgspec.structs.replace(
         comparison,
         state=state,
@@ -133,6 +135,8 @@ def _compare(
         margin=margin,
         change=difference / abs(evidence.mean) if evidence.mean else None,
         p_value=evidence.p_value,
+        detectable=(margin + power_reach(expected)) / abs(evidence.mean) if evidence.mean else None,
+        scatter=scatter(builds, number.errors),
     )
 
 

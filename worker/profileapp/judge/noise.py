@@ -28,6 +28,10 @@ class Expected(msgspec.Struct, frozen=True):
     degrees: int
 
 
+POWER = 0.9
+"""The part of comparisons that finds what is called detectable."""
+
+
 class Evidence(msgspec.Struct, frozen=True):
     """The earlier mean, the difference from it that would be significant, and the test's two-sided p-value."""
 
@@ -53,6 +57,11 @@ def weigh(value: float, expected: Expected, alpha: float) -> Evidence:
     """Tests a number against its prediction. `alpha` is the accepted rate of false alarms."""
     margin = expected.error * t_quantile(alpha, expected.degrees) if expected.error else 0.0
     return Evidence(expected.mean, margin, _farther(expected, abs(value - expected.mean)))
+
+
+def power_reach(expected: Expected) -> float:
+    """How far beyond a margin a true value must be for the measured one to exceed it with the probability POWER."""
+    return expected.error * t_quantile(2 * (1 - POWER), expected.degrees) if expected.error else 0.0
 
 
 def share(expected: Sequence[Expected], min_effect: float, alpha: float) -> float:

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from profileapp.judge.cold_start import cold_start
 from profileapp.judge.energy import energy_per_unit
 from profileapp.judge.headline import Headline
+from profileapp.judge.scatter import standard_error
 from profileapp.judge.summary import summarise_in
+from profileapp.judge.weights import Span, weighted_in
 from profileapp.model.run import HeadlineValue, Repeat, SeriesSummary
 from profileapp.model.series import Series
 from profileapp.record.series_data import SeriesData
@@ -34,9 +36,18 @@ def numbers_of(
             repeats=tuple(
                 float(getattr(one[each.series_title], each.statistic)) for one in found if each.series_title in one
             ),
+            errors=_errors(each, chosen, [span for span, _ in spans]) if each.statistic == "mean" else (),
         )
         for each in headline
     )
+
+
+def _errors(headline: Headline, series: Mapping[Series, SeriesData], spans: Sequence[Span]) -> tuple[float, ...]:
+    for one, data in series.items():
+        if _title(one.name, dict(one.labels)) == headline.series_title:
+            errors = (standard_error(weighted_in(one, data, [span])) for span in spans)
+            return tuple(error for error in errors if error is not None)
+    return ()
 
 
 def _titled(summaries: Iterable[SeriesSummary]) -> dict[str, SeriesSummary]:

@@ -283,7 +283,8 @@ class BudgetResult(msgspec.Struct, frozen=True):
 class HeadlineValue(msgspec.Struct, frozen=True):
     """One headline number: `statistic` of the series `title` over all that counts, in `unit`.
 
-    `repeats` is the same for each repeat that has it, in order.
+    `repeats` is the same for each repeat that has it, in order; `errors` the standard error of those that are means of
+    enough samples.
     """
 
     title: str
@@ -291,6 +292,19 @@ class HeadlineValue(msgspec.Struct, frozen=True):
     unit: str
     value: float
     repeats: tuple[float, ...] = ()
+    errors: tuple[float, ...] = ()
+
+
+class Scatter(msgspec.Struct, frozen=True):
+    """How much each level scatters a number, as a standard deviation in its unit; None where that is unknown.
+
+    `builds`: one build from the other; `starts`: one repeat from the other in a build; `within`: what the limited
+    length of a repeat leaves uncertain.
+    """
+
+    builds: float | None = None
+    starts: float | None = None
+    within: float | None = None
 
 
 ComparisonState = Literal["same", "worse", "better", "changed", "not enough data"]
@@ -301,7 +315,8 @@ class BaselineComparison(msgspec.Struct, frozen=True):
     """One headline number compared with earlier runs; `note` is the reason where there is not enough data.
 
     `mean` is that of `runs` earlier runs, `margin` how far from it a number may be before it counts as changed, both in
-    `unit`; `change` is a part of the mean (0.1: 10 % more); `p_value` is that of the test, two-sided.
+    `unit`; `change` is a part of the mean (0.1: 10 % more); `p_value` is that of the test, two-sided. `detectable` is
+    the smallest change, as a part of the mean, that nine in ten such comparisons would find.
     """
 
     title: str
@@ -314,6 +329,8 @@ class BaselineComparison(msgspec.Struct, frozen=True):
     margin: float | None = None
     change: float | None = None
     p_value: float | None = None
+    detectable: float | None = None
+    scatter: Scatter | None = None
     note: str = ""
 
 
