@@ -20,11 +20,15 @@ BuildNetwork = Literal["default", "none"]
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """The most an app may use of the agent; set by the agent's operator, not by the app's developer."""
+    """The most an app may use of the agent; set by the agent's operator, not by the app's developer.
+
+    `cpus`: CPU seconds a second; None: all.
+    """
 
     memory_bytes: int
     pids: int = 1024
     disk_bytes: int = 4 * 1024**3
+    cpus: float | None = None
 
 
 class Launch(msgspec.Struct, frozen=True):

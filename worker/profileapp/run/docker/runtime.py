@@ -203,6 +203,7 @@ class DockerRuntime:
             "pids_limit": launch.limits.pids,
             "mem_limit": launch.limits.memory_bytes,
             "memswap_limit": launch.limits.memory_bytes,
+            **({"nano_cpus": int(launch.limits.cpus * 1e9)} if launch.limits.cpus else {}),
             # An init forwards SIGTERM to apps that would ignore it as process 1, and reaps their orphans.
             "init": True,
             # The app's output goes to app.log, which is bounded, and nowhere else.
