@@ -62,6 +62,7 @@ def test_too_few_or_too_large_values_have_no_error(values: list[float]) -> None:
 
 def test_a_level_without_data_is_unknown() -> None:
     assert scatter([(1.0,)], ()) == Scatter()
+    assert scatter([(1e308, -1e308), (1.0, 2.0)], ()) == Scatter()
     assert scatter([(1.0, 2.0)], ()).builds is None
     one_repeat = scatter([(1.0,), (2.0,), (3.0,)], (0.1,))
     assert (one_repeat.builds, one_repeat.starts, one_repeat.within) == (1.0, None, pytest.approx(0.1))

@@ -14,8 +14,10 @@ from statistics import fmean, variance
 
 from profileapp.judge.weights import Weighted
 from profileapp.model.run import Scatter
+from profileapp.model.vector import extremes
 
 _BATCHES = 10
+_LARGE = 1e140
 _FEWEST_VALUES = 2 * _BATCHES
 
 
@@ -25,7 +27,8 @@ def standard_error(weighted: Weighted) -> float | None:
     Batches, as successive values may resemble each other (Law and Kelton, "Simulation Modeling and Analysis", 9.5.3).
     """
     values, weights = weighted.values, weighted.weights
-    if len(values) < _FEWEST_VALUES:
+    # The square of a larger number, times nanoseconds, is infinite.
+    if len(values) < _FEWEST_VALUES or max(map(abs, extremes(values))) > _LARGE:
         return None
     edges = [round(batch * len(values) / _BATCHES) for batch in range(_BATCHES + 1)]
     means = []
@@ -34,8 +37,7 @@ def standard_error(weighted: Weighted) -> float | None:
             means.append(fmean(values[start:end]))
         elif total := sum(weights[start:end]):
             means.append(math.fsum(map(operator.mul, values[start:end], weights[start:end])) / total)
-    largest = max(map(abs, means))
-    if len(means) < _BATCHES or not math.isfinite(largest) or largest > 1e140:
+    if len(means) < _BATCHES:
         return None
     return math.sqrt(variance(means) / _BATCHES)
 
@@ -46,6 +48,8 @@ def scatter(builds: Sequence[Sequence[float]], errors: Sequence[float]) -> Scatt
     `errors` are standard errors of repeats. A level without data is None: starts need a build with two repeats, builds
     two of them. Where the starts are unknown, the builds' part contains theirs.
     """
+    if any(abs(value) > _LARGE for each in builds for value in each):
+        return Scatter()
     within = fmean(error * error for error in errors) if errors else None
     degrees = sum(len(each) - 1 for each in builds if each)
     between_starts = (
