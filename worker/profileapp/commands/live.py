@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from profileapp.commands.written_folder import WrittenFolder
 from profileapp.errors import AgentError, ConfigError
 from profileapp.live.change import ContainerFeed, Report
 from profileapp.live.leftovers import LIVE_RUNTIME, remove_dead
-from profileapp.live.lines import JsonLines, Once, PlainLines
+from profileapp.live.lines import JsonLines, Once, PlainLines, Quiet
 from profileapp.live.screen import Screen, is_terminal
 from profileapp.live.selection import Selection, make_selection
 from profileapp.live.sources import METRICS
@@ -42,6 +43,7 @@ Examples:
   profileapp live 'cam-*' --label app=counter --json
   profileapp live --pod default/counter-0 --once
   profileapp live --pid 1234 --interval 200ms --for 1m
+  profileapp live --all --serve 9105
   profileapp live object-counter --record profile --for 10m --config sage.yaml
 
 \b
@@ -135,6 +137,15 @@ class _Options(msgspec.Struct, frozen=True, kw_only=True):
         str,
         click.option("--target", default="", metavar="NAME", help="The target of the sage.yaml, if it has several."),
     ]
+    serve: Annotated[
+        str,
+        click.option(
+            "--serve",
+            default="",
+            metavar="[HOST:]PORT",
+            help="Serve /metrics for Prometheus, and /healthz; on 127.0.0.1 unless a host is given.",
+        ),
+    ]
     on_budget: Annotated[Effect, on_budget_option]
     on_app_failure: Annotated[Effect, on_app_failure_option]
 
@@ -186,6 +197,8 @@ def _watch(options: _Options, record: LiveRecord | None) -> int:
             view.on_end = watch.end
         if record:
             record.begin(watch, setup, stop)
+        if options.serve:
+            stack.callback(_serve(options.serve, watch))
         try:
             watch.run(_feeds(selection, watch.report))
         except OutputGone:
@@ -206,7 +219,24 @@ def _view(options: _Options, wake: Wake, stack: ExitStack) -> View:
         return JsonLines(sys.stdout, sys.stderr)
     if is_terminal():
         return stack.enter_context(Screen(wake))
+    if options.serve:
+        return Quiet(sys.stderr)
     return PlainLines(sys.stdout, sys.stderr, every_s=RECORDING_LINES_EVERY_S if options.record else 0.0)
+
+
+def _serve(address: str, watch: Watch) -> Callable[[], None]:
+    """Serves what is watched. Returns the function that ends it. Raises ConfigError."""
+    from profileapp.live.exposition import Exposition  # noqa: PLC0415
+    from profileapp.live.serve import MetricsServer, parse_address  # noqa: PLC0415  (imports an HTTP server)
+
+    host, port = parse_address(address)
+    try:
+        server = MetricsServer(Exposition(watch.exposed), watch.is_healthy)
+    except ImportError:
+        raise ConfigError("--serve needs prometheus-client; install the worker with profileapp[live]") from None
+    server.start(host, port)
+    click.echo(f"profileapp: serving /metrics on {host}:{server.port}", err=True)
+    return server.close
 
 
 def _feeds(selection: Selection, report: Report) -> list[ContainerFeed]:

@@ -65,6 +65,23 @@ class JsonLines:
         self._notes.flush()
 
 
+class Quiet:
+    """Shows no values; notes go to `notes`."""
+
+    def __init__(self, notes: TextIO) -> None:
+        self._notes = notes
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Shows nothing."""
+
+    def react(self) -> bool:
+        return False
+
+    def note(self, text: str) -> None:
+        self._notes.write(f"profileapp: {text}\n")
+        self._notes.flush()
+
+
 class Once:
     """Shows the first interval in which all sources had time for two samples, then calls `on_end`."""
 

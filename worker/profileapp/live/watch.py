@@ -13,6 +13,7 @@ import msgspec
 
 from profileapp.collect.api import AppHandle, RunContext
 from profileapp.live.change import Appeared, Change, Container, ContainerFeed, Gone, Notice
+from profileapp.live.exposition import Exposed
 from profileapp.live.names import target_name
 from profileapp.live.processes import WatchedProcess
 from profileapp.live.selection import Selection, is_pattern, title_of
@@ -31,6 +32,8 @@ ENDED_KEPT_S = 60.0
 """How long a target that ended and was not named is kept for another start."""
 PROCESS_CHECK_S = 0.25
 BESIDE_RUN_INTERVAL_S = 1.0
+HEALTHY_INTERVALS, HEALTHY_S = 3, 10.0
+"""After so many intervals and seconds without a turn of its loop, a watch is reported as unhealthy."""
 _TITLE_LIMIT = 128
 
 
@@ -102,6 +105,7 @@ class Watch:
         self._beside_run = False
         self._overflows = 0
         self._attached = False
+        self._alive_s = time.monotonic()
         self._is_over = False
         device_metrics = tuple(metric for metric in DEVICE_METRICS if metric in setup.metrics)
         self.device = Watched("device", None, self._context_of("device"), device_metrics, setup.find, self._unavailable)
@@ -160,6 +164,16 @@ class Watch:
             beside_run=self._beside_run,
         )
 
+    def exposed(self) -> list[Exposed]:
+        """The newest values of the device and of every target, for Prometheus. Any thread."""
+        now_ns, interval_s = time.monotonic_ns(), self._interval_s
+        device = msgspec.structs.replace(self.device.exposed(now_ns, interval_s), target="")
+        return [device, *(each.exposed(now_ns, interval_s) for each in tuple(self._targets.values()))]
+
+    def is_healthy(self) -> bool:
+        """Whether it still attaches and closes targets. Any thread."""
+        return time.monotonic() - self._alive_s < HEALTHY_INTERVALS * self._interval_s + HEALTHY_S
+
     @property
     def _interval_s(self) -> float:
         return max(self._setup.interval_s, BESIDE_RUN_INTERVAL_S if self._beside_run else 0.0)
@@ -168,7 +182,7 @@ class Watch:
         started_s = time.monotonic()
         next_s = started_s + self._interval_s
         while not self._stop.signal and not self._is_over:
-            now_s = time.monotonic()
+            now_s = self._alive_s = time.monotonic()
             if self._setup.limit_s and now_s >= started_s + self._setup.limit_s:
                 return
             self._apply_changes()

@@ -9,6 +9,7 @@ import msgspec
 
 from profileapp.collect.api import AppHandle, Emit, RunContext
 from profileapp.live.change import Container, Gone
+from profileapp.live.exposition import Exposed
 from profileapp.live.snapshot import TargetRow, TargetState
 from profileapp.live.sources import LiveSources
 from profileapp.live.values import CPU, MEMORY, QUOTA, Values
@@ -96,7 +97,7 @@ class Watched:
     def row(self, now_ns: int, interval_s: float) -> TargetRow:
         """What is known of it at `now_ns` of the monotonic clock; values of the last intervals only."""
         life, container, wall_ns = self.life, self.container, self.context.clock.wall_ns
-        since_ns = now_ns - round(max(STALE_INTERVALS * interval_s, 1.0) * 1e9)
+        since_ns = _since_ns(now_ns, interval_s)
         changed_ns = (life.ended_ns or life.started_ns) if life else 0
         newest = self.values.newest(since_ns)
         return TargetRow(
@@ -117,9 +118,27 @@ class Watched:
             memory_history=self.values.history(MEMORY),
         )
 
+    def exposed(self, now_ns: int, interval_s: float) -> Exposed:
+        """Its newest values for Prometheus. Any thread."""
+        container = self.container
+        return Exposed(
+            target=self.name,
+            values=self.values.newest(_since_ns(now_ns, interval_s)),
+            title=self.title,
+            image=container.image if container else "",
+            container_id=container.id if container else "",
+            state=self.state,
+            starts=self.starts,
+        )
+
     def close(self) -> None:
         """Releases everything. May be called twice."""
         self.sources.close()
+
+
+def _since_ns(now_ns: int, interval_s: float) -> int:
+    """What is older is not shown: it is no longer measured."""
+    return now_ns - round(max(STALE_INTERVALS * interval_s, 1.0) * 1e9)
 
 
 def ended(life: Life, gone: Gone) -> Life:
