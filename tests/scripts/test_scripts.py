@@ -41,6 +41,16 @@ def script(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
+def test_python_files_without_a_suffix_are_linted() -> None:
+    """ruff and mypy find the others by their names."""
+    files = run("git", "grep", "-lE", "^#!.*python", "--", ":!*.py").stdout.split()
+    scripts = [name for name in files if (ROOT / name).read_text().startswith("#!")]
+    assert "scripts/release" in scripts
+    for config in ("pyproject.toml", "scripts/lint", ".pre-commit-config.yaml"):
+        text = (ROOT / config).read_text()
+        assert [name for name in scripts if name not in text] == [], config
+
+
 def test_make_alone_lists_every_command() -> None:
     phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert phony

@@ -10,15 +10,10 @@ from pathlib import Path
 from profileapp.collect.api import AppHandle, BaseCollector, Emit, LaunchRequirements, RunContext
 from profileapp.collect.container import series as names
 from profileapp.collect.container.cgroup import find_cgroup
-from profileapp.collect.container.readers import (
-    CGROUP_READERS,
-    IO_READERS_V1,
-    ContainerFiles,
-    FileReader,
-    Network,
-    ProcessIo,
-    Reader,
-)
+from profileapp.collect.container.readers.network import Network
+from profileapp.collect.container.readers.reader import ContainerFiles, FileReader, Reader
+from profileapp.collect.container.readers.storage import ProcessIo
+from profileapp.collect.container.readers.table import CGROUP_READERS, IO_READERS_V1
 from profileapp.collect.container.runtime_init import is_runtime_init
 from profileapp.collect.process.stat import has_ended
 from profileapp.errors import AppEnded, Unavailable
