@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,31 @@ def test_the_watch_sees_what_was_used_before_the_init(tmp_path: Path) -> None:
     (process / "comm").write_text("docker-init\n")
     (folder / "cpu.stat").write_text("usage_usec 900000\nuser_usec 600000\nsystem_usec 300000\n")
     assert watch.end() == CpuTimes(0.03, 0.02, 0.01)
+
+
+def test_the_watch_adds_what_the_init_used_itself(tmp_path: Path) -> None:
+    (tmp_path / "mountinfo").write_text(f"36 30 0:31 / {tmp_path} rw - cgroup2 cgroup2 rw\n")
+    cgroup = run_cgroups("cgroupfs", is_local=True, mountinfo=tmp_path / "mountinfo").next("2026-ab")
+    assert cgroup
+    (tmp_path / "proc").mkdir()
+    process = tree(tmp_path / "proc" / "7", {"comm": "runc:[2:INIT]\n", "schedstat": "20000000 5 6\n"})
+    watch = StartWatch(cgroup, tmp_path / "proc")
+    folder = tree(tmp_path / cgroup.name, {"cpu.stat": "usage_usec 30000\nuser_usec 20000\nsystem_usec 10000\n"})
+    tree(folder / "container", {"cgroup.procs": "7\n"})
+    wait_for(lambda: watch.used is not None)
+    (process / "schedstat").write_text("22000000 5 6\n")
+    (process / "comm").write_text("docker-init\n")
+    wait_for(lambda: watch.init_ns == 22_000_000)
+    used = watch.end()
+    assert used and used.user_s == 0.02
+    assert (used.total_s, used.system_s) == (pytest.approx(0.032), pytest.approx(0.012))
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.001)
 
 
 def test_nothing_that_can_be_read_is_nothing_known(tmp_path: Path) -> None:

@@ -113,6 +113,15 @@ def test_a_failed_sample_is_reported_and_sampling_continues() -> None:
     assert (sampler.failures, sampler.ended_by) == (1, None)
 
 
+def test_a_running_total_is_read_once_more_at_the_end() -> None:
+    collector = Fake()
+    collector.samples_end = True  # type: ignore[attr-defined]
+    sampler = Sampler(collector, 3600, no_failure)
+    sampler.start()
+    sampler.stop()
+    assert len(collector.moments) == 1
+
+
 def test_five_bad_samples_in_a_row_end_it() -> None:
     # Two bad ones, a good one, then only bad ones: the good one begins the count anew.
     ended = threading.Event()

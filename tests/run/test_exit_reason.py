@@ -8,6 +8,7 @@ from profileapp.model.run import Repeat
 from profileapp.model.target import Target
 from profileapp.run.exit_reason import Cause, exit_reason_of, run_exit_reason, signal_name
 from profileapp.run.launch import Exit
+from profileapp.run.repeat_runner import lateness_ns
 
 TARGET = Target("t", timeout_s=5, grace_s=2)
 
@@ -51,3 +52,12 @@ def test_a_run_ends_as_its_first_bad_repeat_did() -> None:
     assert run_exit_reason((good,))[0] == "completed"
     assert run_exit_reason(())[0] == "not-measured"
     assert signal_name(64) in ("SIGRTMAX", "signal 64") and signal_name(200) == "signal 200"
+
+
+@pytest.mark.parametrize(
+    ("exit_", "late_ns"),
+    [(None, 0), (Exit(0), 0), (Exit(0, ended_ns=700), 300), (Exit(0, ended_ns=1001), 0), (Exit(0, ended_ns=1000), 0)],
+)
+def test_a_run_ends_when_the_app_did_not_when_we_heard_of_it(exit_: Exit | None, late_ns: int) -> None:
+    assert lateness_ns(exit_, 1000) == late_ns
+    assert lateness_ns(exit_, 1000 + 10**12) == 0

@@ -104,20 +104,20 @@ def test_plausible_timestamps_are_used_and_implausible_ones_are_not(
     before_ns = time.monotonic_ns()
     opened.say(
         line("own", timestamp=start_ns + 5),
-        line("early", timestamp=start_ns - HOUR_NS + 10**9),
+        line("early", timestamp=start_ns - 10**9),
         line("none"),
-        line("too-early", timestamp=start_ns - HOUR_NS - 10**9),
-        line("too-late", timestamp=start_ns + 2 * HOUR_NS),
+        line("too-early", timestamp=start_ns - 3 * 10**9),
+        line("too-late", timestamp=start_ns + HOUR_NS),
         line("bad", timestamp="yesterday"),
     )
     collector.close()
     after_ns = time.monotonic_ns()
     at_ns = {series.name: at_ns for series, _, at_ns in taken.samples}
     assert context.clock.wall_ns(at_ns["own"]) == start_ns + 5
-    assert context.clock.wall_ns(at_ns["early"]) == start_ns - HOUR_NS + 10**9
+    assert context.clock.wall_ns(at_ns["early"]) == start_ns - 10**9
     assert all(before_ns <= at_ns[name] <= after_ns for name in ("none", "too-early", "too-late", "bad"))
     assert len(warnings) == 2
-    assert any("hour" in text and "2 times" in text for text in warnings)
+    assert any("from before the run or in the future" in text and "2 times" in text for text in warnings)
 
 
 def test_garbage_costs_nothing_but_itself(opened: Opened, taken: Any, warnings: list[str]) -> None:
@@ -276,7 +276,7 @@ def test_a_clock_that_differs_is_noticed(
         opened.say(line(timestamp=time.time() + ahead_s))
     collector.close()
     assert len(taken.of("fps")) == 12
-    assert [warning in text for text in warnings] == ([True] if warning else [])
+    assert any("clock is " + warning in text for text in warnings) if warning else not warnings
 
 
 def test_a_counter_that_overflows_is_refused(opened: Opened, taken: Any, warnings: list[str]) -> None:

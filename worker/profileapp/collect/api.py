@@ -173,6 +173,9 @@ class BaseCollector(ABC):
     preference: int = 50
     """Higher than that of profileapp's built-in sources."""
     min_interval_s: float = 0.1
+    samples_end: bool = False
+    """Whether it takes one more sample when the app has ended: for running totals, which would lack the last interval.
+    """
 
     _run: RunContext
     _emit: Emit

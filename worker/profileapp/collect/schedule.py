@@ -105,3 +105,8 @@ class Sampler:
                 if failures_in_a_row >= FAILURES_IN_A_ROW:
                     self.ended_by = error
                     return
+        if getattr(self.collector, "samples_end", False):
+            try:
+                self.collector.sample(time.monotonic_ns())
+            except Exception as error:
+                self._on_failure(self.collector, error)

@@ -29,6 +29,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "prune": ("profileapp.commands.prune", "Thin or remove old runs in the database."),
     "config": ("profileapp.commands.config", "Manage saved configurations in the database."),
     "doctor": ("profileapp.commands.doctor", "Report what this agent can measure, and what is missing."),
+    "selftest": ("profileapp.commands.selftest", "Prove that known loads are measured as what they are."),
     "schema": ("profileapp.commands.schema", "Print a JSON Schema: of the configuration, run.json or a sample."),
     "completion": ("profileapp.commands.completion", "Print the script for shell completion."),
 }

@@ -20,6 +20,7 @@ from profileapp.judge.growing_series import growing_series
 from profileapp.judge.headline import Headline, headlines
 from profileapp.judge.numbers import numbers_of
 from profileapp.judge.phases import Phases, app_events
+from profileapp.judge.running_totals import completed
 from profileapp.judge.steady_state import steady_states, without_start_up
 from profileapp.judge.summary import summarise
 from profileapp.model.budget import parse_budget
@@ -139,7 +140,8 @@ def _judge_recording(folder: Path, recording: Recording) -> JudgedRun:
     table_problems: list[str] = []
     functions, kernels = read_functions(folder, table_problems), read_kernels(folder, table_problems)
     recorded = recording.run or _unknown(folder)
-    series = recording.series | derived(recording.series, recorded.repeats, recorded.target.interval_s)
+    found = recording.series | completed(recording.series, recorded.repeats)
+    series = found | derived(recording.series, recorded.repeats, recorded.target.interval_s)
     steady = steady_states(series, recorded.repeats)
     repeats = without_start_up(recorded.repeats, steady) if recorded.target.warmup_auto else recorded.repeats
     summary = (

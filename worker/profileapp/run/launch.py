@@ -50,6 +50,7 @@ class Launch(msgspec.Struct, frozen=True):
 class Exit(msgspec.Struct, frozen=True):
     """How the app's first process ended, as the runtime reports it.
 
+    `ended_ns` is when, in UTC nanoseconds since 1970 by this machine's clock; 0 where the runtime does not say.
     `signal` is the number of the signal that ended it, 0 for none. `lost`: why the app's end is unknown (the daemon
     is gone); `refused`: why it never ran.
     """
@@ -59,6 +60,7 @@ class Exit(msgspec.Struct, frozen=True):
     oom_killed: bool = False
     lost: str = ""
     refused: str = ""
+    ended_ns: int = 0
 
 
 class RunningApp(Protocol):

@@ -23,10 +23,10 @@ SET_LIMIT = 10_000
 """Limit of distinct members of a set per second."""
 MARK_LIMIT = 10_000
 """Limit of phase beginnings, phase ends and events."""
-PLAUSIBLE_NS = 3_600_000_000_000
-"""A timestamp more than this before the run or in the future is not used."""
 CLOCK_TOLERANCE_NS = 2_000_000_000
-"""Offset of the app's clock above which it is reported."""
+"""Offset of the app's clock above which it is reported. A timestamp that far before the run or in the future is not
+used: it would place the value outside of the run, where it counts for nothing.
+"""
 
 _SECOND_NS = 1_000_000_000
 _QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
@@ -62,7 +62,7 @@ class Ingestor:
         self._marks = 0
         self._own_times = 0
         self._least_lag_ns = 0
-        self._earliest_ns = clock.anchor_monotonic_ns - PLAUSIBLE_NS
+        self._earliest_ns = clock.anchor_monotonic_ns - CLOCK_TOLERANCE_NS
 
     def ingest(self, sample: CustomSample, now_ns: int) -> None:
         """Ingests one value that arrived at `now_ns` of the monotonic clock. Raises InvalidSample."""
@@ -255,10 +255,10 @@ class Ingestor:
         at_ns = self._clock.monotonic_ns(wall_ns)
         if not whole_seconds:
             self._update_lag(now_ns - at_ns, 1)
-        if self._earliest_ns <= at_ns <= now_ns + PLAUSIBLE_NS:
+        if self._earliest_ns <= at_ns <= now_ns + CLOCK_TOLERANCE_NS:
             return at_ns
         self._note(
-            "a timestamp more than an hour before the run or in the future; the time of arrival is used",
+            "a timestamp from before the run or in the future; the time of arrival is used",
             f"{wall_ns} ns since 1970 for {series.name!r}",
         )
         return now_ns
@@ -272,7 +272,7 @@ class Ingestor:
             return None
         offset_ns = self._clock.monotonic_ns(0)
         first_ns, last_ns = min(wall_ns) + offset_ns, max(wall_ns) + offset_ns
-        if not self._earliest_ns <= first_ns <= last_ns <= now_ns + PLAUSIBLE_NS:
+        if not self._earliest_ns <= first_ns <= last_ns <= now_ns + CLOCK_TOLERANCE_NS:
             return [self._at_ns(series, one_ns, now_ns) for one_ns in wall_ns]
         self._update_lag(now_ns - last_ns, len(wall_ns))
         return [one_ns + offset_ns for one_ns in wall_ns]

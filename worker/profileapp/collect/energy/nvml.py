@@ -20,6 +20,8 @@ class EnergyNvml(NvmlSource):
     metric = "energy"
     series = (names.TOTAL, names.ABOVE_IDLE, names.IDLE_POWER)
 
+    samples_end = True
+
     def __init__(self, load: Callable[[], Any] = load_pynvml, idle_s: float = names.IDLE_S) -> None:
         super().__init__(load)
         self._idle_s = idle_s

@@ -31,6 +31,7 @@ class EnergyJetson(BaseCollector):
     # On a Jetson, NVML measures at most the energy of the GPU.
     preference = 30
     min_interval_s = 0.01
+    samples_end = True
 
     def __init__(self, root: Path = Path("/"), idle_s: float = IDLE_S, load: Callable[[], Any] = load_pynvml) -> None:
         self._root = root

@@ -1,6 +1,7 @@
 """One container of a run, from its creation to its removal.
 
 `totals` are what it used, after `remove`. Its cgroup is below `cgroup`, or not counted for the reason `no_cgroup`.
+`is_local`: the daemon has this machine's clock.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import docker
 from docker.errors import NotFound
 
 from profileapp.collect.api import AppHandle
 from profileapp.collect.container.totals import CpuTimes
+from profileapp.model.clock import parse_utc
 from profileapp.model.run import Totals
 from profileapp.record.tree_size import Size, tree_size
 from profileapp.run.docker.image import GONE, one_line, short
@@ -44,10 +47,13 @@ class Container:
         exited: Callable[[], None],
         cgroup: RunCgroup | None = None,
         no_cgroup: str = "",
+        *,
+        is_local: bool = False,
     ) -> None:
         self.totals: Totals | None = None
         self._cgroup = cgroup
         self._no_cgroup = no_cgroup
+        self._is_local = is_local
         self._start_used: CpuTimes | None = None
         self.handle: AppHandle | None = None
         self.exit: Exit | None = None
@@ -165,7 +171,8 @@ class Container:
             if state.get("Status") == "removing":
                 self._end(Exit(exit_code=status, signal=number, lost=_REMOVED))
                 return
-        self._end(Exit(exit_code=status, signal=number, oom_killed=bool(state.get("OOMKilled"))))
+        ended_ns = _ended_ns(state) if self._is_local else 0
+        self._end(Exit(status, number, oom_killed=bool(state.get("OOMKilled")), ended_ns=ended_ns))
 
     def _daemon_goes_away(self) -> bool:
         """A daemon that is stopped ends its containers first, and responds for a moment longer."""
@@ -180,6 +187,14 @@ class Container:
     def _end(self, exit_: Exit) -> None:
         self.exit = exit_
         self._exited()
+
+
+def _ended_ns(state: Mapping[str, Any]) -> int:
+    """When the container ended (UTC ns since 1970) by the daemon's clock; 0 where it does not say."""
+    try:
+        return max(0, parse_utc(str(state.get("FinishedAt") or "")))
+    except ValueError:
+        return 0
 
 
 def _volume_size(source: str) -> Size:

@@ -130,7 +130,9 @@ class DockerRuntime:
             raise AgentError(
                 f"the daemon cannot create a container ({what_to_do(error, self._marks.folder)})"
             ) from error
-        app = Container(self._api, container_id, output, exited, cgroup, no_cgroup)
+        app = Container(
+            self._api, container_id, output, exited, cgroup, no_cgroup, is_local=_daemon_is_here(os.environ)
+        )
         try:
             app.start()
         except GONE as error:
