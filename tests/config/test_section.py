@@ -64,7 +64,7 @@ def test_it_may_stand_alone(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_name_stands_for_itself(tmp_path: Path) -> None:
-    """So does the merge of a saved configuration, which a Jenkins job puts beside the sage.yaml."""
+    """So does the merge of a saved configuration, which a Jenkins job puts next to the sage.yaml."""
     write(tmp_path, APP, SECTION)
     path = tmp_path / "profileapp-merged.yaml"
     path.write_text("name: merged\nprofiling: {targets: [{name: two}]}\n")

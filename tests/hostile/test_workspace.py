@@ -151,7 +151,7 @@ def test_refused_a_dataset_in_an_output_folder_of_profileapp(workspace: Path, na
     for folder in ("profile/gpu", ".profileapp/targets"):
         (workspace / folder).mkdir(parents=True)
     (workspace / "linked").symlink_to("profile")
-    with pytest.raises(ConfigError, match="a folder of profileapp's own"):
+    with pytest.raises(ConfigError, match="a folder that profileapp itself uses"):
         make_plan(load(sage(workspace, name)), None)
 
 

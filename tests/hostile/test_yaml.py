@@ -93,7 +93,7 @@ PATHS = [
     ("../x", "below the folder"),
     ("/etc", "below the folder"),
     ("a/../../x", "below the folder"),
-    ("here*", "must hold no space"),
+    ("here*", "must not contain spaces"),
 ]
 DURATIONS: list[tuple[Any, str]] = [
     ("1e99h", "must be"),
@@ -107,7 +107,7 @@ ARGS: list[tuple[Any, str]] = [
     (["--privileged", "-v", "/:/host", "$(id)"], HELD),
     ("'unclosed", "cannot split"),
     (["a\0b"], "NUL character"),
-    (["x" * (ARGUMENT_LIMIT_BYTES + 1)], "no program can be given"),
+    (["x" * (ARGUMENT_LIMIT_BYTES + 1)], "the limit of Linux"),
 ]
 ENV: list[tuple[Any, str]] = [
     ({"LD_PRELOAD": "/dataset/evil.so"}, HELD),  # the app's process, in its container
@@ -121,7 +121,7 @@ SECRETS: list[tuple[Any, str]] = [
     ({"KEY": "../../other"}, "the id of a credential"),
     ({"KEY": "a b"}, "the id of a credential"),
     ({"PROFILEAPP_SECRET_X": "x"}, "profileapp itself sets"),
-    ({"A": "x.y", "B": "x-y"}, "too like"),
+    ({"A": "x.y", "B": "x-y"}, "too similar"),
 ]
 DATASETS: list[tuple[Any, str]] = [
     *PATHS,
@@ -131,7 +131,7 @@ DATASETS: list[tuple[Any, str]] = [
 URLS: list[tuple[Any, str]] = [
     ("file:///etc/shadow", "must be a URL of"),
     ("s3://a/b::file:///etc/shadow", "must be s3://BUCKET/KEY"),
-    ("https://user:password@host/", "no user or password"),
+    ("https://user:password@host/", "must not contain a user or password"),
     ("https://host/a\nb", "must be https://HOST/PATH"),
 ]
 SHA: list[tuple[Any, str]] = [
@@ -157,15 +157,15 @@ BUDGETS: list[tuple[Any, str]] = [
 ]
 AGENTS: list[tuple[Any, str]] = [
     ("master || built-in", HELD),  # Jenkins decides where a job may run
-    ("a\nb", "no label"),
-    ("x" * 201, "no label"),
+    ("a\nb", "not a Jenkins label"),
+    ("x" * 201, "not a Jenkins label"),
     ([f"a{number}" for number in range(501)], "501 targets"),
 ]
 SERVICES: list[tuple[Any, str]] = [
     ([{"name": "app", "image": "x"}], "name of the app itself"),
     ([{"name": "a", "image": "x", "privileged": True}], "not a known key"),
     ([{"name": "a", "image": "x", "volumes": ["/:/host"]}], "not a known key"),
-    ([{"name": "a", "image": "x"}] * 2, "names are unique"),
+    ([{"name": "a", "image": "x"}] * 2, "names must be unique"),
 ]
 SHARED: dict[str, list[tuple[Any, str]]] = {
     "agent": AGENTS,
@@ -237,7 +237,7 @@ CASES: dict[str, list[tuple[Any, str]]] = {
     "ServiceSection.secrets": SECRETS,
     "ServiceSection.dataset": DATASETS,
     "ServiceSection.ready": [({"tcp": 80, "log": "x"}, "one of"), ({}, "one of"), ({"exec": "id"}, "not a known key")],
-    "ServiceSection.needs": [(["s"], "goes round in a circle"), (["../x"], "must be"), (["nobody"], "not a service")],
+    "ServiceSection.needs": [(["s"], "is circular"), (["../x"], "must be"), (["nobody"], "not a service")],
     "ServiceSection.playback": [
         ({"../x": "here"}, "is not a valid name"),
         ({"cam": "../x"}, "below the folder"),
@@ -248,7 +248,7 @@ CASES: dict[str, list[tuple[Any, str]]] = {
     "ReadySection.http": [
         ("80@169.254.169.254/", "a port and a path"),
         ("80/\r\nHost: x", "a port and a path"),
-        ("99999/", "ports end at 65535"),
+        ("99999/", "the highest port is 65535"),
         ("host:80/", "a port and a path"),
     ],
     "ReadySection.tcp": [(0, "from 1 to 65535"), (65536, "from 1 to 65535"), ("80", "without quotes")],

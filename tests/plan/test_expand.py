@@ -167,8 +167,11 @@ def test_cool_down(tmp_path: Path, given: str, below_c: float, timeout_s: float)
 @pytest.mark.parametrize(
     ("targets", "message"),
     [
-        ("    - {name: a}\n    - {name: a}", "sage.yaml:5:14: profiling.targets[2].name is 'a', as another target is"),
-        ("    - {name: report}", "a name of profileapp's own files"),
+        (
+            "    - {name: a}\n    - {name: a}",
+            "sage.yaml:5:14: profiling.targets[2].name is 'a', the name of another target",
+        ),
+        ("    - {name: report}", "the name of one of profileapp's own files"),
         ('    - {args: "\'open"}', "sage.yaml:4:14: profiling.targets[1].args is ''open', which a shell cannot"),
         ('    - {args: ["a\\0b"]}', "contains a NUL character"),
         ("    - {timeout: 5, warmup: 5}", "nothing is left to measure"),
@@ -178,14 +181,14 @@ def test_cool_down(tmp_path: Path, given: str, below_c: float, timeout_s: float)
         ("    - {agent: []}", "is an empty list"),
         ("    - {cool-down: 500 °C}", "targets[1].cool-down is 500 °C, but must be from 1 to 120 °C"),
         ("    - {cool-down: {below: 0 °C}}", "targets[1].cool-down.below is 0 °C, but must be from 1"),
-        ("    - {metrics: [system, system]}", "names a metric twice"),
+        ("    - {metrics: [system, system]}", "lists a metric twice"),
         ("    - {budgets: {fps: '>= 1'}}", "must end in one of the statistics"),
         ("    - {budgets: {fps.mean: '10'}}", "must be a comparison and a number"),
         ("    - {env: {PROFILEAPP_SOCKET: x}}", "a variable that profileapp itself sets"),
         ("    - {dataset: ../x}", "must be a path below the folder"),
         ("    - {dataset: /etc}", "must be a path below the folder"),
         ("    - {dataset: nowhere}", "there is no such folder or file"),
-        ("    - {dataset: 'a b'}", "must hold no space"),
+        ("    - {dataset: 'a b'}", "must not contain spaces"),
         ("    - {dataset: out}", "a link that points outside"),
     ],
 )
@@ -255,10 +258,10 @@ def test_datasets_that_the_agent_makes_ready(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
-        ("https://host/a", "needs its checksum too: {url: …, sha256: …}"),
-        ("{url: 'https://host/a'}", "which needs its sha256"),
+        ("https://host/a", "also needs its checksum: {url: …, sha256: …}"),
+        ("{url: 'https://host/a'}", "which needs a sha256"),
         ("{url: 'ftp://host/a', sha256: " + "a" * 64 + "}", "must be a URL of https, http, s3, gs"),
-        ("{url: 'https://me:secret@host/a', sha256: " + "a" * 64 + "}", "must hold no user or password"),
+        ("{url: 'https://me:secret@host/a', sha256: " + "a" * 64 + "}", "must not contain a user or password"),
         ("{url: 'https://[', sha256: " + "a" * 64 + "}", "must be https://HOST/PATH"),
         ("{url: 'https://host/a', sha256: 12}", "is 12, but must be 64 hexadecimal digits"),
         ("{url: 'https://host/a', path: here}", "either a path or a url"),
@@ -307,24 +310,24 @@ def test_datasets_of_services_travel_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("services", "message"),
     [
-        ("[{name: a}]", "has neither an image nor a playback"),
+        ("[{name: a}]", "has no image, playback or broker"),
         ("[{image: a}]", "has no name"),
         ("[{name: app, image: a}]", "is 'app', the name of the app itself"),
         ("[{name: A, image: a}]", "must be 1 to 31 of a-z"),
-        ("[{name: a, image: a}, {name: a, image: b}]", "is named 'a', as another service is"),
+        ("[{name: a, image: a}, {name: a, image: b}]", "is named 'a', like another service"),
         (
             "[{name: a, image: a, needs: [b]}, {name: bb, image: b}]",
             "is 'b', which is not a service; did you mean 'bb'?",
         ),
-        ("[{name: a, image: a, needs: [b]}, {name: b, image: b, needs: [a]}]", "goes round in a circle: a, b wait"),
+        ("[{name: a, image: a, needs: [b]}, {name: b, image: b, needs: [a]}]", "is circular: a, b wait"),
         ("[{name: a, image: a, ready: {}}]", "must have one of http, tcp, log and file"),
         ("[{name: a, image: a, ready: {tcp: 1, log: x}}]", "must have one of http, tcp, log and file"),
-        ("[{name: a, image: a, ready: {http: 99999/}}]", "but ports end at 65535"),
+        ("[{name: a, image: a, ready: {http: 99999/}}]", "but the highest port is 65535"),
         ("[{name: a, image: a, privileged: true}]", "is not a known key"),
-        ("[{playback: {}}]", "is empty, but must name what it plays"),
+        ("[{playback: {}}]", "is empty, but must name its streams"),
         ("[{playback: {left: nowhere}}]", "playback.left is 'nowhere', but there is no such folder"),
         ("[{playback: {left: {path: nowhere, rate: 0}}}]", "is 0, but must be a number from 0.001 to 1000"),
-        ("[{playback: {left: here}, env: {A: 1}}]", "is for a service with an image"),
+        ("[{playback: {left: here}, env: {A: 1}}]", "needs an image"),
         ("[{playback: {a: here}}, {name: b, playback: {b: here}}]", "is a second playback"),
     ],
 )
@@ -348,12 +351,12 @@ def test_credentials_are_named_and_their_values_never_stored(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("target", "reported"),
     [
-        ("{secrets: {KEY: a-b}, env: {KEY: x}}", "targets[1].env.KEY is a credential too"),
-        ("{secrets: {A: a-b, B: a_b}}", "targets[1].secrets.B is 'a_b', too like 'a-b'"),
+        ("{secrets: {KEY: a-b}, env: {KEY: x}}", "targets[1].env.KEY is also a credential"),
+        ("{secrets: {A: a-b, B: a_b}}", "targets[1].secrets.B is 'a_b', which is too similar to 'a-b'"),
         ("{secrets: {PROFILEAPP_X: a}}", "targets[1].secrets.PROFILEAPP_X is a variable that profileapp itself sets"),
         ("{secrets: {KEY: 'a b'}}", "targets[1].secrets.KEY is 'a b', but must be the id of a credential"),
         ("{secrets: {KEY: {credential: a}}}", "targets[1].secrets.KEY is a mapping"),
-        ("{services: [{playback: {x: y}, secrets: {A: b}}]}", "services[1].secrets is for a service with an image"),
+        ("{services: [{playback: {x: y}, secrets: {A: b}}]}", "services[1].secrets needs an image"),
     ],
 )
 def test_credentials_that_cannot_be_asked_for(tmp_path: Path, target: str, reported: str) -> None:
@@ -372,4 +375,4 @@ def test_a_broker_is_ready_made(tmp_path: Path) -> None:
     )
     assert first.ready == Ready(tcp=5672, timeout_s=120) and first.broker == "rabbitmq"
     reported = refused(tmp_path, "name: a\nprofiling:\n  targets: [{}]\n  services: [{broker: rabbitmq, args: -x}]\n")
-    assert "services[1].args does not go with a broker" in reported
+    assert "services[1].args is not allowed with a broker" in reported

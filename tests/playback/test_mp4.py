@@ -51,12 +51,12 @@ def test_a_fragment_locates_its_frame(tmp_path: Path) -> None:
     [
         (b"", "its moov box is missing"),
         (b"not an mp4 at all, but long enough to be looked at", "its moov box is missing"),
-        (tiny_mp4(FRAMES, handler=b"soun"), "holds no video"),
-        (tiny_mp4([]), "holds no frames"),
+        (tiny_mp4(FRAMES, handler=b"soun"), "contains no video"),
+        (tiny_mp4([]), "contains no frames"),
         (tiny_mp4(FRAMES)[:-3], "is truncated"),
-        (tiny_mp4(FRAMES).replace(b"stsz", b"stsx"), "how large its frames are"),
-        (tiny_mp4(FRAMES).replace(b"stco", b"stcx"), "where its frames are"),
-        (tiny_mp4(FRAMES, scale=0), "holds no frames, or does not say when"),
+        (tiny_mp4(FRAMES).replace(b"stsz", b"stsx"), "no sizes of its frames"),
+        (tiny_mp4(FRAMES).replace(b"stco", b"stcx"), "no offsets of its frames"),
+        (tiny_mp4(FRAMES, scale=0), "contains no frames, or no times of its frames"),
     ],
 )
 def test_an_unplayable_file_is_refused_with_a_reason(tmp_path: Path, content: bytes, message: str) -> None:

@@ -74,9 +74,9 @@ def test_what_a_dataset_holds(tmp_path: Path) -> None:
     assert sound.is_sound and sound.address == "/left/audio.wav"
     (images(tmp_path / "empty") / "link.jpg").symlink_to("/etc/passwd")
     (tmp_path / "empty/nothing.jpg").touch()
-    for path, message in ((tmp_path / "empty", "holds no video"), (tmp_path / "nowhere", "holds no video")):
+    for path, message in ((tmp_path / "empty", "contains no video"), (tmp_path / "nowhere", "contains no video")):
         with pytest.raises(RecordingsError, match=message):
             player(path)
     (tmp_path / "bad.mp4").write_bytes(b"bad")
-    with pytest.raises(RecordingsError, match=r"left: bad\.mp4 is no whole MP4"):
+    with pytest.raises(RecordingsError, match=r"left: bad\.mp4 is not a complete MP4"):
         player(tmp_path / "bad.mp4")

@@ -196,8 +196,8 @@ def test_what_rtp_needs_of_a_jpeg() -> None:
     ("how", "message"),
     [
         ({"progressive": True}, "not a baseline"),
-        ({"subsampling": "4:4:4"}, "subsampled otherwise"),
-        ({"optimize": True}, "Huffman tables of its own"),
+        ({"subsampling": "4:4:4"}, "chroma subsampling other"),
+        ({"optimize": True}, "custom Huffman tables"),
     ],
 )
 def test_unsupported_rtp_payloads_are_reported(how: dict[str, Any], message: str) -> None:

@@ -140,7 +140,7 @@ def test_only_a_result_folder_is_replaced(tmp_path: Path) -> None:
     with pytest.raises(AgentError, match=r"thesis\.tex"):
         RunFolder.create(tmp_path, "gpu")
     (tmp_path / "link").symlink_to("gpu")
-    with pytest.raises(AgentError, match="in the way"):
+    with pytest.raises(AgentError, match="exists and is not a folder"):
         RunFolder.create(tmp_path, "link")
     (tmp_path / "file").write_text("")
     with pytest.raises(AgentError, match="cannot be written"):
@@ -200,7 +200,7 @@ def test_links_and_pipes_are_not_read(tmp_path: Path) -> None:
     recording = read_recording(tmp_path)
     assert recording.run is None and recording.series == {} and len(recording.problems) == 2
     assert read_log_tail(tmp_path) == ""
-    with pytest.raises(AgentError, match="not an ordinary file"):
+    with pytest.raises(AgentError, match="not a regular file"):
         open_regular(Path("/dev/zero"))
 
 

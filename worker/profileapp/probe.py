@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 
 CHECK_TIMEOUT_S = 2.0
-"""The limit of one check, however slowly a service answers, and however much it sends."""
+"""The deadline of one check, however slowly a service answers, and however much it sends."""
 
 _PAUSE_S = 0.05
 _ANSWER_LIMIT_BYTES = 64 * 1024
@@ -37,15 +37,15 @@ def answers(host: str, port_and_path: str) -> bool:
     request = f"GET /{path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
     with suppress(OSError, ValueError), socket.create_connection((host, int(port)), CHECK_TIMEOUT_S) as connection:
         connection.sendall(request.encode())
-        said = b""
-        while len(said) < _ANSWER_LIMIT_BYTES:
+        response = b""
+        while len(response) < _ANSWER_LIMIT_BYTES:
             left_s = deadline_s - time.monotonic()
             if left_s <= 0:
                 return False
             connection.settimeout(left_s)
             more = connection.recv(_ANSWER_LIMIT_BYTES)
-            said += more
-            status = _status(said)
+            response += more
+            status = _status(response)
             if status:
                 return status < 400
             if not more:
@@ -53,23 +53,23 @@ def answers(host: str, port_and_path: str) -> bool:
     return False
 
 
-def _status(said: bytes) -> int:
-    """Of the first answer that is not an interim one; 0 where it is not there yet. Raises ValueError for no HTTP."""
-    while b"\r\n" in said:
-        version, _, rest = said.partition(b" ")
+def _status(response: bytes) -> int:
+    """The status of the first final response; 0 if it is incomplete. Raises ValueError if it is not HTTP."""
+    while b"\r\n" in response:
+        version, _, rest = response.partition(b" ")
         if not version.startswith(b"HTTP/"):
-            raise ValueError("no HTTP")
+            raise ValueError("not HTTP")
         status = int(rest[:3])
         if status >= 200:
             return status
-        _, end, said = said.partition(b"\r\n\r\n")
+        _, end, response = response.partition(b"\r\n\r\n")
         if not end:
             break
     return 0
 
 
 def main() -> None:
-    """The program."""
+    """Runs the program."""
     host, kind, where = sys.argv[1:]
     while not (takes_connections(host, int(where)) if kind == "tcp" else answers(host, where)):
         time.sleep(_PAUSE_S)

@@ -170,7 +170,7 @@ def test_nothing_to_play_is_told_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "cam/notes.txt").touch()
     configure(tmp_path, [{"name": "a"}], services=[{"playback": {"left": "cam"}}])
     outcome = run(tmp_path, "--runtime", "process", "--command", "true")
-    assert outcome.code == 3 and "a: playback: left: cam holds no video" in outcome.err
+    assert outcome.code == 3 and "a: playback: left: cam contains no video" in outcome.err
     assert not (tmp_path / "profile/a").exists()
 
 

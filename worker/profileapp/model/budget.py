@@ -21,9 +21,9 @@ _CONDITION = re.compile(r"\s*(?P<comparison><=|>=|<|>)\s*(?P<quantity>.+)", re.D
 class Budget(msgspec.Struct, frozen=True):
     """A limit on one statistic of every series that `path` names.
 
-    `path` is the series' name, then, where one of several series of that name is meant, the values of its labels, all
-    joined by dots: `system.temperature.gpu`. `unit` is "" where the condition names none. `phase`: only what was
-    measured in that phase of the app counts, or with a `!` before it, only what was not; "" for all.
+    `path` is the series' name, followed by the values of its labels to select one of several series, all joined by
+    dots: `system.temperature.gpu`. `unit` is "" if the condition has none. `phase` limits the budget to that phase of
+    the app or, prefixed with `!`, to the time outside it; "" for all.
     """
 
     key: str
@@ -45,7 +45,7 @@ class BudgetKey(msgspec.Struct, frozen=True):
 
 
 def split_key(key: str) -> BudgetKey:
-    """The parts of a budget's key; the last dot before a statistic and an `@` counts, as phases may have dots too."""
+    """Splits a budget's key at the last dot before the statistic and `@`, since phases may contain dots too."""
     match = _KEY_WITH_PHASE.fullmatch(key)
     if match:
         return BudgetKey(match["path"], match["statistic"], match["phase"])
@@ -54,7 +54,7 @@ def split_key(key: str) -> BudgetKey:
 
 
 def parse_budget(key: str, condition: str) -> Budget:
-    """A budget from the YAML's key and value. Raises ValueError with what is wrong and what is allowed."""
+    """A budget from the YAML's key and value. Raises ValueError with the problem and the allowed values."""
     parts = split_key(key)
     path, statistic = parts.path, parts.statistic
     if not path or statistic not in STATISTICS:

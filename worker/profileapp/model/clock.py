@@ -1,4 +1,4 @@
-"""Time of a run: one wall-clock anchor plus the monotonic clock, so that a clock step moves nothing."""
+"""The clock of a run: one wall-clock anchor plus the monotonic clock, so that clock steps have no effect."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RFC_3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]
 
 
 class Clock(msgspec.Struct, frozen=True):
-    """Turns monotonic nanoseconds into UTC nanoseconds since 1970.
+    """Converts monotonic nanoseconds to UTC nanoseconds since 1970.
 
     `anchor_wall_ns` is `time.time_ns()` and `anchor_monotonic_ns` is `time.monotonic_ns()`, read together.
     """
@@ -23,22 +23,22 @@ class Clock(msgspec.Struct, frozen=True):
 
     @classmethod
     def now(cls) -> Clock:
-        """An anchor at this moment."""
+        """A clock anchored at the current time."""
         return cls(time.time_ns(), time.monotonic_ns())
 
     def wall_ns(self, monotonic_ns: int) -> int:
-        """UTC nanoseconds since 1970 of a moment of the monotonic clock."""
+        """Converts a time of the monotonic clock to UTC nanoseconds since 1970."""
         return self.anchor_wall_ns + (monotonic_ns - self.anchor_monotonic_ns)
 
     def monotonic_ns(self, wall_ns: int) -> int:
-        """The moment of the monotonic clock at which this clock shows `wall_ns`."""
+        """Converts UTC nanoseconds since 1970 to the monotonic clock."""
         return self.anchor_monotonic_ns + (wall_ns - self.anchor_wall_ns)
 
 
 def format_utc(wall_ns: int) -> str:
     """RFC 3339 in UTC with nanoseconds: `2026-11-23T12:27:25.123456789Z`.
 
-    `wall_ns` is UTC nanoseconds since 1970, of the years 1 to 9999 (else ValueError or OverflowError).
+    `wall_ns` is UTC nanoseconds since 1970 in the years 1 to 9999 (else ValueError or OverflowError).
     """
     seconds, nanoseconds = divmod(wall_ns, 1_000_000_000)
     moment = datetime.fromtimestamp(seconds, timezone.utc)
@@ -46,7 +46,7 @@ def format_utc(wall_ns: int) -> str:
 
 
 def parse_utc(text: str) -> int:
-    """UTC nanoseconds since 1970 of an RFC 3339 text with any zone and up to 9 digits of a second.
+    """UTC nanoseconds since 1970 of an RFC 3339 timestamp with any zone and up to 9 fractional digits.
 
     Raises ValueError for any other text.
     """
@@ -54,7 +54,7 @@ def parse_utc(text: str) -> int:
     if match is None:
         raise ValueError(f"not an RFC 3339 timestamp with its time zone: {text[:40]!r}")
     whole, fraction, zone = match.groups(default="")
-    # Python 3.10 does not know the Z.
+    # Python 3.10 does not accept the Z.
     moment = datetime.fromisoformat(f"{whole}{'+00:00' if zone == 'Z' else zone}")
     elapsed = moment - datetime(1970, 1, 1, tzinfo=timezone.utc)
     return (elapsed.days * 86400 + elapsed.seconds) * 1_000_000_000 + int(fraction.ljust(9, "0"))

@@ -19,8 +19,8 @@ class Point(msgspec.Struct, frozen=True):
 class Change(msgspec.Struct, frozen=True):
     """The level changed with the point at `index`. `before` and `after` are means up to the next change either way.
 
-    `p_value` is that of a t-test between both sides. `commit` is the first one with the new level, `commit_before` the
-    last one with the old level: what made the change lies after that one, up to and with the former.
+    `p_value` comes from a t-test between both sides. `commit` is the first one with the new level, `commit_before` the
+    last one with the old level: the cause is after `commit_before`, up to and including `commit`.
     """
 
     index: int
@@ -34,7 +34,7 @@ class Change(msgspec.Struct, frozen=True):
 
     @property
     def ratio(self) -> float | None:
-        """The change as a part of what was: 0.1 is 10 % more; None where that was 0."""
+        """The change as a fraction of the old level: 0.1 is 10 % more; None if the old level was 0."""
         return (self.after - self.before) / abs(self.before) if self.before else None
 
 

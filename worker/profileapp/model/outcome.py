@@ -1,4 +1,4 @@
-"""What a run means for the build that asked for it: `outcome.json`."""
+"""The effect of a run on the build that started it: `outcome.json`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import msgspec
 OUTCOME_VERSION = 1
 
 BuildResult = Literal["SUCCESS", "UNSTABLE", "FAILURE"]
-"""As Jenkins calls a build's result."""
+"""A build's result, as in Jenkins."""
 Effect = Literal["unstable", "fail", "ignore"]
-"""What a user wants something to make of a build."""
+"""The effect on a build that a user configures."""
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """What a violated budget (or a number worse than its baseline), and an app that failed, make of the build."""
+    """The effects of a violated budget (or a number worse than its baseline) and of a failed app on the build."""
 
     on_budget: Effect = "unstable"
     on_app_failure: Effect = "fail"
 
 
 class TargetOutcome(msgspec.Struct, frozen=True):
-    """One target. `message` is one line, "" where all is well; `exit_code` that of the worker for this target alone."""
+    """One target. `message` is one line, "" on success; `exit_code` is the worker's for this target alone."""
 
     result: BuildResult
     exit_code: int
@@ -30,10 +30,10 @@ class TargetOutcome(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """All targets by name, the worst of their results, and one line with the reason, "" where all passed.
+    """All targets by name, the worst of their results, and one line with the reason, "" if all passed.
 
-    `exit_code` is that of the worker, whatever the policy is. Without this file nothing is known of a run, whatever the
-    exit code of the process was.
+    `exit_code` is the worker's, regardless of the policy. Without this file a run counts as not measured, whatever the
+    exit code of the process.
     """
 
     result: BuildResult

@@ -1,4 +1,4 @@
-"""Numbers with units, as people write them in a sage.yaml: `2m`, `2 GiB`, `>= 10`."""
+"""Parses numbers with units in a sage.yaml: `2m`, `2 GiB`, `>= 10`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import math
 import re
 
 DURATION_PATTERN = r"^\s*\d+(\.\d+)?\s*(ms|s|m|h)\s*$"
-"""Text of a duration; a bare number is seconds."""
+"""The syntax of a duration; a number without a unit is in seconds."""
 
 TEMPERATURE_PATTERN = r"^\s*\d+(\.\d+)?\s*(°C|C)\s*$"
-"""Text of a temperature; a bare number is °C."""
+"""The syntax of a temperature; a number without a unit is in °C."""
 
 _DURATION_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
-# Factor to the unit in which series are recorded, and that unit. SI and IEC prefixes as in IEC 80000-13.
+# The factor to the unit that series are recorded in, and that unit. SI and IEC prefixes as in IEC 80000-13.
 _UNITS: dict[str, tuple[float, str]] = {
     "%": (1.0, "%"),
     "B": (1.0, "bytes"),
@@ -46,7 +46,7 @@ _QUANTITY = re.compile(r"\s*(?P<number>[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?
 def parse_duration_s(value: float | str) -> float:
     """Seconds of a number (seconds) or of text such as `500ms`, `90s`, `2m`, `1.5h`.
 
-    Raises ValueError where it is neither.
+    Raises ValueError for anything else.
     """
     if isinstance(value, int | float):
         return float(value)
@@ -58,7 +58,7 @@ def parse_duration_s(value: float | str) -> float:
 
 
 def parse_temperature_c(value: float | str) -> float:
-    """°C of a number (°C) or of text such as `45 °C`. Raises ValueError where it is neither."""
+    """°C of a number (°C) or of text such as `45 °C`. Raises ValueError for anything else."""
     if isinstance(value, int | float):
         return float(value)
     if not re.match(TEMPERATURE_PATTERN, value):
@@ -67,10 +67,10 @@ def parse_temperature_c(value: float | str) -> float:
 
 
 def parse_quantity(text: str) -> tuple[float, str]:
-    """A number and the unit series are recorded in: `2 GiB` is (2147483648.0, "bytes"), `10` is (10.0, "").
+    """A number, converted to the unit that series are recorded in: `2 GiB` is (2147483648.0, "bytes"), `10` (10.0, "").
 
-    A unit that is not known is kept as it stands (`12.5 frames/s`), with `/s` behind a known one kept behind it.
-    Raises ValueError without a finite number.
+    An unknown unit is returned unchanged (`12.5 frames/s`); `/s` after a known unit is preserved. Raises ValueError if
+    there is no finite number.
     """
     match = _QUANTITY.fullmatch(text)
     if not match:

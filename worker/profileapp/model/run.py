@@ -1,4 +1,4 @@
-"""What was run and how it ended: `run.json`."""
+"""The record of a run: `run.json`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ RUN_VERSION = 2
 
 ExitReason = Literal[
     "completed",  # the app exited with code 0
-    "timeout",  # the profile's time was over and the app was ended: a normal end
+    "timeout",  # the timeout was reached and the app was stopped: the normal end of a profile
     "detached",  # `profileapp live` no longer watched the app, or its operator stopped it: a normal end
     "failed",  # the app exited with another code
     "timeout-failed",  # the timeout was reached and the target has `on-timeout: fail`
-    "oom-killed",  # the kernel ended the app: it exceeded its memory limit
-    "disk-limit",  # the worker ended the app: it wrote more to the agent's disk than it may
-    "signalled",  # a signal that the worker did not send ended the app
-    "not-started",  # the image has no such entrypoint, or the command was refused
+    "oom-killed",  # the kernel killed the app: it exceeded its memory limit
+    "disk-limit",  # the worker stopped the app: it exceeded its disk limit
+    "signalled",  # the app was killed by a signal that the worker did not send
+    "not-started",  # the image has no such entrypoint, or the command cannot be run
     "not-measured",  # the agent failed: daemon gone, disk full
     "aborted",  # the build or the user stopped the run
 ]
-"""How a repeat, and the run, ended."""
+"""How a repeat or the run ended."""
 
 APP_FAILURES: frozenset[str] = frozenset(
     {"failed", "timeout-failed", "oom-killed", "disk-limit", "signalled", "not-started"}
@@ -35,7 +35,7 @@ MetricState = Literal["measured", "skipped", "failed"]
 
 
 class Image(msgspec.Struct, frozen=True):
-    """The app's image: the name asked for, the local id, and the registry's digest where there is one."""
+    """The app's image: the requested name, the local id, and the registry's digest if there is one."""
 
     name: str
     id: str = ""
@@ -44,10 +44,10 @@ class Image(msgspec.Struct, frozen=True):
 
 
 class Jetson(msgspec.Struct, frozen=True):
-    """What kind of Jetson a board is, and how it was set when the run began; "" where it could not be read.
+    """The model of a Jetson, and its settings when the run began; "" if unknown.
 
     `module` has the name and the part number (`AGX Orin 64GB (p3701-0005)`), `power_mode` the name and the number
-    (`MODE_30W (2)`). `clocks_locked`: fixed at one frequency, as jetson_clocks does; None where that is unknown.
+    (`MODE_30W (2)`). `clocks_locked`: fixed at one frequency, as by jetson_clocks; None if unknown.
     """
 
     module: str = ""
@@ -59,10 +59,10 @@ class Jetson(msgspec.Struct, frozen=True):
 
 
 class Agent(msgspec.Struct, frozen=True):
-    """The machine that was measured. `board` is the device tree's model, "" where there is none.
+    """The machine that was measured. `board` is the device tree's model, "" if there is none.
 
-    `cuda` is the toolkit's version, `gpu_driver` that of the driver of a discrete GPU. `runtime` is what runs the app,
-    with its version.
+    `cuda` is the toolkit's version, `gpu_driver` the version of a discrete GPU's driver. `runtime` is the name and
+    version of the runtime that ran the app.
     """
 
     hostname: str = ""
@@ -80,10 +80,10 @@ class Agent(msgspec.Struct, frozen=True):
 
 
 class Network(msgspec.Struct, frozen=True):
-    """The network that the app is in with its services: one of the run's own. What can be reached from there.
+    """The reachability of other hosts from the run's own network of the app and its services.
 
-    `internet`: what is outside the agent. `agent`: what listens on the agent itself for all (`0.0.0.0`); None where
-    that cannot be seen from the worker.
+    `internet`: hosts outside the agent. `agent`: ports of the agent that listen on all its addresses (`0.0.0.0`); None
+    if the worker cannot determine that.
     """
 
     internet: bool = False
@@ -91,9 +91,9 @@ class Network(msgspec.Struct, frozen=True):
 
 
 class Build(msgspec.Struct, frozen=True):
-    """Where the run belongs: the Jenkins build and the commit; empty where not under Jenkins.
+    """The Jenkins build and the commit of the run; empty outside Jenkins.
 
-    `traceparent` is the span that the build is in (W3C Trace Context), as Jenkins' OpenTelemetry plugin names it.
+    `traceparent` is the build's span (W3C Trace Context), set by Jenkins' OpenTelemetry plugin.
     """
 
     job: str = ""
@@ -106,13 +106,14 @@ class Build(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """What the app and all that came from it used in one repeat, warm-up and end included, by the kernel's own count.
+    """Resources that the app and its descendants used in one whole repeat, as counted by the kernel.
 
-    It was read once all had ended, and so is exact however short the repeat. `source` is who counted: `cgroup v1`,
-    `cgroup v2`, `wait4`. None is what nobody knows; `missing` says why, by `cpu`, `cpu_throttled`, `memory_peak`, `io`,
-    `oom_kills`, `pressure`, or `all`. `start_cpu_s` is what starting the container took, which the CPU times leave
-    out; None where it was not seen, or there was none. `cpu_throttled_s`: how long a quota kept the app from the CPU.
-    `memory_peak_bytes` has file cache in it. `…_pressure_s`: how long some task waited (PSI).
+    They are read after all processes have ended, so they are exact however short the repeat, and include warm-up and
+    shutdown. `source` is the counter: `cgroup v1`, `cgroup v2`, `wait4`. None means unknown; `missing` has the reasons,
+    by `cpu`, `cpu_throttled`, `memory_peak`, `io`, `oom_kills`, `pressure`, or `all`. `start_cpu_s` is the CPU time of
+    starting the container, which the CPU times exclude; None if unknown or if there was no container.
+    `cpu_throttled_s`: time for which a quota throttled the app. `memory_peak_bytes` includes file cache.
+    `…_pressure_s`: time for which some task waited (PSI).
     """
 
     source: str = ""
@@ -132,13 +133,13 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 class Repeat(msgspec.Struct, frozen=True):
-    """One start of the app. Times are UTC nanoseconds since 1970; `ended_ns` 0: no end was recorded.
+    """One start of the app. Times are UTC nanoseconds since 1970; `ended_ns` 0: no recorded end.
 
-    Samples from `measured_from_ns` (the end of the warm-up) to `ended_ns` count in the summary; those of a repeat that
-    was `traced` (run under a tool that slows it down) do not. `signal` is the number of the signal that ended the app,
-    0 for none; `killed`: it had to be killed because it ignored SIGTERM. `start_c` is the hottest temperature of the
-    device (°C) before it was started, None where unknown; `cooled_s` how long the worker waited for it to cool.
-    `totals` is None where the app never ran.
+    The summary covers samples from `measured_from_ns` (the end of the warm-up) to `ended_ns`, except those of a
+    `traced` repeat (run under a tool that slows the app down). `signal` is the number of the signal that ended the app,
+    0 for none; `killed`: it ignored SIGTERM and was killed. `start_c` is the device's highest temperature (°C) before
+    the start, None if unknown; `cooled_s` is how long the worker waited for the device to cool. `totals` is None if the
+    app never ran.
     """
 
     index: int
@@ -157,10 +158,10 @@ class Repeat(msgspec.Struct, frozen=True):
 
 
 class MetricStatus(msgspec.Struct, frozen=True):
-    """The status of one requested metric, or of a `part` of it that has separate sources.
+    """The status of a requested metric, or of a `part` of it that has separate sources.
 
-    `source` is where its samples came from ("cgroup v1", "psutil"); `reason` is why it was skipped or failed; `late`
-    and `missed` count samples of the schedule that came late by more than half an interval, or not at all.
+    `source` is the source of its samples ("cgroup v1", "psutil"); `reason` explains why it was skipped or failed;
+    `late` and `missed` count scheduled samples that were taken more than half an interval late, or not at all.
     """
 
     metric: str
@@ -179,11 +180,11 @@ class MetricStatus(msgspec.Struct, frozen=True):
 
 
 class SeriesSummary(msgspec.Struct, frozen=True):
-    """Statistics of one series over all repeats without their warm-up. All in the series' unit but `count`.
+    """Statistics of one series over all repeats without their warm-up. All except `count` are in the series' unit.
 
-    Values count for the time they stand for, or for one event each, as docs/reference/files.md says. Percentiles are of
-    type 7 (Hyndman and Fan, 1996), in its weighted form (Akinshin, 2023) where values count differently; `stddev` is
-    the sample standard deviation (0 for a single sample). `p99` is None where fewer than 299 values count, as then none
+    Values are weighted by time, or equally if they describe events, as in docs/reference/files.md. Percentiles are of
+    type 7 (Hyndman and Fan, 1996), with weights in the form of Akinshin (2023); `stddev` is the sample standard
+    deviation (0 for a single sample). `p99` is None where fewer than 299 values count, as then none
     of them is above the true p99 with 95 % confidence. `intervals` has the bounds of each percentile (`p50` to `p99`),
     by order statistics, each with 95 % confidence; None where there are too few values for one.
     """
@@ -212,9 +213,9 @@ class SeriesSummary(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """Something that happened to the device during a run: from and to, UTC nanoseconds since 1970, and one line.
+    """An event of the device during a run: start and end in UTC nanoseconds since 1970, and one line of text.
 
-    `ended_ns` 0: it was still so when the run ended.
+    `ended_ns` 0: it lasted beyond the end of the run.
     """
 
     started_ns: int
@@ -223,8 +224,9 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Phase(msgspec.Struct, frozen=True):
-    """A phase that the app reported: from and to (UTC nanoseconds since 1970; to 0: no end recorded) each time it was
-    in it, and the statistics of what was measured then, without warm-up.
+    """An app-reported phase: start and end of each span, and statistics of the series within them, without warm-up.
+
+    Times are UTC nanoseconds since 1970; an end of 0: no recorded end.
     """
 
     name: str
@@ -233,7 +235,7 @@ class Phase(msgspec.Struct, frozen=True):
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """An event that the app reported, at a time in UTC nanoseconds since 1970."""
+    """An app-reported event, at a time in UTC nanoseconds since 1970."""
 
     name: str
     at_ns: int
@@ -268,7 +270,7 @@ BudgetState = Literal["met", "violated", "not-measured"]
 
 
 class BudgetResult(msgspec.Struct, frozen=True):
-    """One budget judged. `measured`, `limit` and `margin` are in `unit`; a positive margin is room to spare."""
+    """A judged budget. `measured`, `limit` and `margin` are in `unit`; a met budget has a margin of at least 0."""
 
     key: str
     condition: str
@@ -281,7 +283,7 @@ class BudgetResult(msgspec.Struct, frozen=True):
 
 
 class HeadlineValue(msgspec.Struct, frozen=True):
-    """One headline number: `statistic` of the series `title` over all that counts, in `unit`.
+    """A headline number: `statistic` of the series `title` over the measured time, in `unit`.
 
     `repeats` is the same for each repeat that has it, in order; `errors` the standard error of those that are means of
     enough samples.
@@ -312,11 +314,11 @@ ComparisonState = Literal["same", "worse", "better", "changed", "not enough data
 
 
 class BaselineComparison(msgspec.Struct, frozen=True):
-    """One headline number compared with earlier runs; `note` is the reason where there is not enough data.
+    """A headline number compared with earlier runs; `note` is the reason if there is not enough data.
 
-    `mean` is that of `runs` earlier runs, `margin` how far from it a number may be before it counts as changed, both in
-    `unit`; `change` is a part of the mean (0.1: 10 % more); `p_value` is that of the test, two-sided. `detectable` is
-    the smallest change, as a part of the mean, that nine in ten such comparisons would find.
+    `mean` is the mean of `runs` earlier runs, `margin` the significant difference from it, both in `unit`; `change` is
+    a fraction of the mean (0.1: 10 % more); `p_value` is the test's, two-sided. `detectable` is the smallest change, as
+    a part of the mean, that nine in ten such comparisons would find.
     """
 
     title: str
@@ -335,9 +337,9 @@ class BaselineComparison(msgspec.Struct, frozen=True):
 
 
 class Baseline(msgspec.Struct, frozen=True):
-    """What a run was compared with: earlier runs, the newest of them `run_id`, of `commit` and `build` (JOB#NUMBER).
+    """The comparison of a run with earlier runs; the newest is `run_id`, of `commit` and `build` (JOB#NUMBER).
 
-    `remarks` list the differences between that one and this, and which runs were excluded, and why.
+    `remarks` list the differences from that run, and the excluded runs with the reasons.
     """
 
     branch: str
@@ -365,8 +367,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One target on one agent, alone on that agent. Times are UTC nanoseconds since 1970.
 
     `stop_signal` is the number of the signal that stopped the worker (2 SIGINT, 15 SIGTERM), 0 for none.
-    `interleaved_with` names the targets whose repeats ran between those of this one. `network` is None where the app
-    has the agent's own. `live` is None where profileapp started the app.
+    `interleaved_with` names the targets whose repeats alternated with this one's. `network` is None if the app used the
+    agent's network. `live` is None where profileapp started the app.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""A series: what one stream of samples measures."""
+"""Series: named streams of samples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 Kind = Literal["gauge", "counter", "timer", "phase", "event"]
 MARKS: frozenset[str] = frozenset({"phase", "event"})
-"""Kinds without a measured value: they mark when something happened."""
+"""Kinds without a measured value: they mark points in time."""
 
 METRICS: dict[str, str] = {
     "system": "the whole device: CPU per core, memory, swap, temperatures, power, clocks",
@@ -21,7 +21,7 @@ METRICS: dict[str, str] = {
     "functions": "hot Python functions of the app, with a flame graph",
     "custom": "app-reported metrics; always on",
 }
-"""Every metric a developer may list, with what it measures."""
+"""Every metric that a sage.yaml may list, with a description."""
 
 
 MAIN_SERIES: dict[str, frozenset[str]] = {
@@ -29,16 +29,16 @@ MAIN_SERIES: dict[str, frozenset[str]] = {
     "gpu-summary": frozenset({"gpu.util"}),
     "energy": frozenset({"energy.total", "energy.rail"}),
 }
-"""Without one of these a metric was not measured, whatever else its source gave."""
+"""Without samples of one of these, a metric was not measured, whatever else its source emitted."""
 
 
 class Series(msgspec.Struct, frozen=True, cache_hash=True):
-    """One stream of samples.
+    """A stream of samples.
 
-    `name` is dotted (`container.cpu.util`), `unit` as it is written after a number (`%`, `bytes`, `s`), `metric` the
-    name in `METRICS` it belongs to, `labels` sorted pairs that distinguish series of one name (`(("core", "0"),)`).
-    The value of a `counter` is its running total; of a `timer`, one duration in seconds; of a `phase`, 1 where it
-    begins and 0 where it ends; of an `event`, 1.
+    `name` is dotted (`container.cpu.util`), `unit` is the text after a number (`%`, `bytes`, `s`), `metric` is a key of
+    `METRICS`, `labels` are sorted pairs that distinguish series of one name (`(("core", "0"),)`). The value of a
+    `counter` is its running total; of a `timer`, one duration in seconds; of a `phase`, 1 at its beginning and 0 at its
+    end; of an `event`, 1.
     """
 
     name: str
@@ -54,15 +54,15 @@ class Series(msgspec.Struct, frozen=True, cache_hash=True):
 
 
 def series(name: str, unit: str, metric: str, kind: Kind = "gauge", **labels: str) -> Series:
-    """A series with its labels in order."""
+    """A series with sorted labels."""
     return Series(name, unit, metric, tuple(sorted(labels.items())), kind)
 
 
 @dataclass(frozen=True, slots=True)
 class DeclaredSeries:
-    """A series as its source declares it, once: to emit samples of it, and to document it.
+    """The declaration of a series by its source, for emitting samples and for the documentation.
 
-    `labels` are the names of the labels that its samples may have; `description` is one line of Markdown.
+    `labels` are the names of the labels that samples may have; `description` is one line of Markdown.
     """
 
     name: str
@@ -72,13 +72,13 @@ class DeclaredSeries:
     labels: tuple[str, ...] = ()
     kind: Kind = "gauge"
     series: Series = field(init=False, repr=False, compare=False)
-    """Without labels."""
+    """The series without labels."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "series", series(self.name, self.unit, self.metric, self.kind))
 
     def of(self, **labels: str) -> Series:
-        """With these labels. Raises ValueError for one that is not declared."""
+        """The series with these labels. Raises ValueError for one that is not declared."""
         undeclared = labels.keys() - set(self.labels)
         if undeclared:
             raise ValueError(f"{self.name} declares no label {', '.join(sorted(undeclared))}")

@@ -1,7 +1,7 @@
-"""Folded stacks of py-spy (`py-spy record --format raw`): read, bounded, and turned into a table of functions.
+"""Folded stacks of py-spy (`py-spy record --format raw`): reads them within limits, and computes a table of functions.
 
 Source: py-spy's README and `record --help`; the format is that of Brendan Gregg's flame graphs. A line is a stack, the
-outermost frame first, and how often it was seen:
+outermost frame first, and its number of samples:
 
     process 12:"python app.py";thread (12): MainThread;<module> (app.py:3);work (lib/job.py:40);memcpy (libc.so.6) 17
 """
@@ -21,18 +21,18 @@ LINE_LIMIT_BYTES = 256 * 1024
 TOTAL_LIMIT_BYTES = 64 * 1024**2
 STACKS_LIMIT = 100_000
 ENTRIES_LIMIT = 2_000_000
-"""Frames in all stacks together."""
+"""Limit of frames in all stacks together."""
 FRAMES_LIMIT = 50_000
-"""Frames that differ."""
+"""Limit of different frames."""
 DEPTH_LIMIT = 512
 NAME_LIMIT = 500
 UNSAMPLED = "[not sampled]"
-"""The row of the time that no sample stands for: of other programs than Python, and before one was looked into."""
+"""The row of the time that no sample covers: of programs other than Python, and before py-spy attached to one."""
 
 _Function = tuple[str, str]
 """A name and a file."""
 
-# A place is a file and a line, or a library or a file alone; the name itself may have parentheses.
+# The location is a file and line, or a library or file alone; the name itself may contain parentheses.
 _PLACE = re.compile(r"([^()]{1,500}?)(?::([0-9]{1,9}))?\)")
 _PROCESS = re.compile(r"process [0-9]{1,10}:\"")
 _THREAD = re.compile(r"thread \([0-9A-Fx]{1,20}\)")
@@ -41,9 +41,9 @@ _COUNT = re.compile(r"0{0,9}[1-9][0-9]{0,14}")
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """A function at a line. `file` is "" and `line` 0 where unknown.
+    """A function at a line. `file` is "" and `line` 0 if unknown.
 
-    `is_root`: not a function, but the process or the thread that its stack is of.
+    `is_root`: not a function, but the process or thread of the stack.
     """
 
     name: str
@@ -53,16 +53,16 @@ class Frame(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """As py-spy writes it: `work (job.py:40)`."""
+        """The frame in py-spy's format: `work (job.py:40)`."""
         place = f"{self.file}:{self.line}" if self.line else self.file
         return f"{self.name} ({place})" if place else self.name
 
 
 class FoldedStacks(msgspec.Struct, frozen=True):
-    """Stacks that differ, each with how many samples it has.
+    """Different stacks, each with its number of samples.
 
-    A stack is indices of `frames`, the outermost first. `samples` is the sum. `unread_lines` counts lines that are no
-    stack, `omitted` the samples of stacks over a limit; neither is in `samples`.
+    A stack is a tuple of indices into `frames`, the outermost first. `samples` is the sum. `unread_lines` counts
+    invalid lines, `omitted` the samples of stacks beyond a limit; neither is part of `samples`.
     """
 
     frames: tuple[Frame, ...]
@@ -73,16 +73,16 @@ class FoldedStacks(msgspec.Struct, frozen=True):
 
 
 class TimedStacks(msgspec.Struct, frozen=True):
-    """The stacks of one process, and the time, in seconds, that each of their samples stands for."""
+    """The stacks of one process, and the time, in seconds, that each sample represents."""
 
     stacks: FoldedStacks
     sample_s: float
 
 
 def read_folded(stream: BinaryIO) -> FoldedStacks:
-    """Every stack of a file. Raises OSError only; a cut or garbled line loses itself only.
+    """Every stack in a file. Raises only OSError; a truncated or garbled line is skipped.
 
-    Of a stack deeper than DEPTH_LIMIT the outermost frames and the innermost one are kept.
+    Of a stack deeper than DEPTH_LIMIT, the outermost frames and the innermost one remain.
     """
     frames: list[Frame] = []
     known: dict[str, int] = {}
@@ -115,7 +115,7 @@ def read_folded(stream: BinaryIO) -> FoldedStacks:
 
 
 def parse_frame(text: str) -> Frame:
-    """`work (lib/job.py:40)`, `memcpy (libc.so.6)`, or a process or a thread. Never raises."""
+    """Parses `work (lib/job.py:40)`, `memcpy (libc.so.6)`, a process or a thread. Never raises."""
     text = " ".join(text.split())
     if _PROCESS.match(text) or _THREAD.match(text):
         return Frame(text[:NAME_LIMIT], is_root=True)
@@ -124,15 +124,15 @@ def parse_frame(text: str) -> Frame:
     if place is None:
         return Frame(text[:NAME_LIMIT])
     name = text[:opening]
-    # Addresses differ from run to run, and mean nothing to a reader.
+    # Addresses differ from run to run, and are meaningless to a reader.
     return Frame("[unresolved]" if _ADDRESS.fullmatch(name) else name[:NAME_LIMIT], place[1], int(place[2] or 0))
 
 
 def function_rows(stacks: FoldedStacks, rate_hz: float | None = None) -> tuple[FunctionRow, ...]:
-    """Functions by their own samples, the most first; a function is a name in a file, its line the one seen most.
+    """Functions by their own samples, the most first; a function is a name in a file, with its most frequent line.
 
-    A function counts once for each sample that it is in, however often it is in its stack. With `rate_hz`, the samples
-    a second is given, times are included.
+    A function counts once per sample, however often it occurs in the stack. With `rate_hz`, the samples per second, the
+    rows include times.
     """
     rows = timed_function_rows([TimedStacks(stacks, 1.0)])
     seconds = 1 / rate_hz if rate_hz else None
@@ -147,9 +147,9 @@ def function_rows(stacks: FoldedStacks, rate_hz: float | None = None) -> tuple[F
 
 
 def timed_function_rows(parts: Sequence[TimedStacks], unsampled_s: float = 0.0) -> tuple[FunctionRow, ...]:
-    """The same over several processes, each with a time of its own for a sample; by own time, the most first.
+    """The same over several processes, each with its own time per sample; by own time, the most first.
 
-    `unsampled_s` is time that was used and in which nobody looked: it has a row of its own, UNSAMPLED.
+    `unsampled_s` is CPU time without samples, which has a separate row, UNSAMPLED.
     """
     own_s: dict[_Function, float] = defaultdict(float)
     total_s: dict[_Function, float] = defaultdict(float)
@@ -190,7 +190,7 @@ def timed_function_rows(parts: Sequence[TimedStacks], unsampled_s: float = 0.0) 
 
 
 def _frames_of(text: str) -> list[str]:
-    """The texts of the frames. A process' command line is quoted, and may contain a `;` itself."""
+    """The texts of the frames. A process's command line is quoted, and may itself contain `;`."""
     frames: list[str] = []
     pieces: list[str] = []
     for part in text.split(";"):
@@ -205,7 +205,7 @@ def _frames_of(text: str) -> list[str]:
 
 
 def _lines(stream: BinaryIO) -> Iterator[str]:
-    """Each line that holds something; "" for one that is too long, and for all that is beyond TOTAL_LIMIT_BYTES."""
+    """Each line that is not empty; "" for one that is too long, and for everything beyond TOTAL_LIMIT_BYTES."""
     left_bytes = TOTAL_LIMIT_BYTES
     while left_bytes > 0 and (line := stream.readline(LINE_LIMIT_BYTES)):
         left_bytes -= len(line)

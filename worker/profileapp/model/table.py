@@ -1,4 +1,4 @@
-"""Rows of the tables that accompany the series: the functions and kernels that took the time."""
+"""Rows of the tables of functions and kernels that accompany the series."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from typing import Literal
 import msgspec
 
 KernelKind = Literal["kernel", "memory time", "memory size", "api"]
-"""What ran on the GPU; how long copies took; how much they moved; calls of the app into CUDA."""
+"""Kernels; memory operations by time, and by size; CUDA API calls of the app."""
 
 
 class FunctionRow(msgspec.Struct, frozen=True):
-    """One function over all threads, as TAU (`metric` "tau") or py-spy ("functions") saw it.
+    """One function over all threads, from TAU (`metric` "tau") or py-spy ("functions").
 
-    `file` is "" and `line` 0 where unknown. `calls` is None where functions were sampled, `samples` None
-    where they were not. Exclusive time is the function's own, inclusive time has that of what it called in it; both in
-    seconds over all threads, None where only samples are known. The shares, 0 to 1, are the same parts of all time (of
-    all samples): `self_share` of the exclusive, `total_share` of the inclusive one, recursion counted once; the latter
-    is None where samples have no callers.
+    `file` is "" and `line` 0 if unknown. `calls` is None if functions were sampled, `samples` None if they were not.
+    Exclusive time is the function's own, inclusive time includes its callees; both in seconds over all threads, None if
+    only samples are known. The shares, 0 to 1, are fractions of all time (or samples): `self_share` of the exclusive,
+    `total_share` of the inclusive time, with recursion counted once; the latter is None if samples have no callers.
     """
 
     metric: Literal["tau", "functions"]
@@ -34,9 +33,9 @@ class FunctionRow(msgspec.Struct, frozen=True):
 
 
 class KernelRow(msgspec.Struct, frozen=True):
-    """One kernel, memory operation or CUDA call over all of its calls.
+    """One kernel, memory operation or CUDA call, summed over its calls.
 
-    `total`, `mean`, `min` and `max` are in `unit`. `share`, 0 to 1, is the part of the total of its kind.
+    `total`, `mean`, `min` and `max` are in `unit`. `share`, 0 to 1, is the fraction of the total of its kind.
     """
 
     kind: KernelKind

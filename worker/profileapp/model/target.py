@@ -1,4 +1,4 @@
-"""What is to be run: the plan's records, as `profileapp plan --json` prints them."""
+"""The plan's records, as `profileapp plan --json` prints them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from profileapp.model.text import printable
 OnTimeout = Literal["end", "fail"]
 FunctionClock = Literal["cpu", "wall"]
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}$"
-"""What a target may be named."""
+"""The allowed names of targets."""
 
 
 class App(msgspec.Struct, frozen=True):
-    """Whose profile it is."""
+    """The app that is profiled."""
 
     name: str
     version: str = ""
 
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-"""Archives that are unpacked by default."""
+"""Suffixes of archives that are unpacked by default."""
 
 
 class Dataset(msgspec.Struct, frozen=True):
@@ -42,10 +42,10 @@ class Dataset(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """When a service is ready: one of the four holds, within `timeout_s`.
+    """The readiness check of a service: one of four conditions, with the deadline `timeout_s`.
 
-    `http` is `PORT/PATH`, answered with a status below 400; `tcp` a port that takes connections (0: none); `log` a text
-    in what the service prints; `file` a path in its container.
+    `http` is a `PORT/PATH` that answers with a status below 400; `tcp` a port that accepts connections (0: none); `log`
+    a text in the service's output; `file` a path in its container.
     """
 
     http: str = ""
@@ -61,7 +61,7 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 class Stream(msgspec.Struct, frozen=True):
-    """What a playback service plays under one name: a video, images or recordings; `rate` a second of the latter."""
+    """A stream that a playback service plays: a video, or images or audio recordings at `rate` per second."""
 
     name: str
     dataset: str | Dataset
@@ -72,9 +72,9 @@ SECRET_PREFIX = "PROFILEAPP_SECRET_"  # noqa: S105  (the beginning of a name)
 
 
 class Secret(msgspec.Struct, frozen=True):
-    """A variable of the app's environment whose value is a credential; the value itself is in no record.
+    """An environment variable of the app whose value is a credential; the value itself is never recorded.
 
-    `credential` is its id in Jenkins, `env_var` the variable in which the worker gets it.
+    `credential` is its id in Jenkins, `env_var` the variable in which the worker receives it.
     """
 
     variable: str
@@ -83,10 +83,10 @@ class Secret(msgspec.Struct, frozen=True):
 
 
 class Service(msgspec.Struct, frozen=True):
-    """A service that an app needs: a container of `image`, or (with `streams`) a playback of recordings.
+    """A service for an app: a container of `image`, or (with `streams`) a playback of recordings.
 
-    `needs` names the services that must be ready before it starts. With `streams` and no `image` it is our own. With
-    `broker` it is the message broker that pywaggle knows, made ready by us.
+    `needs` names the services that must be ready before it starts. With `streams` and no `image` it is the built-in
+    playback. With `broker` it is a message broker, configured for pywaggle.
     """
 
     name: str
@@ -140,7 +140,7 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def datasets(self) -> tuple[str | Dataset, ...]:
-        """Every dataset that is needed, its own first, each once."""
+        """Every dataset of the target and its services, the target's first, each once."""
         services = [
             each for one in self.services for each in (one.dataset, *(stream.dataset for stream in one.streams))
         ]
@@ -148,14 +148,14 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def all_secrets(self) -> tuple[Secret, ...]:
-        """Those of the app and of its services."""
+        """The secrets of the app and its services."""
         return (*self.secrets, *(each for service in self.services for each in service.secrets))
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Targets, by name, that run on one agent after another or in alternation; `agent` is its label, "" for any.
+    """Targets, by name, that run on one agent, interleaved or one after another; `agent` is its label, "" for any.
 
-    `secrets` are all of their credentials, each once.
+    `secrets` are the credentials of all of them, each once.
     """
 
     name: str
@@ -165,10 +165,10 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """All that is to be run. `files` are Ant patterns, relative to the configuration's folder, an agent needs.
+    """All targets to run. `files` are Ant patterns, relative to the configuration's folder, of files an agent needs.
 
-    `groups` say which targets share a stage and an agent.
-    `warnings` list what this agent cannot measure of the targets that would run on it, where the agent was checked.
+    `groups` are the targets that share a stage and an agent. `warnings`, if the agent was checked, list metrics that
+    are unavailable on it for the targets that would run there.
     """
 
     app: App

@@ -1,4 +1,4 @@
-"""Text of strangers, made fit to be shown."""
+"""Makes untrusted text safe to print."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _ENDS_IN_DIGEST = re.compile(rf"(?:^|-)[0-9a-f]{{{_DIGEST_LETTERS}}}$")
 
 
 def printable(text: str, limit: int = 80) -> str:
-    """`text` on one line of at most `limit` characters, with what would move a terminal's cursor escaped."""
+    """`text` on one line of at most `limit` characters, with terminal control characters escaped."""
     safe = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[: limit + 1])
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
 
 
 def path_part(text: str) -> str:
-    """`text` as one part of a path or a class name: letters, digits, `_` and `-` alone, at most 80 of them.
+    """`text` as one part of a path or a class name: at most 80 letters, digits, `_` and `-`.
 
-    What has to be altered ends in a digest of the whole, so that different names stay different.
+    Altered text ends in a digest of the original, so that different names remain different.
     """
     if _PLAIN_PART.fullmatch(text) and not _ENDS_IN_DIGEST.search(text):
         return text

@@ -1,4 +1,4 @@
-"""Long columns of numbers, with NumPy where it is installed: a device that only measures has none."""
+"""Operations on long columns of numbers, with NumPy if it is installed: a device that only measures lacks it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TypeVar
 
 Number = TypeVar("Number", int, float)
 LONG = 50_000
-"""From this many numbers on NumPy saves more time than its import takes."""
+"""The length from which NumPy saves more time than its import takes."""
 
 
 def is_ascending(numbers: Sequence[int]) -> bool:
-    """Whether none is less than the one before it."""
+    """Whether no number is less than its predecessor."""
     if _is_long(numbers):
         import numpy  # noqa: PLC0415  (in an extra, and slow to import)
 
@@ -27,7 +27,7 @@ def is_ascending(numbers: Sequence[int]) -> bool:
 
 
 def ranked(numbers: Sequence[float]) -> Sequence[float]:
-    """All of them, ascending."""
+    """The numbers in ascending order."""
     if _is_long(numbers):
         import numpy  # noqa: PLC0415
 
@@ -36,7 +36,7 @@ def ranked(numbers: Sequence[float]) -> Sequence[float]:
 
 
 def extremes(numbers: Sequence[Number]) -> tuple[Number, Number]:
-    """The least and the greatest of at least one."""
+    """The minimum and maximum of at least one number."""
     if _is_long(numbers):
         import numpy  # noqa: PLC0415
 
@@ -46,7 +46,7 @@ def extremes(numbers: Sequence[Number]) -> tuple[Number, Number]:
 
 
 def differences(numbers: array[int]) -> array[int]:
-    """Of each number and the one before it; one fewer than there are numbers."""
+    """The differences of consecutive numbers."""
     if _is_long(numbers):
         import numpy  # noqa: PLC0415
 
@@ -55,7 +55,7 @@ def differences(numbers: array[int]) -> array[int]:
 
 
 def limited(numbers: array[int], most: int) -> array[int]:
-    """All of them, none greater than `most`."""
+    """The numbers, limited to at most `most`."""
     if _is_long(numbers):
         import numpy  # noqa: PLC0415
 
@@ -64,13 +64,13 @@ def limited(numbers: array[int], most: int) -> array[int]:
 
 
 def median(numbers: array[int]) -> int:
-    """Of at least one: the middle one, or the lower of the two in the middle."""
+    """The middle one of at least one number; the lower one of two in the middle."""
     in_order = ranked(numbers)
     return int(in_order[(len(in_order) - 1) // 2])
 
 
 def ranked_with(numbers: array[float], weights: array[int]) -> tuple[Sequence[float], Sequence[int]]:
-    """All of them, ascending, and the sum of the weights up to and with each."""
+    """The numbers in ascending order, and the cumulative sums of their weights."""
     if _is_long(numbers):
         import numpy  # noqa: PLC0415
 

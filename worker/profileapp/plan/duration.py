@@ -1,4 +1,4 @@
-"""Durations of a sage.yaml, as numbers or as text, within one bound."""
+"""Durations in a sage.yaml, as numbers or text, up to a limit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from profileapp.model.quantity import parse_duration_s
 
 
 def duration_s(where: DataPath, value: float | str, report_issue: Callable[[DataPath, str], None]) -> float:
-    """Seconds of a duration that the schema has taken; what is longer than LONGEST_S is reported."""
+    """Seconds of a duration that passed the schema; reports an issue if it is longer than LONGEST_S."""
     seconds = parse_duration_s(value)
     # The schema bounds numbers alone.
     if not seconds <= LONGEST_S:

@@ -1,4 +1,4 @@
-"""From a sage.yaml to the plan: defaults filled in, arguments split, agents spread, names given."""
+"""Expands a sage.yaml into the plan: fills in defaults, splits arguments, expands agents, names targets."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ INTERVAL_MAX_S = 600.0
 TARGET_LIMIT = 500
 LABEL_LIMIT = 200
 ARGUMENT_LIMIT_BYTES = 128 * 1024 - 1
-"""What Linux takes as one argument, or as one variable with its name. Source: execve(2)."""
+"""Linux's limit of one argument, or one variable with its name. Source: execve(2)."""
 
 
 def make_plan(sage: SageYaml, image: str | None) -> Plan:
-    """The plan of a sage.yaml. Raises ConfigError with every mistake that the schema alone cannot see."""
+    """The plan of a sage.yaml. Raises ConfigError with every issue that the schema alone cannot detect."""
     expansion = _Expansion(sage)
     targets = expansion.targets()
     raise_issues(sage.section.path, sage.section.document, expansion.issues)
@@ -48,12 +48,12 @@ def make_plan(sage: SageYaml, image: str | None) -> Plan:
 
 
 def _local_path(dataset: str | Dataset | None) -> str:
-    """The path of a dataset beside the configuration; "" where it comes from elsewhere."""
+    """The path of a dataset next to the configuration; "" if it comes from a URL."""
     return dataset.path if isinstance(dataset, Dataset) else dataset or ""
 
 
 def default_image(sage: SageYaml) -> str | None:
-    """The image as Sage's app store names it, `namespace/name:version`; None where one of the three is missing.
+    """The image's name in Sage's app store, `namespace/name:version`; None if a part is missing.
 
     Source: Waggle Edge App Tutorials, "Publishing to ECR".
     """
@@ -63,7 +63,7 @@ def default_image(sage: SageYaml) -> str | None:
 
 
 class _Expansion:
-    """One walk over the targets of a file; collects issues on the way."""
+    """Expands the targets of a file; collects issues on the way."""
 
     def __init__(self, sage: SageYaml) -> None:
         self.issues: list[ConfigIssue] = []
@@ -86,10 +86,12 @@ class _Expansion:
                 continue
             if section.name in self._taken:
                 self._report_issue(
-                    ("targets", index, "name"), f"is '{section.name}', as another target is; names are unique"
+                    ("targets", index, "name"), f"is '{section.name}', the name of another target; names must be unique"
                 )
             if section.name in RESERVED:
-                self._report_issue(("targets", index, "name"), f"is '{section.name}', a name of profileapp's own files")
+                self._report_issue(
+                    ("targets", index, "name"), f"is '{section.name}', the name of one of profileapp's own files"
+                )
             self._taken.add(section.name)
 
     def _expand(self, index: int, section: TargetSection) -> list[Target]:
@@ -99,7 +101,7 @@ class _Expansion:
         if not labels:
             self._report_issue(where, "is an empty list; leave it out to run on any agent")
         if any(len(label) > LABEL_LIMIT or not label.isprintable() for label in labels):
-            self._report_issue(where, f"is no label of Jenkins: one line of at most {LABEL_LIMIT} characters")
+            self._report_issue(where, f"is not a Jenkins label: one line of at most {LABEL_LIMIT} characters")
         name = optional(section.name) or ""
         targets = []
         for label in labels:
@@ -113,7 +115,7 @@ class _Expansion:
 
     def _target(self, index: int, section: TargetSection, name: str, args: tuple[str, ...], agent: str) -> Target:
         if len(set(section.metrics)) < len(section.metrics):
-            self._report_issue(self._sage.place(index, "metrics"), "names a metric twice")
+            self._report_issue(self._sage.place(index, "metrics"), "lists a metric twice")
         timeout_s = self._duration(index, "timeout", section.timeout)
         is_auto = section.warmup == AUTO
         warmup_s = 0.0 if is_auto else self._duration(index, "warmup", section.warmup)
@@ -173,7 +175,7 @@ class _Expansion:
             args = tuple(self._sage.raw_scalar((*where, position)) for position in range(len(given)))
         if any(len(arg.encode()) > ARGUMENT_LIMIT_BYTES for arg in args):
             self._report_issue(
-                where, f"holds an argument of more than {ARGUMENT_LIMIT_BYTES} bytes, which no program can be given"
+                where, f"contains an argument of more than {ARGUMENT_LIMIT_BYTES} bytes, the limit of Linux"
             )
         if any("\0" in arg for arg in args):
             self._report_issue(where, "contains a NUL character, which a program cannot receive")
@@ -186,9 +188,7 @@ class _Expansion:
             if key.startswith("PROFILEAPP_"):
                 self._report_issue(place(key), "is a variable that profileapp itself sets", of_key=True)
             if len(f"{key}={value}".encode()) > ARGUMENT_LIMIT_BYTES:
-                self._report_issue(
-                    place(key), f"has more than {ARGUMENT_LIMIT_BYTES} bytes, which no program can be given"
-                )
+                self._report_issue(place(key), f"has more than {ARGUMENT_LIMIT_BYTES} bytes, the limit of Linux")
             if "\0" in value:
                 self._report_issue(place(key), "contains a NUL character, which a program cannot receive")
         return env
@@ -197,7 +197,7 @@ class _Expansion:
         for name in section.secrets.keys() & section.env.keys():
             where: DataPath = ("targets", index, "env", name)
             if self._sage.has(where):
-                self._report_issue(where, "is a credential too, by `secrets`", of_key=True)
+                self._report_issue(where, "is also a credential in `secrets`", of_key=True)
         return self._credentials_of(lambda key: self._sage.place(index, "secrets", key), section.secrets)
 
     def _credentials_of(self, place: Place, given: Secrets) -> tuple[Secret, ...]:
@@ -208,7 +208,7 @@ class _Expansion:
             env_var = SECRET_PREFIX + re.sub("[^A-Za-z0-9]", "_", credential)
             if self._credentials.setdefault(env_var, credential) != credential:
                 other = self._credentials[env_var]
-                self._report_issue(place(variable), f"is '{credential}', too like '{other}' to be told apart")
+                self._report_issue(place(variable), f"is '{credential}', which is too similar to '{other}'")
             secrets.append(Secret(variable, credential, env_var))
         return tuple(secrets)
 
@@ -262,7 +262,7 @@ class _Expansion:
 
 
 def select(plan: Plan, names: Sequence[str]) -> Plan:
-    """The plan with only the targets named, in the plan's order; all where none is named.
+    """The plan with only the named targets, in the plan's order; all if no name is given.
 
     Raises ConfigError for an unknown name.
     """

@@ -1,4 +1,4 @@
-"""Which targets share a stage and an agent. Pure."""
+"""Groups targets that share a stage and an agent. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from profileapp.model.target import Group, Secret, Target
 
 
 def group_targets(targets: Sequence[Target], default_agent: str, *, together: bool) -> tuple[Group, ...]:
-    """A group for each target; `together`, for each label of an agent, in the order of their first targets.
+    """One group per target or, with `together`, per agent label, in the order of their first targets.
 
     A target that names no agent has the label `default_agent`.
     """

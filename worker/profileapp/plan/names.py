@@ -1,4 +1,4 @@
-"""Names of targets: unique, and safe as a folder, a stage and a test case."""
+"""Names of targets: unique, and safe as names of folders, stages and test cases."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ RESERVED = frozenset(
         "plot",
     }
 )
-"""Names in the artifact folder that targets must not have."""
+"""Names in the artifact folder that no target may have."""
 
 _DERIVED_LIMIT = 40
 _UNSAFE = re.compile(r"[^a-z0-9._]+")
 
 
 def derived_name(args: Sequence[str]) -> str:
-    """A name made from arguments: `-interval 1 --use-gpu` is `interval-1-use-gpu`; none at all is `default`."""
+    """A name derived from arguments: `-interval 1 --use-gpu` is `interval-1-use-gpu`; no arguments are `default`."""
     return slug(" ".join(args)) or "default"
 
 
 def slug(text: str) -> str:
-    """`text` in the letters of a name, "" where nothing is left; what is too long ends in a digest of the whole."""
+    """`text` with only the characters of a name, "" if none is left; a truncated name ends in a digest of the whole."""
     name = _UNSAFE.sub("-", text.lower()).strip("-._")
     name = re.sub(r"[-._]*-[-._]*", "-", name)
     if len(name) <= _DERIVED_LIMIT:
@@ -46,7 +46,7 @@ def slug(text: str) -> str:
 
 
 def with_suffix(name: str, suffix: str) -> str:
-    """`name-suffix`, the name cut where both together would be too long."""
+    """`name-suffix`, with the name truncated if the result would be too long."""
     suffix = f"-{suffix}"[:NAME_LIMIT]
     return name[: NAME_LIMIT - len(suffix)] + suffix
 

@@ -1,4 +1,4 @@
-"""The services of a target: those of all targets and its own, in the order in which they start."""
+"""The services of a target, common ones and its own, in starting order."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from profileapp.plan.duration import duration_s
 
 APP_NAME = "app"
 """The host name of the app itself."""
-_NOT_WITH_BROKER = "does not go with a broker, which is ready-made"
-_NOT_WITHOUT_IMAGE = "is for a service with an image; the built-in playback needs none"
+_NOT_WITH_BROKER = "is not allowed with a broker, which is built in"
+_NOT_WITHOUT_IMAGE = "needs an image; the built-in playback does not support it"
 _BROKER_READY = Ready(tcp=5672, timeout_s=120.0)
 
 
@@ -50,7 +50,7 @@ class ServiceParts:
 def expand_services(
     lists: Sequence[tuple[DataPath, Sequence[ServiceSection]]], parts: ServiceParts
 ) -> tuple[Service, ...]:
-    """The services of one target. Of two with one name in two `lists`, that of the later one holds."""
+    """The services of one target. If two `lists` have a service of the same name, the later list wins."""
     services: dict[str, tuple[DataPath, Service]] = {}
     for where, sections in lists:
         here: set[str] = set()
@@ -58,31 +58,31 @@ def expand_services(
             service = _expand((*where, index), section, parts)
             if service.name in here:
                 parts.report_issue(
-                    (*where, index), f"is named '{service.name}', as another service is; names are unique"
+                    (*where, index), f"is named '{service.name}', like another service; names must be unique"
                 )
             here.add(service.name)
             services[service.name] = (*where, index), service
     players = [(where, service) for where, service in services.values() if service.streams]
     for where, _ in players[1:]:
-        parts.report_issue((*where, "playback"), "is a second playback; one plays any number of names")
+        parts.report_issue((*where, "playback"), "is a second playback; one playback plays any number of streams")
     return _in_order(services, parts)
 
 
 def _expand(where: DataPath, section: ServiceSection, parts: ServiceParts) -> Service:
     playback = optional(section.playback)
     if playback == {}:
-        parts.report_issue((*where, "playback"), "is empty, but must name what it plays")
+        parts.report_issue((*where, "playback"), "is empty, but must name its streams")
     broker = optional(section.broker) or ""
     name = optional(section.name) or (PLAYBACK_NAME if playback else broker)
     image = (optional(section.image) or "").strip() or (BROKER_IMAGE if broker else "")
     if broker:
         _report_given(where, ("playback", "args", "dataset", "ready"), _NOT_WITH_BROKER, parts)
     if not name and playback is None:
-        parts.report_issue(where, "has no name, under which the app would reach it")
+        parts.report_issue(where, "has no name, by which the app reaches it")
     if name == APP_NAME:
         parts.report_issue((*where, "name"), "is 'app', the name of the app itself")
     if not image and playback is None:
-        parts.report_issue(where, "has neither an image nor a playback nor a broker")
+        parts.report_issue(where, "has no image, playback or broker")
     if not image and playback is not None:
         _report_given(where, ("args", "env", "secrets", "dataset", "ready"), _NOT_WITHOUT_IMAGE, parts)
     ready = optional(section.ready)
@@ -125,12 +125,12 @@ def _ready(where: DataPath, section: ReadySection, parts: ServiceParts) -> Ready
         parts.report_issue(where, "must have one of http, tcp, log and file")
     port = int(ready.http.partition("/")[0] or 0)
     if port > 65535:
-        parts.report_issue((*where, "http"), f"has port {port}, but ports end at 65535")
+        parts.report_issue((*where, "http"), f"has port {port}, but the highest port is 65535")
     return ready
 
 
 def _in_order(services: dict[str, tuple[DataPath, Service]], parts: ServiceParts) -> tuple[Service, ...]:
-    """As they are listed, but each behind those it needs."""
+    """In the listed order, but each after the services it needs."""
     for where, service in services.values():
         for index, needed in enumerate(service.needs):
             if needed not in services:
@@ -144,7 +144,7 @@ def _in_order(services: dict[str, tuple[DataPath, Service]], parts: ServiceParts
         ready = [name for name, (_, one) in waiting.items() if all(each not in waiting for each in one.needs)]
         if not ready:
             where, _ = next(iter(waiting.values()))
-            parts.report_issue((*where, "needs"), f"goes round in a circle: {', '.join(waiting)} wait for one another")
+            parts.report_issue((*where, "needs"), f"is circular: {', '.join(waiting)} wait for one another")
             ready = list(waiting)
         ordered[ready[0]] = waiting.pop(ready[0])[1]
     return tuple(ordered.values())

@@ -1,1 +1,1 @@
-"""Plays recordings as cameras and microphones would: a separate program, standard library only."""
+"""Plays recordings as cameras and microphones: a separate program, standard library only."""

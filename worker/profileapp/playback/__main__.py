@@ -23,7 +23,7 @@ REPORT_INTERVAL_S = 0.5
 
 
 async def serve(address: str, port: int, rtsp_port: int, players: dict[str, Player], clock: Clock) -> None:
-    """Serves until SIGTERM or SIGINT."""
+    """Serves until SIGTERM or SIGINT arrives."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -53,7 +53,7 @@ async def serve(address: str, port: int, rtsp_port: int, players: dict[str, Play
 
 
 def main(argv: list[str]) -> int:
-    """The exit code."""
+    """Runs the program. Returns the exit code."""
     address, port, rtsp_port, streams = argv
     clock, cache = Clock(), FileCache()
     players: dict[str, Player] = {}

@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol):
         self._timeout = asyncio.get_running_loop().call_later(IDLE_TIMEOUT_S, self._close)
 
     def _begin(self, stream: Coroutine[object, object, None]) -> None:
-        """From now on it streams, until either side ends it."""
+        """Starts to stream, until either side ends the connection."""
         if self._timeout:
             self._timeout.cancel()
         self._task = asyncio.get_running_loop().create_task(self._to_the_end(stream))
@@ -74,7 +74,7 @@ class Connection(asyncio.Protocol):
         if wait_s < -LATE_S:
             return max(number + 1, player.sync_before(player.position()))
         while wait_s > 0 and self._transport:
-            # Until the app starts the clock stands still, so the wait cannot be computed in advance.
+            # The clock starts with the app, so until then the wait cannot be computed.
             await asyncio.sleep(min(wait_s, 0.1))
             wait_s = player.due_s(number + 1)
         return number + 1

@@ -1,4 +1,4 @@
-"""JPEG images as RTP carries them: without their headers, which the receiver regenerates.
+"""JPEG images for RTP: without their headers, which the receiver regenerates.
 
 Sources: ITU-T T.81, annexes B (markers) and K.3 (the Huffman tables used by default); RFC 2435,
 "RTP Payload Format for JPEG-compressed Video".
@@ -31,7 +31,7 @@ class JpegError(Exception):
 
 
 class Jpeg(NamedTuple):
-    """What RTP needs of an image. `kind` is the type of RFC 2435; `tables` those of luminance and of chrominance."""
+    """The parts of an image that RTP carries. `kind` is RFC 2435's type; `tables` are for luminance and chrominance."""
 
     kind: int
     width: int
@@ -42,7 +42,7 @@ class Jpeg(NamedTuple):
 
 
 def parse_jpeg(content: bytes) -> Jpeg:
-    """Raises JpegError where it is no JPEG, or a kind that RFC 2435 does not support."""
+    """Raises JpegError if it is not a JPEG, or of a kind that RFC 2435 does not support."""
     tables: dict[int, bytes] = {}
     frame = b""
     restart_interval = 0
@@ -65,12 +65,12 @@ def parse_jpeg(content: bytes) -> Jpeg:
                 both = tables[luminance] + tables[chrominance]
                 return Jpeg(kind, width, height, restart_interval, both, scan)
     except (struct.error, IndexError, KeyError) as error:
-        raise JpegError("is no whole JPEG") from error
-    raise JpegError("is no whole JPEG")
+        raise JpegError("is not a complete JPEG") from error
+    raise JpegError("is not a complete JPEG")
 
 
 def jpeg_payloads(image: Jpeg, limit: int) -> Iterator[bytes]:
-    """The payloads of its packets, each of at most `limit` bytes and the headers."""
+    """The payloads of its packets, each of at most `limit` bytes plus headers."""
     kind = image.kind + 64 if image.restart_interval else image.kind
     restart = struct.pack(">HH", image.restart_interval, 0xFFFF) if image.restart_interval else b""
     tables = struct.pack(">BBH", 0, 0, len(image.tables)) + image.tables
@@ -81,13 +81,13 @@ def jpeg_payloads(image: Jpeg, limit: int) -> Iterator[bytes]:
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """Marker, content and end of each segment, to the first scan."""
+    """Marker, content and end of each segment, up to the first scan."""
     if not content.startswith(b"\xff\xd8"):
-        raise JpegError("is no JPEG")
+        raise JpegError("is not a JPEG")
     at = 2
     while at + 4 <= len(content):
         if content[at] != 0xFF:
-            raise JpegError("is no whole JPEG")
+            raise JpegError("is not a complete JPEG")
         marker = content[at + 1]
         if marker == 0xFF:
             at += 1
@@ -101,13 +101,13 @@ def _frame(segment: bytes) -> tuple[int, int, int, int, int]:
     """Kind, width, height, and the numbers of the tables of luminance and of chrominance."""
     precision, height, width, components = struct.unpack_from(">BHHB", segment)
     if precision != 8 or components != 3:
-        raise JpegError("is not in colours of 8 bits")
+        raise JpegError("does not have 8 bits per colour")
     if not 0 < width <= _DIMENSION_LIMIT or not 0 < height <= _DIMENSION_LIMIT:
         raise JpegError(f"is larger than {_DIMENSION_LIMIT} × {_DIMENSION_LIMIT}")
     (_, luminance, first), (_, blue, second), (_, red, third) = struct.iter_unpack(">BBB", segment[6:15])
     kind = {0x21: 0, 0x22: 1}.get(luminance)
     if kind is None or (blue, red) != (0x11, 0x11) or second != third:
-        raise JpegError("is subsampled otherwise than 4:2:0 or 4:2:2")
+        raise JpegError("has a chroma subsampling other than 4:2:0 or 4:2:2")
     return kind, width, height, first, second
 
 
@@ -115,9 +115,9 @@ def _quantisation(segment: bytes) -> dict[int, bytes]:
     found = {}
     while segment:
         if segment[0] >> 4:
-            raise JpegError("has quantisation tables of 16 bits")
+            raise JpegError("has 16-bit quantisation tables")
         if len(segment) < 65:
-            raise JpegError("is no whole JPEG")
+            raise JpegError("is not a complete JPEG")
         found[segment[0] & 15], segment = segment[1:65], segment[65:]
     return found
 
@@ -126,5 +126,5 @@ def _check_huffman(segment: bytes) -> None:
     while segment:
         length = 17 + sum(segment[1:17])
         if hashlib.sha256(segment[:length]).hexdigest() not in _USUAL_HUFFMAN:
-            raise JpegError("has Huffman tables of its own")
+            raise JpegError("has custom Huffman tables")
         segment = segment[length:]

@@ -1,4 +1,4 @@
-"""Reads where the frames of an MP4 file are, and makes of them the fragments of a stream without end.
+"""Locates the frames of an MP4 file, and turns them into the fragments of an endless stream.
 
 Source: ISO/IEC 14496-12, "ISO base media file format": 8 (boxes), 8.8 (movie fragments).
 """
@@ -24,9 +24,9 @@ class Mp4Error(Exception):
 
 
 class Frame(NamedTuple):
-    """One frame: its bytes in the file, when it is decoded and for how long (in the track's time scale).
+    """One frame: its position in the file, and its decoding time and duration (in the track's time scale).
 
-    `shift` is what its time of showing is later; `is_sync`: it can be decoded without those before it.
+    `shift` is the presentation time minus the decoding time; `is_sync`: it can be decoded without earlier frames.
     """
 
     offset: int
@@ -40,7 +40,7 @@ class Frame(NamedTuple):
 class Video(NamedTuple):
     """The video track of a file. `duration` and the frames' times are in 1/`scale` s; `header` begins every stream.
 
-    `codec` is its sample entry's name (`avc1`), `config` the boxes that it holds.
+    `codec` is the name of its sample entry (`avc1`), `config` the boxes in that entry.
     """
 
     path: Path
@@ -54,7 +54,7 @@ class Video(NamedTuple):
 
     @property
     def duration_s(self) -> float:
-        """How long it plays once."""
+        """The duration of one pass."""
         return self.duration / self.scale
 
 
@@ -70,8 +70,8 @@ def read_video(path: Path) -> Video:
                 if boxes.get(b"hdlr", b"")[8:12] == b"vide":
                     return _read_track(path, boxes, size)
     except (struct.error, IndexError, ValueError, RecursionError) as error:
-        raise Mp4Error(f"is no whole MP4 file ({error})") from error
-    raise Mp4Error("holds no video")
+        raise Mp4Error(f"is not a complete MP4 file ({error})") from error
+    raise Mp4Error("contains no video")
 
 
 def fragment(video: Video, frame: Frame, content: bytes, number: int, time: int) -> bytes:
@@ -101,15 +101,15 @@ def _find_moov(stream: BinaryIO, size: int) -> bytes:
             break
         if kind == b"moov":
             if length > MOOV_LIMIT_BYTES:
-                raise Mp4Error("has tables out of all proportion")
+                raise Mp4Error("has implausibly large tables")
             stream.seek(at + header)
             return stream.read(length - header)
         at += length
-    raise Mp4Error("is no whole MP4 file (its moov box is missing)")
+    raise Mp4Error("is not a complete MP4 file (its moov box is missing)")
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, and begin and end of the content, of the boxes between two places."""
+    """Kind, and start and end of the content, of the boxes between two offsets."""
     while start + 8 <= end:
         length, kind = struct.unpack_from(">I4s", data, start)
         if length < 8 or start + length > end:
@@ -119,7 +119,7 @@ def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]
 
 
 def _flatten(data: bytes, start: int, end: int) -> dict[bytes, bytes]:
-    """The content of each box below, by its kind; of several the first."""
+    """The content of each nested box, by kind; the first one of several."""
     found: dict[bytes, bytes] = {}
     for kind, begin, stop in _boxes(data, start, end):
         if kind in _CONTAINERS:
@@ -145,7 +145,7 @@ def _read_track(path: Path, boxes: dict[bytes, bytes], size: int) -> Video:
         (count,) = struct.unpack_from(">I", boxes[b"stss"], 4)
         syncs = set(struct.unpack_from(f">{min(count, len(sizes))}I", boxes[b"stss"], 8))
     if not sizes or not scale or len(times) < len(sizes) or len(shifts) < len(sizes):
-        raise Mp4Error("holds no frames, or does not say when they are shown")
+        raise Mp4Error("contains no frames, or no times of its frames")
     frames, time = [], 0
     for index, (offset, length) in enumerate(zip(offsets, sizes, strict=True)):
         if offset + length > size or length > FRAME_LIMIT_BYTES:
@@ -154,7 +154,7 @@ def _read_track(path: Path, boxes: dict[bytes, bytes], size: int) -> Video:
         frames.append(Frame(offset, length, time, times[index], shifts[index], is_sync))
         time += times[index]
     if time <= 0:
-        raise Mp4Error("lasts no time at all")
+        raise Mp4Error("has a duration of 0")
     tkhd = boxes[b"tkhd"]
     (track_id,) = struct.unpack_from(">I", tkhd, 20 if tkhd[0] == 1 else 12)
     codec, config = _sample_entry(boxes[b"stsd"])
@@ -162,7 +162,7 @@ def _read_track(path: Path, boxes: dict[bytes, bytes], size: int) -> Video:
 
 
 def _sample_entry(stsd: bytes) -> tuple[str, bytes]:
-    """The name of the first, and the boxes behind its fixed part of 78 bytes."""
+    """The name of the first entry, and the boxes after its fixed part of 78 bytes."""
     (length,) = struct.unpack_from(">I", stsd, 8)
     return stsd[12:16].decode("latin-1"), stsd[16 + 78 : 8 + length]
 
@@ -170,10 +170,10 @@ def _sample_entry(stsd: bytes) -> tuple[str, bytes]:
 def _sizes(boxes: dict[bytes, bytes]) -> list[int]:
     stsz = boxes.get(b"stsz")
     if stsz is None:
-        raise Mp4Error("does not say how large its frames are")
+        raise Mp4Error("has no sizes of its frames")
     one, count = struct.unpack_from(">II", stsz, 4)
     if count > FRAME_LIMIT:
-        raise Mp4Error(f"holds more than {FRAME_LIMIT} frames")
+        raise Mp4Error(f"contains more than {FRAME_LIMIT} frames")
     return [one] * count if one else list(struct.unpack_from(f">{count}I", stsz, 12))
 
 
@@ -197,12 +197,12 @@ def _offsets(boxes: dict[bytes, bytes], sizes: list[int]) -> list[int]:
                 offsets.append(offset)
                 offset += sizes[len(offsets) - 1]
     if len(offsets) != len(sizes):
-        raise Mp4Error("does not say where its frames are")
+        raise Mp4Error("has no offsets of its frames")
     return offsets
 
 
 def _runs(table: bytes, layout: str, limit: int) -> Iterator[int]:
-    """The second number of each row, repeated as often as the first one says; at most `limit` in all."""
+    """Run-length decodes rows of count and value; at most `limit` values in total."""
     (count,) = struct.unpack_from(">I", table, 4)
     given = 0
     for index in range(count):

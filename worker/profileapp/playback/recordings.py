@@ -1,4 +1,4 @@
-"""What a dataset holds that can be played."""
+"""Finds the playable recordings in a dataset."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ FILE_LIMIT_BYTES = 64 * 1024**2
 
 
 class RecordingsError(Exception):
-    """There is nothing to play; its text names what is missing and where."""
+    """There is nothing to play; the text names the missing files and their place."""
 
 
 class Recordings(NamedTuple):
-    """What is played under one name: `video`, or `files` of images or of sound one after the other, `rate` a second."""
+    """One stream: a `video`, or `files` (images or audio) in sequence, `rate` per second."""
 
     name: str
     rate: float
@@ -29,12 +29,12 @@ class Recordings(NamedTuple):
 
     @property
     def is_sound(self) -> bool:
-        """Whether the files are sound."""
+        """Whether the files are audio."""
         return bool(self.files) and self.files[0].suffix.lower() in SOUND_SUFFIXES
 
     @property
     def address(self) -> str:
-        """The path below the server at which an app opens it."""
+        """The path on the server."""
         if self.video:
             return f"/{self.name}/live.mp4"
         suffix = self.files[0].suffix.lower()
@@ -44,7 +44,7 @@ class Recordings(NamedTuple):
 
 
 def find_recordings(name: str, path: Path, rate: float) -> Recordings:
-    """A video, images or sound: the file, or what is in the folder (or in its `images`), in the order of their names.
+    """The video, images or audio of a file, or of a folder (or its `images`), ordered by name.
 
     Links are not followed. Raises RecordingsError.
     """
@@ -63,7 +63,7 @@ def find_recordings(name: str, path: Path, rate: float) -> Recordings:
     except OSError as error:
         raise RecordingsError(f"{name}: {path.name} cannot be read ({error.strerror})") from error
     raise RecordingsError(
-        f"{name}: {path.name} holds no video (MP4), images (JPEG, PNG) or sound (WAV, FLAC, MP3, Ogg)"
+        f"{name}: {path.name} contains no video (MP4), images (JPEG, PNG) or audio (WAV, FLAC, MP3, Ogg)"
     )
 
 
@@ -72,7 +72,7 @@ def _files(path: Path) -> list[Path]:
     found = [path] if path.is_file() else list(path.iterdir()) if path.is_dir() else []
     found = [each for each in found if each.suffix.lower() in known and each.is_file() and not each.is_symlink()]
     if len(found) > FILE_LIMIT:
-        raise RecordingsError(f"{path.name} holds more than {FILE_LIMIT} files")
+        raise RecordingsError(f"{path.name} contains more than {FILE_LIMIT} files")
     found = [
         each for each in found if 0 < each.stat().st_size <= FILE_LIMIT_BYTES or each.suffix.lower() in VIDEO_SUFFIXES
     ]
@@ -80,5 +80,5 @@ def _files(path: Path) -> list[Path]:
 
 
 def _in_order(name: str) -> list[tuple[int, str]]:
-    """Numbers by their value: 2.jpg before 10.jpg."""
+    """Sort key with numbers by value: 2.jpg before 10.jpg."""
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"([0-9]+)", name)]

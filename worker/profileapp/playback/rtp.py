@@ -25,7 +25,7 @@ class RtpError(Exception):
 
 
 class Format(NamedTuple):
-    """How frames of one format are carried: its SDP description, and how a frame becomes payloads.
+    """A payload format: its SDP description, and the function that splits a frame into payloads.
 
     `cut` raises RtpError for a frame that cannot be carried.
     """
@@ -37,7 +37,7 @@ class Format(NamedTuple):
 
 
 class Packetiser:
-    """The packets of one client's stream, numbered on."""
+    """Creates the numbered packets of one client's stream."""
 
     def __init__(self, form: Format, ssrc: int) -> None:
         self._form = form
@@ -45,7 +45,7 @@ class Packetiser:
         self._sequence = 0
 
     def packets(self, frame: bytes, time_s: float) -> Iterator[bytes]:
-        """Of a frame that is shown at `time_s` of the stream; the last is marked. Raises RtpError."""
+        """The packets of a frame that is shown at `time_s` of the stream; the last one is marked. Raises RtpError."""
         payloads = list(self._form.cut(frame))
         time = round(time_s * CLOCK_HZ) & 0xFFFFFFFF
         for number, payload in enumerate(payloads, start=1):
@@ -56,11 +56,11 @@ class Packetiser:
 
 
 def format_of(recordings: Recordings) -> Format:
-    """How it is carried. Raises RtpError where it cannot be."""
+    """The payload format of a stream. Raises RtpError if RTP cannot carry it."""
     if recordings.video:
         return _video_format(recordings.video)
     if recordings.is_sound or IMAGE_SUFFIXES[recordings.files[0].suffix.lower()] != "image/jpeg":
-        raise RtpError("is no video, and no JPEG images")
+        raise RtpError("is neither a video nor JPEG images")
     return Format(_JPEG_TYPE, f"JPEG/{CLOCK_HZ}", "", _cut_jpeg)
 
 
@@ -72,7 +72,7 @@ def _video_format(video: Video) -> Format:
         if video.codec == "mp4v":
             return _mpeg4(boxes[b"esds"])
     except (struct.error, IndexError, KeyError) as error:
-        raise RtpError(f"does not say how its {video.codec!a} is to be decoded") from error
+        raise RtpError(f"has no decoder configuration for {video.codec!a}") from error
     raise RtpError(f"is a video of {video.codec!a}, which is neither H.264 nor MPEG-4")
 
 
@@ -94,7 +94,7 @@ def _h264(config: bytes) -> Format:
 
 
 def _parameter_sets(config: bytes, at: int, count: int) -> tuple[list[bytes], int]:
-    """So many sets that begin at a place, each behind its length; and the place behind them."""
+    """`count` length-prefixed sets at an offset, and the offset after them."""
     found = []
     for _ in range(count):
         (length,) = struct.unpack_from(">H", config, at)
@@ -104,7 +104,7 @@ def _parameter_sets(config: bytes, at: int, count: int) -> tuple[list[bytes], in
 
 
 def _cut_nal(nal: bytes) -> Iterator[bytes]:
-    """One unit as it is, or in fragments (FU-A)."""
+    """One unit unchanged, or in fragments (FU-A)."""
     if not nal:
         return
     if len(nal) <= PAYLOAD_BYTES:
@@ -128,7 +128,7 @@ def _mpeg4(esds: bytes) -> Format:
 
 
 def _decoder_config(content: bytes) -> bytes:
-    """DecoderSpecificInfo, in DecoderConfigDescriptor, in ES_Descriptor. Raises KeyError where there is none."""
+    """DecoderSpecificInfo, in DecoderConfigDescriptor, in ES_Descriptor. Raises KeyError if it is missing."""
     elementary = _descriptor(content, 3)
     flags = elementary[2]
     at = 3 + (2 if flags & 0x80 else 0)
@@ -168,5 +168,5 @@ def _cut_jpeg(frame: bytes) -> Iterator[bytes]:
     try:
         image = parse_jpeg(frame)
     except JpegError as error:
-        raise RtpError(f"holds an image that {error}") from error
+        raise RtpError(f"contains an image that {error}") from error
     return jpeg_payloads(image, PAYLOAD_BYTES)

@@ -1,7 +1,7 @@
-"""The RTSP server: the same recordings, by the same clock, as `rtsp://HOST:8554/NAME`, over the connection itself.
+"""The RTSP server: the same recordings, by the same clock, as `rtsp://HOST:8554/NAME`, interleaved over TCP.
 
-Sources: RFC 2326, "Real Time Streaming Protocol"; RFC 8866, "SDP: Session Description Protocol". A client that asks for
-UDP is answered with 461, after which they all use TCP.
+Sources: RFC 2326, "Real Time Streaming Protocol"; RFC 8866, "SDP: Session Description Protocol". A client that
+requests UDP gets status 461, after which all known clients use TCP.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CUT = b"\r\n\r\n"
 
 
 class RtspConnection(Connection):
-    """One connection, and one stream on it at the most."""
+    """One connection, with at most one stream."""
 
     def __init__(self, players: Mapping[str, Player], connections: set[Connection]) -> None:
         super().__init__(connections)
@@ -35,7 +35,7 @@ class RtspConnection(Connection):
         self._received += data
         while self._transport and self._received:
             if self._received.startswith(b"$"):
-                # What a client reports of its reception.
+                # A client's receiver report.
                 if len(self._received) < 4:
                     return
                 (length,) = struct.unpack_from(">H", self._received, 2)
@@ -86,7 +86,7 @@ class RtspConnection(Connection):
             return
         try:
             form = format_of(player.recordings)
-            # What one image cannot do, the others mostly cannot either.
+            # If RTP cannot carry one image, it usually cannot carry the others either.
             list(form.cut(_content(player, 0)))
         except (RtpError, OSError):
             self._answer("415 Unsupported Media Type", sequence)
@@ -110,7 +110,7 @@ class RtspConnection(Connection):
 
     async def _play(self, player: Player, form: Format, channel: int) -> None:
         packetiser = Packetiser(form, secrets.randbits(32))
-        # A client that joins first gets the frames since the last key frame, and its time begins with them.
+        # A new client first receives the frames since the last key frame, and its time begins with them.
         number = first = player.sync_before(player.position())
         while self._transport:
             content = _content(player, number)
@@ -137,7 +137,7 @@ def _content(player: Player, number: int) -> bytes:
 
 
 def _name_in(url: str) -> str:
-    """The first part of the path: `rtsp://HOST:8554/NAME/track` is of NAME."""
+    """The first part of the path: NAME of `rtsp://HOST:8554/NAME/track`."""
     try:
         return unquote(urlsplit(url).path.strip("/").partition("/")[0])
     except ValueError:

@@ -1,12 +1,12 @@
-"""The HTTP server: Waggle's playback addresses, and streams that go by the clock.
+"""The HTTP server: Waggle's playback addresses, and streams that follow the clock.
 
-    /NAME/live.mp4     a video without end, as fragments (video/mp4)
-    /NAME/live.mjpg    images at their rate, without end (multipart/x-mixed-replace)
-    /NAME/image.jpg    the image of now; image.png of PNGs
-    /NAME/audio.wav    the recording of now, under the suffix that it has
-    /ready             204, once there is something to play
+    /NAME/live.mp4     an endless video, in fragments (video/mp4)
+    /NAME/live.mjpg    an endless sequence of images at their rate (multipart/x-mixed-replace)
+    /NAME/image.jpg    the current image; image.png for PNGs
+    /NAME/audio.wav    the current recording, with its own suffix
+    /ready             204 once playback is ready
 
-A client that cannot follow misses frames, as it would of a camera.
+A client that is too slow misses frames, as with a camera.
 Sources: Waggle, wes-playback-server (README); RFC 9112, "HTTP/1.1".
 """
 
@@ -138,7 +138,7 @@ class Playback(Connection):
         if video is None or self._transport is None:
             return
         self._transport.write(video.header)
-        # A client that joins first gets the frames since the last key frame, and its time begins with them.
+        # A new client first receives the frames since the last key frame, and its time begins with them.
         number = first = player.sync_before(player.position())
         sequence = 0
         began = self._time_of(player, first)

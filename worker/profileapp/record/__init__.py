@@ -1,1 +1,1 @@
-"""What a run leaves on disk: metrics.ndjson and run.json, written as it goes."""
+"""The recording of a run on disk: metrics.ndjson and run.json, written during the run."""

@@ -1,7 +1,7 @@
-"""What a target's folder holds: each file and folder of ours is declared here, and no other can be written there.
+"""The artifacts of a target: every file and folder that profileapp may write to its folder is declared here.
 
-A run replaces what an earlier one left, and refuses what is not ours: what was written but not declared would make the
-second run of a target fail.
+A run replaces the artifacts of an earlier one, and refuses a folder with other files: an undeclared artifact would make
+the second run of a target fail.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SERVICES_FOLDER = "services"
 FUNCTIONS_FILE = "functions.csv"
 KERNELS_FILE = "kernels.csv"
 STACKS_FILE = "stacks.folded"
-"""Stacks of the app's functions as py-spy writes them, a line each: `frame;frame;frame COUNT`."""
+"""Stacks of the app's functions in py-spy's format, one per line: `frame;frame;frame COUNT`."""
 SERIES_FILE = "series.csv"
 JUNIT_FILE = "junit.xml"
 REPORT_FOLDER = "report"
@@ -39,23 +39,23 @@ ARTIFACTS = frozenset(
     }
 )
 OTHERS_PREFIX = "x-"
-"""What the names of other packages' artifacts begin with."""
+"""The prefix of the names of other packages' artifacts."""
 
 
 def artifact(folder: Path, name: str) -> Path:
-    """Where an artifact of a target is. Raises ValueError for one that is not declared."""
+    """The path of an artifact of a target. Raises ValueError for one that is not declared."""
     if name not in ARTIFACTS and not name.startswith(OTHERS_PREFIX):
         raise ValueError(f"{name!r} is not declared in {__name__}; that of another package begins with {OTHERS_PREFIX}")
     return folder / name
 
 
 def write_artifact(folder: Path, name: str, content: bytes) -> None:
-    """Writes an artifact of a target, all at once, in place of an earlier one. Raises OSError."""
+    """Writes an artifact of a target atomically, replacing an earlier one. Raises OSError."""
     write_atomic(artifact(folder, name), content)
 
 
 def is_artifact(name: str) -> bool:
-    """Whether a name is ours, or the unfinished form of ours that a crash left (`.run.json.1a2b3c4d`)."""
+    """Whether a name is an artifact's, or that of a temporary file left by a crash (`.run.json.1a2b3c4d`)."""
     plain = name.removeprefix(".")
     return (
         plain.startswith(OTHERS_PREFIX) or name in ARTIFACTS or any(name.startswith(f".{each}") for each in ARTIFACTS)

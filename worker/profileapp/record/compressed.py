@@ -1,4 +1,4 @@
-"""Reads untrusted gzip: a file that unpacks to far more than a genuine one could is cut off."""
+"""Reads untrusted gzip files: decompression stops far beyond the size that a genuine file could have."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import os
 from typing import BinaryIO, cast
 
 RATIO_LIMIT = 200
-"""The most a file may unpack to, as a multiple of its size: samples reach 10 to 40 times, gzip's limit is 1032."""
+"""Limit of the decompression ratio: samples reach 10 to 40, gzip's maximum is 1032."""
 RATIO_FREE_BYTES = 64 * 1024**2
-"""What any file may unpack to."""
+"""The size up to which any file may decompress."""
 
 
 def open_compressed(compressed: BinaryIO, ratio_free_bytes: int = RATIO_FREE_BYTES) -> BinaryIO:
-    """The content of a gzip file, which is closed with it.
+    """A stream of the content of a gzip file; closing it closes the file.
 
-    Reading raises EOFError or zlib.error where it is truncated or corrupt, OSError where it is no gzip, and once it has
-    unpacked to more than `ratio_free_bytes` and RATIO_LIMIT times its size.
+    Reading raises EOFError or zlib.error if it is truncated or corrupt, OSError if it is not gzip, or once it exceeds
+    both `ratio_free_bytes` and RATIO_LIMIT times its size.
     """
     limit_bytes = max(ratio_free_bytes, os.fstat(compressed.fileno()).st_size * RATIO_LIMIT)
     return cast(BinaryIO, io.BufferedReader(_Bounded(compressed, limit_bytes), 256 * 1024))
@@ -36,7 +36,7 @@ class _Bounded(io.RawIOBase):
         count = self._unpacked.readinto1(buffer)
         self._left -= count
         if self._left < 0:
-            raise OSError(f"unpacks to more than {RATIO_LIMIT} times its size; the rest is not read")
+            raise OSError(f"decompresses to more than {RATIO_LIMIT} times its size; the rest is not read")
         return count
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""Opens and writes files in folders an app may have touched: no symlink is followed, no pipe is waited on.
+"""Opens and writes files in folders that an app may write to: follows no symlink, and never waits for a pipe.
 
-What is written is written relative to the descriptor of a folder, to which no link on the way has led: a repository or
-an app that puts a link in the place of a folder or file of ours finds nothing of it written elsewhere.
+Files are written relative to the descriptor of a folder that was opened without following links: if a repository or an
+app replaces one of our folders or files with a link, nothing is written elsewhere.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _A_LINK = "a link, which is not followed"
 
 
 def is_folder(path: Path) -> bool:
-    """Whether there is such a folder. False for a text that cannot be a path: too long, or with a NUL."""
+    """Whether there is such a folder. False for text that is not a valid path: too long, or with a NUL."""
     try:
         return path.is_dir()
     except (OSError, ValueError):
@@ -31,9 +31,9 @@ def is_folder(path: Path) -> bool:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Opens an ordinary file to read.
+    """Opens a regular file for reading.
 
-    Raises FileNotFoundError where there is none, AgentError where it is a symlink, a pipe or a device.
+    Raises FileNotFoundError if it does not exist, AgentError if it is a symlink, a pipe or a device.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -43,15 +43,15 @@ def open_regular(path: Path) -> BinaryIO:
         raise AgentError(f"{path}: cannot be read ({error.strerror})") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise AgentError(f"{path}: not an ordinary file, so it is not read")
+        raise AgentError(f"{path}: not a regular file, so it is not read")
     return os.fdopen(descriptor, "rb")
 
 
 def without_links_above(path: Path) -> Path:
-    """A path as its user gave it, fit for the functions below: they follow no link, but the user may mean one.
+    """Resolves links in a user's path as far as they are trusted, for the functions below, which follow none.
 
-    What lies above an absolute path is the machine's own, so links there are resolved; a relative path leads through
-    the folder that we are in, which may be anybody's work, and is left as it is.
+    The parents of an absolute path belong to the machine, so links in them are resolved. A relative path starts in the
+    current folder, which is untrusted, so it is returned unchanged.
     """
     if not path.is_absolute() or not path.name:
         return path
@@ -60,7 +60,7 @@ def without_links_above(path: Path) -> Path:
 
 @contextmanager
 def opened_folder(path: Path, *, make: bool = False) -> Iterator[int]:
-    """The descriptor of a folder that no link leads to; with `make` it is made where it is not there, and all above it.
+    """Opens a folder without following links; with `make`, creates it and its parents if they are missing.
 
     Raises OSError.
     """
@@ -79,13 +79,13 @@ def opened_folder(path: Path, *, make: bool = False) -> Iterator[int]:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder, and all above it, where they are not there. Raises OSError, also where one is a link."""
+    """Creates a folder and its parents if they are missing. Raises OSError, also if one of them is a link."""
     with opened_folder(path, make=True):
         pass
 
 
 def renew_folder(path: Path, is_ours: Callable[[str], bool]) -> None:
-    """A folder without the files of ours that are in it; those of others, and folders, stay.
+    """Creates a folder, or removes our files from it; other files, and folders, remain.
 
     A link in its place is removed. Raises OSError.
     """
@@ -99,7 +99,7 @@ def renew_folder(path: Path, is_ours: Callable[[str], bool]) -> None:
 
 
 def is_link(folder: int, name: str) -> bool:
-    """Whether a name in the folder of a descriptor is a link. Raises OSError but for what is not there."""
+    """Whether a name in the folder of a descriptor is a link; False if it does not exist. Raises OSError."""
     try:
         return stat.S_ISLNK(os.lstat(name, dir_fd=folder).st_mode)
     except FileNotFoundError:
@@ -107,13 +107,13 @@ def is_link(folder: int, name: str) -> bool:
 
 
 def create_new(path: Path) -> BinaryIO:
-    """Creates a file that must not be there yet, and opens it unbuffered to write and read. Raises OSError."""
+    """Creates a file, which must not exist, and opens it unbuffered for writing and reading. Raises OSError."""
     with opened_folder(path.parent) as folder:
         return _create(folder, path.name)
 
 
 def create_anew(path: Path) -> BinaryIO:
-    """The same in place of a file or link that is there, and with the folders above it. Raises OSError."""
+    """Like `create_new`, but replaces an existing file or link, and creates missing parents. Raises OSError."""
     with opened_folder(path.parent, make=True) as folder:
         with suppress(FileNotFoundError):
             os.unlink(path.name, dir_fd=folder)
@@ -121,7 +121,7 @@ def create_anew(path: Path) -> BinaryIO:
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Puts `content` in place of whatever is at `path`, all at once: a reader sees the old file or the new one.
+    """Replaces the file at `path` atomically: a reader sees either the old content or the new one.
 
     Raises OSError; the old file then remains.
     """
@@ -138,13 +138,13 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 def remove_file(path: Path) -> None:
-    """Removes a file or link where one is there. Raises OSError, also where the folder is not a folder or a link."""
+    """Removes a file or link if it exists. Raises OSError, also if its parent is not a folder or is a link."""
     with suppress(FileNotFoundError), opened_folder(path.parent) as folder:
         os.unlink(path.name, dir_fd=folder)
 
 
 def write_all(stream: BinaryIO, content: bytes) -> None:
-    """Writes it to an unbuffered stream to its end. Raises OSError."""
+    """Writes all of it to an unbuffered stream. Raises OSError."""
     view = memoryview(content)
     while view:
         view = view[stream.write(view) :]

@@ -37,33 +37,33 @@ class RunFolder:
 
     @classmethod
     def create(cls, out: Path, target_name: str) -> RunFolder:
-        """Makes `out/target_name` afresh; what an earlier run of the target left there is replaced.
+        """Creates an empty `out/target_name`, replacing that of an earlier run.
 
-        Raises AgentError where the folder is a symlink, holds files that are not ours, or cannot be written.
+        Raises AgentError if the folder is a symlink, contains other files, or cannot be written.
         """
         path = out / target_name
         try:
             with opened_folder(out, make=True) as parent:
-                _make_way(parent, path)
+                _remove_old_artifacts(parent, path)
                 os.mkdir(target_name, dir_fd=parent)
         except OSError as error:
             raise AgentError(f"{path}: cannot be written ({error.strerror}); choose another --out") from error
         return cls(path)
 
     def write_run(self, run: Run) -> None:
-        """Writes `run.json` in place of the last one, all at once. Raises OSError."""
+        """Replaces `run.json` atomically. Raises OSError."""
         write_artifact(self.path, RUN_FILE, msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n")
 
     def open_metrics(self, clock: Clock, on_failure: Callable[[OSError], None] | None = None) -> MetricsWriter:
         """Creates `metrics.ndjson`, for up to half of the free disk: compressing it needs space too. Raises OSError."""
         stream = create_new(artifact(self.path, METRICS_FILE))
-        # Where almost nothing is free the disk soon fills up, which ends the run with a clear message.
+        # If almost nothing is free the disk soon fills up, which ends the run with a clear message.
         room_bytes = max(shutil.disk_usage(self.path).free // 2, COMPRESS_FROM_BYTES)
         limit_bytes = min(room_bytes, FILE_LIMIT_BYTES)
         return MetricsWriter(stream, clock, on_failure, file_limit_bytes=limit_bytes)
 
     def compress_metrics(self, from_bytes: int = COMPRESS_FROM_BYTES) -> None:
-        """Compresses `metrics.ndjson` where it has grown large. Raises OSError; the plain file then remains."""
+        """Compresses `metrics.ndjson` if it is large. Raises OSError; the plain file then remains."""
         plain = self.path / METRICS_FILE
         if plain.stat().st_size < from_bytes:
             return
@@ -83,18 +83,18 @@ class RunFolder:
         plain.unlink()
 
 
-def _make_way(parent: int, path: Path) -> None:
-    """Removes what an earlier run of the target left. Raises AgentError for anything else, OSError."""
+def _remove_old_artifacts(parent: int, path: Path) -> None:
+    """Removes the artifacts of an earlier run of the target. Raises AgentError if there are other files; OSError."""
     try:
         status = os.lstat(path.name, dir_fd=parent)
     except FileNotFoundError:
         return
     if not stat.S_ISDIR(status.st_mode):
-        raise AgentError(f"{path}: is in the way and not a folder; remove it or choose another --out")
+        raise AgentError(f"{path}: exists and is not a folder; remove it or choose another --out")
     with opened_folder(path) as folder:
         foreign = sorted(name for name in os.listdir(folder) if not is_artifact(name))  # noqa: PTH208  (of a descriptor)
     if foreign:
         raise AgentError(
-            f"{path}: holds {foreign[0]!r}, which profileapp did not make; remove it or choose another --out"
+            f"{path}: contains {foreign[0]!r}, which profileapp did not create; remove it or choose another --out"
         )
     remove_entry(parent, path.name)

@@ -55,30 +55,30 @@ def leftovers(api: docker.APIClient, marks: Marks) -> tuple[Leftover, ...]:
     return tuple(found)
 
 
-def remove(api: docker.APIClient, prerequisites: Iterable[Leftover]) -> tuple[int, tuple[str, ...]]:
+def remove(api: docker.APIClient, leftovers: Iterable[Leftover]) -> tuple[int, tuple[str, ...]]:
     """Removes them. Returns how many were removed, and one line for each that was not."""
     removed, problems = 0, []
-    for prerequisite in prerequisites:
+    for leftover in leftovers:
         try:
-            _remove(api, prerequisite)
+            _remove(api, leftover)
             removed += 1
         except NotFound:
             continue
         except GONE as error:
-            problems.append(f"{prerequisite.kind} {prerequisite.id[:80]} could not be removed ({one_line(error)})")
+            problems.append(f"{leftover.kind} {leftover.id[:80]} could not be removed ({one_line(error)})")
     return removed, tuple(problems)
 
 
-def _remove(api: docker.APIClient, prerequisite: Leftover) -> None:
-    if prerequisite.kind == "container":
-        api.remove_container(prerequisite.id, force=True, v=True)
-    elif prerequisite.kind == "network":
-        api.remove_network(prerequisite.id)
-    elif prerequisite.kind == "volume":
-        cast("Callable[..., None]", api.remove_volume)(prerequisite.id, force=True)
+def _remove(api: docker.APIClient, leftover: Leftover) -> None:
+    if leftover.kind == "container":
+        api.remove_container(leftover.id, force=True, v=True)
+    elif leftover.kind == "network":
+        api.remove_network(leftover.id)
+    elif leftover.kind == "volume":
+        cast("Callable[..., None]", api.remove_volume)(leftover.id, force=True)
     else:
         # Layers stay: a later build may use them from the cache.
-        api.remove_image(prerequisite.id, noprune=True)
+        api.remove_image(leftover.id, noprune=True)
 
 
 def _names_of(image: dict[str, Any]) -> list[str]:
