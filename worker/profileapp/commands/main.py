@@ -21,6 +21,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("profileapp.commands.run", "Run and measure the targets of a sage.yaml."),
     "live": ("profileapp.commands.live", "Watch apps that run already: what they cost now."),
     "report": ("profileapp.commands.report", "Generate the report from recorded runs."),
+    "resources": ("profileapp.commands.resources", "Propose requests and limits for a scheduler, and try them out."),
     "store": ("profileapp.commands.store", "Store runs in a database."),
     "history": ("profileapp.commands.history", "Show how an app's numbers developed, and where they changed."),
     "compare": ("profileapp.commands.compare", "Compare two runs, folders, builds or commits."),

@@ -1,0 +1,171 @@
+"""What an app used, as far as it decides the resources that it needs: read from a judged run."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import msgspec
+
+from profileapp.judge.verdict import JudgedRun
+from profileapp.model.run import Repeat, Run, SeriesSummary
+from profileapp.model.series import Series
+from profileapp.record.series_data import SeriesData
+
+PARTS = 4
+"""Growth is looked for between this many parts of a repeat."""
+SAMPLES_MIN = 16
+GROWTH_MIN = 0.03
+"""A part of the memory used; less growth is noise."""
+_WORK_KINDS = ("gauge", "counter", "timer")
+
+
+class RepeatUse(msgspec.Struct, frozen=True):
+    """One repeat. `memory_peak_bytes` is the kernel's; `cold_start_s` ends with the app's first reported number."""
+
+    duration_s: float
+    memory_peak_bytes: int | None = None
+    cold_start_s: float | None = None
+    ended_itself: bool = False
+
+
+class Work(msgspec.Struct, frozen=True):
+    """How well the app does its job: the statistic `mean` of the series `title`, in `unit`."""
+
+    title: str
+    unit: str
+    mean: float
+    is_rate: bool
+    """Whether more is better: a rate per second; else it is the duration of one unit of work, in s."""
+
+    @property
+    def unit_s(self) -> float | None:
+        """Seconds of one unit of work; None where nothing was done."""
+        return (1 / self.mean if self.is_rate else self.mean) if self.mean > 0 else None
+
+
+class Use(msgspec.Struct, frozen=True):
+    """What an app used over all repeats that count. What is None is unknown; `missing` says why, by `memory`, `cpu`
+    and `gpu_memory`.
+
+    `cpu_mean` and `cpu_high` (the highest sample) are in cores. `growth_bytes_per_s` is None where memory does not
+    grow. `shares_memory`: CPU and GPU have one memory, and the app's cgroup does not count what the GPU has.
+    """
+
+    repeats: tuple[RepeatUse, ...] = ()
+    cpu_mean: float | None = None
+    cpu_high: float | None = None
+    cpu_count: int = 0
+    cache_bytes: int = 0
+    growth_bytes_per_s: float | None = None
+    gpu_memory_bytes: int | None = None
+    shares_memory: bool = False
+    work: Work | None = None
+    missing: Mapping[str, str] = {}
+
+
+def use_of(judged: JudgedRun) -> Use:
+    """What a judged run says of the app's use. Pure but for the samples, which may lie in a file."""
+    run = judged.run
+    repeats = [each for each in run.repeats if not each.traced and each.ended_ns]
+    summaries = {one.name: one for one in run.summary if not one.labels}
+    missing = {
+        key: reason
+        for key, reason in (
+            ("memory", _memory_missing(run, repeats)),
+            ("cpu", "" if "container.cpu.util" in summaries else _metric_missing(run, "container")),
+            ("gpu_memory", _metric_missing(run, "gpu-memory")),
+        )
+        if reason
+    }
+    cpu = summaries.get("container.cpu.util")
+    cache = summaries.get("container.memory.cache")
+    gpu = [one.max for one in run.summary if one.name == "gpu.memory.allocated"]
+    firsts = _first_samples(judged.series)
+    return Use(
+        repeats=tuple(_repeat_use(each, firsts) for each in repeats),
+        cpu_mean=cpu.mean / 100 if cpu else None,
+        cpu_high=cpu.max / 100 if cpu else None,
+        cpu_count=run.agent.cpu_count,
+        cache_bytes=int(cache.max) if cache else 0,
+        growth_bytes_per_s=_growth(judged.series, repeats),
+        gpu_memory_bytes=int(sum(gpu)) if gpu and max(gpu) > 0 else None,
+        shares_memory=run.agent.jetson is not None,
+        work=work_of(run.summary),
+        missing=missing,
+    )
+
+
+def work_of(summaries: Sequence[SeriesSummary]) -> Work | None:
+    """The app's own measure of its job: a frame rate, else another rate, else a timer; None if it reports none."""
+    own = [one for one in summaries if one.metric == "custom" and one.mean > 0]
+    own.sort(key=lambda one: ("fps" not in one.name.lower(), one.name))
+    rates = [one for one in own if "fps" in one.name.lower() or one.unit.endswith("/s")]
+    for one in [*rates, *(each for each in own if each.kind == "timer")][:1]:
+        labels = ",".join(one.labels.values())
+        return Work(f"{one.name}[{labels}]" if labels else one.name, one.unit, one.mean, bool(rates))
+    return None
+
+
+def _repeat_use(repeat: Repeat, first_samples_ns: Sequence[int]) -> RepeatUse:
+    index = bisect_left(first_samples_ns, repeat.started_ns)
+    first_ns = first_samples_ns[index] if index < len(first_samples_ns) else None
+    is_its_own = first_ns is not None and first_ns <= repeat.ended_ns
+    peak = repeat.totals.memory_peak_bytes if repeat.totals and repeat.totals.source.startswith("cgroup") else None
+    return RepeatUse(
+        duration_s=(repeat.ended_ns - repeat.started_ns) / 1e9,
+        memory_peak_bytes=peak,
+        cold_start_s=(first_ns - repeat.started_ns) / 1e9 if first_ns is not None and is_its_own else None,
+        ended_itself=repeat.exit_reason == "completed",
+    )
+
+
+def _first_samples(series: Mapping[Series, SeriesData]) -> list[int]:
+    """The times of the app's own numbers, in order."""
+    own = (data for one, data in series.items() if one.metric == "custom" and one.kind in _WORK_KINDS)
+    return sorted(moment for data in own for moment in data.times_ns)
+
+
+def _growth(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> float | None:
+    """Bytes a second by which memory still grew at the end, in the slowest of the repeats; None if one did not grow."""
+    used = next((data for one, data in series.items() if one.name == "container.memory.used" and not one.labels), None)
+    rates = [_growth_in(used, each) for each in repeats] if used else []
+    known = [rate for rate in rates if rate is not None]
+    return min(known) if known and len(known) == len(rates) else None
+
+
+def _growth_in(used: SeriesData, repeat: Repeat) -> float | None:
+    first, last = bisect_left(used.times_ns, repeat.measured_from_ns), bisect_right(used.times_ns, repeat.ended_ns)
+    if last - first < SAMPLES_MIN or used.times_ns[last - 1] <= used.times_ns[first]:
+        return None
+    times, values = list(used.times_ns[first:last]), list(used.values[first:last])
+    size = len(values) // PARTS
+    means = [sum(values[-size * part :][:size]) / size for part in range(PARTS, 0, -1)]
+    steps = [after - before for before, after in pairwise(means)]
+    # Memory that levels off, as that of a cache does, grows less and less.
+    if min(steps) <= 0 or steps[-1] < max(steps) / 3 or means[-1] - means[1] < GROWTH_MIN * means[-1]:
+        return None
+    interval_s = (times[-1] - times[0]) / 1e9 / (len(times) - 1)
+    return (means[-1] - means[1]) / (interval_s * size * (PARTS - 2))
+
+
+def _memory_missing(run: Run, repeats: Sequence[Repeat]) -> str:
+    if not repeats:
+        return "no repeat has ended"
+    without = [each for each in repeats if not each.totals or each.totals.memory_peak_bytes is None]
+    if len(without) < len(repeats):
+        return ""
+    totals = next((each.totals for each in without if each.totals), None)
+    reasons = totals.missing if totals else {}
+    return (
+        reasons.get("memory_peak") or reasons.get("all") or _metric_missing(run, "container") or "it was not recorded"
+    )
+
+
+def _metric_missing(run: Run, metric: str) -> str:
+    """Why a run has no numbers of a metric; "" if it has."""
+    found = [each for each in run.metrics if each.metric == metric]
+    if not found:
+        return f"the metric {metric} was not asked for"
+    return "" if any(each.state == "measured" for each in found) else found[0].reason or "it was not measured"
