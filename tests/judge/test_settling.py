@@ -98,6 +98,9 @@ def test_the_series_that_says_most_of_the_work_decides() -> None:
     for present, expected in [([cpu], "container.cpu.util"), ([cpu, rate], "frames.rate"), ([cpu, rate, FPS], "fps")]:
         [state] = steady_states(dict.fromkeys(present, points), repeats)
         assert state.title == expected
+    few = data(*((float(at), 1.0) for at in range(1, 12)))
+    assert steady_states({rate: few, cpu: points}, repeats)[0].title == "container.cpu.util"
+    assert steady_states({rate: few}, repeats)[0].state == "too few samples"
     assert steady_states({Series("system.cpu.util", "%", "system"): points}, repeats) == ()
 
 

@@ -14,14 +14,20 @@ from profileapp.model.series import Series
 from profileapp.record.series_data import SeriesData
 
 _CPU = "container.cpu.util"
+_SERIES_LIMIT = 10
 
 
 def steady_states(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> tuple[SteadyState, ...]:
-    """One for each counted repeat; none where no series can say it. `series` includes the derived ones."""
-    chosen = _series_of_progress(series)
-    if chosen is None:
-        return ()
-    return tuple(_steady_state(chosen, series[chosen], repeat) for repeat in repeats if not repeat.traced)
+    """One for each counted repeat, by the first series that has enough samples; none where there is no such series.
+
+    `series` includes the derived ones.
+    """
+    counted = [repeat for repeat in repeats if not repeat.traced]
+    found = [
+        tuple(_steady_state(one, series[one], repeat) for repeat in counted) for one in _series_of_progress(series)
+    ]
+    known = (states for states in found if all(each.state != "too few samples" for each in states))
+    return next(known, found[0] if found else ())
 
 
 def without_start_up(repeats: Sequence[Repeat], states: Sequence[SteadyState]) -> tuple[Repeat, ...]:
@@ -35,8 +41,8 @@ def without_start_up(repeats: Sequence[Repeat], states: Sequence[SteadyState]) -
     )
 
 
-def _series_of_progress(series: Mapping[Series, SeriesData]) -> Series | None:
-    """A frame rate that the app reports, else a rate of what it counts, else its durations, else its CPU load."""
+def _series_of_progress(series: Mapping[Series, SeriesData]) -> list[Series]:
+    """Frame rates that the app reports, then rates of what it counts, then its durations, then its CPU load."""
 
     def rank(one: Series) -> int | None:
         if one.metric == "custom" and one.kind == "gauge" and standing_of(one) == "since last":
@@ -46,7 +52,7 @@ def _series_of_progress(series: Mapping[Series, SeriesData]) -> Series | None:
         return 3 if one.name == _CPU and not one.labels else None
 
     ranked = [(place, one.name, one.labels, one) for one in series if (place := rank(one)) is not None]
-    return min(ranked, key=lambda each: each[:3])[3] if ranked else None
+    return [one for *_, one in sorted(ranked, key=lambda each: each[:3])][:_SERIES_LIMIT]
 
 
 def _steady_state(one: Series, data: SeriesData, repeat: Repeat) -> SteadyState:
