@@ -1,10 +1,11 @@
 """`python -m tests.bench [WORD…]`: prints each measure, then one table; exits with 1 where a measure is missed.
 
-Words pick some of: sample, run, start, tegrastats, jetson, functions, slowdown, ingest, million, client, services,
-playback, left, store, history, report, day, noise. `make bench` brings what it needs: a Docker daemon, PostgreSQL's
-programs and sqlite3, the peers of the extra `bench`, and, where Go is, statsd_exporter on PATH, with which `ingest` is
-compared. It also needs a machine that does nothing else; `day` 6 GB in the folder of temporary files, or
-PROFILEAPP_BENCH_DAY_HOURS=4 for a sixth of a day. PROFILEAPP_BENCH_CYCLES=200 makes `left` kill as many runs.
+Words pick some of: sample, rates, run, loads, start, tegrastats, jetson, functions, slowdown, ingest, million,
+client, services, playback, left, store, history, report, day, noise. `make bench` brings what it needs: a Docker
+daemon, PostgreSQL's programs and sqlite3, the peers of the extra `bench`, and, where Go is, statsd_exporter on PATH,
+with which `ingest` is compared. It also needs a machine that does nothing else; `day` 6 GB in the folder of temporary
+files, or PROFILEAPP_BENCH_DAY_HOURS=4 for a sixth of a day. PROFILEAPP_BENCH_CYCLES=200 makes `left` kill as many
+runs.
 """
 
 from __future__ import annotations
@@ -18,7 +19,21 @@ import docker
 from docker.errors import DockerException
 
 from tests.bench import client as app_client
-from tests.bench import database, functions, ingest, jetson, noise, parsing, report, runs, sampling, services, startup
+from tests.bench import (
+    database,
+    functions,
+    ingest,
+    jetson,
+    known_loads,
+    noise,
+    parsing,
+    rates,
+    report,
+    runs,
+    sampling,
+    services,
+    startup,
+)
 from tests.bench.session import Take, take_all
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +60,9 @@ def busybox() -> str:
 
 EVERY: dict[str, Take] = {
     "sample": lambda: [sampling.one_sample(client(), busybox())],
-    "run": lambda: runs.ten_hz(busybox()),
+    "rates": lambda: rates.sampling(client(), busybox()),
+    "run": lambda: [runs.peak_memory(busybox())],
+    "loads": known_loads.errors,
     "start": startup.startups,
     "tegrastats": parsing.tegrastats,
     "jetson": jetson.kernel_files,

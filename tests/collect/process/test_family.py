@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -158,3 +160,29 @@ def test_any_io_file_can_be_parsed(content: bytes) -> None:
 @pytest.mark.parametrize("content", [b"", b"read_bytes: 1\n", b"read_bytes: x\nwrite_bytes: 1\n"])
 def test_io_without_both_numbers_is_none(content: bytes) -> None:
     assert parse_io(content) is None
+
+
+def test_files_stay_open_and_a_gone_process_keeps_none() -> None:
+    account = IoAccount(Path("/proc"))
+    with subprocess.Popen(["sleep", "1000"]) as child:
+        try:
+            path = f"/proc/{child.pid}/io"
+            assert account.total_bytes([child.pid]) is not None
+            assert path in open_files()
+            account.total_bytes([])
+            assert path not in open_files()
+            account.total_bytes([child.pid])
+        finally:
+            child.kill()
+    account.total_bytes([child.pid])
+    assert path not in open_files()
+    account.close()
+
+
+def open_files() -> list[str]:
+    found = []
+    for each in Path("/proc/self/fd").iterdir():
+        # The listing's own descriptor is gone by now.
+        with suppress(FileNotFoundError):
+            found.append(str(each.readlink()))
+    return found

@@ -34,6 +34,7 @@ class ProcessTree(BaseCollector):
     def __init__(self, proc: Path = Path("/proc")) -> None:
         self._proc = proc
         self._family: Family | None = None
+        self._io: IoAccount | None = None
         self._warned = False
 
     def open(self, run: RunContext, emit: Emit) -> LaunchRequirements:
@@ -58,7 +59,7 @@ class ProcessTree(BaseCollector):
         if not alive:
             return
         self._rated(names.CPU.series, self._cpu.total_ticks(members) / _TICKS_PER_S * 100, now_ns)
-        moved = self._io.total_bytes(member.pid for member in members)
+        moved = self._io.total_bytes(member.pid for member in members) if self._io else None
         if moved is not None:
             self._rated(names.IO_READ.series, moved[0], now_ns)
             self._rated(names.IO_WRITE.series, moved[1], now_ns)
@@ -67,6 +68,9 @@ class ProcessTree(BaseCollector):
 
     def detach(self) -> None:
         self._family = None
+        if self._io:
+            self._io.close()
+            self._io = None
 
     def close(self) -> None:
         self.detach()

@@ -7,8 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
+from profileapp.collect.kernel_file import KernelFile, number_after
 from profileapp.collect.process.stat import ProcessStat, read_stat
 
+FILES_KEPT = 64
+"""Files that an IoAccount keeps open."""
 STRANGERS_KEPT_NS = 10_000_000_000
 """Time for which an unrelated process is skipped before its PID is checked again: PIDs are reused."""
 
@@ -102,24 +105,54 @@ class IoAccount:
     def __init__(self, proc: Path) -> None:
         self._proc = proc
         self._most = (0, 0)
+        self._files: dict[int, KernelFile] = {}
 
     def total_bytes(self, pids: Iterable[int]) -> tuple[int, int] | None:
         """Bytes read and written so far, never less than in the previous call; None if no process's are readable."""
-        found = [moved for pid in pids if (moved := _io_bytes(self._proc, pid))]
+        before, self._files = self._files, {}
+        found = [moved for pid in pids if (moved := self._moved(pid, before))]
+        for file in before.values():
+            file.close()
         if not found and self._most == (0, 0):
             return None
         read, written = sum(each[0] for each in found), sum(each[1] for each in found)
         self._most = max(self._most[0], read), max(self._most[1], written)
         return self._most
 
+    def close(self) -> None:
+        """Closes the files that it keeps open. May be called twice."""
+        for file in self._files.values():
+            file.close()
+        self._files = {}
 
-def pids_in(folder: Path) -> list[int]:
-    """PIDs of a cgroup's processes in this process's namespace; empty if the cgroup is gone."""
-    try:
-        words = (folder / "cgroup.procs").read_bytes().split()
-    except OSError:
-        return []
-    return [int(word) for word in words if word.isdigit()]
+    def _moved(self, pid: int, before: dict[int, KernelFile]) -> tuple[int, int] | None:
+        """What a process moved. Its file stays open if there are few: opening takes longer than reading."""
+        file = before.pop(pid, None)
+        try:
+            # The file of a process that is gone says so, even if its PID is another's now.
+            content = file.read() if file else b""
+        except OSError:
+            content = b""
+        if file and not content:
+            file.close()
+            file = None
+        try:
+            file = file or KernelFile(f"{self._proc}/{pid}/io")
+            content = content or file.read()
+        except OSError:
+            if file:
+                file.close()
+            return None
+        if len(self._files) < FILES_KEPT:
+            self._files[pid] = file
+        else:
+            file.close()
+        return parse_io(content)
+
+
+def pids_of(content: bytes) -> list[int]:
+    """PIDs of a cgroup's processes in this process's namespace, from its `cgroup.procs`."""
+    return [int(word) for word in content.split() if word.isdigit()]
 
 
 def parse_io(content: bytes) -> tuple[int, int] | None:
@@ -127,20 +160,5 @@ def parse_io(content: bytes) -> tuple[int, int] | None:
 
     Source: proc_pid_io(5).
     """
-    found = {}
-    for line in content.splitlines():
-        key, _, number = line.partition(b": ")
-        if number.isdigit():
-            found[key] = int(number)
-    try:
-        return found[b"read_bytes"], found[b"write_bytes"]
-    except KeyError:
-        return None
-
-
-def _io_bytes(proc: Path, pid: int) -> tuple[int, int] | None:
-    try:
-        with open(f"{proc}/{pid}/io", "rb", buffering=0) as stream:  # noqa: PTH123  (a Path costs more than the read)
-            return parse_io(stream.read(4096))
-    except OSError:
-        return None
+    read, written = number_after(content, b"read_bytes: "), number_after(content, b"write_bytes: ")
+    return None if read is None or written is None else (read, written)
