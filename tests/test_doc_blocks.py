@@ -22,6 +22,7 @@ import jsonschema
 import pytest
 import yaml
 
+from profileapp.commands.live_record import load_triggers
 from profileapp.commands.main import commands
 from profileapp.commands.schema import schema_of
 from profileapp.config.load import load
@@ -91,6 +92,10 @@ def complete(text: str) -> str:
 @of("yaml")
 def test_yaml_is_valid(block: Block, tmp_path: Path) -> None:
     data = yaml.safe_load(complete(block.text))
+    if "rules" in data:  # of `profileapp live`
+        (tmp_path / "rules.yaml").write_text(block.text)
+        assert load_triggers(tmp_path / "rules.yaml", "64MB", "1GiB").rules
+        return
     profiling = data.get("profiling")
     if "unclassified" in data:  # Jenkins' own configuration as code
         library = data["unclassified"]["globalLibraries"]["libraries"][0]

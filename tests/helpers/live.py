@@ -7,13 +7,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from profileapp.collect.api import AppHandle, BaseCollector, Collector
+from profileapp.collect.api import AppHandle, BaseCollector, Collector, RunContext
 from profileapp.collect.container import series as names
 from profileapp.errors import AppEnded
 from profileapp.live.change import Appeared, Change, Container, Gone
 from profileapp.live.selection import Selection
 from profileapp.live.snapshot import Snapshot
 from profileapp.live.watch import Setup, Watch
+from profileapp.live.watched import Watched
+from profileapp.model.clock import Clock
+from profileapp.model.target import Target
 from profileapp.run.stop import Stop, Wake
 
 
@@ -35,6 +38,15 @@ class FakeContainerSource(BaseCollector):
 
 def find_fake(metric: str, _warn: Callable[[str], None]) -> list[Collector]:
     return [FakeContainerSource()] if metric == "container" else []
+
+
+def make_watched(scratch: Path, title: str = "app") -> Watched:
+    """A target without sources: a test emits its samples."""
+
+    def context(warn: Callable[[str], None]) -> RunContext:
+        return RunContext("id", Target(title), Clock(10**18, 0), scratch, scratch, True, warn)
+
+    return Watched(title, Container(f"id-{title}", title), context, (), find_fake, {})
 
 
 class FakeFeed:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -147,7 +148,8 @@ def test_containers_that_come_and_go(docker_client: docker.DockerClient, busybox
 
 def test_ctrl_c_is_a_normal_end_without_a_limit(sleeper: subprocess.Popen[bytes], tmp_path: Path) -> None:
     out = tmp_path / "profile"
-    with start_live("--pid", str(sleeper.pid), "--record", str(out), "--json", "--interval", "100ms") as process:
+    options = ("--record", str(out), "--json", "--interval", "100ms", "--metric", "container")
+    with start_live("--pid", str(sleeper.pid), *options) as process:
         assert process.stdout and process.stdout.readline()
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
@@ -155,12 +157,46 @@ def test_ctrl_c_is_a_normal_end_without_a_limit(sleeper: subprocess.Popen[bytes]
     assert json.loads((out / f"sleep-{sleeper.pid}" / "run.json").read_text())["exit_reason"] == "detached"
 
 
+def test_rules_keep_a_hit_with_its_page(tmp_path: Path) -> None:
+    rule = {"name": "busy", "when": "container.cpu.util.mean over 500ms > 1 %", "do": {"keep": {"after": "500ms"}}}
+    (tmp_path / "rules.yaml").write_text(json.dumps({"rules": [rule]}))
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as app:
+        options = (
+            "--record",
+            "kept",
+            "--rules",
+            "rules.yaml",
+            "--interval",
+            "200ms",
+            "--for",
+            "5s",
+            "--metric",
+            "container",
+        )
+        done = subprocess.run(
+            [*WORKER, "live", "--pid", str(app.pid), *options],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        app.kill()
+    assert done.returncode == 0, done.stderr
+    assert "1 hit was kept" in done.stdout and "rule busy holds" in done.stderr
+    (folder,) = (path.parent for path in (tmp_path / "kept").glob("*/run.json"))
+    page = (folder / "report/index.html").read_text()
+    assert "rule busy: container.cpu.util.mean over 500ms" in page
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("--config", "sage.yaml"), "--config and --target go with --record"),
+        (("--config", "sage.yaml"), "--config, --target and --rules go with --record"),
         (("--record", "profile", "--once"), "--record goes with --for, not with --once"),
         (("--record", "profile", "--target", "a"), "give it with --config"),
+        (("--record", "profile", "--rules", "none.yaml"), "none.yaml: no such file of rules"),
+        (("--record", "profile", "--rules", "x", "--config", "sage.yaml"), "--rules goes without --config"),
         (("--record", "profile", "--config", "sage.yaml"), "has several targets (a, b)"),
     ],
 )

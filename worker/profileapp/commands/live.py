@@ -15,7 +15,7 @@ import msgspec
 
 from profileapp.collect.registry import sources
 from profileapp.commands.environment import LinesOption
-from profileapp.commands.live_record import LiveRecord, early_stop
+from profileapp.commands.live_record import LiveRecord, early_stop, load_triggers
 from profileapp.commands.options import on_app_failure_option, on_budget_option, takes
 from profileapp.commands.outcome import stop_code
 from profileapp.commands.written_folder import WrittenFolder
@@ -44,6 +44,7 @@ Examples:
   profileapp live --pod default/counter-0 --once
   profileapp live --pid 1234 --interval 200ms --for 1m
   profileapp live --all --serve 9105
+  profileapp live --all --record kept --rules rules.yaml
   profileapp live object-counter --record profile --for 10m --config sage.yaml
 
 \b
@@ -137,6 +138,31 @@ class _Options(msgspec.Struct, frozen=True, kw_only=True):
         str,
         click.option("--target", default="", metavar="NAME", help="The target of the sage.yaml, if it has several."),
     ]
+    rules: Annotated[
+        Path | None,
+        click.option(
+            "--rules",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            help="With --record: keep only the time around each hit of a rule of this YAML file.",
+        ),
+    ]
+    keep: Annotated[
+        str,
+        click.option(
+            "--keep", default="64MB", show_default=True, metavar="SIZE", help="With --rules: memory for what was seen."
+        ),
+    ]
+    disk: Annotated[
+        str,
+        click.option(
+            "--disk",
+            default="1GiB",
+            show_default=True,
+            metavar="SIZE",
+            help="With --rules: disk for what is kept; the oldest hits are removed first.",
+        ),
+    ]
     serve: Annotated[
         str,
         click.option(
@@ -158,13 +184,21 @@ def command(options: _Options) -> int:
     Nothing is started, restarted, or put into them. A container that matches is watched as soon as it starts.
     """
     if options.record is None:
-        if options.config or options.target:
-            raise ConfigError("--config and --target go with --record")
+        if options.config or options.target or options.rules:
+            raise ConfigError("--config, --target and --rules go with --record")
         return _watch(options, None)
     if options.once:
         raise ConfigError("--record goes with --for, not with --once")
+    if options.rules and options.config:
+        raise ConfigError("--rules goes without --config: what a rule keeps is not judged by budgets")
     record = LiveRecord(
-        options.record, options.config, options.target, options.metrics, options.on_budget, options.on_app_failure
+        options.record,
+        options.config,
+        options.target,
+        options.metrics,
+        options.on_budget,
+        options.on_app_failure,
+        load_triggers(options.rules, options.keep, options.disk) if options.rules else None,
     )
     with record.outcome_file.records_failures():
         return _watch(options, record)
@@ -196,7 +230,7 @@ def _watch(options: _Options, record: LiveRecord | None) -> int:
         if isinstance(view, Once | Screen):
             view.on_end = watch.end
         if record:
-            record.begin(watch, setup, stop)
+            record.begin(watch, setup, stop, view.note)
         if options.serve:
             stack.callback(_serve(options.serve, watch))
         try:

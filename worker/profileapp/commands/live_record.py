@@ -4,31 +4,46 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import msgspec
 
+from profileapp.collect.catalogue import catalogue
 from profileapp.commands.outcome import finish, stop_code
 from profileapp.commands.outcome_file import OutcomeFile
 from profileapp.commands.pages import make_report
 from profileapp.commands.report import write_target
 from profileapp.config.load import load
-from profileapp.errors import AgentError, ConfigError, ProfileappError
+from profileapp.errors import AgentError, ConfigError, ProfileappError, worst
 from profileapp.judge.outcome import Cause, outcome_of
 from profileapp.judge.verdict import judge_folder
 from profileapp.live.recorder import Recorder, Recording
+from profileapp.live.ring import Ring
+from profileapp.live.rules import Rule, load_rules
 from profileapp.live.sources import LAUNCH_METRICS, METRICS
+from profileapp.live.trigger_recorder import TriggerRecorder
 from profileapp.live.watch import Setup, Watch
 from profileapp.model.outcome import Effect, Policy
+from profileapp.model.quantity import parse_quantity
 from profileapp.model.target import App, Plan, Target
 from profileapp.plan.expand import make_plan, select
 from profileapp.plan.names import OUTCOME_FILE
 from profileapp.run.agent.facts import agent_facts, build_facts
 from profileapp.run.stop import Stop
 
+SMALLEST_BYTES = 1_000_000
 # What is recorded where the agent can measure it, and not missed where it cannot.
 _OPTIONAL = frozenset(METRICS) - {"system", "container"}
+
+
+class Triggers(msgspec.Struct, frozen=True):
+    """Rules that decide what is kept, of at most `keep_bytes` of memory, on at most `disk_bytes` of disk."""
+
+    rules: tuple[Rule, ...]
+    keep_bytes: int
+    disk_bytes: int
 
 
 class LiveRecord:
@@ -42,7 +57,10 @@ class LiveRecord:
         metrics: tuple[str, ...],
         on_budget: Effect,
         on_app_failure: Effect,
+        triggers: Triggers | None = None,
     ) -> None:
+        self._triggers = triggers
+        self._trigger_recorder: TriggerRecorder | None = None
         self.outcome_file = OutcomeFile(out / OUTCOME_FILE, Policy(on_budget, on_app_failure))
         self._out = out
         self._app: App | None = None
@@ -74,8 +92,8 @@ class LiveRecord:
         """Time between two samples, unless the user says otherwise."""
         return self._target.interval_s
 
-    def begin(self, watch: Watch, setup: Setup, stop: Stop) -> None:
-        """Records what `watch` watches."""
+    def begin(self, watch: Watch, setup: Setup, stop: Stop, note: Callable[[str], None]) -> None:
+        """Records what `watch` watches; `note` reports what rules keep."""
         recording = Recording(
             self._out,
             msgspec.structs.replace(self._target, interval_s=setup.interval_s, timeout_s=setup.limit_s),
@@ -84,11 +102,20 @@ class LiveRecord:
             build_facts(os.environ, self._folder),
             self._optional,
         )
+        if self._triggers:
+            ring = Ring(self._triggers.keep_bytes)
+            self._trigger_recorder = TriggerRecorder(
+                recording, self._triggers.rules, watch.device, ring, self._triggers.disk_bytes, note
+            )
+            watch.observers = (*watch.observers, self._trigger_recorder)
+            return
         self._recorder = Recorder(recording, watch.device, lambda: early_stop(stop.signal, setup.limit_s))
         watch.observers = (*watch.observers, self._recorder)
 
     def finish(self, stop_signal: int) -> int:
         """Judges what was recorded and makes the pages. Returns the exit code."""
+        if self._trigger_recorder:
+            return self._finish_hits(self._trigger_recorder, stop_signal)
         recorder = self._recorder
         folders = recorder.folders if recorder else {}
         failures: dict[str, ProfileappError] = dict(recorder.failures) if recorder else {}
@@ -103,6 +130,34 @@ class LiveRecord:
         outcome = outcome_of(runs, causes, self.outcome_file.policy, tuple(folders), stop_code(stop_signal))
         self.outcome_file.write(outcome)
         return finish(judged, list(failures.values()), stop_signal, index, as_json=False)
+
+    def _finish_hits(self, recorder: TriggerRecorder, stop_signal: int) -> int:
+        kept = [path for path in recorder.kept if path.is_dir()]
+        failures: dict[str, ProfileappError] = {}
+        for path in kept:
+            write_target(judge_folder(path), failures)
+        hits = "1 hit was" if len(kept) == 1 else f"{len(kept)} hits were"
+        click.echo(f"{hits} kept" if kept else "no rule held")
+        index = make_report(self._out) if kept and not stop_signal else None
+        if index:
+            click.echo(f"report: {index}")
+        return worst([stop_code(stop_signal), *(error.exit_code for error in failures.values())])
+
+
+def load_triggers(rules: Path, keep: str, disk: str) -> Triggers:
+    """Rules from a file, and limits. Raises ConfigError."""
+    names = {entry.series.name: entry for entries in catalogue().values() for entry in entries}
+    return Triggers(load_rules(rules, names), _size_bytes("--keep", keep), _size_bytes("--disk", disk))
+
+
+def _size_bytes(option: str, text: str) -> int:
+    try:
+        number, unit = parse_quantity(text)
+    except ValueError as error:
+        raise ConfigError(f"{option} {text!r}: {error}") from error
+    if unit not in ("bytes", "") or number < SMALLEST_BYTES:
+        raise ConfigError(f"{option} {text!r}: must be a size of at least 1MB, such as 64MB")
+    return int(number)
 
 
 def early_stop(stop_signal: int, limit_s: float) -> int:

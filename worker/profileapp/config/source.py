@@ -70,7 +70,8 @@ def parse_document(
         raise ConfigError(f"{path}: larger than {FILE_LIMIT_BYTES // 1024} KiB, so it is not read")
     root = _compose(path, content)
     if not isinstance(root, yaml.MappingNode):
-        raise ConfigError(f"{path}:1:1: must be a mapping with a key 'profiling'")
+        wanted = "rules" if keys == {"rules"} else "profiling"
+        raise ConfigError(f"{path}:1:1: must be a mapping with a key '{wanted}'")
     builder = _Builder()
     try:
         data = builder.mapping(root, (), only={**dict.fromkeys(keys), **(parts or {})})

@@ -116,8 +116,17 @@ class Recorder:
 class TargetRecording:
     """The files of one target, from the first start to the end. Raises OSError where they cannot be written."""
 
-    def __init__(self, folder: RunFolder, recording: Recording, watched: Watched, device: Watched) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        recording: Recording,
+        watched: Watched,
+        device: Watched,
+        mark: tuple[str, str, str, int] = ("", "", "", 0),
+    ) -> None:
+        """`mark`: the rule that keeps it, its condition and note, and when it began to hold."""
         self.watched = watched
+        self._mark = mark
         self._folder = folder
         self._recording = recording
         self._device = device
@@ -127,7 +136,7 @@ class TargetRecording:
         self._writer: MetricsWriter = folder.open_metrics(self._clock)
         self.emit: Emit = self._writer.emit
         container = watched.container
-        target = msgspec.structs.replace(recording.target, name=watched.name)
+        target = msgspec.structs.replace(recording.target, name=folder.path.name)
         self._run = Run(
             id=new_run_id(),
             app=recording.app or _app_of(watched),
@@ -137,7 +146,7 @@ class TargetRecording:
             image=Image(container.image, container.image_id) if container else None,
             agent=recording.agent,
             build=recording.build,
-            live=_live(watched),
+            live=self._live(),
             profileapp=__version__,
         )
         self._save()
@@ -195,7 +204,7 @@ class TargetRecording:
             stop_signal=stop_signal,
             metrics=statuses,
             warnings=(*self.watched.warnings.lines(), *self._device.warnings.lines()),
-            live=_live(self.watched),
+            live=self._live(),
         )
         with suppress(OSError):
             self._folder.compress_metrics()
@@ -222,15 +231,15 @@ class TargetRecording:
             )
         )
 
+    def _live(self) -> Live:
+        container, life = self.watched.container, self.watched.life
+        container_id, pid = container.id if container else "", life.app.pid if life else 0
+        return Live(self.watched.title, container_id, pid, *self._mark)
+
     def _save(self) -> None:
         self._saved_s = time.monotonic()
         self._run = msgspec.structs.replace(self._run, repeats=tuple(self._repeats.values()))
         self._folder.write_run(self._run)
-
-
-def _live(watched: Watched) -> Live:
-    container, life = watched.container, watched.life
-    return Live(watched.title, container.id if container else "", life.app.pid if life else 0)
 
 
 def _app_of(watched: Watched) -> App:

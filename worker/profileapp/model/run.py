@@ -355,12 +355,17 @@ class Live(msgspec.Struct, frozen=True):
     """Marks a run of an app that `profileapp live` watched and did not start.
 
     `title` is what the app's container or process is called; the container's id is "" for a process, whose `pid` is
-    that of its last start.
+    that of its last start. Where a rule kept the run, `rule` names it, `when` is its condition, and it began to hold at
+    `triggered_ns` (UTC nanoseconds since 1970).
     """
 
     title: str
     container_id: str = ""
     pid: int = 0
+    rule: str = ""
+    when: str = ""
+    note: str = ""
+    triggered_ns: int = 0
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

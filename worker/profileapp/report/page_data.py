@@ -261,6 +261,7 @@ def facts(run: Run) -> tuple[tuple[str, str], ...]:
         ("Arguments", " ".join(target.args)),
         ("Dataset", str(target.dataset or "")),
         ("Live", f"watched while it ran: {run.live.title}" if run.live else ""),
+        ("Kept by", f"rule {run.live.rule}: {run.live.when}" if run.live and run.live.rule else ""),
         ("Sampling", f"every {quantity(target.interval_s, 's')}"),
         ("Repeats", f"interleaved with {', '.join(run.interleaved_with)}" if run.interleaved_with else ""),
         ("Start-up", _start_up(run)),
