@@ -7,7 +7,7 @@ import org.profileapp.Settings
 import org.profileapp.Worker
 
 /**
- * Profiles an app: plans on any agent, runs each target on an agent of its own, keeps and summarises what was measured.
+ * Profiles an app: plans on any agent, runs each target on a separate agent, archives and summarises the results.
  * profileApp.txt documents every key.
  */
 def call(Map given = [:]) {
@@ -25,7 +25,7 @@ def call(Map given = [:]) {
     return result
 }
 
-/** On a node, with the app's sources in the workspace. */
+/** Runs on a node, with the app's sources in the workspace. */
 private Map profile(Map config, Map checkedOut) {
     def worker = new Worker(this, config)
     def results = new Results(this, config)
@@ -44,26 +44,26 @@ private Map profile(Map config, Map checkedOut) {
     def summary = [outcome: [result: 'FAILURE', message: 'there is no summary; its stage says why']]
     try {
         def branches = [:]
-        // By index: an iterator cannot be saved with the build where a step comes in between.
+        // By index: Jenkins cannot serialise an iterator across a step.
         for (int i = 0; i < plan.groups.size(); i++) {
             branches[Plan.titleOf(plan.groups[i].name, config)] = branch(worker, results, plan.groups[i], targets)
         }
         parallel branches
     } finally {
         stage(Plan.titleOf('Profile: summary', config)) {
-            // What goes wrong here must not hide what went wrong in a target.
+            // A failure here must not hide a failure of a target.
             catchError(buildResult: 'FAILURE', stageResult: 'FAILURE', catchInterruptions: false) {
                 summary = summarise(worker, results, plan, targets)
             }
         }
     }
-    // Not in the stage above: what ends the build must not be caught there.
+    // Outside the stage above, which would catch an error that must end the build.
     Outcome.apply(this, summary.outcome)
     return [targets: targets, exitCode: summary.outcome.exit_code, result: summary.outcome.result,
         summary: summary.summary, report: results.url('index.html'), folder: summary.folder]
 }
 
-/** A closure that runs one group: here where this node will do, so that a single executor does not wait for itself. */
+/** A closure that runs one group: on this node if it matches, so that a single executor does not wait for itself. */
 private branch(Worker worker, Results results, Map group, Map targets) {
     return {
         stage(Plan.titleOf(group.name, worker.config)) {
@@ -71,7 +71,7 @@ private branch(Worker worker, Results results, Map group, Map targets) {
                 if (!group.agent || (env.NODE_LABELS ?: '').tokenize(' ').contains(group.agent)) {
                     runGroup(worker, results, group, targets)
                 } else {
-                    // Once more where the agent goes away, or a restart of the controller ends what ran on it.
+                    // Retried once if the agent goes away, or a restart of the controller ends the run.
                     retry(count: 2, conditions: [agent(), nonresumable()]) {
                         node(group.agent) {
                             runGroup(worker, results, group, targets)
@@ -91,7 +91,7 @@ private locked(Map config, Closure body) {
     }
 }
 
-/** In a folder of ours, where what is the app's and what the worker leaves lie apart. */
+/** Runs in our folder, where the app's files and the worker's results are separate. */
 private runGroup(Worker worker, Results results, Map group, Map targets) {
     def folder = worker.unpack('targets/' + group.targets[0])
     def code = null

@@ -30,7 +30,7 @@ def main():
         with timer("inference"):
             objects = count(*read_pgm(os.path.join(args.input, name)))
         done += 1
-        # The file's name tells how many there are: traffic-0007-objects-12.pgm
+        # The file's name contains the number of objects: traffic-0007-objects-12.pgm
         right += objects == int(name.rsplit("-", 1)[1].split(".")[0])
         gauge("objects", objects)
         counter("frames")
@@ -64,7 +64,7 @@ def choose_counter(use_gpu):
     if use_gpu:
         try:
             return gpu_counter()
-        except Exception as error:  # CuPy raises errors of its own where a driver or a device is missing
+        except Exception as error:  # CuPy raises its own errors if a driver or a device is missing
             print("no GPU can be used (%s); counting on the CPU" % error, file=sys.stderr)
     return count_on_cpu
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the dataset and builds the image, with a registry or without one.
+# Creates the dataset and builds the image, with or without a registry.
 #   build.sh [IMAGE]
 set -euo pipefail
 
@@ -9,7 +9,7 @@ root=$(cd "$here/../.." && pwd)
 
 python3 "$here/make_dataset.py" "$here/dataset"
 
-# The first of these that is to be had: the one named, one that is here, one that can be pulled, one that we make.
+# The first available base image: the one given, a local one, one that can be pulled, one built here.
 base=${BASE:-}
 if [ -z "$base" ]; then
     base=python:3.11-slim
@@ -22,6 +22,6 @@ context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
 cp "$here/Dockerfile" "$here/app.py" "$here/count.py" "$context/"
 cp "$root/worker/profileapp/client.py" "$context/profileapp_client.py"
-# The classic builder: buildx, where it is missing or set to another driver, would not see an image made here.
+# The classic builder: buildx may be missing, or use a driver that does not see local images.
 DOCKER_BUILDKIT=0 docker build -q --build-arg "BASE=$base" -t "$image" "$context" 2>/dev/null ||
     docker build -q --build-arg "BASE=$base" -t "$image" "$context"

@@ -1,26 +1,26 @@
 #!/bin/sh
-# Finds the profileapp worker on this agent, or makes it, and becomes it.
+# Finds or installs the profileapp worker on this agent, and execs it.
 #
-#   worker.sh ARGUMENTS…     as of `profileapp`
+#   worker.sh ARGUMENTS…     the arguments of `profileapp`
 #
-# The worker's version is the one in the file VERSION beside this script. In this order: a `profileapp` of that version
-# on PATH; an environment made by an earlier build; one made now, from PROFILEAPP_WHEELS (a folder) or PROFILEAPP_INDEX
-# (an index's URL; left out, pip's own). PROFILEAPP_EXTRAS names extras, such as `report`; without those that
-# PROFILEAPP_OPTIONAL_EXTRAS names the worker runs too.
+# The worker's version is in the file VERSION next to this script. Tried in this order: a `profileapp` of that version on
+# PATH; an environment created by an earlier build; a new one, installed from PROFILEAPP_WHEELS (a folder) or
+# PROFILEAPP_INDEX (an index's URL; default: pip's own). PROFILEAPP_EXTRAS lists required extras, such as `report`;
+# those in PROFILEAPP_OPTIONAL_EXTRAS may be missing.
 #
-# Environments are kept in ${PROFILEAPP_HOME:-${XDG_CACHE_HOME:-~/.cache}/profileapp}, one for each content: what is
-# installed, from which wheels, for which Python. Each is a folder of its own, never changed after its file `complete`
-# is there, so that builds with different wheels neither replace each other's nor wait for each other. A worker holds a
-# shared lock on its environment; only who removes one asks for that lock alone, and never waits for it. Removed are
-# those not used for 30 days, and those of the same version but of other content that were not used for 3 days.
+# Environments are stored in ${PROFILEAPP_HOME:-${XDG_CACHE_HOME:-~/.cache}/profileapp}, one for each combination of
+# requirement, wheels and Python. Each is a separate folder that never changes once its file `complete` exists, so builds
+# with different wheels neither replace each other's environment nor wait for each other. A worker holds a shared lock on
+# its environment; only a removal takes that lock exclusively, without waiting. Environments are removed if unused for 30
+# days, or for 3 days if another one of the same version has newer content.
 #
-# The folder we are in is the app's: no file of it decides what is installed or run. Python runs isolated (-I), as its
-# yaml.py is none of ours; what installs is called in a folder of our own, without the build's PYTHON… variables; uv reads
-# no settings (--no-config); a PATH that names folders relative to this one is read without them.
+# The current folder belongs to the app: no file in it may decide what is installed or run. Python runs isolated (-I), so
+# that it does not import the app's yaml.py; installers run in a folder of our own, without the build's PYTHON… variables;
+# uv reads no settings (--no-config); relative entries of PATH are ignored.
 set -u
 
-# What this shell ends with by itself is no verdict: dash has 2 for a file that it cannot open. The worker, which it
-# becomes, has exit codes of its own.
+# The exit code of this shell itself is not a verdict: dash exits with 2 if it cannot open a file. The worker, which
+# replaces this shell, has its own exit codes.
 trap 'exit 4' EXIT
 
 main() {
@@ -31,7 +31,7 @@ main() {
     esac
     extras=$(checked_extras PROFILEAPP_EXTRAS "${PROFILEAPP_EXTRAS:-}") || exit
     optional=$(checked_extras PROFILEAPP_OPTIONAL_EXTRAS "${PROFILEAPP_OPTIONAL_EXTRAS:-}") || exit
-    # An administrator's own, which may have the right to look into other processes, is not hidden by ours.
+    # Ours must not shadow an administrator's py-spy, which may have the capability to inspect other processes.
     if [ "$optional" = functions ] && command -v py-spy >/dev/null; then optional=; fi
 
     needed=$extras
@@ -67,7 +67,7 @@ checked_extras() {
     printf %s "$2"
 }
 
-# An entry that is relative, or empty, is a folder of the app's. ("*" splits no pattern: set -f.)
+# A relative or empty entry is one of the app's folders. ("*" is not expanded: set -f.)
 keep_absolute_path() {
     set -f
     old_ifs=$IFS
@@ -104,8 +104,8 @@ is_preinstalled() {
     done
 }
 
-# Becomes the profileapp on PATH. A script of Python's is not isolated by itself: a PYTHONPATH of the build's would come
-# before its own modules. A `pip install --user` is seen by no isolated Python, and is called as it is.
+# Execs the profileapp on PATH. A Python script is not isolated by default: the build's PYTHONPATH would precede its own
+# modules. An isolated Python does not see a `pip install --user`, which is therefore called directly.
 preinstalled() {
     interpreter=
     IFS= read -r first <"$program" 2>/dev/null || first=
@@ -120,7 +120,7 @@ preinstalled() {
     exec "$program" "$@"
 }
 
-# Calls a program that installs: in a folder of our own, without the build's PYTHON… variables.
+# Runs an installer in a folder of our own, without the build's PYTHON… variables.
 apart() (
     cd "$home" || exit
     for variable in $(env | sed -n 's/^\(PYTHON[A-Z0-9_]*\)=.*/\1/p'); do unset "$variable"; done
@@ -138,7 +138,7 @@ open_home() {
     mkdir -p "$home/locks" 2>/dev/null || fail "$home cannot be written; set PROFILEAPP_HOME"
 }
 
-# Finds the environment for `extras`, or makes it; false, with the reason said, where neither can be done.
+# Finds or creates the environment for `extras`; false, after printing the reason, if neither is possible.
 prepare() {
     requirement=profileapp${extras:+[$extras]}==$version
     # Homes may be shared by agents of several kinds.
@@ -153,15 +153,15 @@ prepare() {
         flock -w 1800 7 ||
             fail "another build has been making the worker's environment for half an hour; it holds $home/locks/making-$name"
     fi
-    # Another build may have made it while we waited. (In a subshell, whose `fail` ends no more than itself.)
+    # Another build may have created it while we waited. (In a subshell, so that `fail` ends only that.)
     { find_environment || { (make_environment) && find_environment; }; } && made=yes || made=
-    # No build waits for a run.
+    # A build must not wait for a run.
     exec 7>&-
     [ -n "$made" ]
 }
 
-# What an environment is made of, as a word. Another wheel of the same version, as a library in the making has one for
-# every commit, is another worker; a wheel of a dependency is known by its name. An index's password may change.
+# A digest of the content of an environment. Another wheel of the same version, which a library under development has for
+# every commit, is another worker; a dependency's wheel is identified by its name. An index's password may change.
 content() {
     {
         printf '%s\n' "$requirement" "$(command -v python3)" "$(python_version | sed 's/^\([0-9]*\.[0-9]*\).*/\1/')"
@@ -180,37 +180,37 @@ has_worker_wheel() {
     return 1
 }
 
-# Of the agent's own python3, such as 3.11.2; nothing where there is none.
+# The version of the agent's python3, such as 3.11.2; nothing if there is none.
 python_version() {
     apart python3 -V 2>/dev/null | sed -n 's/^Python //p'
 }
 
-# Where nothing says what to install from, or the folder of wheels is gone, any environment of the version will do: the
-# one that was used last.
+# If there is no source to install from, or the folder of wheels is gone, use the most recently used environment of the
+# version.
 find_environment() {
     for candidate in "$home/$name".*; do
         if is_whole "$candidate"; then return; fi
     done
     if has_worker_wheel; then return 1; fi
     if [ -z "${PROFILEAPP_WHEELS:-}" ] && [ -n "${PROFILEAPP_INDEX:-}" ]; then return 1; fi
-    # shellcheck disable=SC2045  # the names are ours, and hold no space
+    # shellcheck disable=SC2045  # the names are ours, without spaces
     for candidate in $(cd "$home" && ls -td "$family-"*.* 2>/dev/null); do
         if is_whole "$home/$candidate"; then return; fi
     done
     return 1
 }
 
-# is_whole ENVIRONMENT: takes it, with its shared lock. A system's new Python, or a removal cut short, leaves one that
-# only looks whole.
+# is_whole ENVIRONMENT: uses it, with its shared lock, if it works. A new system Python or an interrupted removal leaves
+# one that only looks complete.
 is_whole() {
     environment=$1
     [ -f "$environment/complete" ] || return
     use "$home/locks/${environment##*/}"
-    # After the lock: whoever removes it takes the mark away first.
+    # After taking the lock, since a removal first deletes the mark.
     flock -n -s 8 && [ -f "$environment/complete" ] && "$environment/bin/python" -I -c 'import profileapp' 2>/dev/null
 }
 
-# use LOCK: the worker, which this shell becomes, inherits the open file.
+# use LOCK: the worker, which replaces this shell, inherits the open file.
 use() {
     touch "$1" 2>/dev/null || fail "$1 cannot be written; set PROFILEAPP_HOME"
     exec 8<>"$1"
@@ -218,9 +218,9 @@ use() {
 
 make_environment() {
     check_source
-    # Of this content only those are left that cannot be used. The mark goes; who prunes does the rest.
+    # The remaining ones with this content are unusable. Delete their marks; pruning removes the rest.
     for broken in "$home/$name".*; do rm -f "$broken/complete"; done
-    # The lock first: nobody ever sees the folder without it.
+    # The lock first, so that the folder never exists without it.
     lock_file=$(mktemp "$home/locks/$name.XXXXXX" 2>/dev/null) || fail "$home/locks cannot be written; set PROFILEAPP_HOME"
     environment=$home/${lock_file##*/}
     use "$lock_file"
@@ -230,7 +230,7 @@ make_environment() {
     install "$environment" "$requirement" || fail "$requirement cannot be installed from $(source_name)$(source_advice)"
     "$environment/bin/python" -I -c 'import profileapp' || fail "$requirement from $(source_name) cannot be imported"
     [ "$name" = "$family-$(content)" ] || fail "the wheels in $PROFILEAPP_WHEELS changed while they were installed; build again"
-    # Written elsewhere first: a full disk leaves no mark that only looks like one.
+    # Written elsewhere first, so that a full disk cannot leave an incomplete mark.
     { echo "$requirement" >"$environment/complete.new" && mv "$environment/complete.new" "$environment/complete"; } ||
         fail "$environment cannot be written"
 }
@@ -243,7 +243,7 @@ check_source() {
     esac
 }
 
-# Without the index's URL, which may hold a password.
+# Without the index's URL, which may contain a password.
 source_name() {
     if [ -n "${PROFILEAPP_WHEELS:-}" ]; then
         echo "the folder $PROFILEAPP_WHEELS"
@@ -268,7 +268,7 @@ make_venv() {
             return
         fi
     done
-    # Older JetPacks come with an older Python; uv brings a newer one along.
+    # Older JetPacks have an older Python; uv installs a newer one.
     rm -rf "$environment"
     if find_uv; then
         said=$(with_our_source apart "$uv" --no-config venv --quiet --seed --python '>=3.10' "$environment" 2>&1) && return
@@ -291,13 +291,13 @@ python_here() {
     fi
 }
 
-# Of what a program said the first line that says error, else the last; less a password in an address.
+# The first line of a program's output that contains "error", else the last; without passwords in URLs.
 one_line() {
     # shellcheck disable=SC2016  # the $ is sed's last line
     sed -n -e 's,//[^/@ ]*@,//,g' -e '/^[Ee][Rr][Rr][Oo][Rr]/{p;q;}' -e '/./h' -e '${x;p;}'
 }
 
-# Finds uv, which is installed beside the environments where the agent has none; `problem` says why that failed.
+# Finds uv, or installs it next to the environments if the agent has none; `problem` is the reason if that fails.
 find_uv() {
     uv=$(command -v uv) && return
     uv=$home/uv/bin/uv
@@ -317,7 +317,7 @@ find_uv() {
     [ -z "$problem" ]
 }
 
-# uv gets pip, which it puts into an environment, from where the worker comes from.
+# uv installs pip into an environment from the same source as the worker.
 with_our_source() (
     if [ -n "${PROFILEAPP_WHEELS:-}" ]; then export UV_FIND_LINKS="$PROFILEAPP_WHEELS"; fi
     if [ -n "${PROFILEAPP_INDEX:-}" ]; then export UV_INDEX_URL="$PROFILEAPP_INDEX"; fi
@@ -327,11 +327,11 @@ with_our_source() (
 # install ENVIRONMENT REQUIREMENT
 install() {
     if [ -n "${PROFILEAPP_WHEELS:-}" ]; then
-        # A folder that holds all there is to install needs no network; where it holds the worker alone, an index helps.
+        # A folder with all requirements needs no network; with only the worker, an index provides the rest.
         pip "$1" --no-index --find-links "$PROFILEAPP_WHEELS" "$2" 2>/dev/null ||
             pip "$1" --find-links "$PROFILEAPP_WHEELS" "$2"
     elif [ -n "${PROFILEAPP_INDEX:-}" ]; then
-        # In the environment, which only this user can read: it may hold a password.
+        # In an environment variable, which only this user can read: it may contain a password.
         (export PIP_INDEX_URL="$PROFILEAPP_INDEX" && pip "$1" "$2")
     else
         pip "$1" "$2"
@@ -350,7 +350,7 @@ prune() {
     for old in "$home"/worker-*; do
         base=${old##*/}
         if [ ! -f "$old/complete" ]; then
-            # Its maker, if it lives, holds its lock.
+            # Its creator, if still running, holds its lock.
             days=
         else
             case $base in
@@ -364,7 +364,7 @@ prune() {
     done
 }
 
-# Only those whose names never come again.
+# Only those whose names are never reused.
 forget_locks() {
     case $1 in
     *-????????????????.??????) rm -f "$home/locks/$1" "$home/locks/making-${1%.*}" ;;

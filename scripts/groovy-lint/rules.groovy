@@ -1,10 +1,10 @@
-// What CodeNarc looks for. Left out: what a pipeline script cannot follow, as its syntax is Jenkins' own.
+// CodeNarc's rules. Excluded are those that a pipeline script cannot follow, since Jenkins defines its syntax.
 ruleset {
     ruleset('rulesets/basic.xml')
     ruleset('rulesets/braces.xml')
     ruleset('rulesets/concurrency.xml')
     ruleset('rulesets/design.xml') {
-        // A step is untyped: Jenkins hands it what it has.
+        // A step is untyped: Jenkins passes any type.
         exclude 'ImplementationAsType'
         exclude 'Instanceof'
     }
@@ -12,12 +12,12 @@ ruleset {
     ruleset('rulesets/groovyism.xml')
     ruleset('rulesets/imports.xml')
     ruleset('rulesets/naming.xml') {
-        // @Library('name') _ is how a Jenkinsfile loads a library.
+        // A Jenkinsfile loads a library by @Library('name') _.
         VariableName { ignoreVariableNames = '_' }
         exclude 'FactoryMethodName'
     }
     ruleset('rulesets/security.xml') {
-        // JavaIoPackageAccess and the like are the sandbox's to refuse.
+        // The sandbox enforces JavaIoPackageAccess and the like.
         exclude 'JavaIoPackageAccess'
     }
     ruleset('rulesets/unnecessary.xml') {
@@ -27,7 +27,7 @@ ruleset {
         UnusedVariable { ignoreVariableNames = '_' }
     }
     ruleset('rulesets/formatting.xml') {
-        // [key: value], and [key   : value] where a table is aligned.
+        // [key: value], and [key   : value] in aligned tables.
         SpaceAroundMapEntryColon {
             characterBeforeColonRegex = /./
             characterAfterColonRegex = /\s/

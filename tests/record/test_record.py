@@ -164,7 +164,7 @@ def test_garbage_is_skipped_and_counted(tmp_path: Path) -> None:
     (tmp_path / "metrics.ndjson").write_bytes(good + b"".join(bad[:-1]) + good + b"\n" + bad[-1])
     recording = read_recording(tmp_path)
     assert [list(data.values) for data in recording.series.values()] == [[1.0, 1.0]]
-    assert f"metrics.ndjson: {len(bad)} of {len(bad) + 2} lines are no samples and were skipped" in recording.problems
+    assert f"metrics.ndjson: {len(bad)} of {len(bad) + 2} lines are not samples and were skipped" in recording.problems
     assert any("run.json is missing" in problem for problem in recording.problems)
 
 

@@ -183,5 +183,5 @@ def test_long_lines_are_skipped_wherever_they_are(tmp_path: Path, size: int) -> 
     (tmp_path / "metrics.ndjson").write_bytes(good + long + good + long + long + good)
     recording = read_recording(tmp_path)
     assert list(recording.series[series("fps", "%", "custom")].values) == [1.0, 1.0, 1.0]
-    is_reported = "metrics.ndjson: 3 of 6 lines are no samples and were skipped" in recording.problems
+    is_reported = "metrics.ndjson: 3 of 6 lines are not samples and were skipped" in recording.problems
     assert is_reported == (size > sample_reader.LINE_LIMIT_BYTES) and len(recording.series) == 2 - is_reported

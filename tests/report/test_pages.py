@@ -111,7 +111,7 @@ def test_a_person_sees_which_target_what_it_costs_and_whether_that_is_good(pages
         "2 of 3 met",
         "container. memory. peak. max : 467 MiB, limit ≤ 400 MiB, missed by 66.7 MiB",
         "The run did not finish",
-        "metrics.ndjson: 1 of 961 lines are no samples",
+        "metrics.ndjson: 1 of 961 lines are not samples",
     ):
         assert words in pages[""].text
 

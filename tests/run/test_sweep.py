@@ -79,7 +79,7 @@ def test_what_takes_too_long_at_a_runs_end_is_set_aside_and_later_sweeps_go_on(s
     sweeper(state, notes, limit_s=NO_TIME_S).end(live)
     assert names(state) == [f"{live.id}.set-aside"] and "set aside as" in notes.lines[-1]
     sweeper(state, notes, limit_s=NO_TIME_S).sweep()
-    assert names(state) == [f"{live.id}.set-aside"] and "the next run will go on" in notes.lines[-1]
+    assert names(state) == [f"{live.id}.set-aside"] and "the next run will continue" in notes.lines[-1]
     sweeper(state, notes).sweep()
     assert names(state) == [] and "is removed" in notes.lines[-1]
 

@@ -114,7 +114,7 @@ def test_a_newer_database_is_left_alone(db: str) -> None:
     with database.transaction() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     for write in (True, False):
-        with pytest.raises(StoreError, match=r"made by a newer profileapp .*'9999'"):
+        with pytest.raises(StoreError, match=r"created by a newer profileapp .*'9999'"):
             open_database(db, write=write)
 
 
@@ -172,7 +172,7 @@ def test_what_is_no_database(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"the folder .* is not there"):
         open_database(str(tmp_path / "no" / "profiles.db"), write=True)
     (tmp_path / "empty.db").touch()
-    with pytest.raises(StoreError, match="holds no tables of profileapp"):
+    with pytest.raises(StoreError, match="has no tables of profileapp"):
         open_database(str(tmp_path / "empty.db"), write=False)
 
 

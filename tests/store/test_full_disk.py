@@ -82,7 +82,7 @@ def test_tables_without_disk_space_are_not_created_in_part(disk: SmallDisk, url:
     disk.fill(leave_bytes=MIB // 4)
     with pytest.raises(StoreError, match="the disk is full; nothing was changed"):
         open_database(url, write=True)
-    with pytest.raises(StoreError, match="holds no tables of profileapp"):
+    with pytest.raises(StoreError, match="has no tables of profileapp"):
         open_database(url, write=False)
     disk.make_room()
     assert runs_and_samples(open_database(url, write=True)) == (0, 0)

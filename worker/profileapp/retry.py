@@ -1,4 +1,4 @@
-"""Tries again what passes by itself: with pauses that grow, a little by chance, and an end."""
+"""Retries after transient errors: with growing, partly random pauses, and a deadline."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _Result = TypeVar("_Result")
 
 
 def timeout_s_of(environ: Mapping[str, str]) -> float:
-    """What the administrator says in PROFILEAPP_RETRY_TIMEOUT, in seconds; else TIMEOUT_S."""
+    """The administrator's PROFILEAPP_RETRY_TIMEOUT, in seconds; else TIMEOUT_S."""
     text = environ.get(TIMEOUT_VARIABLE, "")
     return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else TIMEOUT_S
 
 
 class Patience:
-    """For how long it is tried again, `timeout_s` in all; 0: not at all.
+    """How long to retry, `timeout_s` in total; 0: not at all.
 
-    `pause` waits for so many seconds, and may raise to give up: whoever is to be stopped stops there. `check` is called
-    in between by what takes long, and may raise as well.
+    `pause` waits for a number of seconds, and may raise to cancel. Long operations call `check` in between, which may
+    raise too.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Patience:
         self._chance = chance
 
     def begin(self, note: Callable[[str], None], passes: Callable[[BaseException], bool] = is_transient) -> Attempts:
-        """For attempts whose loop is the caller's."""
+        """Attempts for a loop of the caller."""
         return Attempts(self, note, passes, self._pause, self._now, self._chance)
 
     def call(
@@ -55,7 +55,7 @@ class Patience:
         note: Callable[[str], None],
         passes: Callable[[BaseException], bool] = is_transient,
     ) -> _Result:
-        """The result of `act`, called again while its error `passes`; `note` is told of each. Raises the last error."""
+        """The result of `act`, called again while its error `passes`; `note` reports each. Raises the last error."""
         attempts = self.begin(note, passes)
         while True:
             try:
@@ -85,13 +85,13 @@ class Attempts:
         self.progressed()
 
     def progressed(self) -> None:
-        """It has come further than before: what fails now is a new fault."""
+        """Resets the deadline after progress: the next failure is a new one."""
         self._until_s = self._now() + self._patience.timeout_s
         self._longest_s = FIRST_PAUSE_S
 
     def failed(self, error: Exception) -> None:
-        """Waits before the next attempt; raises `error` where there is to be none."""
-        # Half of it by chance: agents that lost the same server do not come back all at once.
+        """Waits before the next attempt; raises `error` if there is none."""
+        # Half of it is random, so that agents that lost the same server do not all return at once.
         pause_s = self._longest_s * (0.5 + 0.5 * self._chance())
         if not self._passes(error) or self._now() + pause_s > self._until_s:
             raise error

@@ -1,6 +1,6 @@
 package org.profileapp
 
-/** Values of Jenkins' credentials: in the environment of what needs them, and nowhere else. */
+/** Passes credentials of Jenkins in the environment of steps that need them, and nowhere else. */
 class Credentials implements Serializable {
     private static final long serialVersionUID = 1
 
@@ -12,7 +12,7 @@ class Credentials implements Serializable {
         this.config = config
     }
 
-    /** Binds every id once: a wrong one ends the build before anything is measured. */
+    /** Binds every id once, so that a wrong one ends the build before anything is measured. */
     void check() {
         def bindings = registry()
         def ids = config.credentialsIds + (config.databaseCredentialsId ? [config.databaseCredentialsId] : [])
@@ -22,7 +22,7 @@ class Credentials implements Serializable {
         bind(bindings) { }
     }
 
-    /** With what a plan's targets ask for, and with the registry's login. */
+    /** Runs the body with the credentials of a plan's targets and the registry's login. */
     void within(List secrets, Closure body) {
         def bindings = registry()
         for (int i = 0; i < secrets.size(); i++) {
@@ -31,7 +31,7 @@ class Credentials implements Serializable {
         bind(bindings, body)
     }
 
-    /** With the database's URL, which may hold a password; as it is for the id ''. */
+    /** Runs the body with the database's URL, which may contain a password; unchanged for the id ''. */
     void withDatabase(String id, Closure body) {
         if (!id) {
             body()
@@ -47,7 +47,7 @@ class Credentials implements Serializable {
             usernameVariable: 'PROFILEAPP_REGISTRY_USER', passwordVariable: 'PROFILEAPP_REGISTRY_PASSWORD')] : []
     }
 
-    /** Needs the Credentials Binding plugin only where something is bound. */
+    /** Needs the Credentials Binding plugin only if there are bindings. */
     private void bind(List bindings, Closure body) {
         if (bindings) {
             script.withCredentials(bindings, body)

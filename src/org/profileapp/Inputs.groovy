@@ -1,6 +1,6 @@
 package org.profileapp
 
-/** What targets' agents need from the workspace, which is the app's; the plan has refused what would lead out of it. */
+/** Files that agents need from the app's workspace; the plan has refused paths that point outside it. */
 class Inputs implements Serializable {
     private static final long serialVersionUID = 1
 
@@ -25,7 +25,7 @@ class Inputs implements Serializable {
         }
     }
 
-    /** Into `files` and `image` below the current folder: nothing of it is archived, published or stored. */
+    /** Unpacks into `files` and `image` below the current folder, which are not archived, published or stored. */
     void unstash() {
         script.dir('files') {
             script.unstash(config.stash + 'in-files')

@@ -6,11 +6,11 @@ import com.cloudbees.groovy.cps.NonCPS
 class Keys implements Serializable {
     private static final long serialVersionUID = 1
 
-    /** Texts that are one of several. */
+    /** The allowed values of keys with a fixed set of values. */
     static final Map CHOICES =
         [runtime: 'docker, process', onBudget: 'unstable, fail, ignore', onAppFailure: 'fail, unstable, ignore']
 
-    /** What keys were called before 0.1.0. */
+    /** Names of keys before 0.1.0. */
     static final Map RENAMED = [
         load         : 'imageArchive',
         registryLogin: 'registryCredentialsId',
@@ -19,7 +19,7 @@ class Keys implements Serializable {
         credentials  : 'credentialsIds',
     ]
 
-    /** Every key with its default, whose type is that of the key. */
+    /** Every key with its default, which also defines the key's type. */
     @NonCPS
     static Map defaults() {
         return [

@@ -2,16 +2,16 @@ package org.profileapp
 
 import com.cloudbees.groovy.cps.NonCPS
 
-/** What a run means for the build: the worker's outcome.json, and not an exit code, which may be a shell's. */
+/** The effect of a run on the build, from the worker's outcome.json: an exit code may come from a shell. */
 class Outcome implements Serializable {
     private static final long serialVersionUID = 1
 
-    /** Of a file; `code` and `title` are for the message where there is none. */
+    /** Reads the file; if it is missing, `code` and `title` are used in the message. */
     static Map read(Object script, String file, Integer code, String title) {
         return parse(script.fileExists(file) ? script.readFile(file: file, encoding: 'UTF-8') : '', code, title)
     }
 
-    /** Makes it the result of the stage and the build. */
+    /** Applies it to the result of the stage and the build. */
     static void apply(Object script, Map outcome) {
         def text = 'profileApp: ' + outcome.message
         if (outcome.result == 'FAILURE') {

@@ -3,11 +3,11 @@ package org.profileapp
 import com.cloudbees.groovy.cps.NonCPS
 import groovy.json.JsonSlurper
 
-/** What the worker plans, as plain maps and lists, with which a build can be saved. */
+/** The worker's plan as plain maps and lists, which Jenkins can serialise with the build. */
 class Plan implements Serializable {
     private static final long serialVersionUID = 1
 
-    /** JSON as plain maps and lists; an empty map where the text is none. */
+    /** Parses JSON into plain maps and lists; an empty map for invalid text. */
     @NonCPS
     static Map parse(String text) {
         if (!text.trim()) {
@@ -17,7 +17,7 @@ class Plan implements Serializable {
         return parsed instanceof Map ? parsed : [:]
     }
 
-    /** Why the plan must not run: it asks for what the Jenkinsfile does not allow; '' where it may. */
+    /** Why the plan must not run: it requests something that the Jenkinsfile does not allow; '' if it may run. */
     @NonCPS
     static String problemWith(Map plan, Map config) {
         def app = plan.get('app')?.get('name') ?: ''
@@ -35,7 +35,7 @@ class Plan implements Serializable {
         return ''
     }
 
-    /** The controller decides: what an agent says of a sage.yaml is no permission. */
+    /** Decided on the controller: an agent's statement about a sage.yaml is not a permission. */
     @NonCPS
     private static String notAllowed(Map group, List allowed) {
         for (secret in (group.get('secrets') ?: [])) {
@@ -46,7 +46,7 @@ class Plan implements Serializable {
         return ''
     }
 
-    /** A stage's title, which tells several calls of one build apart. */
+    /** A stage's title, which distinguishes several calls in one build. */
     @NonCPS
     static String titleOf(String title, Map config) {
         return config.get('id') ? config.get('id') + ': ' + title : title

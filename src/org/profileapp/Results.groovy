@@ -2,7 +2,7 @@ package org.profileapp
 
 import com.cloudbees.groovy.cps.NonCPS
 
-/** What a build shows and keeps of a run: artifacts, tests, the description, and the result. */
+/** The results of a run in a build: artifacts, tests, description and build result. */
 class Results implements Serializable {
     private static final long serialVersionUID = 1
 
@@ -18,9 +18,9 @@ class Results implements Serializable {
     }
 
     /**
-     * Keeps what a run of these targets left in the current folder; returns its outcome.
+     * Archives and publishes the results of these targets in the current folder; returns the outcome.
      *
-     * Everything is archived before anything is published: no test result is worth a measurement.
+     * Everything is archived before anything is published, so that no failure to publish loses a measurement.
      */
     Map keep(Map group, Integer code, Map targets) {
         def names = group.targets
@@ -39,7 +39,7 @@ class Results implements Serializable {
         return outcome
     }
 
-    /** Fetches what the targets archived; only agents sent it, once. */
+    /** Fetches what the targets archived, so that agents send it only once. */
     void collect(Map targets) {
         def names = archivedOf(targets)
         if (!names) {
@@ -50,17 +50,17 @@ class Results implements Serializable {
         }
     }
 
-    /** Publishes the comparison with earlier runs. That there was none is no result of the app. */
+    /** Publishes the comparison with earlier runs. A missing comparison is not a result of the app. */
     void keepBaseline(Integer code) {
         publish(out + '/baseline.xml', false)
         def outcome = Outcome.read(script, out + '/baseline-outcome.json', code, 'baseline')
-        // A number that is worse is part of the outcome of all, which comes later.
+        // A worse number is part of the overall outcome, which follows later.
         if (outcome.exit_code > 1) {
             script.unstable('profileApp: ' + outcome.message)
         }
     }
 
-    /** After all else is archived: where the database fails, the artifacts can be stored later. */
+    /** Runs after everything is archived: if the database fails, the artifacts can be stored later. */
     void noteStore(Integer code) {
         if (code != 0) {
             script.unstable('profileApp: not all runs are in the database (exit code ' + code + '); the artifacts ' +
@@ -68,7 +68,7 @@ class Results implements Serializable {
         }
     }
 
-    /** The outcome of all targets, after the worker's report; archives the report and what it has changed. */
+    /** The outcome of all targets, after the worker's report; archives the report and changed files. */
     Map keepReport(Integer code) {
         def outcome = Outcome.read(script, out + '/outcome.json', code, 'report')
         def summary = Plan.parse(script.fileExists('report.json') ? script.readFile('report.json') : '')
@@ -86,7 +86,7 @@ class Results implements Serializable {
         return [outcome: outcome, summary: summary.summary]
     }
 
-    /** Test results, with the files that they name where `attach` asks for it and the plugin is there. */
+    /** Publishes test results, with attached files if `attach` is set and the plugin is installed. */
     void publish(String results, boolean attach) {
         try {
             junit(results, attach)
@@ -108,7 +108,7 @@ class Results implements Serializable {
         }
     }
 
-    /** Of a file among the artifacts; relative to the build where this Jenkins does not know its own address. */
+    /** The URL of an artifact; relative to the build if this Jenkins does not know its own URL. */
     String url(String file) {
         return (script.env.BUILD_URL ?: '') + 'artifact/' + out + '/' + file
     }
@@ -124,12 +124,12 @@ class Results implements Serializable {
         return names
     }
 
-    /** HTML: the badge, which links the report, and what the worker says, which it has escaped. */
+    /** HTML: the badge, which links to the report, and the worker's text, which the worker has escaped. */
     @NonCPS
     static String descriptionOf(Map summary, String url) {
         def text = summary.get('description') ?: summary.get('summary')
         if (!url) {
-            // The line stands on the job's page and the build's: no relative address is right on both.
+            // The line is shown on the job's page and the build's, so no relative URL works on both.
             return text
         }
         def alt = 'Profile: ' + (summary.get('verdict') ?: 'done')

@@ -1,6 +1,6 @@
 package org.profileapp
 
-/** The commit and the branch that a build is of, for agents that have no clone. */
+/** The commit and branch of a build, for agents without a clone. */
 class Revision implements Serializable {
     private static final long serialVersionUID = 1
 
@@ -13,7 +13,7 @@ class Revision implements Serializable {
         def commit = script.env.GIT_COMMIT ?: checkedOut.GIT_COMMIT
         def branch = script.env.BRANCH_NAME ?: script.env.GIT_BRANCH ?: checkedOut.GIT_BRANCH
         if (!commit || !branch) {
-            // A word a line, whatever git cannot say.
+            // One line each, also if git cannot determine a value.
             def lines = script.sh(label: 'revision', encoding: 'UTF-8', returnStdout: true, script: '''
                 git rev-parse --verify -q HEAD 2>/dev/null || echo -
                 git for-each-ref --points-at HEAD --format="%(refname:lstrip=3)" refs/remotes 2>/dev/null |

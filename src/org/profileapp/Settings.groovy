@@ -2,11 +2,11 @@ package org.profileapp
 
 import com.cloudbees.groovy.cps.NonCPS
 
-/** What a Jenkinsfile passes to profileApp(), checked before any node is taken. */
+/** The arguments of profileApp(), checked before any node is allocated. */
 class Settings implements Serializable {
     private static final long serialVersionUID = 1
 
-    /** Every key with its value, each a plain string, list or boolean; `problem` says what is wrong, '' if nothing. */
+    /** Every key with its value, a plain string, list or boolean; `problem` is the error, '' if there is none. */
     @NonCPS
     static Map of(Map given) {
         def config = Keys.defaults()
@@ -22,16 +22,16 @@ class Settings implements Serializable {
         }
         problem = problem ?: wrongValue(config) ?: wrongCombination(config)
         def saved = !problem && isSaved(config.get('config'))
-        // A saved configuration is laid over the sage.yaml of the workspace.
+        // A saved configuration is merged into the workspace's sage.yaml.
         config.put('saved', saved ? config.get('config') : '')
         config.put('config', saved ? 'sage.yaml' : config.get('config'))
-        // Names of stashes begin so: no dot is in an id.
+        // The prefix of stash names: an id contains no dot.
         config.put('stash', 'profileapp.' + (config.get('id') ? config.get('id') + '.' : ''))
         config.put('problem', problem ? 'profileApp: ' + problem : '')
         return config
     }
 
-    /** A GString is a string: what it holds is no longer needed. */
+    /** Converts a GString to a string, without its expressions. */
     @NonCPS
     private static Object plain(Object value) {
         if (value instanceof List) {
@@ -57,7 +57,7 @@ class Settings implements Serializable {
         return ''
     }
 
-    /** What a value of the wrong type should be; '' where the type is right. */
+    /** The expected type of a value; '' if the type is correct. */
     @NonCPS
     private static String allowedFor(Object type, Object value) {
         if (type instanceof List) {
@@ -69,7 +69,7 @@ class Settings implements Serializable {
         return value instanceof String ? '' : 'text'
     }
 
-    /** What a value of the right type should be; '' where it is so. */
+    /** The expected form of a value of the correct type; '' if it is valid. */
     @NonCPS
     private static String allowedOf(String key, Object value) {
         if (Keys.CHOICES.get(key)) {
@@ -111,7 +111,7 @@ class Settings implements Serializable {
         return text.matches('[^/]+/[^/]+/[^/]+') && !text.endsWith('.yaml') && !text.endsWith('.yml')
     }
 
-    /** Whether a path points outside the workspace, or is a pattern of several. */
+    /** Whether a path points outside the workspace or is a pattern. */
     @NonCPS
     private static boolean leadsOut(String path) {
         return path.startsWith('/') || path.tokenize('/').contains('..') || path.matches('(?s).*[*?,].*')

@@ -2,14 +2,14 @@ package org.profileapp
 
 import com.cloudbees.groovy.cps.NonCPS
 
-/** The worker's commands on the agent that we are on. Values reach them by the environment, none in a shell line. */
+/** Runs the worker's commands on the current agent. Values are passed in the environment, never in a shell line. */
 class Worker implements Serializable {
     private static final long serialVersionUID = 1
 
     Object script
     Map config
     Credentials credentials
-    /** Variables of the checkout, for agents that have none. */
+    /** Variables of the checkout, for agents without one. */
     List revision = []
 
     Worker(Object script, Map config) {
@@ -19,8 +19,8 @@ class Worker implements Serializable {
     }
 
     /**
-     * Empties a folder of ours for one use, unpacks the bridge script and its version there, and returns its path.
-     * It is beside the workspace and not in it: what is in a checkout is the app's, down to its links.
+     * Empties our folder, unpacks the bridge script and its version there, and returns its path.
+     * It is next to the workspace, not in it: everything in a checkout belongs to the app, even its links.
      */
     String unpack(String use) {
         def folder = ''
@@ -37,7 +37,7 @@ class Worker implements Serializable {
         return folder
     }
 
-    /** The plan, of the saved configuration where one is named. A link in place of the merged file is the app's. */
+    /** The plan, of the saved configuration if one is given. A link in place of the merged file is the app's. */
     Map plan(String folder) {
         def plan = null
         if (config.saved) {
@@ -50,7 +50,7 @@ class Worker implements Serializable {
                             >profileapp-merged.yaml''')
                 }
             }
-            // All agents go by this file: they need no database.
+            // All agents use this file, so they need no database.
             config.config = 'profileapp-merged.yaml'
         }
         def more = ['PROFILEAPP_TARGETS=' + config.targets.join('\n'),
@@ -66,7 +66,7 @@ class Worker implements Serializable {
         return plan
     }
 
-    /** The exit code of a run of these targets, of what is in `files` and `image`, into `out`. */
+    /** Runs these targets from `files` and `image` into `out`. Returns the exit code. */
     Integer run(String folder, Map group, String out) {
         def code = null
         def more = ['PROFILEAPP_CONFIG=files/' + Plan.fileOf(config.config), 'PROFILEAPP_OUT=' + out,
@@ -75,7 +75,7 @@ class Worker implements Serializable {
             'PROFILEAPP_BUILD=' + (config.build ? 'image' : '')]
         within(folder, more) {
             credentials.within(group.secrets) {
-                // The lock shows that the worker has ended, also where a build is aborted.
+                // The lock shows that the worker has ended, even if the build is aborted.
                 code = status('run --no-report', '''mkdir -p "$PROFILEAPP_OUT"
                     exec 9>lock
                     flock 9
@@ -85,12 +85,12 @@ class Worker implements Serializable {
         return code
     }
 
-    /** After a run that may have been aborted: its worker still writes. */
+    /** Waits for the worker after a run that may have been aborted: it may still write. */
     void waitForEnd() {
         script.sh(label: 'wait for the worker', encoding: 'UTF-8', script: 'exec 9>lock; flock -w 120 9 || true')
     }
 
-    /** Compares with earlier runs, before the report, which shows it. 0 or 1: compared. */
+    /** Compares with earlier runs, before the report, which shows the result. 0 or 1: compared. */
     Integer baseline(String folder, String out) {
         def code = null
         def dir = config.baselineDir
@@ -104,7 +104,7 @@ class Worker implements Serializable {
         return code
     }
 
-    /** Makes the report, and report.json; its exit code is that of what was measured. */
+    /** Generates the report and report.json. Returns the exit code of the measurements. */
     Integer report(String folder, String out) {
         def code = null
         within(folder, ['PROFILEAPP_OUT=' + out, 'PROFILEAPP_EXTRAS=report']) {
@@ -140,7 +140,7 @@ class Worker implements Serializable {
         def names = [config: 'CONFIG', image: 'IMAGE', runtime: 'RUNTIME', command: 'COMMAND', registry: 'REGISTRY',
             onBudget: 'ON_BUDGET', onAppFailure: 'ON_APP_FAILURE', wheels: 'WHEELS', index: 'INDEX']
         for (key in names.keySet()) {
-            // Without them, what an administrator has set on the agent applies.
+            // Without them, the agent administrator's settings apply.
             if (config.get(key) || !['wheels', 'index'].contains(key)) {
                 all = all + ['PROFILEAPP_' + names.get(key) + '=' + config.get(key)]
             }

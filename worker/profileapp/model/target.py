@@ -104,15 +104,14 @@ class Service(msgspec.Struct, frozen=True):
 class Target(msgspec.Struct, frozen=True):
     """One configuration of the app on one kind of agent, with every default filled in.
 
-    `name` matches `[a-z0-9][a-z0-9._-]{0,62}`; `shared_name` is what a target that was spread over several agents is
-    called without the agent, "" for any other. `agent` is a Jenkins label expression, "" for any. `timeout_s` 0: the
-    app ends by itself. `dataset` is a path relative to the folder of the configuration file, taken as it is, or one
-    that the agent makes ready. `services` are in the order in which they start. `internet`: whether the app reaches
-    what is outside the agent; None: it does not. Before each repeat it is waited until the device is below
-    `cool_below_c` (None: it is not), for `cool_timeout_s` at most. `warmup_auto`: the warm-up of a repeat ends
-    where its samples settle. `function_clock`: whether `functions` counts time on
-    a CPU, or time that passes. `native_frames`: whether it has those of C and C++. `budgets` maps a statistic of a
-    series to a condition, in the text of the YAML.
+    `name` matches `[a-z0-9][a-z0-9._-]{0,62}`; `shared_name` is the name without the agent's suffix of a target that
+    was expanded over several agents, else "". `agent` is a Jenkins label expression, "" for any. `timeout_s` 0: the app
+    ends by itself. `dataset` is a path relative to the folder of the configuration file, taken as it is, or one that
+    the agent makes ready. `services` are in the order in which they start. `internet`: whether the app reaches what is
+    outside the agent; None: it does not. Before each repeat it is waited until the device is below `cool_below_c`
+    (None: it is not), for `cool_timeout_s` at most. `warmup_auto`: the warm-up of a repeat ends where its samples
+    settle. `function_clock`: whether `functions` counts time on a CPU, or time that passes. `native_frames`: whether it
+    has those of C and C++. `budgets` maps a statistic of a series to a condition, in the text of the YAML.
     """
 
     name: str

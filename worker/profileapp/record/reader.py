@@ -1,4 +1,4 @@
-"""Reads what a run left: `run.json` and `metrics.ndjson`, whole, cut or garbled."""
+"""Reads a run's `run.json` and `metrics.ndjson`, complete, truncated or garbled."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BLOCK_BYTES = 256 * 1024
 
 
 class Recording(msgspec.Struct, frozen=True):
-    """All that was found in a target's folder. `problems` lists, one line each, what could not be read and why."""
+    """The readable content of a target's folder. `problems` has one line, with the reason, per unreadable part."""
 
     folder: Path
     run: Run | None
@@ -34,14 +34,14 @@ class Recording(msgspec.Struct, frozen=True):
 
 
 def read_recording(folder: Path) -> Recording:
-    """Everything of a target's folder that can be read; what cannot is a line in `problems`, never an exception."""
+    """Reads a target's folder; anything unreadable becomes a line in `problems`, never an exception."""
     problems: list[str] = []
     run: Run | None = None
     series: dict[Series, SeriesData] = {}
     try:
         run = read_run(folder)
     except FileNotFoundError:
-        problems.append(f"{RUN_FILE} is missing: what ran, and how it ended, is unknown")
+        problems.append(f"{RUN_FILE} is missing: the run and its result are unknown")
     except AgentError as error:
         problems.append(str(error))
     try:
@@ -54,7 +54,7 @@ def read_recording(folder: Path) -> Recording:
 
 
 def read_run(folder: Path) -> Run:
-    """`run.json` of a target's folder. Raises FileNotFoundError, and AgentError where it is no run of this version."""
+    """`run.json` of a target's folder. Raises FileNotFoundError; AgentError if it is not a run of this version."""
     path = folder / RUN_FILE
     with open_regular(path) as stream:
         content = stream.read(RUN_LIMIT_BYTES + 1)
@@ -96,7 +96,7 @@ def read_series(folder: Path, problems: list[str]) -> dict[Series, SeriesData]:
             raise
         problems.append(f"{METRICS_FILE} ends early: {error}")
     if reader.bad_lines:
-        problems.append(f"{METRICS_FILE}: {reader.bad_lines} of {reader.lines} lines are no samples and were skipped")
+        problems.append(f"{METRICS_FILE}: {reader.bad_lines} of {reader.lines} lines are not samples and were skipped")
     if reader.over_limit:
         problems.append(
             f"{METRICS_FILE}: {reader.over_limit} samples beyond the first {SERIES_LIMIT} series were skipped"
@@ -105,7 +105,7 @@ def read_series(folder: Path, problems: list[str]) -> dict[Series, SeriesData]:
 
 
 def read_log_tail(folder: Path, limit_bytes: int = 16 * 1024) -> str:
-    """The end of `app.log`, decoded; "" where it is missing or no regular file."""
+    """The end of `app.log`, decoded; "" if it is missing or not a regular file."""
     try:
         with open_regular(folder / APP_LOG_FILE) as stream:
             size = stream.seek(0, 2)
@@ -145,6 +145,6 @@ def _read_into(reader: SampleReader, stream: BinaryIO) -> None:
             elif len(rest) <= LINE_LIMIT_BYTES:
                 rest += block
     finally:
-        # A truncated file keeps all that comes before the cut.
+        # Everything before the truncation is still used.
         if rest.strip():
             reader.take_line(rest if len(rest) < LINE_LIMIT_BYTES else None)

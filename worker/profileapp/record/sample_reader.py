@@ -1,4 +1,4 @@
-"""Sorts the lines of `metrics.ndjson` into series: a block at a time, or, where one is not plain, a line at a time."""
+"""Sorts the lines of `metrics.ndjson` into series: block by block or, if a block is irregular, line by line."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from profileapp.record.time_column import TIME_LETTERS, time_of, times_of
 LINE_LIMIT_BYTES = 256 * 1024
 SERIES_LIMIT = 20_000
 BUFFER_LIMIT = 4_000_000
-"""Samples in memory at the most, of 16 bytes each; more are put into a file."""
+"""Limit of samples in memory, of 16 bytes each; any more are spilled to a file."""
 
 _MARK = b',"timestamp":"'
 _NO_SAMPLE = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
 _REMEMBERED_LIMIT_BYTES = 32 * 1024**2
 _STEP_BYTES = 500
-"""Memory of a step besides its key."""
+"""Memory of a step, excluding its key."""
 _FEW_MISPREDICTIONS = 10_000
 """Lines behind others that they never followed before, up to which an order may still show."""
 
@@ -34,10 +34,10 @@ _Steps = dict[bytes, tuple["array[int]", "array[float]", "_Steps"]]
 
 
 class SampleLine(msgspec.Struct, frozen=True):
-    """One line of `metrics.ndjson`, in the shape of the Sage data API.
+    """One line of `metrics.ndjson`, in the format of the Sage data API.
 
-    `timestamp` is RFC 3339 in UTC with nanoseconds. `meta` holds `metric`, `unit` and, for what is no gauge, `kind`;
-    all else in it are labels.
+    `timestamp` is RFC 3339 in UTC with nanoseconds. `meta` has `metric`, `unit` and, except for a gauge, `kind`; all
+    its other keys are labels.
     """
 
     name: str
@@ -47,7 +47,7 @@ class SampleLine(msgspec.Struct, frozen=True):
 
 
 class _SeriesBuffer:
-    """Samples of a series: those in memory, and where in the overflow those before them are."""
+    """Samples of a series: the latest in memory, and the position of earlier ones in the overflow."""
 
     __slots__ = ("time_chunks", "times_ns", "value_chunks", "values")
 
@@ -59,14 +59,14 @@ class _SeriesBuffer:
 
 
 class _NotPlain(ValueError):
-    """A block that has something in it that is not as we write it."""
+    """A block contains a line that differs from our own format."""
 
 
 class SampleReader:
     """Reads lines, one sample each; counts invalid ones (`bad_lines`), and samples of too many series."""
 
     def __init__(self, folder: Path, held_limit: int = BUFFER_LIMIT) -> None:
-        """What memory should not hold (more than `held_limit` samples) goes into a file in `folder`, if it can."""
+        """Samples beyond `held_limit` are spilled to a file in `folder`, if possible."""
         self.lines = 0
         self.bad_lines = 0
         self.over_limit = 0
@@ -83,7 +83,7 @@ class SampleReader:
         self._mispredictions = 0
 
     def series(self) -> dict[Series, SeriesData]:
-        """Every series with its samples; nothing may be taken after it."""
+        """Every series with its samples; no more lines may be added afterwards."""
         if self._overflow is not None:
             self._spill()
         every = {one: self._data(buffer) for one, buffer in self._series.items()}
@@ -99,7 +99,7 @@ class SampleReader:
                     self.take_line(line if len(line) < LINE_LIMIT_BYTES else None)
 
     def take_line(self, line: bytes | None) -> None:
-        """Reads one line; None stands for a line that was too long."""
+        """Reads one line; None is a line that was too long."""
         self.lines += 1
         try:
             sample = self._decode(line or b"")
@@ -116,7 +116,7 @@ class SampleReader:
         self._added(1)
 
     def _take_plain(self, block: bytes) -> None:
-        """Reads lines exactly as MetricsWriter writes them. Raises before it uses anything of the block.
+        """Reads lines in exactly MetricsWriter's format. Raises before it uses any part of the block.
 
         The frame of a line, all but its value and its time, is decoded once; where it recurs, bytes are compared.
         """
@@ -143,7 +143,7 @@ class SampleReader:
         self._added(len(values))
 
     def _columns(self, head: bytes, frames: list[bytes]) -> list[Any]:
-        """For each line where its time and its value go."""
+        """The buffers for the time and the value of each line."""
         if self._mispredictions > _FEW_MISPREDICTIONS and 4 * self._mispredictions > self.lines:
             return self._columns_of_any_order(head, frames)
         after = self._heads.get(head)
@@ -204,7 +204,7 @@ class SampleReader:
         return found
 
     def _of(self, one: Series) -> _SeriesBuffer | None:
-        """The buffer of its samples; None where there are too many series."""
+        """The buffer of a series' samples; None if there are too many series."""
         buffer = self._series.get(one)
         if buffer is None and len(self._series) < SERIES_LIMIT:
             buffer = self._series[one] = _SeriesBuffer()
@@ -216,7 +216,7 @@ class SampleReader:
             self._spill()
 
     def _spill(self) -> None:
-        """Puts what is in memory into the overflow; where that cannot be, memory has to hold it."""
+        """Moves the samples in memory to the overflow; if that fails, they remain in memory."""
         self._buffered = 0
         try:
             if self._overflow is None:

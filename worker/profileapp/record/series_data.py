@@ -1,4 +1,4 @@
-"""The samples of a series: in memory, or, where a run has tens of millions, in a file without a name."""
+"""The samples of a series: in memory or, if a run has tens of millions, in an unnamed temporary file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from profileapp.model.vector import is_ascending
 
 Number = TypeVar("Number", int, float)
 Chunk = tuple[int, int]
-"""Where in the file some numbers begin (bytes), and how many they are."""
+"""The offset in the file (bytes) and the count of some numbers."""
 _NUMBER_BYTES = 8
 _READ_NUMBERS = 64 * 1024
 
@@ -37,17 +37,17 @@ class SeriesData:
 
     @property
     def is_in_order(self) -> bool:
-        """Whether no time is before the one in front of it."""
+        """Whether the times are in ascending order."""
         if self._is_in_order is None:
             self._is_in_order = is_ascending(self.times_ns[:])
         return self._is_in_order
 
 
 class Overflow:
-    """A file without a name, which is gone with this process however it ends: samples that memory should not hold."""
+    """An unnamed temporary file for samples, which disappears with this process."""
 
     def __init__(self, folder: Path) -> None:
-        """Makes it in `folder`, where a run's samples fit, or else where temporary files are. Raises OSError."""
+        """Creates it in `folder`, else in the folder of temporary files. Raises OSError."""
         try:
             stream = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  (closed with this object)
         except OSError:
@@ -57,7 +57,7 @@ class Overflow:
         self._finalizer = weakref.finalize(self, stream.close)
 
     def add(self, numbers: array[Number]) -> Chunk:
-        """Appends them. Raises OSError; then nothing was added."""
+        """Appends numbers. If it raises OSError, none were added."""
         view = memoryview(numbers).cast("B")
         start = at = self._size
         while view:
@@ -70,7 +70,7 @@ class Overflow:
         """`count` numbers from the byte `start` on. Raises OSError."""
         content = os.pread(self._stream.fileno(), count * _NUMBER_BYTES, start)
         if len(content) != count * _NUMBER_BYTES:
-            raise OSError("a file of samples was cut while it was read")
+            raise OSError("a file of samples was truncated while it was read")
         return content
 
 

@@ -18,7 +18,7 @@ from profileapp.record.artifacts import FUNCTIONS_FILE, KERNELS_FILE, write_arti
 from profileapp.record.files import open_regular
 
 ROWS_LIMIT = 10_000
-"""Rows of a table, of those with the most time."""
+"""Limit of rows of a table, those with the most time."""
 CELL_LIMIT = 1000
 FILE_LIMIT_BYTES = 32 * 1024**2
 
@@ -30,7 +30,7 @@ Row = TypeVar("Row", FunctionRow, KernelRow)
 
 
 def write_functions(folder: Path, rows: Iterable[FunctionRow]) -> None:
-    """Writes `functions.csv` all at once, the first ROWS_LIMIT rows. Raises OSError."""
+    """Writes the first ROWS_LIMIT rows to `functions.csv` atomically. Raises OSError."""
     columns = FunctionRow.__struct_fields__
     cells = ([getattr(row, name) for name in columns] for row in rows)
     write_artifact(folder, FUNCTIONS_FILE, _csv(columns, cells).encode())
@@ -43,14 +43,14 @@ def merge_functions(folder: Path, metric: str, rows: Iterable[FunctionRow]) -> N
 
 
 def write_kernels(folder: Path, rows: Iterable[KernelRow]) -> None:
-    """Writes `kernels.csv` all at once, the first ROWS_LIMIT rows, with the unit of each. Raises OSError."""
+    """Writes the first ROWS_LIMIT rows, with their units, to `kernels.csv` atomically. Raises OSError."""
     columns = (*KernelRow.__struct_fields__, _UNIT_COLUMN)
     cells = ([getattr(row, name) for name in columns] for row in rows)
     write_artifact(folder, KERNELS_FILE, _csv(columns, cells).encode())
 
 
 def read_functions(folder: Path, problems: list[str]) -> tuple[FunctionRow, ...]:
-    """The rows of `functions.csv`, none without such a file.
+    """The rows of `functions.csv`; none if there is no such file.
 
     Invalid rows are skipped; `problems` gains one line that counts them.
     """
@@ -58,7 +58,7 @@ def read_functions(folder: Path, problems: list[str]) -> tuple[FunctionRow, ...]
 
 
 def read_kernels(folder: Path, problems: list[str]) -> tuple[KernelRow, ...]:
-    """The rows of `kernels.csv`, as `read_functions` reads its own."""
+    """The rows of `kernels.csv`, with the same behaviour as `read_functions`."""
     return _read(folder / KERNELS_FILE, KernelRow, problems)
 
 

@@ -1,4 +1,4 @@
-"""Times of `metrics.ndjson`, from their text: one, or those of many lines at once."""
+"""Parses the times of `metrics.ndjson`: one, or those of many lines at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import msgspec
 from profileapp.model.clock import parse_utc
 
 TIME_LETTERS = 29
-"""Of a time as MetricsWriter writes it, but for the Z: `2026-11-23T12:27:25.123456789`."""
+"""The length of MetricsWriter's times without the Z: `2026-11-23T12:27:25.123456789`."""
 
 _MINUTE_LETTERS = 17
 _POINT_AT = 19
@@ -23,12 +23,12 @@ _decode = msgspec.json.Decoder(list[int]).decode
 
 
 def time_of(timestamp: str) -> int:
-    """UTC nanoseconds since 1970 of a time in RFC 3339. Raises ValueError where it is none, or out of range."""
+    """UTC nanoseconds since 1970 of an RFC 3339 time. Raises ValueError if it is invalid or out of range."""
     return _in_range(parse_utc(timestamp))
 
 
 def times_of(texts: list[bytes]) -> list[int]:
-    """UTC nanoseconds since 1970 of times of TIME_LETTERS each, of which there is one at least.
+    """UTC nanoseconds since 1970 of at least one time, of TIME_LETTERS each.
 
     Lines stand about in the order of time, so that many have the same minute: what comes behind it is read as one list
     of numbers, put together a column of digits at a time. Raises ValueError where one is no such time, or out of range.
@@ -36,7 +36,7 @@ def times_of(texts: list[bytes]) -> list[int]:
     count = len(texts)
     joined = b"".join(texts)
     if len(joined) != count * TIME_LETTERS:
-        raise ValueError("a time that is cut")
+        raise ValueError("a truncated time")
     for at in _SAME_IN_A_MINUTE:
         if joined[at::TIME_LETTERS] != joined[at : at + 1] * count:
             half = count // 2
@@ -45,11 +45,11 @@ def times_of(texts: list[bytes]) -> list[int]:
     for place, at in enumerate(_DIGITS_AT, start=1):
         digits = joined[at::TIME_LETTERS]
         if not digits.isdigit():
-            raise ValueError("a time that is none")
+            raise ValueError("an invalid time")
         rows[place :: len(_ROW)] = digits
     has_long_minute = bool(rows[1 :: len(_ROW)].translate(None, b"012345"))
     if has_long_minute or joined[_POINT_AT] != ord("."):
-        raise ValueError("a time that is none")
+        raise ValueError("an invalid time")
     rows[-1:] = b"]"
     minute_ns = _in_range(parse_utc(f"{joined[:_MINUTE_LETTERS].decode('ascii')}00.000000000Z"))
     _in_range(minute_ns + _MINUTE_NS)

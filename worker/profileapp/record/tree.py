@@ -1,9 +1,9 @@
-"""Removes folders that an app could write to, however deep or odd what is in them; standard library only.
+"""Removes folders that an app could write to, whatever their depth and content; standard library only.
 
-    python -m profileapp.record.tree FOLDER      removes what is in FOLDER, which itself stays
+    python -m profileapp.record.tree FOLDER      removes the content of FOLDER, but not FOLDER itself
 
-A path is never followed: every step is taken from the descriptor of the folder that it is in. No link is followed and
-no mount entered (rmdir(2) of one fails). One folder is open at a time, so neither depth nor width is a limit.
+No path is followed: every step starts from the descriptor of its folder. No link is followed and no mount is entered
+(rmdir(2) of one fails). Only one folder is open at a time, so depth and width are unlimited.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ Tick = Callable[[], object]
 
 
 def _never() -> None:
-    """Nobody asks to give up."""
+    """Never cancels."""
 
 
 def remove_tree(path: Path, tick: Tick = _never) -> None:
-    """Removes a folder with all that is in it; a link or file of that name is removed itself.
+    """Removes a folder with its content; a link or file of that name is removed itself.
 
     What is not there is fine. Raises OSError at the first thing that cannot be removed; the rest is then still there.
     So it is where `tick`, which is called every few hundred entries, raises to give up: the next call goes on.
@@ -46,7 +46,7 @@ def remove_tree(path: Path, tick: Tick = _never) -> None:
 
 
 def empty_tree(path: Path) -> None:
-    """Removes what is in a folder. Raises OSError as `remove_tree` does, and where it is a link."""
+    """Removes the content of a folder. Raises OSError like `remove_tree`, and if it is a link."""
     descriptor = os.open(path, _FOLDER)
     try:
         _empty(descriptor, _never)
@@ -55,7 +55,7 @@ def empty_tree(path: Path) -> None:
 
 
 def remove_entry(folder: int, name: str) -> None:
-    """Removes one name, whatever it is, from the folder of a descriptor. Raises OSError as `remove_tree` does."""
+    """Removes a name, of any kind, from the folder of a descriptor. Raises OSError like `remove_tree`."""
     _remove(folder, name, _never)
 
 
@@ -115,7 +115,7 @@ def _empty(root: int, tick: Tick) -> None:
 
 
 def _remove_files(folder: int, tick: Tick) -> str | None:
-    """Removes what is not a folder; the name of the first folder met, None where nothing is left."""
+    """Removes everything that is not a folder. Returns the name of the first folder found, None if none is left."""
     tick()
     with os.scandir(folder) as entries:
         for number, entry in enumerate(entries, start=1):
@@ -146,7 +146,7 @@ def _open_folder(parent: int, name: str) -> int:
     try:
         status = os.fstat(found)
         if status.st_mode & _ANY_FOLDER_MODE != _ANY_FOLDER_MODE and status.st_uid == os.geteuid():
-            # By the descriptor: chmod(2) of a name would follow a link that has come in its place.
+            # By the descriptor: chmod(2) of a name would follow a link that has replaced it.
             os.chmod(f"/proc/self/fd/{found}", _ANY_FOLDER_MODE)  # noqa: PTH101
         return os.open(".", _FOLDER, dir_fd=found)
     finally:

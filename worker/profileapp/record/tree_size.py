@@ -1,4 +1,4 @@
-"""How much is in folders that an app writes to, counted within bounds: it may make them deep, or wide, on purpose."""
+"""Measures the size of folders that an app writes to, within limits: it may make them deep or wide on purpose."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BLOCK_BYTES = 512
 
 
 class Size(msgspec.Struct, frozen=True):
-    """What was counted of a folder; not `whole` where there is more than is counted, or what may not be read."""
+    """The counted size of a folder; not `whole` if limits were exceeded, or parts of it could not be read."""
 
     bytes: int = 0
     whole: bool = True
@@ -27,9 +27,9 @@ class Size(msgspec.Struct, frozen=True):
 
 
 def tree_size(path: Path) -> Size:
-    """What a folder takes on its disk: holes in files take nothing. No link is followed and no mount entered.
+    """The disk space of a folder, without holes in files. Follows no links and enters no mounts.
 
-    Counts at most ENTRIES_LIMIT entries, DEPTH_LIMIT folders deep. A folder that is not there takes nothing.
+    Counts at most ENTRIES_LIMIT entries, DEPTH_LIMIT folders deep. A missing folder has size 0.
     """
     total, entries, whole = 0, 0, True
     with ExitStack() as stack:
@@ -64,7 +64,7 @@ def tree_size(path: Path) -> Size:
                     below = os.open(entry.name, _FOLDER, dir_fd=folder)
                     open_folders.append((below, os.scandir(below)))
             except FileNotFoundError:
-                # The app is at work in it.
+                # The app changes the folder meanwhile.
                 continue
             except OSError:
                 whole = False

@@ -15,7 +15,7 @@ from profileapp.model.series import Series
 
 FLUSH_INTERVAL_S = 0.5
 QUEUE_LIMIT = 500_000
-"""The most samples queued while the disk is slow; any more are counted as dropped."""
+"""Limit of samples queued while the disk is slow; any more are counted as dropped."""
 FILE_LIMIT_BYTES = 16 * 1024**3
 """Three days of 40 series at 10 Hz."""
 
@@ -71,15 +71,15 @@ class MetricsWriter:
             self._queue.append((series, value, at_ns))
 
     def samples_of(self, metric: str) -> int:
-        """How many samples of a metric are in the file by now; all of them after `close`."""
+        """The number of samples of a metric written so far; all of them after `close`."""
         return sum(frame.samples for series, frame in list(self._frames.items()) if series.metric == metric)
 
     def names_of(self, metric: str) -> frozenset[str]:
-        """Names of the series of a metric that are in the file by now."""
+        """Names of the series of a metric written so far."""
         return frozenset(series.name for series in list(self._frames) if series.metric == metric)
 
     def close(self) -> None:
-        """Writes what is left and closes the file. May be called twice."""
+        """Writes the remaining samples and closes the file. May be called twice."""
         self._closing.set()
         self._thread.join()
         self._stream.close()
@@ -89,7 +89,7 @@ class MetricsWriter:
         while not closing:
             closing = self._closing.wait(FLUSH_INTERVAL_S)
             while self._queue:
-                # Few at a time: who reads the app's datagrams, of which the kernel holds ten, must get its turn.
+                # Few at a time: the thread that reads the app's datagrams, of which the kernel queues ten, must run.
                 self._write(self._encode(limit=100))
 
     def _write(self, content: bytes) -> None:

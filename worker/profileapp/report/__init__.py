@@ -1,1 +1,1 @@
-"""Turns judged runs into reports for people and for Jenkins. Never runs anything."""
+"""Turns judged runs into reports for users and for Jenkins. Never runs anything."""

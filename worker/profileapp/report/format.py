@@ -1,4 +1,4 @@
-"""Numbers as people read them: `121 MiB`, `93 %`, `12.5 frames/s`."""
+"""Formats numbers for readers: `121 MiB`, `93 %`, `12.5 frames/s`."""
 
 from __future__ import annotations
 

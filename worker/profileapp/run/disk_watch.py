@@ -1,4 +1,4 @@
-"""Ends an app that fills the agent's disk: what it may write is bounded, and part of every disk stays free.
+"""Stops an app that fills the agent's disk: it has a limit, and part of every disk stays free.
 
 Reading how full a disk is takes microseconds and is done often. What the app has written is counted only after a disk
 has become fuller, so that an app that writes little is not disturbed.

@@ -67,11 +67,11 @@ class RunningApp(Protocol):
     """One started app."""
 
     def written(self) -> Size:
-        """What it uses on the agent's disk, except its mounts. May take a moment; never raises."""
+        """Its use of the agent's disk, except its mounts. May take a moment; never raises."""
 
     @property
     def handle(self) -> AppHandle | None:
-        """What can be measured; None if the app ended too early."""
+        """The handle for measuring it; None if the app ended too early."""
 
     @property
     def exit(self) -> Exit | None:
@@ -88,7 +88,7 @@ class RunningApp(Protocol):
 
     @property
     def totals(self) -> Totals | None:
-        """What it used in total, after `remove`; None if it never ran."""
+        """Its total resource use, after `remove`; None if it never ran."""
 
 
 class NeverStarted:

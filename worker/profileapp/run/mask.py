@@ -41,7 +41,7 @@ class Mask:
 
 
 class MaskedStream:
-    """One stream: holds back what may be the beginning of a secret until it is decided."""
+    """One stream: delays text that may be the beginning of a secret until that is decided."""
 
     def __init__(self, pattern: re.Pattern[bytes] | None, forms: list[bytes]) -> None:
         self._pattern = pattern
@@ -65,7 +65,7 @@ class MaskedStream:
         return b"".join([*parts, content[at:keep_from]])
 
     def end(self) -> bytes:
-        """Returns what was held back, at the end of the stream."""
+        """Returns the delayed text, at the end of the stream."""
         pending, self._pending = self._pending, b""
         return self._pattern.sub(MASK, pending) if self._pattern else pending
 

@@ -1,4 +1,4 @@
-"""Writes `app.log`: what the app prints, as it arrives, up to a limit."""
+"""Writes `app.log`: the app's output as it arrives, up to a limit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class AppLog:
         self._closed = False
 
     def write(self, content: bytes) -> None:
-        """Writes what the app printed. Any thread; never raises."""
+        """Writes output of the app. Any thread; never raises."""
         with self._lock:
             if not self._closed:
                 self._take(self._masked.feed(content) if self._masked else content)

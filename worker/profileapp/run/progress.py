@@ -12,7 +12,7 @@ class Progress(Protocol):
     """Called from the run's own thread; must not block."""
 
     def waiting(self, text: str) -> None:
-        """Another profile holds the agent's lock: `text` says which, and since when."""
+        """Another profile holds the agent's lock: `text` names it and the time since when."""
 
     def note(self, text: str) -> None:
         """One line of information, such as what was swept."""

@@ -94,7 +94,7 @@ class RepeatRunner:
         launched_ns = repeat.started_ns
         app = self._session.runtime.start(self._launch(running_services), self._log.write, self._session.wake.set)
         started_ns = self._clock.wall_ns(time.monotonic_ns())
-        # Without a warm-up, metrics that the app reports before the runtime says that it runs count too.
+        # Without a warm-up, metrics that the app reports before the runtime reports its start count too.
         measured_from_ns = started_ns + round(self._target.warmup_s * 1e9) if self._target.warmup_s else launched_ns
         repeat = msgspec.structs.replace(repeat, started_ns=started_ns, measured_from_ns=measured_from_ns)
         watch = DiskWatch(
@@ -114,7 +114,7 @@ class RepeatRunner:
             begun(repeat)
             self._session.progress.started(self._target, repeat.index)
             cause = self._await_end(app, running_services, watch)
-            # Samples of an app that is shutting down say nothing about it: measuring stops first.
+            # Samples of an app that is shutting down are meaningless, so measuring stops first.
             ended_ns = self._clock.wall_ns(time.monotonic_ns() - lateness_ns(app.exit, time.time_ns()))
             running_services.ended_at_ns = self._clock.monotonic_ns(ended_ns)
             self._sources.detach()

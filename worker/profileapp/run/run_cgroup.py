@@ -1,4 +1,4 @@
-"""A cgroup around one start of the app: it outlives the app and its container, and counts what they used.
+"""A cgroup around one start of the app: it outlives the app and its container, and counts their resource use.
 
 Sources: Docker documentation, "docker run", `--cgroup-parent`; systemd.slice(5) (a `-` in a slice's name makes it part
 of another).
@@ -59,7 +59,7 @@ class RunCgroup(msgspec.Struct, frozen=True):
         return {controller: path for controller, path in found.items() if path.is_dir()}
 
     def read(self, start: CpuTimes | None = None) -> Totals:
-        """What all processes in it used, less what was used before the app ran (`start`). Never raises."""
+        """Resources that all processes in it used, minus CPU time before the app ran (`start`). Never raises."""
         folders = self.folders()
         if not folders:
             return unknown_totals("the runtime created no cgroup that is visible from here")

@@ -1,4 +1,4 @@
-"""What all targets of one invocation share."""
+"""State that all targets of one invocation share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from profileapp.run.stop import Stop, Wake
 
 
 class Session(msgspec.Struct, frozen=True):
-    """What all targets of one invocation share. `is_watched`: whether a `profileapp live` watches this agent now."""
+    """The state shared by all targets of one run. `is_watched`: whether a `profileapp live` watches this agent now."""
 
     app: App
     runtime: Runtime

@@ -219,7 +219,7 @@ class Sources:
             parts: dict[str, list[Collector]] = {"": []}
             for collector in find(metric, run.warn):
                 parts.setdefault(collector.part, []).append(collector)
-            # A metric that consists of parts has no source of its own that could be missing.
+            # A metric that consists of parts has no source that could be missing.
             if len(parts) > 1 and not parts[""]:
                 del parts[""]
             self._all += [MetricSource(metric, part, candidates, run, emit) for part, candidates in parts.items()]
@@ -290,6 +290,6 @@ class Sources:
 
 
 def _close_quietly(collector: Collector) -> None:
-    """Closes a source that could not be opened: it may hold some resources. Errors of closing it help nobody."""
+    """Closes a source that could not be opened, since it may hold resources. Further errors are ignored."""
     with suppress(Exception):
         collector.close()

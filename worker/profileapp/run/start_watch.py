@@ -1,4 +1,4 @@
-"""Watches a container's cgroup while the container starts: what the runtime uses there before the app is not the app's.
+"""Watches a container's cgroup while it starts: resources that the runtime uses before the app runs are not the app's.
 
 A runtime such as runc prepares the container within its cgroup (hundredths of a second of CPU time), then waits for the
 order to start, and becomes the container's first process: the init that every container of ours has. That takes another
@@ -29,13 +29,13 @@ _READ_LIMIT_BYTES = 64 * 1024
 
 
 class StartWatch:
-    """From its making until `end`, in a thread of its own."""
+    """Watches in a separate thread, from its creation until `end`."""
 
     def __init__(self, cgroup: RunCgroup, proc: Path = Path("/proc")) -> None:
         self._cgroup = cgroup
         self._proc = proc
         self.used: CpuTimes | None = None
-        """CPU time that was used, as far as is known, before the container's init ran."""
+        """CPU time used before the container's init ran, as far as known."""
         self._on_cpu_ns: dict[int, int] = {}
         self._init_pid = 0
         self.init_ns = 0
@@ -55,7 +55,7 @@ class StartWatch:
         return CpuTimes(_sum(used.total_s, init_s), used.user_s, _sum(used.system_s, init_s))
 
     def _watch(self) -> None:
-        # On a busy machine the moment in which the runtime waits would pass unseen.
+        # Else a busy machine could miss the moment in which the runtime waits.
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
         deadline_s = time.monotonic() + _LIMIT_S
@@ -64,7 +64,7 @@ class StartWatch:
             folders = self._cgroup.folders()
             if not folders:
                 continue
-            # Read before it is known that the app has not begun: a moment too early is no fault.
+            # Read the use before checking that the app has not begun: slightly too early does no harm.
             used = read_cpu_times(folders)
             on_cpu_ns = {pid: _on_cpu_ns(self._proc, pid) for pid in _pids_below(folders)}
             pids = list(on_cpu_ns)

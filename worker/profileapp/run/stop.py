@@ -52,7 +52,7 @@ class StoppedError(Exception):
 
 
 def patience_of(stop: Stop, environ: Mapping[str, str]) -> Patience:
-    """Patience of a run: who is told to stop waits no longer. It raises StoppedError then."""
+    """The retry patience of a run: a stop request ends its waits with StoppedError."""
 
     def check() -> None:
         if stop.signal:

@@ -1,4 +1,4 @@
-"""Removes what runs leave on the agent: this run's at its end, and those of earlier runs that crashed."""
+"""Removes leftovers of runs from the agent: of this run at its end, and of earlier runs that crashed."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from profileapp.run.runtime import Runtime, Swept
 from profileapp.run.stop import Stop, StoppedError
 
 REMOVAL_LIMIT_S = 20.0
-"""For all folders that one sweep, or the end of one run, removes: others wait for this agent meanwhile."""
+"""For all folders that a sweep, or the end of a run, removes: other builds wait for this agent meanwhile."""
 _AFTER_STOP_S = 2.0
-"""Enough for the folder of an ordinary run; who stopped us waits as well."""
+"""Enough for an ordinary run's folder; whoever stopped this run is waiting too."""
 
 
 class Sweeper:
     """Sweeps an agent. Never raises: what cannot be removed is reported, and does not stop a run.
 
-    Removing folders has a deadline, and ends soon after a signal: what is left then a later sweep goes on with.
+    Removing folders has a deadline, and ends soon after a signal; a later sweep continues.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Sweeper:
         stop: Stop,
         removal_limit_s: float = REMOVAL_LIMIT_S,
     ) -> None:
-        """`other` returns the runtime of a name, for runs that used another than `runtime`, or raises AgentError."""
+        """`other` returns a runtime by name, for runs that used another one than `runtime`, or raises AgentError."""
         self._stop = stop
         self._removal_limit_s = removal_limit_s
         self._state = state
@@ -45,7 +45,7 @@ class Sweeper:
         self._other = other
 
     def sweep(self) -> None:
-        """Removes what dead runs left. The caller must hold the agent's lock."""
+        """Removes the leftovers of dead runs. The caller must hold the agent's lock."""
         deadline = self._deadline()
         swept_runs = {dead: self._sweep_dead(dead) for dead in list(self._state.dead_runs())}
         for dead, first in swept_runs.items():
@@ -60,7 +60,7 @@ class Sweeper:
         self._remove_set_aside(deadline)
 
     def end(self, live: LiveRun) -> None:
-        """Ends a run of this process, and removes what is left of it."""
+        """Ends a run of this process, and removes its leftovers."""
         swept = self._runtime.sweep(live.id)
         if swept.problems:
             for problem in swept.problems:
@@ -78,7 +78,7 @@ class Sweeper:
         try:
             runtime = self._runtime if dead.runtime in ("", self._runtime.name) else self._other(dead.runtime)
         except AgentError as error:
-            return Swept(0, (f"what run {dead.id} left cannot be removed ({error})",))
+            return Swept(0, (f"leftovers of run {dead.id} cannot be removed ({error})",))
         return runtime.sweep(dead.id)
 
     def _sweep_again(self, dead: DeadRun, first: Swept) -> Swept:
@@ -108,7 +108,7 @@ class Sweeper:
             except StoppedError:
                 return
             except TooLate as error:
-                self._warn(f"{folder}, which was set aside, is not removed yet ({error}); the next run will go on")
+                self._warn(f"{folder}, which was set aside, is not removed yet ({error}); the next run will continue")
             except (OSError, AgentError) as error:
                 self._warn(f"{folder} could not be removed ({error}) and was set aside; remove it by hand")
 

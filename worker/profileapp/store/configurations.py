@@ -38,9 +38,9 @@ class Saved(msgspec.Struct, frozen=True):
 
 @retried
 def save(database: Database, name: str, content: str, saved_by: str, comment: str = "") -> tuple[Saved, bool]:
-    """Saves a new version; the version, and whether it is new: the same content again makes none.
+    """Saves a configuration. Returns the version, and whether it is new: unchanged content creates none.
 
-    Raises ConfigError where the name or the content is bad, StoreError where the database fails.
+    Raises ConfigError if the name or the content is invalid, StoreError if the database fails.
     """
     parts = _parts(name)
     check_overlay(Overlay(name, content))
@@ -55,7 +55,7 @@ def save(database: Database, name: str, content: str, saved_by: str, comment: st
 
 @retried
 def remove(database: Database, name: str, saved_by: str, comment: str = "") -> Saved:
-    """Marks a configuration as removed; its versions stay. Raises ConfigError where there is none."""
+    """Marks a configuration as removed; its versions remain. Raises ConfigError if it does not exist."""
     parts = _parts(name)
     with database.transaction() as connection:
         last = _locked_last(connection, parts)
@@ -65,7 +65,7 @@ def remove(database: Database, name: str, saved_by: str, comment: str = "") -> S
 
 
 def load_saved(database: Database, name: str, version: int = 0) -> Saved:
-    """A version, the last one for 0. Raises ConfigError where it is not there, or is removed."""
+    """A version, the latest one for 0. Raises ConfigError if it does not exist or is removed."""
     found = versions(database, name)
     wanted = found[-1] if not version else next((each for each in found if each.version == version), None)
     if wanted is None:
@@ -77,7 +77,7 @@ def load_saved(database: Database, name: str, version: int = 0) -> Saved:
 
 @retried
 def versions(database: Database, name: str) -> list[Saved]:
-    """All versions, the first one first. Raises ConfigError where there is none."""
+    """All versions, oldest first. Raises ConfigError if there are none."""
     parts = _parts(name)
     with database.transaction() as connection:
         found = [_saved(row) for row in connection.execute(_of(parts)).all()]
@@ -88,7 +88,7 @@ def versions(database: Database, name: str) -> list[Saved]:
 
 @retried
 def listing(database: Database, prefix: str = "") -> list[Saved]:
-    """The last version of each that is not removed, by name; of OWNER or OWNER/APP alone where that is given."""
+    """The latest version of each configuration that is not removed, by name; with a prefix, of OWNER or OWNER/APP."""
     table, version = schema.configuration, schema.configuration_version
     last = (
         select(version.c.configuration_id, func.max(version.c.version).label("version"))
@@ -135,7 +135,7 @@ def _of(parts: tuple[str, str, str]) -> Select[tuple[object, ...]]:
 
 
 def _locked_last(connection: Connection, parts: tuple[str, str, str]) -> Row[tuple[object, ...]] | None:
-    """The last version; who saves the same configuration at this moment waits for the end of this transaction."""
+    """The latest version; locks the configuration for others that save it until this transaction ends."""
     table = schema.configuration
     owner, app, name = parts
     of_name = (table.c.owner == owner) & (table.c.app == app) & (table.c.name == name)

@@ -1,4 +1,4 @@
-"""An open database: transactions, and its errors in one clear line."""
+"""An open database: transactions, and errors in one clear line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from profileapp.store.url import parse_url, shown
 from profileapp.transient import is_transient
 
 BUSY_TIMEOUT_S = 60.0
-"""How long one waits for another that writes to the same SQLite file."""
+"""How long a writer waits for another one of the same SQLite file."""
 CONNECT_TIMEOUT_S = 10
 
 _Arguments = ParamSpec("_Arguments")
@@ -55,13 +55,13 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """All that is done within, or nothing of it. Raises StoreError, LostConnection where trying again may help."""
+        """Commits all of the block or nothing. Raises StoreError; LostConnection if retrying may help."""
         with translate_errors(self.name), self.engine.begin() as connection:
             yield connection
 
 
 class LostConnection(StoreError):
-    """The connection broke, or the server gave the transaction up: nothing of it was done; try again."""
+    """The connection broke, or the server aborted the transaction: nothing was committed; try again."""
 
 
 def retried(
@@ -87,11 +87,11 @@ def open_database(
     patience: Patience | None = None,
     note: Callable[[str], None] = lambda _: None,
 ) -> Database:
-    """Opens a database by its URL or path. To write, its tables are made or brought up to date.
+    """Opens a database by its URL or path. With `write`, creates or upgrades its tables.
 
     A server that is unavailable for a moment is tried again with `patience`, by default not.
 
-    Raises ConfigError for a bad URL, StoreError where it is unavailable, newer, or (to read) older or empty.
+    Raises ConfigError for an invalid URL, StoreError if it is unavailable, newer, or (to read) older or empty.
     """
     patience = patience or Patience(0)
     return _retry(lambda: _open(text, patience, note, write=write), patience, note)
@@ -111,9 +111,9 @@ def _open(text: str, patience: Patience, note: Callable[[str], None], *, write: 
             if write and revision != HEAD:
                 upgrade(connection, name)
         if not write and revision != HEAD:
-            update = "`profileapp store --db …` without a folder brings it up to date"
+            update = "`profileapp store --db …` without a folder upgrades it"
             if revision is None:
-                raise EmptyDatabaseError(f"{name}: holds no tables of profileapp; {update}")
+                raise EmptyDatabaseError(f"{name}: has no tables of profileapp; {update}")
             raise StoreError(f"{name}: has the tables of an older profileapp; {update}")
     return database
 
@@ -162,15 +162,15 @@ def _engine(url: URL, *, write: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # A writer takes its lock at once: a transaction that turns from reading to writing may be refused.
+        # A writer takes its lock at once: a transaction that first reads and then writes may be refused.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
 
 
 def _pin_search_path(connection: Connection) -> None:
-    """Ours are the tables in `public`: one of the same name in a schema that a role or the database puts before it
-    (`"$user"`, by default) is somebody else's. In each transaction, since a pooler may give each another session.
+    """Restricts a transaction to our tables, in `public`: a role's or the database's search path may begin with another
+    schema (by default `"$user"`). Needed in each transaction, since a pooler may use another session for each.
     """
     connection.exec_driver_sql("SET LOCAL search_path TO public, pg_temp")
 
@@ -178,12 +178,12 @@ def _pin_search_path(connection: Connection) -> None:
 def _check_file(path: Path, name: str, *, write: bool) -> None:
     try:
         if path.is_dir():
-            raise StoreError(f"{name}: is a folder; name a file")
+            raise StoreError(f"{name}: is a folder; give a file")
         if not path.exists() and not write:
             kind = EmptyDatabaseError if path.parent.is_dir() else StoreError
-            raise kind(f"{name}: no such database; `profileapp store DIR --db {name}` makes it")
+            raise kind(f"{name}: no such database; `profileapp store DIR --db {name}` creates it")
         if write and not path.parent.is_dir():
-            raise StoreError(f"{name}: the folder {path.parent} is not there; make it first")
+            raise StoreError(f"{name}: the folder {path.parent} does not exist; create it first")
         # SQLite opens a read-only file without an error, and fails at the first write.
         if write and not os.access(path if path.exists() else path.parent, os.W_OK):
             raise StoreError(f"{name}: it is read-only; nothing was changed")

@@ -1,4 +1,4 @@
-"""Reads earlier runs of an app's target, as `run.json` has them."""
+"""Reads the `run.json` of earlier runs of an app's target."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from profileapp.store.database import Database, retried
 from profileapp.store.select import Selection
 
 RUNS_LIMIT = 1000
-"""Most may be of other devices, which are excluded, and counted, later."""
+"""Many may come from other devices; the comparison excludes and counts those."""
 
 
 @retried
 def earlier_runs(database: Database, selection: Selection, verdicts: tuple[str, ...]) -> list[Run]:
-    """Those that ended with one of `verdicts`, oldest first; the last RUNS_LIMIT at most. They have no summary."""
+    """The last RUNS_LIMIT runs with one of `verdicts`, oldest first, without their summaries."""
     run = schema.run
     with database.transaction() as connection:
         documents = connection.execute(

@@ -1,4 +1,4 @@
-"""Samples out of the database: CSV, the Sage data API's shape, or Parquet. A row is read, written and forgotten."""
+"""Streams samples from the database as CSV, in the format of the Sage data API, or as Parquet, in bounded memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def export(database: Database, selection: Selection, form: Format, sink: BinaryIO) -> int:
-    """Writes every sample of a selection, by run and series in the order of time; how many. Raises OSError."""
+    """Writes every sample of a selection, by run, series and time. Returns the number. Raises OSError."""
     write = {"csv": _write_csv, "sage": _write_sage, "parquet": _write_parquet}[form]
     return write(_rows(database, selection), sink)
 
@@ -79,10 +79,10 @@ def _write_csv(batches: Iterator[Batch], sink: BinaryIO) -> int:
 
 
 def _write_sage(batches: Iterator[Batch], sink: BinaryIO) -> int:
-    """A line of JSON a sample: `{"timestamp": …, "name": …, "value": …, "meta": {…}}`.
+    """Writes one line of JSON per sample: `{"timestamp": …, "name": …, "value": …, "meta": {…}}`.
 
-    As a query of the Sage data API answers (docs.waggle.sensor, "Access and use data"). A label that has the name of a
-    key of ours stands as `label.NAME`.
+    This is the format of the Sage data API's responses (docs.waggle.sensor, "Access and use data"). A label named like
+    one of our keys becomes `label.NAME`.
     """
     count = 0
     metas: dict[tuple[str, ...], dict[str, str]] = {}
@@ -118,7 +118,7 @@ def _labels(text: str) -> dict[str, str]:
 
 
 def _write_parquet(batches: Iterator[Batch], sink: BinaryIO) -> int:
-    """A row a sample; `timestamp` with nanoseconds in UTC. Raises StoreError without the parquet extra."""
+    """Writes one row per sample; `timestamp` in UTC with nanoseconds. Raises StoreError without the parquet extra."""
     try:
         import pyarrow  # noqa: PLC0415
         import pyarrow.parquet  # noqa: PLC0415
@@ -143,7 +143,7 @@ def _write_parquet(batches: Iterator[Batch], sink: BinaryIO) -> int:
 
 
 def _counted(batches: Iterator[Batch]) -> Iterator[tuple[bool, Batch]]:
-    """Each batch, and whether it is the first; an empty one where there is none at all."""
+    """Each batch, and whether it is the first; one empty batch if there are none."""
     first = True
     for batch in batches:
         yield first, batch
@@ -158,7 +158,7 @@ def _cell(text: str) -> str:
 
 
 def export_to_file(database: Database, selection: Selection, form: Format, path: Path) -> int:
-    """Writes a file, all at once: a reader sees the old one or the new one. Raises StoreError."""
+    """Writes a file atomically: a reader sees either the old one or the new one. Raises StoreError."""
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         with unfinished.open("wb") as sink:

@@ -1,4 +1,4 @@
-"""Reads trends, and the summaries of runs, out of the database."""
+"""Reads trends, and summaries of runs, from the database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from profileapp.store.text import stored_key
 
 RUNS_LIMIT = 20_000
 GOOD = ("passed", "worse", "over budget")
-"""Verdicts of finished runs: the numbers of others mean something else."""
+"""Verdicts of finished runs: the numbers of others are not comparable."""
 
 _COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
 _BUILD = re.compile(r"(.+)#([0-9]{1,9})")
@@ -36,9 +36,9 @@ class _Wanted(msgspec.Struct, frozen=True):
 
 @retried
 def trends(database: Database, selection: Selection, metric: str = "", last: int = RUNS_LIMIT) -> list[Trend]:
-    """A trend of each target, device and series that is meant; of no more than the `last` runs.
+    """A trend of each selected target, device and series, over at most the `last` runs.
 
-    `metric` is a series as in a budget, with a statistic (the mean where it has none); "" for the headline numbers of
+    `metric` is a series as in a budget, with a statistic (default: mean); "" for the headline numbers of
     the last run of each target. Raises ConfigError for an unknown app or metric.
     """
     run = schema.run
@@ -112,7 +112,7 @@ def _wanted(connection: Connection, run_key: int, metric: str) -> list[_Wanted]:
 
 
 def _summaries(connection: Connection, run_key: int) -> list[tuple[int, SeriesSummary]]:
-    """Each series of a run that has statistics, with its key in `series`."""
+    """Each series with statistics of a run, with its key in `series`."""
     series, run_series = schema.series, schema.run_series
     rows = connection.execute(
         select(series, run_series)
@@ -142,7 +142,7 @@ def _summaries(connection: Connection, run_key: int) -> list[tuple[int, SeriesSu
 def measured(database: Database, reference: str, app: str = "") -> list[Measured]:
     """The runs that a reference selects: a run's id, JOB#NUMBER, a commit's prefix, or a branch's last commit.
 
-    Raises ConfigError where it means none.
+    Raises ConfigError if it selects none.
     """
     run = schema.run
     of_app = and_(run.c.app == stored_key(app)) if app else and_(run.c.id > 0)

@@ -1,4 +1,4 @@
-"""Stores a judged run: once, and whole or not at all."""
+"""Stores a judged run: once, and completely or not at all."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from profileapp.store.upsert import insert_new
 
 STATISTICS = ("mean", "stddev", "min", "p50", "p90", "p95", "p99", "max", "last")
 LARGEST = 2**62
-"""Whole numbers in a run must be smaller: a database has 64 bits, one of them the sign."""
+"""Integers in a run must be smaller: a database has 64 bits, including the sign."""
 
 Outcome = Literal["stored", "already stored", "replaced"]
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """What became of one run. `outcome` "replaced": an incomplete one was there before."""
+    """The result of storing one run. `outcome` "replaced": it replaced an incomplete one."""
 
     run_id: str
     target: str
@@ -44,12 +44,12 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 def store_folder(database: Database, folder: Path) -> Stored:
-    """Judges what is in a target's folder, and stores it in one transaction; a run that is there is left as it is.
+    """Judges a target's folder, and stores the run in one transaction, unless it is stored already.
 
     Raises AgentError where the folder holds no run that can be stored, or its id is another run's, and StoreError where
     the database fails.
     """
-    # Its samples need not be read to find out that it is there.
+    # The samples are not needed to find out that it is stored already.
     return _known_run(database, folder) or store_judged(database, judge_folder(folder))
 
 
@@ -63,7 +63,7 @@ def store_judged(database: Database, judged: JudgedRun) -> Stored:
 
 @retried
 def _known_run(database: Database, folder: Path) -> Stored | None:
-    """The run of a folder where the database already has it, finished."""
+    """The run of a folder if the database already has it, finished."""
     try:
         run = read_run(folder)
     except (FileNotFoundError, AgentError):
@@ -76,7 +76,7 @@ def _known_run(database: Database, folder: Path) -> Stored | None:
 
 
 def check_run(judged: JudgedRun) -> None:
-    """Raises AgentError where what a folder holds cannot be stored."""
+    """Raises AgentError if a folder's run cannot be stored."""
     run = judged.run
     if not run.id:
         reason = judged.problems[0] if judged.problems else "no run"
@@ -97,20 +97,20 @@ def _store(connection: Connection, judged: JudgedRun) -> Stored:
     if key is None:
         known = _row_of(connection, run.id)
         if known is None:
-            raise LostConnection("the run was being stored by another, who gave up")
+            raise LostConnection("another process was storing the run and gave up")
         difference = _difference(known, run)
         if difference:
             raise AgentError(
-                f"{judged.folder}: not stored: the database holds another run with the id "
+                f"{judged.folder}: not stored: the database has another run with the id "
                 f"'{printable(run.id)}' (its {difference} differs)"
             )
         if known.state == "finished" or run.state != "finished":
             return Stored(run.id, run.target.name, "already stored", samples, judged.problems)
-        # A copy made while it ran, or left by a crash: the finished run replaces it.
+        # The stored copy was made during the run or left by a crash: the finished run replaces it.
         remove_run(connection, known.id)
         outcome, key = "replaced", insert_new(connection, schema.run, row)
     if key is None:
-        raise LostConnection("the run is being stored by another")
+        raise LostConnection("another process is storing the run")
     parts = _store_series(connection, key, judged)
     write_samples(connection, parts)
     _store_tables(connection, key, judged)
@@ -124,7 +124,7 @@ def _row_of(connection: Connection, run_id: str) -> Row[Any] | None:
 
 
 def _difference(known: Row[Any], run: Run) -> str:
-    """How a stored run differs from another one with its id; "" where they are the same."""
+    """The difference of a stored run from another one with its id; "" if they are the same."""
     facts: dict[str, str | int] = {
         "app": stored_key(run.app.name),
         "target": stored_key(run.target.name),
@@ -178,8 +178,8 @@ def _run_row(judged: JudgedRun, samples: int) -> dict[str, Any]:
 def _store_series(connection: Connection, run_key: int, judged: JudgedRun) -> list[Part]:
     """The rows of `series` and `run_series`; the key of the latter with the samples of each."""
     summaries = {_series_of(each): each for each in judged.run.summary}
-    # Derived series (energy per unit) have a summary and no samples of their own. In one order for all writers: two
-    # that insert the same series the other way round would wait for each other.
+    # Derived series (energy per unit) have a summary but no samples. All writers use the same order: two that insert
+    # the same series in opposite orders would deadlock.
     wanted = {digest_of(one): one for one in (*judged.series, *summaries)}
     if not wanted:
         return []
@@ -228,7 +228,7 @@ def _known_series(connection: Connection, digests: Sequence[str]) -> dict[str, i
 
 
 def digest_of(one: Series) -> str:
-    """SHA-256, in hexadecimal, of all that makes a series what it is."""
+    """SHA-256, in hexadecimal, of everything that identifies a series."""
     content = msgspec.json.encode((one.name, one.unit, one.metric, one.kind, one.labels))
     return hashlib.sha256(content).hexdigest()
 
@@ -252,7 +252,7 @@ def _store_tables(connection: Connection, run_key: int, judged: JudgedRun) -> No
 
 
 def _cells(row: FunctionRow | KernelRow, table: Table) -> dict[str, Any]:
-    """The columns of a row: those of its fields, `group` by a name that SQL does not use itself."""
+    """The columns of a row: its fields, with `group`, a reserved word of SQL, renamed."""
     cells = {name: getattr(row, "group" if name == "group_name" else name) for name in table.c.keys()[2:]}
     for name, value in cells.items():
         if isinstance(value, str):

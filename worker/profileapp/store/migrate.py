@@ -1,4 +1,4 @@
-"""Brings the tables of a database to the form that this version knows."""
+"""Upgrades the tables of a database to this version."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LOCK = 0x70726F66696C65
 
 
 def revision_of(connection: Connection) -> str | None:
-    """The revision of the tables; None where profileapp has no tables."""
+    """The revision of the tables; None if profileapp has no tables."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -23,10 +23,10 @@ def revision_of(connection: Connection) -> str | None:
 
 
 def check_revision(revision: str | None, name: str) -> None:
-    """Raises StoreError where the tables were made by a newer profileapp. `name` is the database's."""
+    """Raises StoreError if the tables are from a newer profileapp. `name` is the database's."""
     if revision is not None and revision not in KNOWN:
         raise StoreError(
-            f"{name}: was made by a newer profileapp (its tables are at step '{revision[:40]}', "
+            f"{name}: was created by a newer profileapp (its tables are at step '{revision[:40]}', "
             f"this one knows up to {HEAD}); update profileapp"
         )
 
@@ -34,7 +34,7 @@ def check_revision(revision: str | None, name: str) -> None:
 def upgrade(connection: Connection, name: str, to: str = HEAD) -> None:
     """Creates the tables, or applies the missing migrations, all in the transaction of `connection`.
 
-    A second caller waits, and then finds nothing to do. Raises StoreError where the tables are newer.
+    A concurrent caller waits, and then finds nothing to do. Raises StoreError if the tables are newer.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})

@@ -1,7 +1,7 @@
-"""Which runs a Jenkins build may store: its own runs of its own app.
+"""Checks that a Jenkins build stores only its own runs of its own app.
 
-A database is shared by many jobs, and what it holds is what their baselines are compared with. So the runs in a folder
-are checked against what Jenkins says of the build that stores them, and not against what the folder says.
+Many jobs share a database, and their baselines depend on its content. So the runs in a folder are compared with what
+Jenkins reports of the build that stores them; the folder itself is not trusted.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from profileapp.store.text import stored_key
 
 
 class StoringBuild(msgspec.Struct, frozen=True):
-    """The build that stores: `app` is that of its plan; `branch` is "" but in a multibranch job.
+    """The storing build: `app` comes from its plan; `branch` is "" except in a multibranch job.
 
-    `claims_app`: the Jenkinsfile names the app, so that no other job's runs of it stand in the way.
+    `claims_app`: the Jenkinsfile names the app, so stored runs of other jobs do not prevent storing.
     """
 
     app: str
@@ -33,7 +33,7 @@ class StoringBuild(msgspec.Struct, frozen=True):
 
 
 def check_own(run: Run, build: StoringBuild) -> None:
-    """Raises AgentError for a run that this build did not make of its own app."""
+    """Raises AgentError unless this build made the run, of its own app."""
     facts = (
         ("app", run.app.name, build.app),
         ("job", run.build.job, build.job),
@@ -42,14 +42,14 @@ def check_own(run: Run, build: StoringBuild) -> None:
     for title, found, own in facts:
         if found != own:
             raise AgentError(
-                f"not stored: run '{printable(run.id)}': its {title} is '{printable(found)}', and a build "
-                f"stores runs of its own {title} '{printable(own)}' alone"
+                f"not stored: run '{printable(run.id)}': its {title} is '{printable(found)}', but this build "
+                f"stores only runs of its own {title} '{printable(own)}'"
             )
 
 
 @retried
 def check_owner(database: Database, build: StoringBuild) -> None:
-    """Raises AgentError where the database has the app's runs from another job, the first of which owns the app."""
+    """Raises AgentError if another job owns the app: the one of the app's first stored run."""
     if build.claims_app:
         return
     run = schema.run
@@ -71,5 +71,5 @@ def check_owner(database: Database, build: StoringBuild) -> None:
 
 
 def project_of(job: str, branch: str) -> str:
-    """The project of a job: that of a multibranch job is its path without the branch, which Jenkins percent-encodes."""
+    """The project of a job: for a multibranch job, its path without the branch, which Jenkins percent-encodes."""
     return job.removesuffix(f"/{quote(branch, safe='')}") if branch else job

@@ -1,4 +1,4 @@
-"""Removes runs with all that hangs on them."""
+"""Removes runs with their dependent rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from profileapp.store import schema
 
 
 def remove_samples(connection: Connection, run_key: int) -> None:
-    """Removes the samples of a run; its statistics stay."""
+    """Removes the samples of a run; its statistics remain."""
     keys = select(schema.run_series.c.id).where(schema.run_series.c.run_id == run_key)
     connection.execute(delete(schema.sample).where(schema.sample.c.run_series_id.in_(keys)))
 

@@ -1,4 +1,4 @@
-"""Keeps a database small: thins or removes old samples, removes old runs. Statistics stay as long as their run."""
+"""Keeps a database small: thins or removes old samples, removes old runs. Statistics remain as long as their run."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ NO_SAMPLES = 2**62
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """What remains of runs that began before a time (UTC nanoseconds since 1970; 0: no such runs).
+    """The retention of runs that began before certain times (UTC nanoseconds since 1970; 0: no such runs).
 
     Samples of runs before `thin_before_ns` are thinned to `spacing_ns`; those of runs before `drop_before_ns` are
-    removed; runs before `remove_before_ns` are removed with all they have.
+    removed; runs before `remove_before_ns` are removed completely.
     """
 
     thin_before_ns: int = 0
@@ -38,7 +38,7 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 class Pruned(msgspec.Struct, frozen=True):
-    """How many runs were thinned, lost their samples or were removed, and how many samples went."""
+    """The numbers of thinned runs, runs without samples, removed runs, and removed samples."""
 
     thinned: int = 0
     dropped: int = 0
@@ -49,7 +49,7 @@ class Pruned(msgspec.Struct, frozen=True):
 def prune(database: Database, policy: Policy, selection: Selection, *, dry_run: bool = False) -> Pruned:
     """Applies a policy to the runs of a selection, one transaction each, so that an interrupted call can be repeated.
 
-    With `dry_run` nothing is changed, and `samples` counts only those that would be removed whole.
+    With `dry_run` nothing is changed, and `samples` excludes those that thinning would remove.
     """
     table = schema.run
     columns = (table.c.id, table.c.started_ns, table.c.spacing_ns, table.c.sample_count)
@@ -92,7 +92,7 @@ def _drop_samples(connection: Connection, run_key: int) -> None:
 
 
 def _thin_run(connection: Connection, run_key: int, spacing_ns: int, before: int) -> int:
-    """How many samples went."""
+    """Returns the number of removed samples."""
     keys = connection.execute(
         select(schema.run_series.c.id).where(schema.run_series.c.run_id == run_key).order_by(schema.run_series.c.id)
     ).scalars()

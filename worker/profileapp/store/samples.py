@@ -1,4 +1,4 @@
-"""Samples by the million: the driver's own way for many rows, without SQLAlchemy in between."""
+"""Inserts millions of samples through the driver's own bulk interface, bypassing SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Part = tuple[int, SeriesData]
 _TABLE = "sample (run_series_id, position, time_ns, value)"
 _BLOCK_ROWS = 5000
 _STATEMENT_ROWS = 100
-"""One statement for this many takes SQLite a third of the time; older versions allow 999 parameters."""
+"""Rows per statement: SQLite then needs a third of the time; older versions allow 999 parameters."""
 
-# A row in the binary format of COPY (PostgreSQL documentation, "COPY", "Binary Format"): how many fields, and each with
-# its length in front.
+# A row in the binary format of COPY (PostgreSQL documentation, "COPY", "Binary Format"): the number of fields, and each
+# field with its length.
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _FIELD = b"\0\0\0\x08" + bytes(8)
@@ -29,7 +29,7 @@ _FIELD_AT = tuple(2 + len(_FIELD) * field + 4 for field in range(4))
 
 
 def write_samples(connection: Connection, parts: Iterable[Part]) -> None:
-    """Writes all samples of each part, as part of the transaction of `connection`."""
+    """Writes all samples of each part, within the transaction of `connection`."""
     driver = connection.connection.driver_connection
     if driver is None:
         raise AssertionError("the connection is closed")
@@ -50,14 +50,14 @@ def write_samples(connection: Connection, parts: Iterable[Part]) -> None:
 
 
 def _blocks(data: SeriesData) -> Iterator[tuple[int, Any, Any]]:
-    """The samples, some thousands at a time, with the position of the first; a time for each value, as arrays."""
+    """Blocks of some thousand samples as arrays of times and values, each with the position of its first sample."""
     for start in range(0, len(data), _BLOCK_ROWS):
         end = start + _BLOCK_ROWS
         yield start, data.times_ns[start:end], data.values[start:end]
 
 
 def _insert(rows: int) -> str:
-    """An insertion of some rows: key, first position, all times, all values."""
+    """An INSERT of several rows: key, first position, all times, all values."""
     places = ", ".join(f"(?1, ?2 + {row}, ?{3 + row}, ?{3 + rows + row})" for row in range(rows))
     return f"INSERT INTO {_TABLE} VALUES {places}"  # noqa: S608  (numbers of our own)
 
@@ -70,7 +70,7 @@ def _arguments(
 
 
 def _binary(key: int, position: int, times_ns: array[int], values: array[float]) -> bytearray:
-    """Rows of COPY: of each column a byte of all rows at a time."""
+    """Rows for COPY, built column by column, one byte of all rows at a time."""
     count = len(values)
     rows = bytearray(_ROW * count)
     columns: tuple[array[int] | array[float], ...] = (

@@ -1,4 +1,4 @@
-"""The tables. `migrations/` makes them; a test holds both against each other.
+"""The tables. `migrations/` creates them; a test compares both.
 
 Times are UTC nanoseconds since 1970. Statistics are those of `profileapp.model.run.SeriesSummary`.
 """
@@ -69,7 +69,7 @@ run = Table(
     _text("branch"),
     _text("node"),
     _whole("sample_count"),
-    # The shortest time between samples that retention has left; 0: all that were measured.
+    # The spacing to which retention thinned the samples; 0: complete.
     _whole("spacing_ns"),
     _whole("stored_ns"),
     # run.json without its summary.
@@ -99,7 +99,7 @@ run_series = Table(
     Column("id", _Id, primary_key=True),
     _child_of("run", "run_id"),
     Column("series_id", _Id, ForeignKey("series.id"), nullable=False),
-    # 0 where no sample counts: all of the warm-up, or of a traced repeat; the statistics are then empty.
+    # 0 if no sample was measured (only warm-up, or a traced repeat); the statistics are then empty.
     _whole("count"),
     *(Column(name, Double) for name in ("mean", "stddev", "min", "p50", "p90", "p95", "p99", "max", "last")),
     UniqueConstraint("series_id", "run_id", name="run_series_series_run"),

@@ -1,4 +1,4 @@
-"""Which runs and series are meant: the filters that export, prune and history have in common."""
+"""Selects runs and series: the common filters of export, prune and history."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from profileapp.store.text import stored_key
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """What is meant; "" and 0 leave all in. Times are UTC nanoseconds since 1970, of the start of a run.
+    """A selection; "" and 0 select all. Times are UTC nanoseconds since 1970, of the start of a run.
 
-    `series` is a name, or the beginning of names where it ends in `.`: `system.`.
+    `series` is a name or, if it ends in `.`, a prefix of names: `system.`.
     """
 
     app: str = ""

@@ -1,4 +1,4 @@
-"""Text of strangers, made fit for a column and its index."""
+"""Makes untrusted text safe for a column and its index."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import re
 
 KEY_LIMIT = 200
-"""Characters of a text that is searched for: PostgreSQL indexes no more than 2704 bytes."""
+"""Limit of the characters of an indexed text: PostgreSQL indexes at most 2704 bytes."""
 TEXT_LIMIT = 10_000
 
 # PostgreSQL refuses NUL in a text, and every encoding refuses a lone surrogate.
@@ -14,7 +14,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def stored_key(text: str) -> str:
-    """`text` as a search key. One that is too long keeps its beginning and is made unique by its SHA-256."""
+    """`text` as a search key. One that is too long is truncated, and made unique by its SHA-256."""
     clean = stored_text(text, len(text))
     if len(clean) <= KEY_LIMIT:
         return clean

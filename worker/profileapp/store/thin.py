@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 
 def thin(times_ns: Sequence[int], values: Sequence[float], spacing_ns: int) -> list[int]:
-    """The samples to keep, ascending: of each span of `spacing_ns` the first, the least, the greatest and the last.
+    """Ascending indices of the first, minimum, maximum and last sample of each span of `spacing_ns`.
 
-    The spans are aligned to 1970, so that a second call with the same spacing keeps all that the first one kept. This
-    is M4 (Jugel et al., "M4: A Visualization-Oriented Time Series Data Aggregation", 2014). Samples out of order are
-    taken as they come: a span ends where the next sample lies in another.
+    The spans are aligned to 1970, so that a second call with the same spacing removes nothing more. This
+    is M4 (Jugel et al., "M4: A Visualization-Oriented Time Series Data Aggregation", 2014). Samples need not be in
+    order: a span ends when the next sample is in another one.
     """
     kept: list[int] = []
     start = 0

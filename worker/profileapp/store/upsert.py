@@ -9,9 +9,9 @@ from sqlalchemy import Connection, Table
 
 
 def insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> int | None:
-    """The key of the new row; None, with nothing done, where a unique column has that value already.
+    """Inserts a row and returns its key; None, without any effect, if a unique column already has that value.
 
-    Where another transaction is about to insert the same, this waits for its end.
+    Waits for another transaction that is about to insert the same.
     """
     # Each is slow to import.
     if connection.dialect.name == "postgresql":

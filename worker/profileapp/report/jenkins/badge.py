@@ -27,10 +27,10 @@ def badge_verdict(judged: Sequence[JudgedRun]) -> str:
 
 
 def badge_svg(judged: Sequence[JudgedRun]) -> str:
-    """A badge such as `profile: over budget`, by colour, sign and word. It needs no style and no script."""
+    """A badge such as `profile: over budget`, with colour, sign and text. It needs no style and no script."""
     verdict = badge_verdict(judged)
-    words = f"{SYMBOLS[verdict]} {verdict}"
-    left, right = (len(text) * _LETTER_PX + 2 * _PADDING_PX for text in (_LABEL, words))
+    text = f"{SYMBOLS[verdict]} {verdict}"
+    left, right = (len(text) * _LETTER_PX + 2 * _PADDING_PX for text in (_LABEL, text))
     title = escape(f"{_LABEL}: {verdict}")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="20" role="img" aria-label="{title}">'
@@ -38,7 +38,7 @@ def badge_svg(judged: Sequence[JudgedRun]) -> str:
         f'<rect x="{left}" width="{right}" height="20" fill="{_COLOURS.get(verdict, _FAILED)}"/>'
         '<g fill="#ffffff" font-family="system-ui, Verdana, \'DejaVu Sans\', sans-serif" font-size="11" '
         f'text-anchor="middle"><text x="{left / 2:g}" y="14">{_LABEL}</text>'
-        f'<text x="{left + right / 2:g}" y="14">{words}</text></g></svg>\n'
+        f'<text x="{left + right / 2:g}" y="14">{text}</text></g></svg>\n'
     )
 
 
@@ -49,7 +49,7 @@ def description_html(judged: Sequence[JudgedRun]) -> str:
 
 
 def _labels(judged: Sequence[JudgedRun]) -> list[str]:
-    """Performance of the app before its cost."""
+    """The app's performance first, then its resource use."""
     own = {one.label for each in judged for one in each.headline if one.label == one.series_title}
     return sorted(headline_labels(judged), key=lambda label: label not in own)
 

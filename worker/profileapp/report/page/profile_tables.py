@@ -17,7 +17,7 @@ _TITLES: dict[KernelKind, str] = {
     "kernel": "Kernels",
     "memory time": "Copies and fills, by time",
     "memory size": "Copies and fills, by size",
-    "api": "Calls into CUDA",
+    "api": "CUDA API calls",
 }
 
 
@@ -40,8 +40,8 @@ def function_tables(rows: Sequence[FunctionRow], run: Run, file: str) -> tuple[T
     tables = (
         _table(
             "Hot functions",
-            "Seen by py-spy from outside, at its rate and while the app was measured. Own: the function itself was at "
-            "work; total: it or what it called.",
+            "Sampled by py-spy from outside while the app was measured. Own: in the function itself; total: also in "
+            "its callees.",
             ("Function", "Where", "Own", "Total", "Samples"),
             2,
             [
@@ -95,15 +95,15 @@ def tracing_cost(run: Run) -> str:
     others = [each for each in run.repeats if not each.traced and each.ended_ns]
     if not traced:
         return ""
-    text = "Traced in a separate repeat, which does not count in the statistics"
+    text = "Traced in a separate repeat, which the statistics exclude"
     if not others or any(each.exit_reason != "completed" for each in (*traced, *others)):
-        return f"{text}; the tool slows the app down, how much is not known, since the app did not end by itself."
+        return f"{text}; the tool's overhead is unknown, since the app did not exit by itself."
     with_tool_s = fmean((each.ended_ns - each.started_ns) / 1e9 for each in traced)
     without_s = fmean((each.ended_ns - each.started_ns) / 1e9 for each in others)
     if not without_s:
         return f"{text}."
     more = (with_tool_s / without_s - 1) * 100
-    return f"{text}; it took {duration(with_tool_s)} against {duration(without_s)} untraced ({more:+.0f} %)."
+    return f"{text}; it took {duration(with_tool_s)}, compared with {duration(without_s)} untraced ({more:+.0f} %)."
 
 
 def _table(

@@ -1,4 +1,4 @@
-"""Phases and events of the app, and what happened to the device, drawn into a plot."""
+"""Draws phases and events of the app, and events of the device, into a plot."""
 
 from __future__ import annotations
 

@@ -80,15 +80,15 @@ class Checkup(msgspec.Struct, frozen=True):
 
 
 def check_metrics(
-    metrics: Sequence[str], find: Find, looking: Callable[[str], None], helpers: Helpers | None = None
+    metrics: Sequence[str], find: Find, on_check: Callable[[str], None], helpers: Helpers | None = None
 ) -> tuple[MetricCheck, ...]:
-    """Opens every source of `metrics` as for a container, one by one; calls `looking` with the name of each."""
+    """Opens every source of `metrics` as for a container, one by one; calls `on_check` with the name of each."""
     checks: list[MetricCheck] = []
     with _context(helpers) as context:
         for metric in metrics:
             parts: dict[str, list[SourceCheck]] = {}
             for collector in find(metric, lambda _: None):
-                looking(f"{metric}: {collector.source}")
+                on_check(f"{metric}: {collector.source}")
                 known = parts.setdefault(collector.part, [])
                 known.append(_check(collector, context, any(each.state == "used" for each in known)))
             for part, sources in (parts or {"": []}).items():
@@ -116,7 +116,7 @@ def check_prerequisites(
         *((_network(network), _helper(helper)) if docker.available else ()),
         PrerequisiteCheck("python", True, ".".join(map(str, sys.version_info[:3]))),
         PrerequisiteCheck(
-            "pages", has_pages, "" if has_pages else "pip install 'profileapp[report]'; any agent can make them"
+            "pages", has_pages, "" if has_pages else "pip install 'profileapp[report]'; any agent can generate them"
         ),
         _disk(runs_folder),
         _queue(queue_datagrams()),

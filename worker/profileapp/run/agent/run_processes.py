@@ -19,7 +19,7 @@ _PROC = Path("/proc")
 
 
 def process_marks(run_id: str, worker: Worker | None) -> dict[str, str]:
-    """Variables of every process that is started for a run: they tell whose it is where no file does any more."""
+    """Variables of every process that is started for a run: they identify its run even without the run's file."""
     return {RUN_ID_VARIABLE: run_id} | ({WORKER_VARIABLE: str(worker)} if worker else {})
 
 
@@ -35,9 +35,9 @@ def kill_run_processes(run_id: str) -> int:
 
 
 def find_orphans(own: Worker, proc: Path = _PROC) -> dict[str, list[int]]:
-    """This user's processes whose worker is dead, by the run that they came from. `own` holds the agent's lock.
+    """This user's processes whose worker is dead, by their run. `own` holds the agent's lock.
 
-    What is another user's, or a live worker's, is in none, nor is `own` itself.
+    Excludes processes of other users and of live workers, and `own` itself.
     """
     found: dict[str, list[int]] = {}
     lives: dict[Worker, bool] = {own: False}
@@ -53,9 +53,9 @@ def find_orphans(own: Worker, proc: Path = _PROC) -> dict[str, list[int]]:
 
 
 def kill_orphans(own: Worker) -> dict[str, int]:
-    """Kills what `find_orphans` finds, as `kill_run_processes` does; how many it met, by run."""
+    """Kills the processes that `find_orphans` finds, like `kill_run_processes`. Returns their number by run."""
     return {
-        # Only what bears a dead worker's mark: a live run's id may have been forged.
+        # Only processes with a dead worker's mark: a live run's id may have been forged.
         run_id: _kill(lambda run_id=run_id: find_orphans(own).get(run_id, ()))  # type: ignore[misc]
         for run_id in find_orphans(own)
     }

@@ -62,7 +62,7 @@ class State(msgspec.Struct, frozen=True):
             descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.write(descriptor, runtime.encode())
-            # The file is locked before it has its name: no sweep can take a run for dead that only begins.
+            # The file is locked before it gets its name, so that no sweep mistakes a starting run for a dead one.
             new.rename(path)
             scratch.mkdir(mode=0o700)
         except OSError as error:

@@ -26,14 +26,14 @@ from profileapp.run.net.http_get import Answer, InvalidResponse, http_get
 from profileapp.run.net.reach import NotAllowed, Reach
 
 PROGRESS_BYTES = 1024**2
-"""What came further by as much has all its time to be tried again."""
+"""After this much progress, the retry deadline starts anew."""
 CHUNK_BYTES = 64 * 1024
 LIBRARY_CHUNK_BYTES = 1024**2
 TIMEOUT_S = 3600.0
 TIMEOUT_VARIABLE = "PROFILEAPP_DATASET_TIMEOUT"
 SLOWEST_BYTES_PER_S = 1024
 SLOWEST_FOR_S = 60.0
-"""A server that sends less than that for so long blocks the agent."""
+"""A server that sends less than SLOWEST_BYTES_PER_S for this long fails the attempt: it would block the agent."""
 
 OnProgress = Callable[[int, int], None]
 """Called with the bytes so far, and the bytes in total (0: unknown). May raise to cancel."""
@@ -192,7 +192,7 @@ def _open_http(url: str, offset: int, reach: Reach, deadline: Deadline, closing:
     if answer.status in (408, 429) or answer.status >= 500:
         raise _Interrupted("the server failed or is busy")
     if answer.status != 200:
-        # The exact status would tell an app what exists on a host that it may not see.
+        # The exact status would reveal to an app what exists on a host that it may not reach.
         raise InvalidResponse("is refused by the server; fix its url, or allow it to be read without a login")
     return _Opened(0, length, read)
 

@@ -39,8 +39,8 @@ def empty_as_root(api: docker.APIClient, labels: Mapping[str, str], folder: Path
             deadline.pause(POLL_S)
         status = state["ExitCode"]
         if status:
-            said = printable(api.logs(container, tail=1).decode(errors="replace").strip(), 300)
-            raise AgentError(said or f"the container that was to remove it exited with code {status}")
+            last_line = printable(api.logs(container, tail=1).decode(errors="replace").strip(), 300)
+            raise AgentError(last_line or f"the container that was to remove it exited with code {status}")
     except TooLate:
         raise
     except GONE as error:

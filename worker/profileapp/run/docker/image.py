@@ -27,7 +27,7 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686":
 
 
 class _NotPulled(Exception):
-    """What the daemon says in the middle of a pull, masked."""
+    """An error of the daemon in the middle of a pull, masked."""
 
 
 def get_image(
@@ -166,5 +166,5 @@ def _pull(
                 progress.pulling(name, done, sum(total for _, total in layers.values()))
         return _inspect(api, name)
 
-    # What is here of the layers stays: the daemon goes on from there.
+    # Downloaded layers remain: the daemon continues from there.
     return patience.call(pull, lambda text: progress.note(f"image {show_image(name)}: {short(mask.text(text))}"))

@@ -192,4 +192,4 @@ def _tail(log: BinaryIO) -> str:
 
 
 def _last_line(tail: str) -> str:
-    return short(next((line for line in reversed(tail.split("\n")) if line.strip()), "it said nothing"))
+    return short(next((line for line in reversed(tail.split("\n")) if line.strip()), "it printed nothing"))

@@ -130,7 +130,7 @@ class DockerServiceHost:
 
 
 class DockerService:
-    """One started service, in a container of its own."""
+    """One started service, in a separate container."""
 
     def __init__(self, api: docker.APIClient, container_id: str, container: Container, probe: ReadyProbe) -> None:
         self._api = api

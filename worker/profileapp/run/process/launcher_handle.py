@@ -77,12 +77,12 @@ class LauncherHandle:
     def _listen(self) -> None:
         with suppress(OSError, ValueError), self._lines:
             for line in self._lines:
-                said = _object(line)
-                if isinstance(said.get("status"), int):
-                    self._status = said["status"]
+                message = _object(line)
+                if isinstance(message.get("status"), int):
+                    self._status = message["status"]
                     self._app_ended.set()
-                elif isinstance(said.get("used"), dict):
-                    self.used = {key: value for key, value in said["used"].items() if isinstance(value, int | float)}
+                elif isinstance(message.get("used"), dict):
+                    self.used = {key: value for key, value in message["used"].items() if isinstance(value, int | float)}
         self._app_ended.set()
 
 
@@ -112,11 +112,11 @@ def start_launcher(argv: Sequence[str], env: Mapping[str, str], folder: Path) ->
     worker.settimeout(_START_TIMEOUT_S)
     try:
         worker.sendall(json.dumps({"argv": list(argv), "env": dict(env), "cwd": str(folder)}).encode() + b"\n")
-        said = _object(lines.readline())
+        message = _object(lines.readline())
     except OSError:
-        said = {}
+        message = {}
     worker.settimeout(None)
-    pid = said.get("pid")
+    pid = message.get("pid")
     if isinstance(pid, int):
         return LauncherHandle(process, worker, lines, pid)
     process.kill()
@@ -125,7 +125,7 @@ def start_launcher(argv: Sequence[str], env: Mapping[str, str], folder: Path) ->
         process.stdout.close()
     lines.close()
     worker.close()
-    raise OSError(str(said.get("refused") or "its launcher did not respond"))
+    raise OSError(str(message.get("refused") or "its launcher did not respond"))
 
 
 def _become_subreaper() -> None:

@@ -92,7 +92,7 @@ def totals_of(used: Mapping[str, float]) -> Totals:
     """Totals of all processes as app_launcher.py reports them."""
     if "user_s" not in used or "system_s" not in used:
         return Totals(missing={"all": "the app's launcher was killed before the app ended"})
-    missing = dict.fromkeys(("memory_peak", "oom_kills", "pressure"), "a process has no cgroup of its own")
+    missing = dict.fromkeys(("memory_peak", "oom_kills", "pressure"), "a process has no separate cgroup")
     is_io_known = "read_bytes" in used and "written_bytes" in used
     if not is_io_known:
         missing["io"] = "this kernel does not count the I/O of processes (/proc/PID/io)"

@@ -1,4 +1,4 @@
-"""Runs the steps on the connection, and within the transaction, of `profileapp.store.migrate`."""
+"""Runs the migrations on the connection, and within the transaction, of `profileapp.store.migrate`."""
 
 from __future__ import annotations
 

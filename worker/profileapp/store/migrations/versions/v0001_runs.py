@@ -33,7 +33,7 @@ def _position(kind: sa.types.TypeEngine[int]) -> sa.Column[int]:
 
 
 def upgrade() -> None:
-    """Makes the tables."""
+    """Creates the tables."""
     op.create_table(
         "run",
         sa.Column("id", _ID, primary_key=True),

@@ -1,4 +1,4 @@
-"""Saved configurations, with every version of them."""
+"""Saved configurations with all their versions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Makes the tables."""
+    """Creates the tables."""
     op.create_table(
         "configuration",
         sa.Column("id", _ID, primary_key=True),
