@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profileapp.errors import ExitCode
+from profileapp.judge.growing_series import growing_series
 from profileapp.judge.proposal import MIB, Proposal, propose
 from profileapp.judge.summary import summarise
 from profileapp.judge.use import RepeatUse, Use, Work, use_of
@@ -80,6 +81,7 @@ def profile(
         repeats=tuple(done),
         metrics=(MetricStatus("container", "measured"),),
         summary=summarise(data, done),
+        growth=growing_series(data, done),
     )
     return JudgedRun(run, "passed", ExitCode.OK, (), Path(), data, "", (), (), ())
 
@@ -141,9 +143,9 @@ def test_what_is_asked_for_is_what_is_used(name: str) -> None:
 
 
 def test_a_leak_is_reported_and_calls_for_restarts() -> None:
-    proposal = proposed(profile(memory=lambda second: (100 + second) * MIB))
+    proposal = proposed(profile(memory=lambda second: (100 + second) * MIB, duration_s=240))
     (warning,) = [line for line in proposal.warnings if "still grew" in line]
-    assert "by 60 MiB a minute" in warning and "for 16 s more" in warning
+    assert "by 60 MiB a minute" in warning and "for 34 s more" in warning
     assert (proposal.schedule, proposal.schedule_why) == ("cron", "its memory grows, and each start frees it")
 
 
@@ -153,11 +155,11 @@ def test_a_leak_is_reported_and_calls_for_restarts() -> None:
         lambda second: (100 + second % 20) * MIB,
         lambda second: 100 * MIB + 40 * MIB * (1 - math.exp(-second / 15)),
         lambda second: (100 + min(second, 30)) * MIB,
-        lambda second: (160 - second) * MIB,
+        lambda second: (360 - second) * MIB,
     ],
 )
 def test_what_levels_off_is_no_leak(memory: Curve) -> None:
-    assert use_of(profile(memory=memory)).growth_bytes_per_s is None
+    assert use_of(profile(memory=memory, duration_s=240)).growth_bytes_per_s is None
 
 
 def test_without_a_peak_no_memory_is_proposed() -> None:

@@ -122,7 +122,7 @@ def _window(use: Use) -> tuple[float | None, str]:
     unit_s = use.work.unit_s if use.work else None
     if not known or unit_s is None or use.work is None:
         return None, "the app reports no work, so its start cannot be told from it"
-    why = f"{max(known):.3g} s until its first number, and {unit_s:.3g} s for one unit of work ({use.work.title})"
+    why = f"{max(known):.3g} s until its first work, and {unit_s:.3g} s for one unit of work ({use.work.title})"
     return max(known) + unit_s, why
 
 

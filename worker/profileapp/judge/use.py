@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 import msgspec
 
+from profileapp.judge.cold_start import cold_start
 from profileapp.judge.verdict import JudgedRun
 from profileapp.model.run import Repeat, Run, SeriesSummary
 from profileapp.model.series import Series
 from profileapp.record.series_data import SeriesData
 
-PARTS = 4
-"""Growth is looked for between this many parts of a repeat."""
-SAMPLES_MIN = 16
-GROWTH_MIN = 0.03
-"""A part of the memory used; less growth is noise."""
-_WORK_KINDS = ("gauge", "counter", "timer")
-
 
 class RepeatUse(msgspec.Struct, frozen=True):
-    """One repeat. `memory_peak_bytes` is the kernel's; `cold_start_s` ends with the app's first reported number."""
+    """One repeat. `memory_peak_bytes` is the kernel's; `cold_start_s` ends with its first unit of work."""
 
     duration_s: float
     memory_peak_bytes: int | None = None
@@ -82,14 +74,13 @@ def use_of(judged: JudgedRun) -> Use:
     cpu = summaries.get("container.cpu.util")
     cache = summaries.get("container.memory.cache")
     gpu = [one.max for one in run.summary if one.name == "gpu.memory.allocated"]
-    firsts = _first_samples(judged.series)
     return Use(
-        repeats=tuple(_repeat_use(each, firsts) for each in repeats),
+        repeats=tuple(_repeat_use(each, judged.series) for each in repeats),
         cpu_mean=cpu.mean / 100 if cpu else None,
         cpu_high=cpu.max / 100 if cpu else None,
         cpu_count=run.agent.cpu_count,
         cache_bytes=int(cache.max) if cache else 0,
-        growth_bytes_per_s=_growth(judged.series, repeats),
+        growth_bytes_per_s=_growth_bytes_per_s(run),
         gpu_memory_bytes=int(sum(gpu)) if gpu and max(gpu) > 0 else None,
         shares_memory=run.agent.jetson is not None,
         work=work_of(run.summary),
@@ -108,46 +99,20 @@ def work_of(summaries: Sequence[SeriesSummary]) -> Work | None:
     return None
 
 
-def _repeat_use(repeat: Repeat, first_samples_ns: Sequence[int]) -> RepeatUse:
-    index = bisect_left(first_samples_ns, repeat.started_ns)
-    first_ns = first_samples_ns[index] if index < len(first_samples_ns) else None
-    is_its_own = first_ns is not None and first_ns <= repeat.ended_ns
+def _repeat_use(repeat: Repeat, series: Mapping[Series, SeriesData]) -> RepeatUse:
+    start = cold_start(series, [repeat])
     peak = repeat.totals.memory_peak_bytes if repeat.totals and repeat.totals.source.startswith("cgroup") else None
     return RepeatUse(
         duration_s=(repeat.ended_ns - repeat.started_ns) / 1e9,
         memory_peak_bytes=peak,
-        cold_start_s=(first_ns - repeat.started_ns) / 1e9 if first_ns is not None and is_its_own else None,
+        cold_start_s=start[0].mean if start else None,
         ended_itself=repeat.exit_reason == "completed",
     )
 
 
-def _first_samples(series: Mapping[Series, SeriesData]) -> list[int]:
-    """The times of the app's own numbers, in order."""
-    own = (data for one, data in series.items() if one.metric == "custom" and one.kind in _WORK_KINDS)
-    return sorted(moment for data in own for moment in data.times_ns)
-
-
-def _growth(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> float | None:
-    """Bytes a second by which memory still grew at the end, in the slowest of the repeats; None if one did not grow."""
-    used = next((data for one, data in series.items() if one.name == "container.memory.used" and not one.labels), None)
-    rates = [_growth_in(used, each) for each in repeats] if used else []
-    known = [rate for rate in rates if rate is not None]
-    return min(known) if known and len(known) == len(rates) else None
-
-
-def _growth_in(used: SeriesData, repeat: Repeat) -> float | None:
-    first, last = bisect_left(used.times_ns, repeat.measured_from_ns), bisect_right(used.times_ns, repeat.ended_ns)
-    if last - first < SAMPLES_MIN or used.times_ns[last - 1] <= used.times_ns[first]:
-        return None
-    times, values = list(used.times_ns[first:last]), list(used.values[first:last])
-    size = len(values) // PARTS
-    means = [sum(values[-size * part :][:size]) / size for part in range(PARTS, 0, -1)]
-    steps = [after - before for before, after in pairwise(means)]
-    # Memory that levels off, as that of a cache does, grows less and less.
-    if min(steps) <= 0 or steps[-1] < max(steps) / 3 or means[-1] - means[1] < GROWTH_MIN * means[-1]:
-        return None
-    interval_s = (times[-1] - times[0]) / 1e9 / (len(times) - 1)
-    return (means[-1] - means[1]) / (interval_s * size * (PARTS - 2))
+def _growth_bytes_per_s(run: Run) -> float | None:
+    found = next((one for one in run.growth if one.title == "container.memory.used"), None)
+    return found.per_hour / 3600 if found else None
 
 
 def _memory_missing(run: Run, repeats: Sequence[Repeat]) -> str:

@@ -41,6 +41,7 @@ from profileapp.report.format import ABSENT, duration, moment, quantity
 from profileapp.report.one_line import summary_line
 from profileapp.report.page.flame_graph import flame_graph_svg
 from profileapp.report.page.profile_tables import Table, function_tables, kernel_tables
+from profileapp.report.page.resource_table import resource_tables
 from profileapp.report.page.speedscope import speedscope_json
 from profileapp.report.plot import families
 from profileapp.report.plot.annotations import Annotations
@@ -160,6 +161,7 @@ def _write_target(templates: jinja2.Environment, placed: devices.Placed) -> Targ
         tables=(
             *function_tables(judged.functions, judged.run, FUNCTIONS_FILE),
             *kernel_tables(judged.kernels, judged.run, KERNELS_FILE),
+            *resource_tables(judged),
         ),
         flame_graph=flame_graph,
         linked=tuple(name for name in _LINKED if (judged.folder / name).is_file()),
