@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
@@ -20,15 +21,37 @@ def device_events(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]
     traced_ns = min((each.started_ns for each in repeats if each.traced), default=None)
     found: list[Event] = []
     for one, data in series.items():
-        if one.name in _THROTTLED and one.metric != "custom":
-            reason = dict(one.labels).get("reason", "")
-            text = f"{_THROTTLED[one.name]} {_REASONS.get(reason, reason)}".strip()
+        if text := throttled_text(one):
             found += _spans(data, text)
         elif one.name == _POWER_MODE and one.metric != "custom":
             found += _changes(data)
     if traced_ns is not None:
         found = [event for event in found if event.started_ns < traced_ns]
     return tuple(sorted(found, key=lambda event: (event.started_ns, event.text))[:EVENTS_LIMIT])
+
+
+def throttled_text(one: Series) -> str:
+    """What a value above 0 of the series says: `the device was throttled by heat`; "" for any other series."""
+    if one.name not in _THROTTLED or one.metric == "custom":
+        return ""
+    reason = dict(one.labels).get("reason", "")
+    return f"{_THROTTLED[one.name]} {_REASONS.get(reason, reason)}".strip()
+
+
+def disturbance(series: Mapping[Series, SeriesData], repeat: Repeat) -> str:
+    """What the device did in a repeat, by the samples in its measured time; "" for nothing."""
+    for one, data in series.items():
+        text = throttled_text(one)
+        is_mode = one.name == _POWER_MODE and one.metric != "custom"
+        if not (text or is_mode) or not repeat.ended_ns:
+            continue
+        first, end = bisect_left(data.times_ns, repeat.measured_from_ns), bisect_right(data.times_ns, repeat.ended_ns)
+        values = data.values[first:end]
+        if text and any(value > 0 for value in values):
+            return text
+        if is_mode and len(set(values)) > 1:
+            return f"the power mode changed from {values[0]:g} to {values[-1]:g}"
+    return ""
 
 
 def _spans(data: SeriesData, text: str) -> Iterator[Event]:

@@ -14,6 +14,7 @@ from profileapp.judge.budget import judge_budget
 from profileapp.judge.cold_start import cold_start
 from profileapp.judge.cpu import cpu_per_unit
 from profileapp.judge.derived import derived
+from profileapp.judge.disturbed import counted, without_disturbed
 from profileapp.judge.energy import energy_per_unit
 from profileapp.judge.events import device_events
 from profileapp.judge.growing_series import growing_series
@@ -143,7 +144,9 @@ def _judge_recording(folder: Path, recording: Recording) -> JudgedRun:
     found = recording.series | completed(recording.series, recorded.repeats)
     series = found | derived(recording.series, recorded.repeats, recorded.target.interval_s)
     steady = steady_states(series, recorded.repeats)
-    repeats = without_start_up(recorded.repeats, steady) if recorded.target.warmup_auto else recorded.repeats
+    settled = without_start_up(recorded.repeats, steady) if recorded.target.warmup_auto else recorded.repeats
+    all_repeats = without_disturbed(series, settled)
+    repeats = counted(all_repeats)
     summary = (
         *summarise(series, repeats),
         *energy_per_unit(series, repeats),
@@ -156,8 +159,8 @@ def _judge_recording(folder: Path, recording: Recording) -> JudgedRun:
         recorded,
         summary=summary,
         budgets=tuple(_judge(key, text, summary, phases) for key, text in recorded.target.budgets.items()),
-        repeats=repeats,
-        events=device_events(series, repeats),
+        repeats=all_repeats,
+        events=device_events(series, settled),
         phases=phases.all(),
         marks=app_events(series),
         steady=steady,

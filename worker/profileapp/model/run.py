@@ -136,10 +136,10 @@ class Repeat(msgspec.Struct, frozen=True):
     """One start of the app. Times are UTC nanoseconds since 1970; `ended_ns` 0: no recorded end.
 
     The summary covers samples from `measured_from_ns` (the end of the warm-up) to `ended_ns`, except those of a
-    `traced` repeat (run under a tool that slows the app down). `signal` is the number of the signal that ended the app,
-    0 for none; `killed`: it ignored SIGTERM and was killed. `start_c` is the device's highest temperature (°C) before
-    the start, None if unknown; `cooled_s` is how long the worker waited for the device to cool. `totals` is None if the
-    app never ran.
+    `traced` repeat (run under a tool that slows the app down) and of an `excluded` one (for this reason). `signal` is
+    the number of the signal that ended the app, 0 for none; `killed`: it ignored SIGTERM and was killed. `start_c` is
+    the device's highest temperature (°C) before the start, None if unknown; `cooled_s` is how long the worker waited
+    for the device to cool. `totals` is None if the app never ran.
     """
 
     index: int
@@ -152,6 +152,7 @@ class Repeat(msgspec.Struct, frozen=True):
     killed: bool = False
     message: str = ""
     traced: bool = False
+    excluded: str = ""
     start_c: float | None = None
     cooled_s: float = 0.0
     totals: Totals | None = None

@@ -83,14 +83,15 @@ def headline_range(judged: JudgedRun, headline: Headline) -> str:
 
 
 def measured_repeats(run: Run) -> tuple[Repeat, ...]:
-    """The repeats that count, without the traced one."""
-    return tuple(each for each in run.repeats if not each.traced)
+    """The repeats that count, without the traced one and those that the device disturbed."""
+    return tuple(each for each in run.repeats if not each.traced and not each.excluded)
 
 
 def remarks(judged: JudgedRun) -> tuple[str, ...]:
     """Caveats about the numbers: throttling of the device, unreadable or incomplete data, warnings."""
     return (
         *event_lines(judged.run),
+        *(f"repeat {each.index} does not count: {each.excluded}" for each in judged.run.repeats if each.excluded),
         *settling_lines(judged.run),
         *growth_lines(judged.run),
         *judged.problems,
