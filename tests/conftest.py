@@ -1,8 +1,7 @@
-"""What tests need from the machine: a Docker daemon, images that need no registry, a browser, PostgreSQL.
+"""Prerequisites of tests: a Docker daemon, images that need no registry, a browser, PostgreSQL.
 
-A test that asks for what is not there is skipped, with the reason; under `make test` it fails, so that nothing is left
-untested unseen (PROFILEAPP_REQUIRE_DOCKER=1, PROFILEAPP_REQUIRE_BROWSER=1,
-PROFILEAPP_REQUIRE_POSTGRES=1).
+A test without its prerequisite is skipped with a reason; under `make test` it fails, so that nothing is skipped
+unnoticed (PROFILEAPP_REQUIRE_DOCKER=1, PROFILEAPP_REQUIRE_BROWSER=1, PROFILEAPP_REQUIRE_POSTGRES=1).
 """
 
 import os
@@ -29,7 +28,7 @@ settings.load_profile("profileapp")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Attacks and faults that take minutes are run by `make hostile` alone."""
+    """Attacks and faults that take minutes run only in `make hostile`."""
     if os.environ.get("PROFILEAPP_HOSTILE") != "1":
         long = [item for item in items if item.get_closest_marker("hostile_long")]
         items[:] = [item for item in items if item not in long]
@@ -38,7 +37,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def docker_client() -> Iterator[docker.DockerClient]:
-    """The machine's Docker daemon, answering."""
+    """The machine's Docker daemon, which answers."""
     try:
         client = docker.from_env(timeout=60)
         client.ping()
@@ -56,7 +55,7 @@ def busybox_image(docker_client: docker.DockerClient) -> str:
 
 @pytest.fixture(scope="session")
 def python_image(docker_client: docker.DockerClient) -> str:
-    """Name of an image with python3 on Debian, the same that the example is built on where there is no registry."""
+    """Name of an image with python3 on Debian: the base image of the example if there is no registry."""
     return _image("DOCKER", ROOT / "scripts" / "base-image")
 
 
@@ -69,7 +68,7 @@ def chromium() -> Path:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PrivatePostgres]:
-    """A PostgreSQL server of the tests' own."""
+    """A separate PostgreSQL server."""
     try:
         server = PrivatePostgres()
     except (OSError, subprocess.SubprocessError) as error:

@@ -1,4 +1,4 @@
-"""Every sage.yaml of docs/cookbook.md is planned, and run with an app of its shape, without GPU or registry."""
+"""Every sage.yaml of docs/cookbook.md is planned, and run with a similar app, without a GPU or a registry."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RECIPES: dict[str, str] = {
     for block in re.findall(r"```yaml\n(name: .*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 }
 
-# Each stands in for an app of its shape; it is given the arguments of the recipe, and fails where they are not these.
+# Each stands in for a similar app; it gets the arguments of the recipe, and fails if they are others.
 SAMPLER = """
 import json, sys, time, urllib.request
 sys.path.insert(0, '/dataset'); from client import counter
@@ -57,27 +57,27 @@ import os, pathlib, sys, wave
 sys.path.insert(0, '/client'); import socket, json, time
 assert sys.argv[1:] == ['--input', '/dataset', '--model', 'small'], sys.argv
 line = socket.socket(socket.AF_UNIX); line.connect(os.environ['PROFILEAPP_SOCKET'])
-def tell(name, value, **meta): line.sendall(json.dumps({'name': name, 'value': value, 'meta': meta}).encode() + b'\\n')
+def send(name, value, **meta): line.sendall(json.dumps({'name': name, 'value': value, 'meta': meta}).encode() + b'\\n')
 files = sorted(pathlib.Path(sys.argv[2]).glob('*.wav'))
 for path in files:
     began = time.perf_counter()
     with wave.open(str(path)) as recording: assert recording.readframes(100)
-    tell('inference', time.perf_counter() - began, unit='s', kind='timer')
-tell('accuracy', 100.0 * len(files) / 3, unit='%'); time.sleep(1.2)
+    send('inference', time.perf_counter() - began, unit='s', kind='timer')
+send('accuracy', 100.0 * len(files) / 3, unit='%'); time.sleep(1.2)
 """
 STRESS = "import sys\nassert sys.argv[1] == '--load'\nwhile True: pass"
 
 
 @pytest.fixture(autouse=True)
 def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A lock that nobody else waits for; the path of a socket must be short."""
+    """A lock that no other run waits for; the path must be short enough for a socket."""
     with tempfile.TemporaryDirectory(prefix="pa-") as folder:
         monkeypatch.setenv("PROFILEAPP_STATE", folder)
         yield
 
 
 def prepared(folder: Path, name: str) -> dict[str, Any]:
-    """What a recipe's files are, beside it."""
+    """Creates the files of a recipe."""
     (folder / "sage.yaml").write_text(RECIPES[name])
     (folder / "crossroads").mkdir()
     for number in range(20):
@@ -94,7 +94,7 @@ def prepared(folder: Path, name: str) -> dict[str, Any]:
 
 
 def tried(folder: Path, name: str, image: str, code: str, **changes: Any) -> Outcome:
-    """Runs the first target of a recipe with `code` for its app, for as short as `changes` say."""
+    """Runs the first target of a recipe with `code` as its app, shortened by `changes`."""
     sage = prepared(folder, name)
     profiling = sage["profiling"]
     args = make_plan(load(folder / "sage.yaml"), None).targets[0].args
@@ -134,7 +134,7 @@ def test_the_image_sampler(tmp_path: Path, python_image: str) -> None:
 @pytest.mark.docker
 def test_the_object_counter(tmp_path: Path, python_image: str) -> None:
     outcome = tried(tmp_path, "object-counter", python_image, COUNTER, timeout=4, dataset="client")
-    # The GPU's numbers are missing here, and said to be; the budgets hold.
+    # The GPU's values are unavailable here and reported so; the budgets are met.
     assert outcome.code == 0, outcome.err + outcome.log("a").decode()
     totals = totals_of(outcome)
     assert 10 <= totals["frames"] <= totals["playback.served"]

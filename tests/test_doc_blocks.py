@@ -1,4 +1,4 @@
-"""Every block of README, docs and the examples' READMEs is checked: a block that nothing checks fails.
+"""Every block of README, docs and the examples' READMEs is checked: a block without a check fails.
 
 `yaml` is validated by the schema, `sh` by bash and the commands' own parsers, `groovy` by the keys of profileApp()
 (tests/pipeline compiles it as Jenkins does), `python` is compiled, `json` read. `console` is run by test_tutorial.py;
@@ -79,13 +79,13 @@ def of(language: str) -> Any:
     return pytest.mark.parametrize("block", found, ids=lambda block: block.id)
 
 
-def test_every_block_is_of_a_kind_that_is_checked() -> None:
+def test_every_block_has_a_checked_language() -> None:
     checked = {"", "yaml", "sh", "groovy", "python", "json", *RUN_ELSEWHERE}
     assert [block.id for block in BLOCKS if block.language not in checked] == []
 
 
 def complete(text: str) -> str:
-    """Digests that a page abbreviates (`9f86…`), in full."""
+    """Replaces digests that a page abbreviates (`9f86…`) with full ones."""
     return re.sub(r"[0-9a-f]{4,}…", lambda found: found[0][:-1].ljust(64, "0"), text)
 
 
@@ -97,11 +97,11 @@ def test_yaml_is_valid(block: Block, tmp_path: Path) -> None:
         assert load_triggers(tmp_path / "rules.yaml", "64MB", "1GiB").rules
         return
     profiling = data.get("profiling")
-    if "unclassified" in data:  # Jenkins' own configuration as code
+    if "unclassified" in data:  # Jenkins Configuration as Code
         library = data["unclassified"]["globalLibraries"]["libraries"][0]
         assert library["name"] == "profileapp" and library["retriever"]["modernSCM"]["scm"]["git"]["remote"]
         return
-    if profiling is None:  # keys of the section, or of one target
+    if profiling is None:  # the section's keys, or those of one target
         profiling = data if data.keys() & {"targets", "services"} else {"targets": [data]}
     if "name" in data or (profiling.get("targets") and "profiling" in data and not block.text.startswith("# night")):
         path = tmp_path / "sage.yaml"
@@ -115,8 +115,8 @@ def test_yaml_is_valid(block: Block, tmp_path: Path) -> None:
 def test_shell_is_valid_and_its_commands_exist(block: Block) -> None:
     done = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for words in command_lines(block.text):
-        check_command(words)
+    for argv in command_lines(block.text):
+        check_command(argv)
 
 
 def command_lines(text: str) -> Iterator[list[str]]:
@@ -124,37 +124,37 @@ def command_lines(text: str) -> Iterator[list[str]]:
     for line in text.replace("\\\n", " ").splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>()")
         lexer.whitespace_split = True
-        words: list[str] = []
+        argv: list[str] = []
         tokens = list(lexer)
         while tokens:
             token = tokens.pop(0)
             if set(token) <= set("<>"):
                 tokens.pop(0)  # the file
             elif set(token) <= set("|&;()"):
-                yield words
-                words = []
-            elif words or not re.match(r"[A-Z_]+=", token):
-                words.append(token)
-        if words:
-            yield words
+                yield argv
+                argv = []
+            elif argv or not re.match(r"[A-Z_]+=", token):
+                argv.append(token)
+        if argv:
+            yield argv
 
 
-def check_command(words: list[str]) -> None:
-    if not words:
+def check_command(argv: list[str]) -> None:
+    if not argv:
         return
-    program, *args = words
+    program, *args = argv
     if program in PROGRAMS:
         parse(commands, args)
     elif program == "make" and args and not args[0].startswith("-"):
-        assert re.search(rf"^{re.escape(args[0])}:", (ROOT / "Makefile").read_text(), re.MULTILINE), words
+        assert re.search(rf"^{re.escape(args[0])}:", (ROOT / "Makefile").read_text(), re.MULTILINE), argv
     elif program.startswith(("scripts/", "tests/")):
-        assert (ROOT / program).exists(), words
+        assert (ROOT / program).exists(), argv
     elif program.endswith("python") and args[0] == "-m" and args[1].startswith("tests."):
         assert (ROOT / args[1].replace(".", "/")).with_suffix(".py").exists() or (ROOT / "tests/bench").is_dir()
 
 
 def parse(command: click.Command, args: list[str]) -> None:
-    """Parses as the program would, and runs nothing. Raises click.UsageError."""
+    """Parses as the program would, without running anything. Raises click.UsageError."""
     while isinstance(command, click.Group):
         name, *args = args
         found = command.get_command(click.Context(command), name)
@@ -163,7 +163,7 @@ def parse(command: click.Command, args: list[str]) -> None:
     command.make_context(command.name, list(args))
 
 
-def test_a_command_that_does_not_exist_is_found() -> None:
+def test_an_unknown_command_is_detected() -> None:
     for line in ("profileapp runs x", "profileapp run sage.yaml --imag x", "profileapp report", "make nothing-such"):
         with pytest.raises((AssertionError, click.UsageError)):
             check_command(shlex.split(line))
@@ -181,9 +181,9 @@ INLINE = [
 @pytest.mark.parametrize("span", INLINE)
 def test_commands_in_sentences_exist(span: str) -> None:
     command: click.Command = commands
-    words = span.split()[1:]
-    while isinstance(command, click.Group) and words and re.fullmatch(r"[a-z]+", words[0]):
-        found = command.get_command(click.Context(command), words.pop(0))
+    argv = span.split()[1:]
+    while isinstance(command, click.Group) and argv and re.fullmatch(r"[a-z]+", argv[0]):
+        found = command.get_command(click.Context(command), argv.pop(0))
         assert found, span
         command = found
     known = {name for each in command.params for name in each.opts} | {"--help"}
@@ -205,7 +205,7 @@ def test_groovy_uses_keys_that_exist(block: Block) -> None:
 
 
 @of("python")
-def test_python_compiles_and_its_imports_of_ours_exist(block: Block) -> None:
+def test_python_compiles_and_its_imports_from_profileapp_exist(block: Block) -> None:
     for node in ast.walk(ast.parse(block.text)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("profileapp"):
             module = importlib.import_module(node.module)
@@ -216,17 +216,17 @@ def test_python_compiles_and_its_imports_of_ours_exist(block: Block) -> None:
 def test_json_is_valid(block: Block) -> None:
     data = json.loads(block.text)
     kind = "outcome" if "exit_code" in data else "sample"
-    if "metric" in data.get("meta", {"metric": ""}):  # else it is what an app sends, which tests/collect sends
+    if "metric" in data.get("meta", {"metric": ""}):  # otherwise it is a sample, which tests/collect sends
         jsonschema.validate(data, schema_of(kind))
 
 
 def slug(title: str) -> str:
-    """The anchor that GitHub makes of a heading."""
+    """The anchor that GitHub generates for a heading."""
     return re.sub(r"[^\w\- ]", "", title.strip().lower().replace("`", "")).replace(" ", "-")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_to_headings_lead_somewhere(page: Path) -> None:
+def test_links_to_headings_resolve(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for link, anchor in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", text):
         if "://" in link:

@@ -1,4 +1,4 @@
-"""The docs say what the code says."""
+"""The docs agree with the code."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_generated_docs_are_up_to_date() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_resolve(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for link in re.findall(r"\]\(([^)#\s]+)", text):
         if "://" not in link:
@@ -38,13 +38,13 @@ def test_every_exit_code_is_documented() -> None:
         assert re.search(rf"(\| |, ){code.value}\b", text), code
 
 
-def test_the_version_is_one() -> None:
+def test_there_is_one_version() -> None:
     setup = (ROOT / "setup.cfg").read_text(encoding="utf-8")
     assert f"\nversion = {profileapp.__version__}\n" in setup
     assert (ROOT / "resources/profileapp/VERSION").read_text().strip() == profileapp.__version__
 
 
-def test_the_map_names_every_room() -> None:
+def test_the_map_lists_every_package() -> None:
     text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     for room in (ROOT / "worker/profileapp").iterdir():
         if room.is_dir() and (room / "__init__.py").exists():

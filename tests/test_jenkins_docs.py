@@ -1,4 +1,4 @@
-"""docs/jenkins.md: the configuration as code is what the plugins document, and each row of the table has its test."""
+"""docs/jenkins.md: the Configuration as Code matches the plugins' documentation, and each table row has a test."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import yaml
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs/jenkins.md").read_text(encoding="utf-8")
 
-# Source: the documentation of Configuration as Code and the demos of its repository, for each plugin that the page asks
-# for (jenkinsci/configuration-as-code-plugin, demos/ and docs/features/).
+# Source: the documentation of Configuration as Code and the demos of its repository, for each plugin that the page
+# needs (jenkinsci/configuration-as-code-plugin, demos/ and docs/features/).
 DOCUMENTED: dict[str, set[str]] = {
     "": {"jenkins", "credentials", "unclassified", "security", "tool", "jobs"},
     "jenkins": {"markupFormatter", "nodes", "numExecutors", "mode", "systemMessage", "labelString", "securityRealm"},
@@ -83,7 +83,7 @@ def test_every_key_of_the_configuration_as_code_is_documented(configuration: Any
     check(configuration, "")
 
 
-def test_what_the_jobs_name_is_in_the_configuration_as_code(configuration: Any) -> None:
+def test_names_in_jobs_are_in_the_configuration_as_code(configuration: Any) -> None:
     [domain] = configuration["credentials"]["system"]["domainCredentials"]
     ids = {next(iter(each.values()))["id"] for each in domain["credentials"]}
     labels = " ".join(node["permanent"]["labelString"] for node in configuration["jenkins"]["nodes"]).split()
@@ -93,7 +93,7 @@ def test_what_the_jobs_name_is_in_the_configuration_as_code(configuration: Any) 
     assert "${" in str(domain), "no secret stands in the text"
 
 
-def test_every_row_of_what_goes_wrong_has_its_test() -> None:
+def test_every_row_of_the_error_table_has_a_test() -> None:
     section = PAGE.split("## When something goes wrong")[1].split("\n## ")[0]
     rows = [line for line in section.splitlines() if line.startswith("|")][2:]
     sources = "".join(path.read_text() for path in (ROOT / "tests/pipeline/src/test/java").rglob("*.java"))
@@ -114,7 +114,7 @@ def test_every_key_has_a_row_and_a_help_text() -> None:
 
 
 DECLARATIVE = re.findall(r"```groovy\n((?:(?!```).)*?^pipeline \{.*?)```", PAGE, flags=re.DOTALL | re.MULTILINE)
-# Source: Jenkins documentation, "Pipeline Syntax", Declarative Pipeline: what each block may hold, and must.
+# Source: Jenkins documentation, "Pipeline Syntax", Declarative Pipeline: allowed and required content of each block.
 MAY_HOLD = {
     "": {"@Library('profileapp') _", "pipeline"},
     "pipeline": {
@@ -131,16 +131,16 @@ def check_declarative(text: str) -> list[str]:
     steps: list[str] = []
     holders: list[tuple[str, set[str]]] = [("", set())]
     for line in filter(None, map(str.strip, text.splitlines())):
-        kind, held = holders[-1]
+        kind, found = holders[-1]
         if line == "}":
-            assert MUST_HOLD.get(kind, set()) <= held, (kind, held)
+            assert MUST_HOLD.get(kind, set()) <= found, (kind, found)
             holders.pop()
         elif kind == "steps":
             steps.append(line)
         else:
             name = line if line.startswith("@") else re.split(r"[ ({]", line)[0]
             assert kind not in MAY_HOLD or name in MAY_HOLD[kind], (kind, line)
-            held.add(name)
+            found.add(name)
             if line.endswith("{"):
                 assert name != "stage" or re.fullmatch(r"stage\('[^']+'\) \{", line), line
                 holders.append((name, set()))
@@ -149,11 +149,11 @@ def check_declarative(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("text", DECLARATIVE)
-def test_a_declarative_pipeline_holds_what_jenkins_takes(text: str) -> None:
+def test_a_declarative_pipeline_is_valid(text: str) -> None:
     assert any(step.startswith("profileApp(") for step in check_declarative(text))
 
 
-def test_there_is_a_declarative_pipeline_and_a_wrong_one_is_refused() -> None:
+def test_there_is_a_declarative_pipeline_and_an_invalid_one_is_refused() -> None:
     assert DECLARATIVE
     with pytest.raises(AssertionError):
         check_declarative(DECLARATIVE[0].replace("steps {", "script {"))

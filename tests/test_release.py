@@ -1,4 +1,4 @@
-"""scripts/release, on clones of this repository."""
+"""scripts/release, in clones of this repository."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def git(folder: Path, *args: str) -> str:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A repository with the files as they are now, committed."""
+    """A repository with the current files committed."""
     folder = tmp_path / "clone"
     names = (
         subprocess.run(
@@ -66,7 +66,7 @@ def test_a_release_sets_one_version_everywhere_and_tags_it(clone: Path) -> None:
     assert not list((clone / "news").glob("+*")) and git(clone, "status", "--porcelain", "--untracked-files=no") == ""
 
 
-def test_a_rehearsal_changes_nothing(clone: Path) -> None:
+def test_a_dry_run_changes_nothing(clone: Path) -> None:
     before = git(clone, "rev-parse", "HEAD")
     done = release(clone, "7.8.9")
     assert done.returncode == 0, done.stderr
@@ -75,7 +75,7 @@ def test_a_rehearsal_changes_nothing(clone: Path) -> None:
     assert git(clone, "tag") == ""
 
 
-def test_library_and_worker_that_differ_are_refused(clone: Path) -> None:
+def test_different_versions_of_library_and_worker_are_refused(clone: Path) -> None:
     (clone / "resources/profileapp/VERSION").write_text("0.0.9\n")
     git(clone, "commit", "-qam", "a mistake")
     done = release(clone, "7.8.9", "--yes")
@@ -85,14 +85,14 @@ def test_library_and_worker_that_differ_are_refused(clone: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "told"), [("1.0", "three numbers"), ("0.0.1", "older than"), ("v1.2.3", "no version")]
+    ("version", "message"), [("1.0", "three numbers"), ("0.0.1", "older than"), ("v1.2.3", "no version")]
 )
-def test_a_version_that_is_none_is_refused(clone: Path, version: str, told: str) -> None:
+def test_an_invalid_version_is_refused(clone: Path, version: str, message: str) -> None:
     done = release(clone, version, "--yes")
-    assert (done.returncode, told in done.stderr, git(clone, "tag")) == (1, True, ""), done.stderr
+    assert (done.returncode, message in done.stderr, git(clone, "tag")) == (1, True, ""), done.stderr
 
 
-def test_changes_and_old_tags_are_refused(clone: Path) -> None:
+def test_uncommitted_changes_and_existing_tags_are_refused(clone: Path) -> None:
     git(clone, "tag", "v7.8.9")
     assert "released already" in release(clone, "7.8.9", "--yes").stderr
     (clone / "README.md").write_text("changed")

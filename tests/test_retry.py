@@ -1,4 +1,4 @@
-"""What is tried again, and for how long."""
+"""Retries: which errors, and for how long."""
 
 from __future__ import annotations
 
@@ -83,11 +83,11 @@ def _psycopg(state: str) -> Exception:
     ],
     ids=lambda value: None if isinstance(value, bool) else f"{type(value).__name__}: {value}"[:70],
 )
-def test_what_passes_by_itself(error: Exception, passes: bool) -> None:
+def test_temporary_errors(error: Exception, passes: bool) -> None:
     assert is_transient(error) is passes
 
 
-def test_an_error_says_what_its_cause_is() -> None:
+def test_an_error_names_its_cause() -> None:
     try:
         try:
             raise ConnectionResetError(errno.ECONNRESET, "reset")
@@ -98,7 +98,7 @@ def test_an_error_says_what_its_cause_is() -> None:
 
 
 class Clock:
-    """Time that only pauses take."""
+    """A clock that advances only in pauses."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -123,14 +123,14 @@ def _failing(times: int, error: Exception) -> Any:
     return act
 
 
-def test_pauses_grow_and_have_a_bound() -> None:
+def test_pauses_grow_up_to_a_limit() -> None:
     clock, notes = Clock(), list[str]()
     assert clock.patience(200).call(_failing(7, TimeoutError("slow")), notes.append) == "done"
     assert clock.pauses == [1, 2, 4, 8, LONGEST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_PAUSE_S]
     assert notes[0] == "slow; trying again in 1.0 s"
 
 
-def test_half_of_a_pause_is_by_chance() -> None:
+def test_half_of_a_pause_is_random() -> None:
     clock = Clock()
     clock.patience(200, chance=0.0).call(_failing(3, TimeoutError()), lambda _: None)
     assert clock.pauses == [0.5, 1, 2]
@@ -144,14 +144,14 @@ def test_it_ends_before_the_deadline_with_the_last_error() -> None:
     assert clock.now_s <= 10 and clock.pauses == [1, 2, 4]
 
 
-def test_what_lasts_is_raised_at_once() -> None:
+def test_permanent_errors_are_raised_at_once() -> None:
     clock = Clock()
     with pytest.raises(ValueError, match="x"):
         clock.patience(10).call(_failing(1, ValueError("x")), lambda _: None)
     assert clock.pauses == []
 
 
-def test_whoever_is_stopped_in_a_pause_goes_at_once() -> None:
+def test_a_stop_in_a_pause_is_raised_at_once() -> None:
     class Stopped(Exception):
         pass
 
@@ -162,7 +162,7 @@ def test_whoever_is_stopped_in_a_pause_goes_at_once() -> None:
         Patience(60, pause=stop).call(_failing(9, TimeoutError()), lambda _: None)
 
 
-def test_what_came_further_has_all_its_time_again() -> None:
+def test_progress_restarts_the_deadline() -> None:
     clock = Clock()
     attempts = clock.patience(10).begin(lambda _: None)
     for _ in range(20):
@@ -171,7 +171,7 @@ def test_what_came_further_has_all_its_time_again() -> None:
     assert clock.pauses == [1.0] * 20
 
 
-def test_a_download_that_waits_hears_that_it_shall_stop() -> None:
+def test_a_waiting_download_can_be_stopped() -> None:
     class Stopped(Exception):
         pass
 

@@ -1,4 +1,4 @@
-"""docs/security.md: every surface says who is trusted and what is promised, and names tests that exist."""
+"""docs/security.md: every surface has its trust, its promise, and tests that exist."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SURFACES = rows("| surface |")
 
 
 @pytest.mark.parametrize("cells", SURFACES, ids=[row[0] for row in SURFACES])
-def test_a_surface_names_who_is_trusted_what_is_promised_and_tests_that_exist(cells: list[str]) -> None:
+def test_a_surface_has_trust_promise_and_existing_tests(cells: list[str]) -> None:
     assert len(cells) == 4 and all(cells), cells
     tests = re.findall(r"\]\((.+?)\)", cells[3])
     assert tests, cells
@@ -30,12 +30,12 @@ def test_a_surface_names_who_is_trusted_what_is_promised_and_tests_that_exist(ce
         assert (ROOT / "docs" / each).is_file(), each
 
 
-def test_every_file_of_attacks_is_named() -> None:
+def test_every_file_of_attacks_is_listed() -> None:
     for path in (ROOT / "tests/hostile").glob("test_*.py"):
         assert f"(../tests/hostile/{path.name})" in PAGE, path.name
 
 
-def test_every_setting_of_an_administrator_is_read_somewhere() -> None:
+def test_every_setting_of_an_administrator_is_used() -> None:
     settings = set(re.findall(r"PROFILEAPP_[A-Z_]+", " ".join(" ".join(row) for row in rows("| default |"))))
     assert len(settings) >= 8
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "worker/profileapp").rglob("*.py"))

@@ -14,7 +14,7 @@ TIMEOUT_S = 60
 
 
 def pattern_of(line: str) -> str:
-    """What a line of the page stands for: `…` is any text; numbers with their units, and spaces, differ."""
+    """A regular expression for a line of the page: `…` is any text; numbers with units, and spaces, may differ."""
     text = re.escape(line.strip())
     text = text.replace("…", ".*")
     text = re.sub(r"[\d.\\]*\d[\d.\\]*(\\ (%|[µmkMG]?i?[sB]))?", r"\\S+(\\s+\\S+)?", text)
@@ -22,7 +22,7 @@ def pattern_of(line: str) -> str:
 
 
 def check_output(expected: list[str], output: list[str]) -> None:
-    """Each line of the page is there, in order; none is there that the page does not have, but where it has `…`."""
+    """Each line of the page is in the output, in order; no other line is, except at `…`."""
     rest = list(output)
     skip = False
     for line in filter(str.strip, expected):
@@ -39,7 +39,7 @@ def check_output(expected: list[str], output: list[str]) -> None:
 
 
 def test_the_tutorial(tmp_path: Path) -> None:
-    # A program installed in this environment is found first, as the tutorial's own environment has it.
+    # This environment's programs precede others on the PATH, as in the tutorial's environment.
     with tempfile.TemporaryDirectory(prefix="pa-") as state:
         environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("PROFILEAPP_", "COLUMNS"))},

@@ -1,4 +1,4 @@
-"""What tests of collectors share: a run, and somebody who takes the samples."""
+"""Fixtures for tests of collectors: the context of a run, and a recorder of samples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.helpers.catalogue import is_known
 
 
 class Taken:
-    """Takes samples as the record does: `samples` in order, `last` by series title."""
+    """Records samples: `samples` in order, `last` by series title."""
 
     def __init__(self) -> None:
         self.samples: list[tuple[Series, float, int]] = []
@@ -34,8 +34,8 @@ class Taken:
 
 
 @pytest.fixture(autouse=True)
-def _emits_only_what_it_declares(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a test opens: what a source emits is among its own class's declarations, so the docs name it rightly."""
+def _require_declared_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every test, a source may emit only series that its class declares, so that the docs list them."""
     for kind in {kind for _, kind in registered_classes() if kind.metric != "custom"}:
         monkeypatch.setattr(kind, "open", _checked(kind.open))
 
@@ -60,13 +60,13 @@ def taken() -> Taken:
 
 @pytest.fixture
 def warnings() -> list[str]:
-    """What the collectors under test warned of."""
+    """Warnings of the collectors under test."""
     return []
 
 
 @pytest.fixture
 def run(tmp_path: Path, warnings: list[str]) -> Callable[..., RunContext]:
-    """Makes the context of a run; of a container where `contained`."""
+    """Creates the context of a run, in a container if `contained`."""
 
     def make(contained: bool = True) -> RunContext:
         scratch = tmp_path / "s"
@@ -78,7 +78,7 @@ def run(tmp_path: Path, warnings: list[str]) -> Callable[..., RunContext]:
 
 @pytest.fixture
 def write_tree(tmp_path: Path) -> Callable[[dict[str, str]], Path]:
-    """Writes files below a root, over what is there (in place, as open descriptors see it); gives the root."""
+    """Writes files below a root and returns the root. Existing files change in place, as open descriptors see it."""
 
     def write(files: dict[str, str]) -> Path:
         root = tmp_path / "root"

@@ -34,11 +34,11 @@ def zones(root: Path, *sensors: tuple[str, str]) -> Path:
         ([], None),
     ],
 )
-def test_the_hottest_zone_that_measures(sensors: list[tuple[str, str]], found_c: float | None, tmp_path: Path) -> None:
+def test_the_hottest_readable_zone(sensors: list[tuple[str, str]], found_c: float | None, tmp_path: Path) -> None:
     assert hottest_c(zones(tmp_path, *sensors), no_nvml) == found_c
 
 
-def test_a_gpu_counts_and_one_that_was_lost_does_not(tmp_path: Path) -> None:
+def test_a_lost_gpu_is_ignored(tmp_path: Path) -> None:
     zones(tmp_path, ("CPU-therm", "41500\n"))
     lost = {"nvmlDeviceGetTemperature:0": NVMLError(GPU_IS_LOST)}
     nvml = FakeNvml({"nvmlDeviceGetTemperature:0": 64}, lost)

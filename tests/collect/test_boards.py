@@ -1,4 +1,4 @@
-"""Every metric on every board, as root and not: from the right source, the right value, in the right unit."""
+"""Every metric on every board, as root and as another user: source, value and unit are right."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ INCIDENTAL = {
 }
 """Series that the truth does not name, and that follow from those that it does."""
 
-# A driver whose free memory is what a file says; a context of the helper's own costs nothing.
+# A driver that reads its free memory from a file; the helper's own context uses no memory.
 CUDA = """
 import sys
 print("ready", flush=True)
@@ -62,7 +62,7 @@ for line in sys.stdin:
 
 
 class Agent:
-    """A board with a user, as the sources find it; `measure` runs an app on it for a moment."""
+    """A board and a user as the sources see them; `measure` runs an app on it for a moment."""
 
     def __init__(self, board: Board, as_root: bool, folder: Path) -> None:
         self.board = board
@@ -81,7 +81,7 @@ class Agent:
         self._nvml = board.nvml()
 
     def find(self, metric: str, warn: Callable[[str], None]) -> list[Collector]:
-        """The sources that are registered, in their order, made for this agent."""
+        """The registered sources in order of preference, created for this agent."""
         registered = [type(each) for each in sources(metric, warn) if not each.part]
         return [self._made(kind) for kind in registered if kind.__module__.startswith("profileapp.")]
 
@@ -107,7 +107,7 @@ class Agent:
         return made
 
     def measure(self, context: RunContext, taken: Taken) -> dict[str, MetricStatus]:
-        """The status of each metric, by its name."""
+        """The status of each metric by name."""
         chosen = Sources(context, taken, lambda metric, warn: [] if metric == "custom" else self.find(metric, warn))
         self._set_cuda(CUDA_OTHERS + self.board.nvmap_app_kib * KIB)
         chosen.attach(AppHandle(APP_PID, APP_CONTAINER))
@@ -126,10 +126,10 @@ class Agent:
 
 
 def watts(taken: Taken, title: str) -> float:
-    """By how much a counter rose in a second."""
-    seen = [(at_ns, value) for series, value, at_ns in taken.samples if series.title == title]
-    assert len(seen) > 1, title
-    return (seen[-1][1] - seen[0][1]) / ((seen[-1][0] - seen[0][0]) / 1e9)
+    """Average rate of a counter, in units per second."""
+    readings = [(at_ns, value) for series, value, at_ns in taken.samples if series.title == title]
+    assert len(readings) > 1, title
+    return (readings[-1][1] - readings[0][1]) / ((readings[-1][0] - readings[0][0]) / 1e9)
 
 
 @pytest.mark.parametrize(("board", "as_root"), AGENTS)
@@ -151,12 +151,12 @@ def test_every_metric_on_every_board(
         assert (status.state, status.source) == ("measured" if source else "skipped", source), status.reason
         assert bool(status.reason) == (not source)
         for title, (value, unit) in truth.items():
-            seen = watts(taken, title) if metric == "energy" else taken.last[title]
-            # tegrastats rounds clocks to MHz, loads to whole percent.
+            found = watts(taken, title) if metric == "energy" else taken.last[title]
+            # tegrastats rounds clocks to MHz and loads to integer percent.
             rounded = 0.02 if source == "tegrastats" else 1e-6
-            assert (title, seen, units[title]) == (title, pytest.approx(value, rel=rounded), unit)
-        told = {series.title for series, _, _ in taken.samples if series.metric == metric}
-        assert metric == "system" or told - set(truth) - INCIDENTAL == set(), "of what is none, nothing is told"
+            assert (title, found, units[title]) == (title, pytest.approx(value, rel=rounded), unit)
+        emitted = {series.title for series, _, _ in taken.samples if series.metric == metric}
+        assert metric == "system" or emitted - set(truth) - INCIDENTAL == set(), "no unexpected series"
 
 
 @pytest.mark.parametrize("board", [board for board in BOARDS if board.compatible], ids=lambda board: str(board.name))
@@ -168,5 +168,5 @@ def test_facts_of_every_board(board: Board, tmp_path: Path) -> None:
     assert facts.power_mode == f"THIS_ONE ({board.power_mode})"
     assert facts.clocks_locked is False
     drive = [f"{board.fan_pwm / 255 * 100:.0f} %"] if board.fan_pwm is not None else []
-    turns = [f"{board.fan_rpm} rpm"] if board.fan_rpm is not None else []
-    assert facts.fan == ", ".join((*drive, *turns))
+    tachometer = [f"{board.fan_rpm} rpm"] if board.fan_rpm is not None else []
+    assert facts.fan == ", ".join((*drive, *tachometer))

@@ -1,4 +1,4 @@
-"""Each series is declared once, by its source, and the catalogue and the docs are made of these declarations."""
+"""Each series is declared once, by its source; the catalogue and the docs come from these declarations."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class Undeclared(RainGauge):
 
 @pytest.fixture
 def entry(monkeypatch: pytest.MonkeyPatch) -> object:
-    """Makes the entry point of a class of this file."""
+    """Creates the entry point of a class in this file."""
     here = SimpleNamespace(RainGauge=RainGauge, OtherUnit=OtherUnit, OtherMetric=OtherMetric, Undeclared=Undeclared)
     monkeypatch.setitem(__import__("sys").modules, "gauges", here)
     return lambda name: EntryPoint(f"system.{name.lower()}", f"gauges:{name}", GROUP)
 
 
-def test_no_source_makes_a_series_that_it_does_not_declare() -> None:
-    """Outside `custom`, whose series are the app's, nothing in `collect` makes a Series of a name and a unit."""
+def test_no_source_builds_undeclared_series() -> None:
+    """Except in `custom`, whose series are the app's, no code in `collect` builds a Series from a name and a unit."""
     found = []
     for path in COLLECT.rglob("*.py"):
         if path.relative_to(COLLECT).parts[0] == "custom":
@@ -62,7 +62,7 @@ def test_no_source_makes_a_series_that_it_does_not_declare() -> None:
     assert not found
 
 
-def test_every_declaration_is_one_of_a_source() -> None:
+def test_every_declaration_belongs_to_a_source() -> None:
     declared = {
         each
         for path in COLLECT.rglob("series.py")
@@ -74,7 +74,7 @@ def test_every_declaration_is_one_of_a_source() -> None:
 
 
 def test_every_source_of_samples_declares_its_series() -> None:
-    # Those of the others are tables and stacks, or the app's own.
+    # Other sources produce tables and stacks, or app-reported series.
     without = {kind.metric for _, kind in registered_classes() if not kind.series}
     assert without == {"custom", "functions", "tau", "gpu-summary"}
     assert {kind.part for _, kind in registered_classes() if not kind.series and kind.metric == "gpu-summary"} == {
@@ -90,12 +90,12 @@ def test_names_are_unique_and_have_a_description() -> None:
     assert list(catalogue()) == [metric for metric in METRICS if metric in catalogue()]
 
 
-def test_sources_are_listed_the_preferred_first_and_each_once() -> None:
+def test_sources_are_listed_once_in_order_of_preference() -> None:
     (power,) = [entry for entry in catalogue()["system"] if entry.series.name == "system.power"]
     assert power.sources == ("jetson-kernel", "tegrastats")
 
 
-def test_a_source_of_another_package_is_in_it(entry) -> None:  # type: ignore[no-untyped-def]
+def test_a_source_of_another_package_is_listed(entry) -> None:  # type: ignore[no-untyped-def]
     assert catalogue([entry("RainGauge")])["system"][0].series is RAIN
     assert catalogue([entry("RainGauge")])["system"][0].sources == ("rain-gauge",)
 
@@ -117,14 +117,14 @@ def test_a_source_with_other_declarations_is_not_used(entry, warnings: list[str]
     assert "its `series` must be a tuple of DeclaredSeries" in warnings[0]
 
 
-def test_a_declaration_makes_its_series_and_no_other_labels() -> None:
+def test_a_declaration_builds_its_series_with_its_labels_only() -> None:
     assert RAIN.series == series("system.rain", "mm", "system")
     assert RAIN.of(sensor="roof") == Series("system.rain", "mm", "system", (("sensor", "roof"),))
     with pytest.raises(ValueError, match=r"system\.rain declares no label place"):
         RAIN.of(place="roof")
 
 
-def test_what_is_known() -> None:
+def test_known_series() -> None:
     assert is_known(series("system.power", "W", "system", rail="vdd_in"))
     assert is_known(series("system.cpu.util", "%", "system"))
     assert not is_known(series("system.power", "mW", "system", rail="vdd_in"))

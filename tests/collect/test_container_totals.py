@@ -1,4 +1,4 @@
-"""What a cgroup used in all, of each layout; and known loads in real containers and processes."""
+"""Total resource usage of a cgroup in each layout; known loads in real containers and processes."""
 
 from __future__ import annotations
 
@@ -84,14 +84,14 @@ def test_v1_gives_reasons_for_unknown_totals(tmp_path: Path) -> None:
     assert read_totals(folders).memory_peak_bytes is None
 
 
-def test_what_starting_takes_is_left_out(tmp_path: Path) -> None:
+def test_the_cost_of_starting_is_excluded(tmp_path: Path) -> None:
     own = tree(tmp_path / "own", {"cpu.stat": "usage_usec 470000\nuser_usec 400000\nsystem_usec 70000\n"})
     totals = read_totals({"": own}, CpuTimes(0.03, 0.01, 0.08))
     assert (totals.cpu_s, totals.cpu_user_s, totals.cpu_system_s) == (pytest.approx(0.44), pytest.approx(0.39), 0)
     assert totals.start_cpu_s == 0.03
 
 
-def test_the_watch_sees_what_was_used_before_the_init(tmp_path: Path) -> None:
+def test_the_watch_measures_usage_before_the_init(tmp_path: Path) -> None:
     (tmp_path / "mountinfo").write_text(f"36 30 0:31 / {tmp_path} rw - cgroup2 cgroup2 rw\n")
     cgroup = run_cgroups("cgroupfs", is_local=True, mountinfo=tmp_path / "mountinfo").next("2026-ab")
     assert cgroup
@@ -109,7 +109,7 @@ def test_the_watch_sees_what_was_used_before_the_init(tmp_path: Path) -> None:
     assert watch.end() == CpuTimes(0.03, 0.02, 0.01)
 
 
-def test_the_watch_adds_what_the_init_used_itself(tmp_path: Path) -> None:
+def test_the_watch_adds_the_usage_of_the_init(tmp_path: Path) -> None:
     (tmp_path / "mountinfo").write_text(f"36 30 0:31 / {tmp_path} rw - cgroup2 cgroup2 rw\n")
     cgroup = run_cgroups("cgroupfs", is_local=True, mountinfo=tmp_path / "mountinfo").next("2026-ab")
     assert cgroup
@@ -134,7 +134,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-def test_nothing_that_can_be_read_is_nothing_known(tmp_path: Path) -> None:
+def test_without_readable_files_no_totals_are_known(tmp_path: Path) -> None:
     totals = read_totals({"": tree(tmp_path / "own", {"cpu.stat": "no numbers\n"})})
     assert (totals.cpu_s, totals.memory_peak_bytes, totals.io_read_bytes) == (None, None, None)
     assert totals.missing.keys() == {"cpu", "cpu_throttled", "memory_peak", "io", "oom_kills", "pressure"}
@@ -157,7 +157,7 @@ def test_missing_totals_have_a_reason(driver: str, is_local: bool, mountinfo: st
     assert found.next("20260101T000000-abcd") is None
 
 
-def test_a_slice_is_part_of_no_other(tmp_path: Path) -> None:
+def test_a_slice_has_no_parent_slice(tmp_path: Path) -> None:
     (tmp_path / "mountinfo").write_text(f"36 30 0:31 / {tmp_path} rw - cgroup2 cgroup2 rw\n")
     for driver, beginning, end in (
         ("systemd", "profileapp_2026_ab_", ".slice"),
@@ -169,7 +169,7 @@ def test_a_slice_is_part_of_no_other(tmp_path: Path) -> None:
         assert one.parent.startswith(beginning) and one.parent.endswith(end) and "-" not in one.parent
 
 
-def test_those_of_a_dead_run_are_swept(tmp_path: Path) -> None:
+def test_slices_of_a_dead_run_are_swept(tmp_path: Path) -> None:
     (tmp_path / "mountinfo").write_text(f"36 30 0:31 / {tmp_path} rw - cgroup2 cgroup2 rw\n")
     for name in ("profileapp_2026_ab_1", "profileapp_2026_ab_2.slice", "profileapp_2026_abc_1", "other"):
         (tmp_path / name).mkdir()
@@ -202,13 +202,13 @@ def test_known_loads_in_containers(tmp_path: Path, docker_client: docker.DockerC
     configure(tmp_path, targets, metrics=["container"], services=services)
     outcome = run(tmp_path, "--image", busybox_image)
     assert outcome.code == 0, outcome.err
-    # What starting a container takes (22 ms here) is none of the app's. The kernel says what the app used in ticks.
+    # Starting a container takes CPU time (22 ms here) that is not the app's. The kernel counts the app's time in ticks.
     nothing = [repeat["totals"] for repeat in outcome.run("nothing")["repeats"]]
     assert min(each["cpu_s"] for each in nothing) <= 0.01
     assert all(each["start_cpu_s"] > 0 for each in nothing)
-    said = [line.split("m")[1].split("s")[0] for line in outcome.log("short").decode().splitlines() if "m" in line]
+    times_s = [line.split("m")[1].split("s")[0] for line in outcome.log("short").decode().splitlines() if "m" in line]
     short_s = sorted(repeat["totals"]["cpu_s"] for repeat in outcome.run("short")["repeats"])[1]
-    assert abs(short_s - max(float(each) for each in said)) <= 0.02
+    assert abs(short_s - max(float(each) for each in times_s)) <= 0.02
     peak_bytes = totals_of(outcome, "spike")["memory_peak_bytes"]
     assert 200 * 2**20 <= peak_bytes <= 230 * 2**20
     numbers = {each["title"]: each["value"] for each in outcome.run("spike")["numbers"]}
@@ -220,14 +220,14 @@ def test_known_loads_in_containers(tmp_path: Path, docker_client: docker.DockerC
     summary = {(one["name"], one["labels"].get("service")): one for one in outcome.run("spike")["summary"]}
     assert summary["container.cpu.time", None]["count"] == 1
     assert summary["service.memory.peak", "beside"]["max"] >= 50 * 2**20
-    # Other runs on this machine make and remove theirs at the same time.
+    # Other runs on this machine create and remove slices at the same time.
     own = {outcome.run(each["name"])["id"].replace("-", "_") for each in targets}
     assert not [name for name in left() if any(each in name for each in own)]
 
 
 @pytest.mark.docker
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may read the I/O of another's processes")
-def test_what_is_written_through_the_page_cache_is_seen(tmp_path: Path, busybox_image: str) -> None:
+def test_writes_through_the_page_cache_are_counted(tmp_path: Path, busybox_image: str) -> None:
     script = "sleep 0.5; dd if=/dev/zero of=/blob bs=1M count=64 conv=fsync; sleep 0.7"
     target = {"name": "a", "args": ["sh", "-c", script], "interval": "100ms"}
     configure(tmp_path, [target], metrics=["container"])

@@ -1,4 +1,4 @@
-"""Files of the kernel: read again from the start, and parsed."""
+"""Kernel files: reread from the start, and parsed."""
 
 from pathlib import Path
 
@@ -27,9 +27,9 @@ def test_a_file_of_many_records_is_read_to_its_end(tmp_path: Path) -> None:
     assert KernelFile(Path("/proc/self/net/dev")).read_records().count(b":") >= 1
 
 
-def test_what_is_not_there_or_gives_nothing_is_none(tmp_path: Path) -> None:
+def test_missing_and_unreadable_files_are_none(tmp_path: Path) -> None:
     assert open_where_there(tmp_path / "io.pressure") is None
-    # A folder opens, and fails when it is read, as PSI does on a kernel booted without it.
+    # A folder can be opened, but reading it fails, as PSI files do on a kernel booted without PSI.
     assert open_where_there(tmp_path) is None
 
 

@@ -1,4 +1,4 @@
-"""Lines out of a stream, however it is cut into pieces."""
+"""Splits a stream into lines, whatever its chunks."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,14 +9,14 @@ LIMIT = 8
 
 
 @given(lines=st.lists(st.binary(max_size=20).map(lambda line: line.replace(b"\n", b"x"))), data=st.data())
-def test_any_cut_gives_the_same_lines(lines: list[bytes], data: st.DataObject) -> None:
+def test_any_chunking_gives_the_same_lines(lines: list[bytes], data: st.DataObject) -> None:
     stream = b"".join(line + b"\n" for line in lines)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=10)))
     splitter = LineSplitter(LIMIT)
     taken, too_long = [], []
     for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
-        whole, long_ones = splitter.feed(stream[start:end])
-        taken += whole
+        complete, long_ones = splitter.feed(stream[start:end])
+        taken += complete
         too_long += long_ones
         assert len(splitter._pending) <= LIMIT
     assert taken == [line for line in lines if line.strip() and len(line) <= LIMIT]
@@ -24,7 +24,7 @@ def test_any_cut_gives_the_same_lines(lines: list[bytes], data: st.DataObject) -
     assert splitter.end() == b""
 
 
-def test_the_line_after_one_that_is_too_long_is_read() -> None:
+def test_the_line_after_an_overlong_one_is_read() -> None:
     splitter = LineSplitter(LIMIT)
     assert splitter.feed(b"x" * 100) == ([], [b"x" * LIMIT])
     assert splitter.feed(b"x" * 100) == ([], [])
@@ -33,7 +33,7 @@ def test_the_line_after_one_that_is_too_long_is_read() -> None:
     assert splitter.end() == b"half"
 
 
-def test_a_stream_that_ends_in_a_line_too_long_leaves_nothing() -> None:
+def test_a_stream_that_ends_in_an_overlong_line_leaves_nothing() -> None:
     splitter = LineSplitter(LIMIT)
     splitter.feed(b"x" * 100)
     assert splitter.end() == b""

@@ -1,4 +1,6 @@
-"""A source of another package: one file and one line, installed into a venv beside profileapp, and used by a run."""
+"""A source of another package: one file and one entry point, installed beside profileapp in a venv, and used by a
+run.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 DOCS = (ROOT / "docs" / "collectors.md").read_text().partition("## Add a source")[2]
-# All that somebody writes, as the docs show it: the file, and the line in what every Python package has anyway.
-SOURCE, ENTRY_POINT = (re.search(rf"```{word}\n(.*?)```", DOCS, re.DOTALL)[1] for word in ("python", "toml"))  # type: ignore[index]
+# Everything that a plugin needs, taken from the docs: the file, and the entry point in its pyproject.toml.
+SOURCE, ENTRY_POINT = (re.search(rf"```{language}\n(.*?)```", DOCS, re.DOTALL)[1] for language in ("python", "toml"))  # type: ignore[index]
 PACKAGE = f"""
 [build-system]
 requires = ["setuptools"]
@@ -42,7 +44,7 @@ profiling:
 
 @pytest.fixture
 def venv(tmp_path: Path) -> Path:
-    """A venv that has what this one has, and the other package."""
+    """A venv with the packages of this one, and the other package."""
     gauge, source, made = tmp_path / "gauge", tmp_path / "rain-gauge", tmp_path / "venv"
     source.mkdir()
     (source / "rain_gauge.py").write_text(SOURCE.replace("/run/rain-gauge", str(gauge)))
@@ -57,9 +59,9 @@ def venv(tmp_path: Path) -> Path:
     return made
 
 
-def profileapp(venv: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def profileapp(venv: Path, folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [venv / "bin/python", "-m", "profileapp", *words],
+        [venv / "bin/python", "-m", "profileapp", *argv],
         cwd=folder,
         env={**os.environ, "PROFILEAPP_STATE": str(folder / "state"), "COLUMNS": "200"},
         capture_output=True,
@@ -69,11 +71,11 @@ def profileapp(venv: Path, folder: Path, *words: str) -> subprocess.CompletedPro
     )
 
 
-def test_a_source_of_another_package_is_one_file_and_one_line(venv: Path, tmp_path: Path) -> None:
+def test_a_source_of_another_package_is_used(venv: Path, tmp_path: Path) -> None:
     (tmp_path / "sage.yaml").write_text(APP)
     (tmp_path / "gauge").write_text("2.5\n")
-    words = ("run", "sage.yaml", "--runtime", "process", "--command", "sleep")
-    ran = profileapp(venv, tmp_path, *words)
+    argv = ("run", "sage.yaml", "--runtime", "process", "--command", "sleep")
+    ran = profileapp(venv, tmp_path, *argv)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     folder = next(path for path in (tmp_path / "profile").iterdir() if (path / "run.json").exists())
     run = json.loads((folder / "run.json").read_text())
@@ -85,8 +87,8 @@ def test_a_source_of_another_package_is_one_file_and_one_line(venv: Path, tmp_pa
 
 
 def test_if_unavailable_the_next_source_is_used_and_doctor_reports_why(venv: Path, tmp_path: Path) -> None:
-    said = profileapp(venv, tmp_path, "doctor", "--json").stdout
-    checks = {check["metric"]: check["sources"] for check in json.loads(said)["metrics"] if not check["part"]}
+    report = profileapp(venv, tmp_path, "doctor", "--json").stdout
+    checks = {check["metric"]: check["sources"] for check in json.loads(report)["metrics"] if not check["part"]}
     states = {source["source"]: source["reason"] for source in checks["system"]}
-    assert next(iter(states)) == "rain-gauge", "a source of another package is asked before ours"
+    assert next(iter(states)) == "rain-gauge", "a source of another package precedes ours"
     assert states["rain-gauge"] == "no rain gauge is connected"

@@ -1,4 +1,4 @@
-"""Sources found by entry points, those of other packages too."""
+"""Sources from entry points, including those of other packages."""
 
 from importlib.metadata import EntryPoint
 
@@ -24,7 +24,7 @@ from profileapp.collect.system.psutil_source import PsutilSystem
 
 
 class Board(PsutilSystem):
-    """As a source for one kind of device would be."""
+    """A source for one kind of device."""
 
     source = "board"
     preference = 50
@@ -36,13 +36,13 @@ class NoSource:
 
 
 class Newer(PsutilSystem):
-    """Written for a later profileapp."""
+    """Written for a later version of profileapp."""
 
     api_version = API_VERSION + 1
 
 
 class Older:
-    """Written before there were versions."""
+    """Written before sources had versions."""
 
     metric = "system"
 
@@ -75,13 +75,13 @@ def entry(name: str, value: str) -> EntryPoint:
         ("functions", [PySpy]),
     ],
 )
-def test_our_own_are_installed_the_preferred_first(metric: str, expected: list[type], warnings: list[str]) -> None:
+def test_built_in_sources_are_in_order_of_preference(metric: str, expected: list[type], warnings: list[str]) -> None:
     found = sources(metric, warnings.append)
     assert [type(collector) for collector in found if type(collector).__module__.startswith("profileapp.")] == expected
     assert not warnings
 
 
-def test_each_call_makes_new_ones(warnings: list[str]) -> None:
+def test_each_call_creates_new_sources(warnings: list[str]) -> None:
     assert sources("custom", warnings.append)[0] is not sources("custom", warnings.append)[0]
 
 

@@ -20,7 +20,7 @@ from profileapp.collect.schedule import FAILURES_IN_A_ROW, Sampler, Schedule
     interval=st.integers(10_000_000, 300_000_000_000),
     delays=st.lists(st.floats(-0.01, 5.0, allow_nan=False), max_size=50),
 )
-def test_ticks_stay_in_place_whatever_comes_between(interval: int, delays: list[float]) -> None:
+def test_ticks_stay_in_place_for_any_delays(interval: int, delays: list[float]) -> None:
     plan = Schedule(1000, interval)
     served = 0
     for delay in delays:
@@ -29,7 +29,7 @@ def test_ticks_stay_in_place_whatever_comes_between(interval: int, delays: list[
         served += 1
         assert (plan.next_ns - 1000) % interval == 0
         assert plan.next_ns > now
-        # Every tick up to now was served or counted as missed.
+        # Every tick until now was served or counted as missed.
         assert (plan.next_ns - 1000) // interval == served + plan.missed
     assert plan.late <= served
 
@@ -38,14 +38,14 @@ def test_ticks_stay_in_place_whatever_comes_between(interval: int, delays: list[
     ("after", "late", "missed"),
     [(-1, 0, 0), (0, 0, 0), (50, 0, 0), (51, 1, 0), (99, 1, 0), (100, 0, 1), (149, 0, 1), (160, 1, 1), (1030, 0, 10)],
 )
-def test_late_is_more_than_half_an_interval_and_missed_is_a_whole_one(after: int, late: int, missed: int) -> None:
+def test_late_after_half_an_interval_and_missed_after_a_full_one(after: int, late: int, missed: int) -> None:
     plan = Schedule(500, 100)
     plan.advance(500 + after)
     assert (plan.late, plan.missed) == (late, missed)
 
 
 @pytest.mark.parametrize(("after", "missed"), [(-70, 0), (0, 0), (49, 0), (50, 1), (260, 3)])
-def test_what_was_due_at_the_end_is_missed(after: int, missed: int) -> None:
+def test_ticks_due_at_the_end_are_missed(after: int, missed: int) -> None:
     plan = Schedule(500, 100)
     plan.end(500 + after)
     plan.end(500 + after)
@@ -53,7 +53,7 @@ def test_what_was_due_at_the_end_is_missed(after: int, missed: int) -> None:
 
 
 class Fake:
-    """A collector that does as it is told, and keeps when it was called."""
+    """A collector that calls `act` and records when it was called."""
 
     metric, source, preference = "system", "fake", 0
 
@@ -79,7 +79,7 @@ def no_failure(collector: Any, error: Exception) -> None:
     raise AssertionError(error)
 
 
-def test_samples_until_it_is_stopped_each_in_its_slot() -> None:
+def test_samples_until_stopped_once_in_each_slot() -> None:
     collector = Fake(until=10)
     sampler = Sampler(collector, 0.01, no_failure)
     sampler.start()
@@ -90,7 +90,7 @@ def test_samples_until_it_is_stopped_each_in_its_slot() -> None:
     assert len(collector.moments) == taken
     assert not sampler.hangs
     assert sampler.failures == 0
-    # However late a loaded machine calls it, no two samples share a slot, and every slot is taken or missed.
+    # However late a loaded machine calls it, no two samples share a slot, and every slot is sampled or missed.
     interval_ns = 10_000_000
     phase_ns = sampler._schedule.next_ns % interval_ns
     slots = [(moment - phase_ns) // interval_ns for moment in collector.moments]
@@ -122,8 +122,8 @@ def test_a_running_total_is_read_once_more_at_the_end() -> None:
     assert len(collector.moments) == 1
 
 
-def test_five_bad_samples_in_a_row_end_it() -> None:
-    # Two bad ones, a good one, then only bad ones: the good one begins the count anew.
+def test_five_consecutive_failures_stop_it() -> None:
+    # Two failures, a success, then only failures: the success resets the count.
     ended = threading.Event()
     message: list[Exception] = []
 
@@ -146,7 +146,7 @@ def test_five_bad_samples_in_a_row_end_it() -> None:
     assert str(sampler.ended_by) == "number 8"
 
 
-def test_one_that_hangs_is_left_behind_and_its_samples_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_collector_is_abandoned_and_its_samples_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedule, "JOIN_TIMEOUT_S", 0.05)
     release = threading.Event()
     collector = Fake(lambda count: release.wait(60) and None, until=1)
@@ -160,17 +160,17 @@ def test_one_that_hangs_is_left_behind_and_its_samples_are_missed(monkeypatch: p
     assert sampler.missed >= 5
 
 
-def test_a_slow_one_misses_samples_and_stays_on_schedule() -> None:
+def test_a_slow_collector_misses_samples_and_stays_on_schedule() -> None:
     collector = Fake(lambda count: time.sleep(0.025), until=4)
     sampler = Sampler(collector, 0.01, no_failure)
     sampler.start()
     assert collector.done.wait(30)
     sampler.stop()
-    # From the first sample's start to the fourth's 75 ms have passed at least: seven ticks, of which three were taken.
+    # At least 75 ms pass from the first sample's start to the fourth's: seven ticks, of which three were sampled.
     assert sampler.missed >= 3
 
 
-def test_one_that_was_never_started_can_be_stopped() -> None:
+def test_a_collector_that_never_started_can_be_stopped() -> None:
     sampler = Sampler(Fake(), 1.0, no_failure)
     sampler.stop()
     assert (sampler.hangs, sampler.missed) == (False, 0)

@@ -1,4 +1,4 @@
-"""Worse, better, the same, or not enough to tell."""
+"""Worse, better, same, or inconclusive."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def noise(count: int, seed: int, spread: float = 0.02, mean: float = 10.0) -> li
 
 
 def run_of(key: tuple[str, str, str], values: list[float], number: int = 0, **changes: object) -> Run:
-    """A run whose repeats gave these values."""
+    """A run whose repeats have these values."""
     one = HeadlineValue(*key, math.fsum(values) / len(values), tuple(values))
     return a_run(f"r{number}", started_ns=START_NS + number, **({"numbers": (one,)} | changes))
 
@@ -56,23 +56,23 @@ def compared(
 
 @pytest.mark.parametrize(
     ("t", "degrees", "p_value"),
-    # Student's table: two-sided 5 %, 1 % and 0.1 %.
+    # Table of Student's t: two-sided 5 %, 1 % and 0.1 %.
     [(12.706, 1, 0.05), (4.303, 2, 0.05), (3.182, 3, 0.05), (2.776, 4, 0.05), (2.086, 20, 0.05), (1.960, 100_000, 0.05),
      (2.845, 20, 0.01), (3.659, 29, 0.001), (4.604, 4, 0.01)],
 )  # fmt: skip
-def test_the_tables_of_student(t: float, degrees: int, p_value: float) -> None:
+def test_p_values_agree_with_students_table(t: float, degrees: int, p_value: float) -> None:
     assert t_two_sided(t, degrees) == pytest.approx(p_value, rel=0.003)
     assert t_two_sided(-t, degrees) == t_two_sided(t, degrees)
     assert t_quantile(p_value, degrees) == pytest.approx(t, rel=0.003)
 
 
 @given(st.floats(-1e6, 1e6), st.integers(1, 60))
-def test_as_scipy_has_it(t: float, degrees: int) -> None:
+def test_p_values_agree_with_scipy(t: float, degrees: int) -> None:
     assert t_two_sided(t, degrees) == pytest.approx(2 * student.sf(abs(t), degrees), rel=1e-6, abs=1e-12)
 
 
 @pytest.mark.parametrize("runs", [HISTORY_RUNS, 20])
-def test_a_tenth_and_more_is_worse_or_better(runs: int) -> None:
+def test_a_change_of_a_tenth_is_worse_or_better(runs: int) -> None:
     low, high = noise(REPEATS, 77, mean=8.6), noise(REPEATS, 78, mean=11.4)
     assert compared(FPS, low, history(FPS, runs)).state == "worse"
     assert compared(FPS, high, history(FPS, runs)).state == "better"
@@ -94,7 +94,7 @@ def test_noise_is_the_same(runs: int) -> None:
     assert compared(FPS, noise(REPEATS, 98, spread=0.15, mean=9.2), history(FPS, runs, spread=0.15)).state == "same"
 
 
-def test_what_is_significant_but_small_is_the_same() -> None:
+def test_a_significant_but_small_change_is_the_same() -> None:
     steady = history(FPS, 20, spread=0.0)
     assert compared(FPS, [9.7] * REPEATS, steady).state == "same"
     assert compared(FPS, [9.3] * REPEATS, steady).state == "worse"
@@ -107,7 +107,7 @@ def test_too_few_runs_are_reported_as_inconclusive() -> None:
     assert compared(FPS, [5.0], history(CPU, 20)).state == "not enough data"
 
 
-def test_more_numbers_ask_for_more_evidence() -> None:
+def test_more_values_require_more_evidence() -> None:
     earlier = history(FPS, 10, spread=0.03)
     values = [9.0] * REPEATS
     alone, among = (compared(FPS, values, earlier, count) for count in (1, 1000))
@@ -137,7 +137,7 @@ def test_an_incomparable_device_is_skipped_and_reported() -> None:
     assert nothing.numbers[0].state == "not enough data" and not nothing.run_id and nothing.remarks
 
 
-def test_it_names_the_last_of_them_and_never_itself() -> None:
+def test_it_names_the_last_earlier_run_and_never_itself() -> None:
     earlier = history(FPS, 8)
     now = run_of(FPS, [10.0] * REPEATS, 1000)
     found = compare(now, [now, *reversed(earlier)], "main", ALPHA_PER_BUILD)
@@ -152,7 +152,7 @@ def test_it_names_the_last_of_them_and_never_itself() -> None:
     st.lists(st.tuples(st.floats(-1e12, 1e12), st.lists(st.floats(-1e12, 1e12), max_size=6)), max_size=20),
     st.sampled_from([0.01, 1e-4]),
 )
-def test_any_numbers_have_a_verdict(
+def test_any_values_have_a_verdict(
     value: float, repeats: list[float], earlier: list[tuple[float, list[float]]], alpha: float
 ) -> None:
     expected = expect(repeats, earlier)
@@ -161,7 +161,7 @@ def test_any_numbers_have_a_verdict(
         assert 0 <= evidence.p_value <= 1 and math.isfinite(evidence.mean) and evidence.margin >= 0
 
 
-def test_noisy_numbers_share_what_steady_ones_do_not_need() -> None:
+def test_noisy_values_use_the_alpha_that_steady_ones_do_not_need() -> None:
     noisy, steady = Expected(10.0, 0.4, 14), Expected(10.0, 0.01, 14)
     assert share([noisy] * 8, MIN_EFFECT, 0.005) == pytest.approx(0.005 / 8)
     assert share([noisy, *[steady] * 7], MIN_EFFECT, 0.005) == pytest.approx(0.005, rel=1e-3)
@@ -170,7 +170,7 @@ def test_noisy_numbers_share_what_steady_ones_do_not_need() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(1e-6, 10), st.integers(5, 30)), max_size=20))
-def test_all_together_are_called_no_more_often_than_one_may_be(spreads: list[tuple[float, int]]) -> None:
+def test_the_family_wise_error_rate_is_bounded(spreads: list[tuple[float, int]]) -> None:
     expected = [Expected(10.0, error, degrees) for error, degrees in spreads]
     alpha = share(expected, MIN_EFFECT, 0.005)
     needs = [t_two_sided(MIN_EFFECT * 10 / each.error, each.degrees) for each in expected]
@@ -178,7 +178,7 @@ def test_all_together_are_called_no_more_often_than_one_may_be(spreads: list[tup
     assert alpha >= 0.005 / max(1, len(expected)) * (1 - 1e-9)
 
 
-def test_a_builds_numbers_share_one_alpha_and_those_without_history_take_none() -> None:
+def test_values_of_a_build_share_one_alpha_and_those_without_history_use_none() -> None:
     noisy = [(run_of(FPS, [10.0] * REPEATS, 1000), history(FPS, 15, spread=0.1))] * 4
     assert alpha_of(noisy) == pytest.approx(ALPHA_PER_BUILD / 4)
     few = (run_of(FPS, [10.0] * REPEATS, 1000), history(FPS, HISTORY_RUNS - 1, spread=0.1))
@@ -187,13 +187,13 @@ def test_a_builds_numbers_share_one_alpha_and_those_without_history_take_none() 
 
 
 def moved(run: Run, state: ComparisonState) -> Run:
-    """The run as if its number had been called so when it was held."""
+    """The run as if its value had been judged as `state`."""
     (one,) = run.numbers
     found = BaselineComparison(one.title, one.statistic, one.unit, state, one.value, 20)
     return msgspec.structs.replace(run, baseline=Baseline("main", (found,)))
 
 
-def test_after_a_gain_what_was_before_it_counts_no_more_once_there_is_enough() -> None:
+def test_runs_before_a_gain_are_dropped_once_there_are_enough_after_it() -> None:
     old = history(FPS, 20)
     gained = [run_of(FPS, noise(REPEATS, 500 + number, mean=20.0), 100 + number) for number in range(8)]
     known = [moved(each, "better") if number < 3 else each for number, each in enumerate(gained)]
@@ -201,10 +201,10 @@ def test_after_a_gain_what_was_before_it_counts_no_more_once_there_is_enough() -
     assert compared(FPS, lost, [*old, *gained]).state == "same", "two levels in one history hide it"
     one = compared(FPS, lost, [*old, *known])
     assert (one.state, one.runs) == ("worse", 8)
-    # Until there are enough of the new level, the old one counts.
+    # Until enough runs have the new level, the old level counts.
     assert compared(FPS, lost, [*old, *known[:5]]).runs == 25
     assert compared(FPS, lost, [*old, *(moved(each, "same") for each in gained)]).runs == 28
 
 
-def test_so_many_runs_count_at_the_most() -> None:
+def test_the_number_of_runs_compared_is_bounded() -> None:
     assert compared(FPS, [10.0] * REPEATS, history(FPS, LAST_RUNS + 20)).runs == LAST_RUNS

@@ -1,4 +1,4 @@
-"""Rates and percentiles made of what an app says."""
+"""Rates and percentiles derived from app-reported metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def data(*points: tuple[float, float]) -> SeriesData:
     return series_data((round(at_s * S), value) for at_s, value in points)
 
 
-def test_a_counter_has_a_rate_by_the_interval() -> None:
+def test_a_counter_has_a_rate_for_each_interval() -> None:
     message = data(*((100 + at / 10, float(at)) for at in range(1, 41)))
     made = derived({FRAMES: message}, (Repeat(1, 100 * S, 100 * S, 104 * S + S // 2),), 0.1)
     [(rate, rates)] = made.items()

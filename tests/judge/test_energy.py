@@ -1,4 +1,4 @@
-"""Joules for each thing the app counts."""
+"""Joules per unit of an app-reported counter."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def repeat(index: int, start: float, end: float, measured_from: float | None = N
     return Repeat(index, round(start * S), begun, round(end * S), "completed", traced=traced)
 
 
-def test_joules_a_frame_one_value_a_repeat() -> None:
+def test_joules_per_frame_have_one_value_for_each_repeat() -> None:
     energy = data((0, 0), (1, 10), (2, 20), (10, 0), (11, 30))
     frames = data((0.5, 1), (1.5, 3), (2.0, 5), (10.5, 15))
     (per,) = energy_per_unit({TOTAL: energy, FRAMES: frames}, [repeat(1, 0, 2), repeat(2, 10, 11)])
@@ -42,7 +42,7 @@ def test_warm_up_and_tracing_do_not_count() -> None:
     assert per.mean == pytest.approx(2)
 
 
-def test_labels_of_both_stay() -> None:
+def test_labels_of_both_series_are_kept() -> None:
     lanes = series("frames", "", "custom", kind="counter", lane="left")
     (per,) = energy_per_unit({ABOVE: data((0, 0), (1, 4)), lanes: data((0.5, 2))}, [repeat(1, 0, 1)])
     assert (per.name, per.labels, per.mean) == ("energy.above-idle.per.frames", {"gpu": "0", "lane": "left"}, 2)
@@ -58,10 +58,10 @@ def test_labels_of_both_stay() -> None:
         (data((0, 0), (1, 5)), data((5, 3))),
     ],
 )
-def test_where_nothing_was_counted_or_used_there_is_no_number(energy: SeriesData, frames: SeriesData) -> None:
+def test_without_counts_or_energy_there_is_no_value(energy: SeriesData, frames: SeriesData) -> None:
     assert not energy_per_unit({TOTAL: energy, FRAMES: frames}, [repeat(1, 0, 2)])
 
 
-def test_gauges_are_no_counters() -> None:
+def test_gauges_are_not_counters() -> None:
     fps = series("fps", "", "custom")
     assert not energy_per_unit({TOTAL: data((0, 0), (1, 5)), fps: data((0, 1), (1, 30))}, [repeat(1, 0, 2)])

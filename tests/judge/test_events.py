@@ -1,4 +1,4 @@
-"""What happened to the device, read off its series."""
+"""Events of the device, derived from its series."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def test_spans_of_throttling() -> None:
     )
 
 
-def test_another_power_mode() -> None:
+def test_a_change_of_the_power_mode() -> None:
     assert device_events({MODE: data(2, 2, 0)}) == (Event(12, 12, "the power mode changed from 2 to 0"),)
     assert not device_events({MODE: data(2)})
     assert not device_events({MODE: data()})
 
 
-def test_an_app_cannot_make_them_up_nor_flood_them() -> None:
+def test_an_app_can_neither_forge_nor_flood_them() -> None:
     own = series("system.throttled", "", "custom", reason="heat")
     assert not device_events({own: data(1, 1)})
     assert len(device_events({HEAT: data(*([0, 1] * 1000))})) == EVENTS_LIMIT

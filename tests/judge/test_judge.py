@@ -45,7 +45,7 @@ FLOATS = st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=60)
 
 
 @given(FLOATS)
-def test_statistics_are_those_of_the_standard_library(values: list[float]) -> None:
+def test_statistics_agree_with_the_standard_library(values: list[float]) -> None:
     summary = summary_of(FPS, array("d", values))
     assert summary.count == len(values)
     assert summary.mean == pytest.approx(statistics.fmean(values), rel=1e-9, abs=1e-6)
@@ -76,7 +76,7 @@ def test_percentiles_are_type_7(values: list[float], percent: int) -> None:
     assert percentile(sorted(values), percent) == pytest.approx(expected, rel=1e-9, abs=1e-6)
 
 
-def test_only_what_lies_in_a_repeat_after_its_warm_up_counts() -> None:
+def test_only_samples_in_a_repeat_after_its_warm_up_count() -> None:
     repeats = (Repeat(1, 0, 10, 20), Repeat(2, 30, 40, 50))
     points = [(at, float(at)) for at in range(0, 60, 5)]
     [summary] = summarise({FPS: data(points)}, repeats)
@@ -121,19 +121,19 @@ def test_budgets(key: str, condition: str, state: str, margin: float) -> None:
         ("fps.mean", ">= 10 GiB", "fps is measured in frames/s, not in bytes"),
     ],
 )
-def test_a_budget_on_what_was_not_measured_fails_loudly(key: str, condition: str, message: str) -> None:
+def test_a_budget_on_an_unmeasured_metric_fails(key: str, condition: str, message: str) -> None:
     result = judge_budget(parse_budget(key, condition), summaries((FPS, [10.0])))
     assert (result.state, result.message) == ("not-measured", message)
 
 
 @pytest.mark.parametrize("text", ["10", "= 10", ">= ten", ">=", ">= nan", ">= 1e999", "", ">= 10\n<= 5 GiB\n" * 9])
-def test_conditions_that_are_none(text: str) -> None:
+def test_invalid_conditions(text: str) -> None:
     with pytest.raises(ValueError):
         parse_budget("fps.mean", text)
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
-def test_no_text_gives_another_error(key: str, condition: str) -> None:
+def test_arbitrary_text_raises_only_value_errors(key: str, condition: str) -> None:
     with contextlib.suppress(ValueError):
         parse_budget(key, condition)
 
@@ -161,7 +161,7 @@ def test_durations() -> None:
             parse_duration_s(text)
 
 
-def test_headlines_put_cost_first_then_the_apps_own_frame_rate() -> None:
+def test_headlines_have_usage_first_then_the_apps_frame_rate() -> None:
     measured = summaries(
         (MEMORY, [1.0, 3.0]),
         (series("accuracy", "%", "custom"), [90.0]),
@@ -179,7 +179,7 @@ def test_headlines_put_cost_first_then_the_apps_own_frame_rate() -> None:
     ]
 
 
-def test_headlines_of_the_gpu_are_those_of_the_busiest() -> None:
+def test_headlines_of_the_gpu_are_of_the_busiest_one() -> None:
     measured = summaries(
         (series("gpu.util", "%", "gpu-summary", gpu="0"), [1.0]),
         (series("gpu.util", "%", "gpu-summary", gpu="1"), [80.0, 90.0]),
@@ -204,7 +204,7 @@ def test_headlines_of_the_gpu_are_those_of_the_busiest() -> None:
     ],
     ids=["of the device", "memory of the device", "a part of a GPU"],
 )
-def test_headlines_of_the_gpu_where_the_device_alone_is_known(
+def test_headlines_of_the_gpu_if_only_the_device_is_known(
     measured: tuple[Series, list[float]], label: str | None
 ) -> None:
     assert [each.label for each in headlines(summaries(measured))] == ([label] if label else [])
@@ -237,7 +237,7 @@ def test_verdicts_and_exit_codes(changes: dict, verdict: str, code: ExitCode) ->
     assert (verdict_of(run), exit_code_of(run)) == (verdict, code)
 
 
-def test_the_worst_code_speaks_for_all() -> None:
+def test_the_worst_exit_code_wins() -> None:
     assert worst([]) == ExitCode.OK
     assert worst([ExitCode.BUDGET_VIOLATED, ExitCode.NOT_MEASURED, ExitCode.APP_FAILED]) == ExitCode.NOT_MEASURED
     assert worst([ExitCode.CONFIG_WRONG, ExitCode.INTERRUPTED]) == ExitCode.INTERRUPTED
@@ -249,7 +249,7 @@ def test_an_empty_folder_is_judged_incomplete(tmp_path: Path) -> None:
     assert len(judged.problems) == 2
 
 
-def test_a_recorded_run_is_judged_again_from_its_files(tmp_path: Path) -> None:
+def test_a_recorded_run_can_be_judged_again_from_its_files(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "t")
     writer = folder.open_metrics(Clock(10**18, 0))
     for n in range(10):

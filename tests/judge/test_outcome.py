@@ -1,4 +1,4 @@
-"""What runs mean for a build."""
+"""Build results of runs."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ def of(*runs: Run, policy: Policy = DEFAULT) -> Outcome:
     return outcome_of(runs, {}, policy)
 
 
-def test_a_run_that_is_well_is_a_success() -> None:
+def test_a_passed_run_is_a_success() -> None:
     outcome = of(a_run(target="gpu"))
     assert (outcome.result, outcome.exit_code, outcome.message) == ("SUCCESS", 0, "")
     assert outcome.targets["gpu"].result == "SUCCESS"
 
 
 @pytest.mark.parametrize(("effect", "result"), EFFECTS)
-def test_a_violated_budget_makes_what_the_policy_says(effect: Effect, result: str) -> None:
+def test_a_violated_budget_has_the_result_of_the_policy(effect: Effect, result: str) -> None:
     outcome = of(a_run(budgets=(BUDGET,)), policy=Policy(on_budget=effect))
     assert (outcome.result, outcome.exit_code) == (result, 1)
     assert outcome.message == "gpu: budget violated: fps.mean > 10 (3.25 frames/s)"
 
 
 @pytest.mark.parametrize(("effect", "result"), EFFECTS)
-def test_a_worse_number_counts_as_a_budget(effect: Effect, result: str) -> None:
+def test_a_worse_value_counts_as_a_violated_budget(effect: Effect, result: str) -> None:
     outcome = of(a_run(baseline=WORSE), policy=Policy(on_budget=effect))
     assert (outcome.result, outcome.exit_code) == (result, 1)
     assert outcome.message == "gpu: worse than on main: fps mean -12.5 %"
 
 
 @pytest.mark.parametrize(("effect", "result"), EFFECTS)
-def test_an_app_that_failed_makes_what_the_policy_says(effect: Effect, result: str) -> None:
+def test_a_failed_app_has_the_result_of_the_policy(effect: Effect, result: str) -> None:
     outcome = of(a_run(exit_reason="failed", message="exit code 3"), policy=Policy(on_app_failure=effect))
     assert (outcome.result, outcome.exit_code) == (result, 2)
     assert outcome.message == "gpu: the app failed: exit code 3"
@@ -74,12 +74,12 @@ def test_an_ignored_failure_does_not_hide_a_violated_budget() -> None:
         ),
     ],
 )
-def test_what_no_policy_may_ignore(changes: dict[str, object], code: int, message: str) -> None:
+def test_errors_that_no_policy_can_ignore(changes: dict[str, object], code: int, message: str) -> None:
     outcome = of(a_run(**changes), policy=Policy("ignore", "ignore"))  # type: ignore[arg-type]
     assert (outcome.result, outcome.exit_code, outcome.message) == ("FAILURE", code, f"gpu: {message}")
 
 
-def test_the_worst_of_several_targets_speaks() -> None:
+def test_the_worst_of_several_targets_wins() -> None:
     runs = (
         a_run(target="a"),
         a_run(target="b", budgets=(BUDGET,)),
@@ -91,14 +91,14 @@ def test_the_worst_of_several_targets_speaks() -> None:
     assert outcome.message.startswith("b: budget violated") and "; c: the app failed: x" in outcome.message
 
 
-def test_a_target_that_was_planned_and_is_not_there_was_not_measured() -> None:
+def test_a_planned_but_missing_target_was_not_measured() -> None:
     failures = {"b": Cause(ExitCode.CONFIG_WRONG, "no such image")}
     outcome = outcome_of([a_run(target="a")], failures, Policy(), ["a", "b", "c"])
     assert {name: each.exit_code for name, each in outcome.targets.items()} == {"a": 0, "b": 3, "c": 4}
     assert (outcome.result, outcome.exit_code) == ("FAILURE", 3)
 
 
-def test_where_nothing_is_there_nothing_was_measured() -> None:
+def test_without_targets_nothing_was_measured() -> None:
     outcome = outcome_of([], {}, Policy("ignore", "ignore"))
     assert (outcome.result, outcome.exit_code, outcome.message) == ("FAILURE", 4, "nothing was measured")
 
@@ -108,7 +108,7 @@ def test_a_stop_before_the_first_target_is_a_failure() -> None:
     assert (outcome.result, outcome.exit_code, outcome.targets["a"].exit_code) == ("FAILURE", 143, 143)
 
 
-def test_an_error_speaks_for_all_that_was_planned_on_one_line() -> None:
+def test_an_error_for_all_planned_targets_is_one_line() -> None:
     outcome = failed_outcome(
         ExitCode.CONFIG_WRONG, "sage.yaml:3: bad\nsage.yaml:4: \x1b[31mworse", ["a", "b"], Policy()
     )

@@ -1,4 +1,4 @@
-"""Percentiles and their intervals by order statistics, against SciPy and by simulation."""
+"""Percentiles and their intervals from order statistics, compared with SciPy and with simulations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from profileapp.model.series import Series
 LATENCY = Series("latency", "s", "custom")
 
 
-def test_the_fewest_values_of_each_bound() -> None:
+def test_the_minimum_number_of_values_for_each_bound() -> None:
     assert bounding_ranks(P99_MIN_COUNT, 99)[1] == P99_MIN_COUNT
     assert bounding_ranks(P99_MIN_COUNT - 1, 99)[1] is None
     assert bounding_ranks(59, 95)[1] == 59 and bounding_ranks(58, 95)[1] is None
@@ -28,12 +28,12 @@ def test_the_fewest_values_of_each_bound() -> None:
 
 
 @given(st.integers(1, 200_000), st.sampled_from(PERCENTS))
-def test_ranks_are_those_of_the_binomial_distribution(count: int, percent: int) -> None:
+def test_ranks_agree_with_the_binomial_distribution(count: int, percent: int) -> None:
     binom = pytest.importorskip("scipy.stats").binom
     lower, upper = bounding_ranks(count, percent)
     expected_upper = int(binom.ppf(0.95, count, percent / 100)) + 1
     expected_lower = count - int(binom.ppf(0.95, count, 1 - percent / 100))
-    # Where the normal approximation serves, a rank more or less is a thousandth of the interval.
+    # With the normal approximation, one rank is a thousandth of the interval.
     slack = 0 if count * percent * (100 - percent) / 1e4 <= 400 else 1
     assert upper is None or abs(upper - expected_upper) <= slack
     assert lower is None or abs(lower - expected_lower) <= slack
@@ -41,7 +41,7 @@ def test_ranks_are_those_of_the_binomial_distribution(count: int, percent: int) 
 
 
 @pytest.mark.parametrize(("count", "percent"), [(60, 50), (300, 95), (600, 99)])
-def test_nine_intervals_in_ten_contain_the_truth(count: int, percent: int) -> None:
+def test_nine_in_ten_intervals_contain_the_true_value(count: int, percent: int) -> None:
     draw = random.Random(count)  # noqa: S311
     truth, rounds, inside = percent / 100, 600, 0
     for _ in range(rounds):
@@ -50,12 +50,12 @@ def test_nine_intervals_in_ten_contain_the_truth(count: int, percent: int) -> No
     assert 0.87 <= inside / rounds <= 0.96
 
 
-def test_p99_is_withheld_where_too_few_values_count() -> None:
+def test_p99_is_withheld_with_too_few_values() -> None:
     values = array("d", range(P99_MIN_COUNT))
     known, withheld = summary_of(LATENCY, values), summary_of(LATENCY, values[:-1])
     assert known.p99 is not None and known.intervals["p99"][1] == known.max
     assert withheld.p99 is None and set(withheld.intervals) == {"p50", "p90", "p95"}
-    # Values that stand for little time know little.
+    # Values with a small weight carry little information.
     weights = array("q", [10**9] + [1] * (P99_MIN_COUNT - 1))
     assert weighted_summary(LATENCY, Weighted(values, weights, 1)).p99 is None
 

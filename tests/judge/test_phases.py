@@ -1,4 +1,4 @@
-"""Phases and events that an app tells of."""
+"""Phases and events reported by an app."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def phase(name: str) -> Series:
     return Series(name, "", "custom", (), "phase")
 
 
-def test_a_phase_lasts_until_all_of_its_beginnings_have_ended() -> None:
+def test_nested_starts_of_a_phase_end_it_once() -> None:
     begun = data((10, 1), (20, 1), (30, 0), (40, 0), (45, 0), (50, 1), (60, 0), (70, 1))
     assert phase_spans({phase("a"): begun}, ()) == {"a": [(10, 40), (50, 60), (70, None)]}
-    # At the latest it ends with the app, and the next start of the app is in none.
+    # It ends with the app at the latest; the next start of the app begins outside of any phase.
     repeats = (Repeat(1, 0, 0, 80), Repeat(2, 100, 100, 200))
     assert phase_spans({phase("a"): begun}, repeats) == {"a": [(10, 40), (50, 60), (70, 80)]}
     assert phase_spans({phase("a"): data((10, 0)), FPS: data((5, 1))}, ()) == {}
 
 
-def test_only_what_lies_in_the_phase_and_behind_the_warm_up_counts() -> None:
+def test_only_samples_in_the_phase_after_the_warm_up_count() -> None:
     series = {FPS: data(*((at, float(at)) for at in range(0, 100, 10))), phase("go"): data((25, 1), (55, 0), (85, 1))}
     phases = Phases(series, (Repeat(1, 0, 40, 90),))
     [inside] = phases.summary("go")
@@ -53,7 +53,9 @@ def test_only_what_lies_in_the_phase_and_behind_the_warm_up_counts() -> None:
     st.lists(st.tuples(st.integers(0, 100), st.sampled_from([0.0, 1.0])), max_size=20),
     st.lists(st.tuples(st.integers(0, 100), st.floats(-10, 10)), min_size=1, max_size=30),
 )
-def test_inside_and_outside_are_all(message: list[tuple[int, float]], points: list[tuple[int, float]]) -> None:
+def test_samples_inside_and_outside_are_all_samples(
+    message: list[tuple[int, float]], points: list[tuple[int, float]]
+) -> None:
     series = {FPS: data(*points), phase("a"): data(*message)}
     phases = Phases(series, (Repeat(1, 0, 10, 90),))
     [*all_of] = summarise(series, (Repeat(1, 0, 10, 90),))

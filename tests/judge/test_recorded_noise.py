@@ -1,4 +1,4 @@
-"""Baselines on recorded noise, in small: `python -m tests.bench noise` measures the same with many more builds."""
+"""Baselines on a part of the recorded noise; `python -m tests.bench noise` measures the same with many more builds."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def test_the_judged_build_is_never_in_its_own_history(builds: list[noise.Build])
         assert len({id(each) for each in drawn}) == len(drawn) == max(noise.HISTORIES) + 1
 
 
-def test_few_builds_are_called_worse_or_better_though_nothing_changed(builds: list[noise.Build]) -> None:
+def test_few_builds_are_false_positives(builds: list[noise.Build]) -> None:
     chance = random.Random(2)  # noqa: S311
     called = sum(bool(noise._called(noise._drawn(builds, 15, chance))) for _ in range(DRAWS))
-    # At a true rate of 1 in 100 more than 7 of 150 come once in a thousand times.
+    # At a true rate of 1 in 100, more than 7 of 150 have a probability of 1 in 1000.
     assert called <= 7
 
 
-def test_a_tenth_is_found_in_steady_numbers_and_not_in_the_others(builds: list[noise.Build]) -> None:
+def test_a_change_of_a_tenth_is_found_in_steady_values_only(builds: list[noise.Build]) -> None:
     chance = random.Random(3)  # noqa: S311
     for key in builds[0]:
         found = noise._found(builds, key, 15, 20, chance)

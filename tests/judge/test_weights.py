@@ -1,4 +1,4 @@
-"""Signals whose truth is known, sampled at any times: means, percentiles and rates come back exactly."""
+"""Known signals, sampled at arbitrary times: means, percentiles and rates are exact."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_rate_over_any_intervals_has_the_mean_of_the_whole(pieces: list[tuple[
 
 
 def test_a_frame_rate_is_frames_over_time_however_it_is_reported() -> None:
-    # 100 frames a second for a second, one report a frame; then a frame that takes ten seconds.
+    # 100 frames in one second, one report for each; then one frame that takes ten seconds.
     at_ns = [S + frame * S // 100 for frame in range(101)] + [12 * S]
     values = [100.0] * 101 + [0.1]
     [summary] = summarise({FPS: series_data(zip(at_ns, values, strict=True))}, (Repeat(1, S, S, 12 * S),))
@@ -77,7 +77,7 @@ def test_a_frame_rate_is_frames_over_time_however_it_is_reported() -> None:
 
 
 def test_durations_count_one_event_each() -> None:
-    # Ten slow steps fill one second, a hundred fast ones the other.
+    # Ten slow steps take one second, a hundred fast steps another.
     slow = [(S * n // 10, 0.1) for n in range(1, 11)]
     fast = [(S + S * n // 100, 0.01) for n in range(1, 101)]
     [summary] = summarise({STEP: series_data(slow + fast)}, (Repeat(1, 0, 0, 2 * S),))
@@ -109,8 +109,8 @@ def test_the_weight_of_a_value(one: Series, standing: str) -> None:
     assert standing_of(one) == standing
 
 
-def test_a_source_that_fell_silent_does_not_stand_for_the_rest() -> None:
-    # 1 GB while it spoke, in steps of a second; then nothing for an hour, and one sample of 2 GB in the last second.
+def test_a_silent_source_is_not_extrapolated() -> None:
+    # 1 GB in every second of the first part; then no samples for an hour, and 2 GB in the last second.
     points = [(n * S, 1e9) for n in range(10)] + [(3600 * S, 2e9)]
     found = weighted_in(MEMORY, series_data(points), [(0, 3601 * S)])
     assert found.weights is not None
@@ -136,7 +136,7 @@ def test_the_order_in_the_file_does_not_matter() -> None:
     assert ordered == shuffled
 
 
-def test_a_sliver_at_the_end_is_no_maximum() -> None:
+def test_a_tiny_weight_at_the_end_is_no_maximum() -> None:
     points = [(n * S, 50.0) for n in range(1, 6)] + [(5 * S + S // 100, 400.0)]
     [summary] = summarise({CPU: series_data(points)}, (Repeat(1, 0, 0, 5 * S + S // 100),))
     assert (summary.max, summary.p95, summary.p99) == (50.0, 50.0, None)
@@ -144,7 +144,7 @@ def test_a_sliver_at_the_end_is_no_maximum() -> None:
     assert summary.count == 6
 
 
-def test_a_run_shorter_than_an_interval_has_its_numbers() -> None:
+def test_a_run_shorter_than_an_interval_has_values() -> None:
     frames = Series("frames", "", "custom", (), "counter")
     counted = series_data((n * S // 1000, float(n)) for n in range(1, 31))
     repeats = (Repeat(1, 0, 0, 30 * S // 1000),)
@@ -156,7 +156,7 @@ def test_a_run_shorter_than_an_interval_has_its_numbers() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 900), st.integers(1, 50)), min_size=1, max_size=30), st.integers(S, 9 * S))
-def test_a_derived_rate_is_all_counts_over_all_time(bursts: list[tuple[int, int]], rest: int) -> None:
+def test_a_derived_rate_is_the_total_count_over_the_total_time(bursts: list[tuple[int, int]], rest: int) -> None:
     frames = Series("frames", "", "custom", (), "counter")
     at_ns, total, points = 0, 0, []
     for gap_ms, counts in bursts:
@@ -177,7 +177,7 @@ def test_percentiles_of_equal_weights_are_type_7(values: list[float], weight: in
     assert found == pytest.approx(percentile(in_order, percent), rel=1e-6, abs=1e-3)
 
 
-def test_what_lasts_for_nearly_all_of_the_time_is_nearly_all_percentiles() -> None:
+def test_a_value_that_lasts_most_of_the_time_is_most_percentiles() -> None:
     weighted = Weighted(array("d", [1.0, 9.0] * 20), array("q", [S // 100, S] * 20), S)
     summary = weighted_summary(MEMORY, weighted)
     assert (summary.p50, summary.p90, summary.min) == (9.0, 9.0, 1.0)
@@ -185,7 +185,7 @@ def test_what_lasts_for_nearly_all_of_the_time_is_nearly_all_percentiles() -> No
 
 
 @given(PIECES)
-def test_with_numpy_all_is_the_same(pieces: list[tuple[int, float]]) -> None:
+def test_results_with_and_without_numpy_are_equal(pieces: list[tuple[int, float]]) -> None:
     starts = accumulate((lasts for lasts, _ in pieces), initial=100 * S)
     data = series_data((at, value) for at, (_, value) in zip(starts, pieces, strict=False))
     spans = [(100 * S, 130 * S)]
@@ -205,7 +205,7 @@ def test_phases_share_the_time_between_them() -> None:
     st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20),
     st.lists(st.integers(0, 10**15), min_size=20, max_size=20),
 )
-def test_no_number_is_too_large_where_they_count_differently(values: list[float], weights: list[int]) -> None:
+def test_no_value_is_too_large_with_weights(values: list[float], weights: list[int]) -> None:
     own = array("q", weights[: len(values)])
     own[0] += 1
     summary = weighted_summary(FPS, Weighted(array("d", values), own, S))

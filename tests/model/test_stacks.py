@@ -1,4 +1,4 @@
-"""Folded stacks of py-spy: our own samples, hostile ones, and what a real py-spy writes."""
+"""Folded stacks of py-spy: written by hand, hostile, and recorded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read(text: str) -> FoldedStacks:
     return read_folded(io.BytesIO(text.encode()))
 
 
-def test_functions_with_their_own_and_their_total_share() -> None:
+def test_functions_have_self_and_total_share() -> None:
     rows = function_rows(read(RAW))
     assert [(row.name, row.file, row.line, row.samples, row.self_share, row.total_share) for row in rows] == [
         ("work", "lib/job.py", 4, 60, 0.6, 0.9),
@@ -49,7 +49,7 @@ def test_recursion_counts_once() -> None:
     assert {row.name: (row.self_share, row.total_share) for row in rows} == {"a": (1.0, 1.0), "b": (0.0, 0.7)}
 
 
-def test_a_process_and_a_thread_are_no_functions() -> None:
+def test_processes_and_threads_are_not_functions() -> None:
     text = (
         'process 12:"python -c "import a;b=1 (x)" 3";thread (0x7F12): Worker;run (t.py:1) 4\n'
         'process 12:"python -c "import a;b=1 (x)" 3";thread (12): Main;run (t.py:1);go (t.py:2) 5\n'
@@ -126,20 +126,20 @@ def test_a_deep_stack_keeps_its_ends() -> None:
     ("limit", "value", "omitted"),
     [("STACKS_LIMIT", 2, 20), ("FRAMES_LIMIT", 4, 10), ("ENTRIES_LIMIT", 6, 20)],
 )
-def test_what_is_kept_is_bounded(limit: str, value: int, omitted: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kept_stacks_are_bounded(limit: str, value: int, omitted: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folded, limit, value)
     stacks = read(RAW)
     assert (stacks.samples, stacks.omitted) == (100 - omitted, omitted)
     assert sum(row.self_share for row in function_rows(stacks)) == pytest.approx(1.0)
 
 
-def test_what_is_read_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folded, "TOTAL_LIMIT_BYTES", 60)
     stacks = read(RAW * 3)
     assert stacks.samples == 80 and stacks.unread_lines == 1, "a whole line is read though it goes over the limit"
 
 
-def test_nothing_seen_is_no_row() -> None:
+def test_without_samples_there_are_no_rows() -> None:
     assert function_rows(read("")) == ()
 
 
@@ -150,7 +150,7 @@ lines = st.builds(lambda frames, count: f"{';'.join(frames)} {count}", st.lists(
 
 
 @given(st.lists(lines | st.text(max_size=20), max_size=12).map("\n".join) | st.binary(max_size=100))
-def test_no_file_raises_and_shares_are_shares(text: str | bytes) -> None:
+def test_no_content_raises_and_shares_are_valid(text: str | bytes) -> None:
     stacks = read_folded(io.BytesIO(text.encode("utf-8", errors="replace") if isinstance(text, str) else text))
     rows = function_rows(stacks)
     for row in rows:
@@ -159,23 +159,23 @@ def test_no_file_raises_and_shares_are_shares(text: str | bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", [";", " ", "(", ")", " (", ":1", "a (", 'process 1:";', 'process 1:"x;', "a;", "a (x:1);", "0x"]
+    "token", [";", " ", "(", ")", " (", ":1", "a (", 'process 1:";', 'process 1:"x;', "a;", "a (x:1);", "0x"]
 )
-def test_a_long_line_takes_no_longer_than_its_length(word: str) -> None:
-    line = (word * folded.LINE_LIMIT_BYTES)[: folded.LINE_LIMIT_BYTES - 20]
+def test_parsing_time_is_linear_in_the_length(token: str) -> None:
+    line = (token * folded.LINE_LIMIT_BYTES)[: folded.LINE_LIMIT_BYTES - 20]
     began_s = time.process_time()
     function_rows(read(f"{line} 1\n{line}a (b:1) 2\n" * 5))
     assert time.process_time() - began_s < 4
 
 
-def test_a_command_line_of_semicolons_takes_no_longer_than_its_length() -> None:
+def test_parsing_time_of_semicolons_is_linear_in_the_length() -> None:
     line = 'process 1:"x' + ";" * (folded.LINE_LIMIT_BYTES - 20) + " 1\n"
     began_s = time.process_time()
     assert read(line * 10).samples == 10
     assert time.process_time() - began_s < 4
 
 
-def test_what_a_real_py_spy_writes_is_understood(tmp_path: Path) -> None:
+def test_the_output_of_a_real_py_spy_is_parsed(tmp_path: Path) -> None:
     spy = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
     if spy is None:
         pytest.skip("no py-spy is installed")
@@ -202,7 +202,7 @@ def test_what_a_real_py_spy_writes_is_understood(tmp_path: Path) -> None:
     with (tmp_path / "raw").open("rb") as stream:
         stacks = read_folded(stream)
     assert stacks.samples > 10 and stacks.unread_lines == 0
-    # Python's own start has a main, too.
+    # The start of Python has a function `main`, too.
     rows = {row.name: row for row in function_rows(stacks, 50) if row.file.endswith("busy.py")}
     assert rows["spin"].self_share > 0.5 and rows["spin"].line in (3, 4)
     assert rows["main"].self_share < 0.1 and (rows["main"].total_share or 0) > 0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from profileapp.model.table import KernelRow
 
 
-def test_memory_by_size_is_in_bytes_and_all_else_in_seconds() -> None:
+def test_size_tables_are_in_bytes_and_others_in_seconds() -> None:
     units = {
         kind: KernelRow(kind, "x", 1, 1.0, 1.0, 1.0, 1.0, 1.0).unit
         for kind in ("kernel", "memory time", "memory size", "api")

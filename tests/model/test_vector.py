@@ -1,4 +1,4 @@
-"""The same with NumPy and without."""
+"""Column arithmetic gives the same results with and without NumPy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from profileapp.model import vector
 
 
 @given(st.lists(st.floats(allow_nan=False)), st.lists(st.integers(0, 5)))
-def test_long_columns_are_as_short_ones(values: list[float], times: list[int]) -> None:
+def test_long_columns_equal_short_ones(values: list[float], times: list[int]) -> None:
     short = list(vector.ranked(array("d", values))), vector.is_ascending(array("q", times))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vector, "LONG", 0)

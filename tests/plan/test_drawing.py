@@ -13,7 +13,7 @@ def drawing(*targets: Target, image: str | None = "app:1") -> str:
     return plan_drawing(Plan(App("app"), image, targets))
 
 
-def test_what_is_started_mounted_and_connected() -> None:
+def test_started_mounted_and_connected_parts_are_drawn() -> None:
     database = Service("db", "redis:7", ready=Ready(tcp=6379), secrets=(Secret("PW", "redis-pw", "X"),))
     cameras = Service("cameras", streams=(Stream("left", Dataset(path="left.zip"), 2.0),), needs=("db",))
     target = Target("gpu", agent="orin", dataset="traffic", services=(database, cameras), metrics=("system",))
@@ -35,7 +35,7 @@ def test_what_is_started_mounted_and_connected() -> None:
     )
 
 
-def test_targets_that_need_the_same_are_drawn_once() -> None:
+def test_targets_with_equal_needs_are_drawn_once() -> None:
     shown = drawing(Target("a", args=("1",)), Target("b", args=("2",)), Target("c", internet=True), image=None)
     assert shown.startswith("a, b\n├─ app       (no image yet)\n")
     assert (
@@ -45,13 +45,13 @@ def test_targets_that_need_the_same_are_drawn_once() -> None:
     )
 
 
-def test_many_are_not_all_drawn() -> None:
+def test_the_number_of_drawings_is_bounded() -> None:
     shown = drawing(*(Target(f"t{number}", agent=f"a{number}") for number in range(GROUPS_LIMIT + 3)))
     assert shown.endswith("… and 3 more\n") and shown.count("agent") == GROUPS_LIMIT
 
 
 @given(st.text(min_size=1, max_size=300))
-def test_whatever_is_written_stays_on_its_line(text: str) -> None:
+def test_any_text_stays_on_its_line(text: str) -> None:
     shown, plain = (
         drawing(Target("t", agent=each, dataset=each, services=(one,)), image=each)
         for each in (text, "x")

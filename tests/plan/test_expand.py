@@ -1,4 +1,4 @@
-"""From a sage.yaml to the plan."""
+"""Expands a sage.yaml into a plan."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_the_founding_example(tmp_path: Path) -> None:
     assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan
 
 
-def test_the_image_named_wins(tmp_path: Path) -> None:
+def test_an_explicit_image_has_precedence(tmp_path: Path) -> None:
     assert plan_of(tmp_path, FOUNDING, "other:1").image == "other:1"
     assert section(tmp_path, "    - {}").image is None
 
@@ -106,11 +106,11 @@ def test_the_image_named_wins(tmp_path: Path) -> None:
         ("[]", ()),
     ],
 )  # fmt: skip
-def test_arguments_are_split_as_a_shell_would_and_never_run(tmp_path: Path, args: str, expected: tuple) -> None:
+def test_arguments_are_split_like_a_shell_but_never_run(tmp_path: Path, args: str, expected: tuple) -> None:
     assert section(tmp_path, f"    - {{args: {args}}}").targets[0].args == expected
 
 
-def test_names_are_unique_and_safe_whatever_the_arguments(tmp_path: Path) -> None:
+def test_names_are_unique_and_valid_for_any_arguments(tmp_path: Path) -> None:
     plan = section(
         tmp_path,
         "    - {args: --a}\n    - {args: '-a'}\n    - {}\n    - {args: '../../etc/passwd'}\n    - {args: index.html}\n"
@@ -192,7 +192,7 @@ def test_cool_down(tmp_path: Path, given: str, below_c: float, timeout_s: float)
         ("    - {dataset: out}", "a link that points outside"),
     ],
 )
-def test_what_the_schema_cannot_see(tmp_path: Path, targets: str, message: str) -> None:
+def test_errors_beyond_the_schema(tmp_path: Path, targets: str, message: str) -> None:
     (tmp_path / "out").symlink_to("/etc")
     text = f"name: app\nprofiling:\n  targets:\n{targets}\n"
     assert message in refused(tmp_path, text)
@@ -215,7 +215,7 @@ def test_select(tmp_path: Path) -> None:
         select(plan, ["use-cpi"])
 
 
-def test_the_table_shows_every_target(tmp_path: Path) -> None:
+def test_the_table_lists_every_target(tmp_path: Path) -> None:
     table = plan_table(plan_of(tmp_path, FOUNDING))
     assert "waggle/object-counter:0.5.1" in table
     assert "use-cpu             any    until it exits" in table
@@ -227,7 +227,7 @@ def test_format_duration() -> None:
 
 
 @given(st.text(max_size=200), st.text(max_size=80))
-def test_any_text_makes_a_safe_name(text: str, suffix: str) -> None:
+def test_any_text_makes_a_valid_name(text: str, suffix: str) -> None:
     import re
 
     from profileapp.config.schema import NAME_PATTERN
@@ -236,7 +236,7 @@ def test_any_text_makes_a_safe_name(text: str, suffix: str) -> None:
     assert re.fullmatch(NAME_PATTERN, name) and name not in {"default-any", "report"}
 
 
-def test_datasets_that_the_agent_makes_ready(tmp_path: Path) -> None:
+def test_datasets_prepared_by_the_agent(tmp_path: Path) -> None:
     (tmp_path / "traffic.zip").write_bytes(b"PK")
     digest = "AB" * 32
     plan = section(
@@ -271,7 +271,7 @@ def test_datasets_that_the_agent_makes_ready(tmp_path: Path) -> None:
         ("linked", "contains a link that points outside the folder of the sage.yaml (linked/a/out)"),
     ],
 )
-def test_datasets_that_are_refused(tmp_path: Path, dataset: str, message: str) -> None:
+def test_invalid_datasets_are_refused(tmp_path: Path, dataset: str, message: str) -> None:
     for name in ("here", "linked/a", "folder"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "here/1.jpg").write_bytes(b"\xff\xd8")
@@ -285,7 +285,7 @@ def services_of(tmp_path: Path, text: str, of_target: str = "[]") -> tuple[Servi
     return section(tmp_path, f"    - {{name: a, services: {of_target}}}", lines).targets[0].services
 
 
-def test_services_start_behind_what_they_need(tmp_path: Path) -> None:
+def test_services_start_after_their_dependencies(tmp_path: Path) -> None:
     (tmp_path / "traffic").mkdir()
     services = services_of(
         tmp_path,
@@ -301,7 +301,7 @@ def test_services_start_behind_what_they_need(tmp_path: Path) -> None:
     assert playback.streams == (Stream("camera-left", "traffic"), Stream("right", "traffic", 5.0))
 
 
-def test_datasets_of_services_travel_too(tmp_path: Path) -> None:
+def test_datasets_of_services_are_carried(tmp_path: Path) -> None:
     (tmp_path / "traffic").mkdir()
     plan = section(tmp_path, "    - {services: [{playback: {left: traffic/}}], internet: true}")
     assert plan.files == ("sage.yaml", "traffic/**") and plan.targets[0].internet is True
@@ -331,12 +331,12 @@ def test_datasets_of_services_travel_too(tmp_path: Path) -> None:
         ("[{playback: {a: here}}, {name: b, playback: {b: here}}]", "is a second playback"),
     ],
 )
-def test_services_that_are_refused(tmp_path: Path, services: str, message: str) -> None:
+def test_invalid_services_are_refused(tmp_path: Path, services: str, message: str) -> None:
     (tmp_path / "here").mkdir()
     assert message in refused(tmp_path, f"name: app\nprofiling:\n  targets: [{{name: a}}]\n  services: {services}\n")
 
 
-def test_credentials_are_named_and_their_values_never_stored(tmp_path: Path) -> None:
+def test_the_plan_has_names_of_credentials_and_no_values(tmp_path: Path) -> None:
     text = """    - {name: a, secrets: {KEY: weather-api}}
   defaults: {secrets: {KEY: other, PIN: pin.1}}
   services: [{name: db, image: db:1, secrets: {PASSWORD: weather-api}}]"""
@@ -359,11 +359,11 @@ def test_credentials_are_named_and_their_values_never_stored(tmp_path: Path) -> 
         ("{services: [{playback: {x: y}, secrets: {A: b}}]}", "services[1].secrets needs an image"),
     ],
 )
-def test_credentials_that_cannot_be_asked_for(tmp_path: Path, target: str, reported: str) -> None:
+def test_invalid_credentials_are_refused(tmp_path: Path, target: str, reported: str) -> None:
     assert reported in refused(tmp_path, f"name: app\nprofiling:\n  targets:\n    - {target}\n")
 
 
-def test_a_broker_is_ready_made(tmp_path: Path) -> None:
+def test_a_broker_has_defaults(tmp_path: Path) -> None:
     text = "    - {name: a, services: [{broker: rabbitmq, image: 'mirror.example/rabbitmq:3.12'}]}\n"
     first = section(tmp_path, text).targets[0].services[0]
     second = section(tmp_path, "    - {name: a}", "  services: [{broker: rabbitmq, name: mq}]").targets[0].services[0]

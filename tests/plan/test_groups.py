@@ -1,4 +1,4 @@
-"""Which targets share an agent."""
+"""Groups of targets that share an agent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_each_target_has_a_separate_agent() -> None:
     ]
 
 
-def test_together_those_of_one_label_share_one_in_the_plans_order() -> None:
+def test_targets_of_one_label_can_share_an_agent_in_order() -> None:
     groups = group_targets(TARGETS, "nano", together=True)
     assert [(each.name, each.agent, each.targets) for each in groups] == [
         ("a, c", "orin", ("a", "c")),
@@ -33,7 +33,7 @@ def test_together_those_of_one_label_share_one_in_the_plans_order() -> None:
     ]
 
 
-def test_a_group_names_each_credential_of_its_targets_and_their_services_once() -> None:
+def test_a_group_lists_each_credential_once() -> None:
     groups = group_targets(TARGETS, "", together=True)
     assert groups[0].secrets == (KEY, OTHER)
     assert groups[1].secrets == ()

@@ -1,4 +1,4 @@
-"""Where the frames of an MP4 are, and streams made of them."""
+"""Frames of an MP4 file, and streams made from them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_an_unplayable_file_is_refused_with_a_reason(tmp_path: Path, content: by
 
 @given(st.data())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
-def test_corrupt_files_are_refused_and_never_read_beyond_their_end(tmp_path: Path, data: st.DataObject) -> None:
+def test_corrupt_files_are_refused_without_reading_past_their_end(tmp_path: Path, data: st.DataObject) -> None:
     content = bytearray(tiny_mp4(FRAMES, syncs=[1], shifts=[0] * 5))
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(content) - 1))

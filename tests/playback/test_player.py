@@ -1,4 +1,4 @@
-"""What is shown when, and what a dataset holds."""
+"""Contents of a dataset, and the frame shown at a given time."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def player(path: Path, rate: float = 1.0) -> Player:
     return Player(find_recordings("left", path, rate), Clock(), FileCache(100))
 
 
-def test_images_go_by_the_clock_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+def test_images_follow_the_clock_in_numeric_order(tmp_path: Path) -> None:
     one = player(images(tmp_path / "a", "10.jpg", "2.jpg", "1.JPG", "notes.txt"), rate=10)
     assert [path.name for path in one.recordings.files] == ["1.JPG", "2.jpg", "10.jpg"]
     assert [one.position_at(at_s) for at_s in (0, 0.05, 0.1, 0.3, 0.7)] == [0, 0, 1, 3, 7]
     assert one.file(7) == b"2.jpg" and one.recordings.address == "/left/live.mjpg"
 
 
-def test_any_name_has_its_place(tmp_path: Path) -> None:
+def test_any_name_can_be_sorted(tmp_path: Path) -> None:
     one = player(images(tmp_path / "a", "\u00b2.jpg", "2.jpg", "\u0663.jpg", "x.jpg"))
     assert sorted(path.name for path in one.recordings.files) == sorted(["².jpg", "2.jpg", "٣.jpg", "x.jpg"])
 
 
-def test_a_large_video_is_one_however_its_suffix_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_video_is_recognised_by_any_case_of_its_suffix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("profileapp.playback.recordings.FILE_LIMIT_BYTES", 100)
     (tmp_path / "V.MP4").write_bytes(tiny_mp4([b"x" * 200]))
     assert player(tmp_path).recordings.address == "/left/live.mp4"
@@ -58,7 +58,7 @@ def test_the_clock_starts_with_the_app(tmp_path: Path) -> None:
     assert clock.now_s() > began
 
 
-def test_files_that_do_not_fit_into_memory_are_read_each_time(tmp_path: Path) -> None:
+def test_files_larger_than_memory_are_read_each_time(tmp_path: Path) -> None:
     folder = images(tmp_path / "a", "1.jpg", "2.jpg")
     cache = FileCache(limit_bytes=6)
     assert [cache.read(folder / "1.jpg"), cache.read(folder / "2.jpg")] == [b"1.jpg", b"2.jpg"]
@@ -67,7 +67,7 @@ def test_files_that_do_not_fit_into_memory_are_read_each_time(tmp_path: Path) ->
     assert [cache.read(folder / "1.jpg"), cache.read(folder / "2.jpg")] == [b"1.jpg", b"new"]
 
 
-def test_what_a_dataset_holds(tmp_path: Path) -> None:
+def test_contents_of_a_dataset(tmp_path: Path) -> None:
     assert player(images(tmp_path / "waggle/images", "1.jpg").parent).count == 1
     assert player(images(tmp_path / "png", "1.png")).recordings.address == "/left/image.png"
     sound = player(images(tmp_path / "sound", "1.wav", "2.wav")).recordings

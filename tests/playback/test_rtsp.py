@@ -1,4 +1,4 @@
-"""RTSP as a client of the field meets it: PyAV, which is FFmpeg; and what no client should send."""
+"""RTSP with a real client, PyAV (FFmpeg), and with invalid requests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FRAMES, RATE = 50, 25
 
 
 def grey(number: int, size: tuple[int, int] = (160, 120)) -> Any:
-    """A picture with a pattern, so that it takes more than one packet; the mean grows by 4 from one to the next."""
+    """An image with a pattern, so that it needs more than one packet; its mean grows by 4 with each frame."""
     noise = numpy.random.default_rng(1).integers(-20, 20, (size[1], size[0], 3))
     return numpy.clip(noise + 25 + number * 4, 0, 255).astype(numpy.uint8)
 
@@ -60,7 +60,7 @@ class Server:
         self.process = process
 
     def frames(self, name: str, count: int, **options: str) -> list[Any]:
-        """The first pictures that a client gets, and when each is shown in the stream (s)."""
+        """The first images that a client gets, and their times in the stream (s)."""
         found = []
         with av.open(f"rtsp://127.0.0.1:{self.port}/{name}", options=options, timeout=20) as source:
             for frame in source.decode(video=0):
@@ -69,8 +69,8 @@ class Server:
                     return found
         raise AssertionError(f"only {len(found)} frames came")
 
-    def ask(self, *requests: bytes) -> bytes:
-        """What is answered, until the connection ends or nothing more comes."""
+    def exchange(self, *requests: bytes) -> bytes:
+        """The answer, until the connection ends or no more data arrives."""
         content = b""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
             for request in requests:
@@ -110,7 +110,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
     def answers() -> bool:
         try:
-            return b"200 OK" in one.ask(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n", bye())
+            return b"200 OK" in one.exchange(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n", bye())
         except OSError:
             return False
 
@@ -126,11 +126,11 @@ def bye() -> bytes:
 
 
 @pytest.mark.parametrize("name", ["h264", "mpeg4", "cam"])
-def test_a_client_decodes_what_is_played(name: str, server: Server) -> None:
+def test_a_client_decodes_the_stream(name: str, server: Server) -> None:
     found = server.frames(name, 15, rtsp_transport="tcp")
     means = [picture.mean() for picture, _ in found]
     steps = [later - earlier for earlier, later in itertools.pairwise(means)]
-    # But where it begins anew, each is a step of 4 brighter.
+    # Except where the stream restarts, each frame is brighter by 4.
     assert sum(2.5 < step < 5.5 for step in steps) >= len(steps) - 1, means
     times = [time for _, time in found if time is not None]
     apart_s = 0.1 if name == "cam" else 1 / RATE
@@ -138,7 +138,7 @@ def test_a_client_decodes_what_is_played(name: str, server: Server) -> None:
     assert found[0][0].shape == (120, 160, 3)
 
 
-def test_an_image_arrives_as_it_is(server: Server) -> None:
+def test_an_image_arrives_unchanged(server: Server) -> None:
     (picture, _), *_ = server.frames("cam", 1)
     best = min(
         abs(picture - numpy.asarray(Image.open(io.BytesIO(jpeg(number)))).astype(float)).mean() for number in range(20)
@@ -146,10 +146,10 @@ def test_an_image_arrives_as_it_is(server: Server) -> None:
     assert best < 3
 
 
-def test_a_client_that_asks_for_udp_comes_by_tcp(server: Server) -> None:
+def test_a_client_that_requests_udp_falls_back_to_tcp(server: Server) -> None:
     assert len(server.frames("h264", 2)) == 2
     setup = b"SETUP rtsp://h/cam/track RTSP/1.0\r\nCSeq: 3\r\nTransport: RTP/AVP;unicast;client_port=5000-5001\r\n\r\n"
-    assert b"RTSP/1.0 461 Unsupported Transport\r\nCSeq: 3\r\n" in server.ask(setup, bye())
+    assert b"RTSP/1.0 461 Unsupported Transport\r\nCSeq: 3\r\n" in server.exchange(setup, bye())
 
 
 @pytest.mark.parametrize(
@@ -171,8 +171,8 @@ def test_a_client_that_asks_for_udp_comes_by_tcp(server: Server) -> None:
         (b"x" * 20_000, b""),
     ],
 )
-def test_what_is_asked_wrongly_is_answered_and_ends_nothing(request_: bytes, answer: bytes, server: Server) -> None:
-    assert answer in server.ask(request_, bye())
+def test_invalid_requests_get_an_answer_and_affect_no_other(request_: bytes, answer: bytes, server: Server) -> None:
+    assert answer in server.exchange(request_, bye())
     assert server.process.poll() is None
 
 
@@ -180,7 +180,7 @@ def parsed(**how: Any) -> Jpeg:
     return parse_jpeg(jpeg(**how))
 
 
-def test_what_rtp_needs_of_a_jpeg() -> None:
+def test_parsing_of_a_jpeg_for_rtp() -> None:
     image = parsed(quality=90)
     assert (image.kind, image.width, image.height, image.restart_interval) == (1, 160, 120, 0)
     assert len(image.tables) == 128
@@ -208,7 +208,7 @@ def test_unsupported_rtp_payloads_are_reported(how: dict[str, Any], message: str
 @given(st.binary(max_size=300) | st.tuples(st.integers(0, 3000), st.binary(max_size=4)).map(
     lambda cut: jpeg()[: cut[0]] + cut[1] + jpeg()[cut[0] + 1 :]
 ))  # fmt: skip
-def test_garbage_raises_nothing_else(content: bytes) -> None:
+def test_garbage_raises_only_the_documented_error(content: bytes) -> None:
     try:
         image = parse_jpeg(content)
     except JpegError:
@@ -217,7 +217,7 @@ def test_garbage_raises_nothing_else(content: bytes) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_a_video_whose_configuration_is_garbage_is_refused(config: bytes) -> None:
+def test_a_video_with_an_invalid_configuration_is_refused(config: bytes) -> None:
     video_ = Video(Path("a.mp4"), 1, 1, [], b"", 1)
     for codec, box in (("avc1", b"avcC"), ("mp4v", b"esds"), ("hev1", b"hvcC")):
         whole = (len(config) + 8).to_bytes(4, "big") + box + config

@@ -1,4 +1,4 @@
-"""The server as a process of its own, as a run starts it."""
+"""The server as a separate process, as a run starts it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Server:
         return result
 
     def raw(self, request: bytes, enough: Callable[[bytes], bool] = lambda _: False) -> bytes:
-        """What comes for a request until the connection ends, or it is enough."""
+        """The answer to a request, until the connection ends or `enough` bytes have arrived."""
         content = b""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
             connection.sendall(request)
@@ -82,7 +82,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     (process.stdout or sys.stdout).close()
 
 
-def test_waggles_addresses(server: Server) -> None:
+def test_addresses_that_waggle_uses(server: Server) -> None:
     assert server.get("/right/image.jpg") == (200, "image/jpeg", b"image 0")
     time.sleep(0.2)
     assert server.get("/right/image.jpg")[2] == b"image 0", "the app has not been started yet"
@@ -110,7 +110,7 @@ def test_waggles_addresses(server: Server) -> None:
         "/right/image.jpg/x",
     ],
 )
-def test_there_is_nothing_else(server: Server, path: str) -> None:
+def test_other_paths_are_not_found(server: Server, path: str) -> None:
     assert server.get(path)[0] == 404
 
 
@@ -127,7 +127,7 @@ def test_invalid_requests_are_refused_and_affect_no_other(server: Server) -> Non
     assert server.get("/right/image.jpg")[0] == 200
 
 
-def test_an_image_stream_has_their_rate(server: Server) -> None:
+def test_an_image_stream_has_its_rate(server: Server) -> None:
     server.process.send_signal(signal.SIGUSR1)
     began = time.monotonic()
     content = server.raw(b"GET /right/live.mjpg HTTP/1.1\r\n\r\n", lambda got: got.count(b"image ") >= 11)
@@ -138,7 +138,7 @@ def test_an_image_stream_has_their_rate(server: Server) -> None:
     assert b"multipart/x-mixed-replace;boundary=profileapp-frame" in content
 
 
-def test_a_stream_of_video_begins_where_it_can_be_decoded_and_does_not_end(server: Server) -> None:
+def test_a_video_stream_begins_with_a_key_frame_and_does_not_end(server: Server) -> None:
     server.process.send_signal(signal.SIGUSR1)
     time.sleep(1.3)
     content = server.raw(b"GET /left/live.mp4 HTTP/1.1\r\n\r\n", lambda got: got.count(b"moof") >= 40)

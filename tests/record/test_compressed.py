@@ -1,4 +1,4 @@
-"""Gzip of strangers: bombs, cuts, and what is no gzip at all."""
+"""Untrusted gzip files: bombs, truncated files, and other content."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def unpack(path: Path, free_bytes: int = MIB) -> bytes:
 
 
 def bomb(path: Path, before: bytes, unit: bytes, size: int) -> None:
-    """Packs `before`, and then `unit` again and again, some `size` bytes in all."""
+    """Compresses `before`, then `unit` repeatedly, `size` bytes in all."""
     with gzip.open(path, "wb", 6) as sink:
         sink.write(before)
         block = unit * (MIB // len(unit))
@@ -38,28 +38,28 @@ def bomb(path: Path, before: bytes, unit: bytes, size: int) -> None:
 
 
 @given(st.binary(max_size=5000))
-def test_what_was_packed_comes_back(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_content_round_trips(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("packed") / "x.gz"
     path.write_bytes(gzip.compress(content))
     assert unpack(path) == content
 
 
 @given(st.binary(max_size=500))
-def test_no_bytes_raise_anything_else(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_any_bytes_raise_only_the_documented_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("packed") / "x.gz"
     path.write_bytes(gzip.compress(b"x")[:10] + content)
     with contextlib.suppress(OSError, EOFError, zlib.error):
         unpack(path)
 
 
-def test_little_may_unpack_to_much_more_than_itself(tmp_path: Path) -> None:
+def test_small_files_may_have_a_high_ratio(tmp_path: Path) -> None:
     bomb(tmp_path / "x.gz", b"", b"\0", 2 * MIB)
     assert len(unpack(tmp_path / "x.gz", 4 * MIB)) == 2 * MIB
     with pytest.raises(OSError, match="decompresses to more than 200 times its size"):
         unpack(tmp_path / "x.gz")
 
 
-def test_what_the_writer_packs_is_far_from_the_bound(tmp_path: Path) -> None:
+def test_files_of_the_writer_are_far_below_the_limit(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "gpu")
     writer = folder.open_metrics(Clock(1_795_000_000_000_000_000, 0))
     for step in range(50_000):

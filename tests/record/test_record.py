@@ -1,4 +1,4 @@
-"""What is written is read back; what a crash, a full disk or a stranger left never raises."""
+"""Written data can be read; data damaged by a crash, a full disk or an attacker never raises."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def a_run(**changes: object) -> Run:
     return msgspec.structs.replace(run, **changes)
 
 
-def test_samples_come_back_as_they_were(tmp_path: Path) -> None:
+def test_samples_round_trip(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "gpu")
     writer = folder.open_metrics(CLOCK)
     for step in range(3):
@@ -92,7 +92,7 @@ def test_a_full_disk_is_reported_once_and_keeps_what_was_written(tmp_path: Path)
     assert any("1 of" in problem for problem in kept.problems)
 
 
-def test_bounds_count_what_is_dropped(tmp_path: Path) -> None:
+def test_dropped_samples_are_counted(tmp_path: Path) -> None:
     writer = MetricsWriter((tmp_path / "m").open("wb"), CLOCK, queue_limit=10, file_limit_bytes=200)
     for n in range(100):
         writer.emit(CPU, float(n), n)
@@ -104,7 +104,7 @@ def test_bounds_count_what_is_dropped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("free_bytes", "limit_bytes"), [(10**12, 16 * 1024**3), (10 * 1024**3, 5 * 1024**3), (1000, 8 * 1024**2)]
 )
-def test_the_file_leaves_half_of_the_free_disk(
+def test_the_file_uses_at_most_half_of_the_free_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_bytes: int, limit_bytes: int
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free_bytes))
@@ -113,7 +113,7 @@ def test_the_file_leaves_half_of_the_free_disk(
     assert writer._room_bytes == limit_bytes
 
 
-def test_large_metrics_are_packed_and_read_the_same(tmp_path: Path) -> None:
+def test_large_metrics_are_compressed_and_read_equally(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "gpu")
     writer = folder.open_metrics(CLOCK)
     for n in range(1000):
@@ -187,7 +187,7 @@ def test_too_many_series_are_bounded(tmp_path: Path) -> None:
         (b'{"version": "x"}', "not a run"),
     ],
 )
-def test_a_run_that_cannot_be_read_is_a_problem(tmp_path: Path, content: bytes, message: str) -> None:
+def test_an_unreadable_run_is_reported(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "run.json").write_bytes(content)
     recording = read_recording(tmp_path)
     assert recording.run is None and any(message in problem for problem in recording.problems)
@@ -234,11 +234,11 @@ def test_no_bytes_raise(tmp_path_factory: pytest.TempPathFactory, content: bytes
 
 
 @given(st.integers(0, 4_102_444_800 * 10**9))
-def test_times_come_back(wall_ns: int) -> None:
+def test_times_round_trip(wall_ns: int) -> None:
     assert parse_utc(format_utc(wall_ns)) == wall_ns
 
 
-def test_parse_utc_knows_zones_and_refuses_what_has_none() -> None:
+def test_parse_utc_requires_a_time_zone() -> None:
     assert parse_utc("1970-01-01T01:00:00.5+01:00") == 500_000_000
     for text in (
         "1970-01-01",
@@ -256,5 +256,5 @@ def test_parse_utc_knows_zones_and_refuses_what_has_none() -> None:
             parse_utc(text)
 
 
-def test_clock_turns_back_and_forth() -> None:
+def test_clock_converts_in_both_directions() -> None:
     assert CLOCK.monotonic_ns(CLOCK.wall_ns(123)) == 123

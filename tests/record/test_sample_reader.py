@@ -1,4 +1,4 @@
-"""Blocks of lines: whatever is in them, the same comes out as of one line at a time."""
+"""Parsing blocks of lines gives the same result as parsing line by line."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def a_line_at_a_time(lines: list[bytes]) -> object:
 
 
 @given(st.lists(ours | strange, max_size=12), st.lists(ours, max_size=6), st.sampled_from([0, 10**9]))
-def test_a_block_gives_what_its_lines_give(first: list[bytes], second: list[bytes], surprises: int) -> None:
+def test_a_block_equals_its_lines(first: list[bytes], second: list[bytes], surprises: int) -> None:
     reader = SampleReader(Path())
     reader._mispredictions = surprises
     for block in (first, second):
@@ -92,7 +92,7 @@ def test_no_line_of_the_worker_is_parsed_individually(tmp_path: Path, monkeypatc
     }
 
 
-def test_lines_in_no_order_are_read_by_the_block_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unordered_lines_are_parsed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sample_reader, "_FEW_MISPREDICTIONS", 100)
     chance = random.Random(5)  # noqa: S311
     lines = [OURS % (b"m%d" % chance.randrange(90), b"%d" % number, TIME, b"") for number in range(2000)]
@@ -102,11 +102,11 @@ def test_lines_in_no_order_are_read_by_the_block_too(monkeypatch: pytest.MonkeyP
     for start in range(0, 2000, 200):
         reader.take_block(b"".join(line + b"\n" for line in lines[start : start + 200]))
     assert found(reader) == expected
-    # All of them would be some 1770.
+    # Without blocks there would be about 1770.
     assert 100 < reader._mispredictions < 800
 
 
-def test_what_is_remembered_of_lines_without_a_pattern_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_of_irregular_lines_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sample_reader, "_REMEMBERED_LIMIT_BYTES", 10_000)
     lines = [
         OURS
@@ -125,7 +125,7 @@ def metrics(folder: Path, samples: int) -> None:
     (folder / "metrics.ndjson").write_bytes(b"".join(line + b"\n" for line in lines))
 
 
-def test_many_samples_are_put_into_a_file_that_leaves_no_trace(tmp_path: Path) -> None:
+def test_many_samples_are_spilled_to_a_temporary_file(tmp_path: Path) -> None:
     metrics(tmp_path, 10_000)
     small = SampleReader(tmp_path, held_limit=700)
     block = (tmp_path / "metrics.ndjson").read_bytes()
@@ -148,7 +148,7 @@ def test_many_samples_are_put_into_a_file_that_leaves_no_trace(tmp_path: Path) -
     assert [each.name for each in tmp_path.iterdir()] == ["metrics.ndjson"]
 
 
-def test_a_folder_that_takes_no_file_is_no_hindrance(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_no_error(tmp_path: Path) -> None:
     file = Overflow(tmp_path / "gone")
     chunk = file.add(array("d", [1.0, 2.5]))
     assert list(Column(file, "d", [chunk])) == [1.0, 2.5]
@@ -156,7 +156,7 @@ def test_a_folder_that_takes_no_file_is_no_hindrance(tmp_path: Path) -> None:
         file.read(8, 2)
 
 
-def test_where_no_file_can_be_made_memory_holds_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_temporary_file_all_samples_stay_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     metrics(tmp_path, 1000)
     room = [5]
 
@@ -176,7 +176,7 @@ def test_where_no_file_can_be_made_memory_holds_all(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("size", [262_100, 262_144, 262_200, 600_000])
-def test_long_lines_are_skipped_wherever_they_are(tmp_path: Path, size: int) -> None:
+def test_long_lines_are_skipped_at_any_position(tmp_path: Path, size: int) -> None:
     good = OURS % (b"fps", b"1", TIME, b"%") + b"\n"
     long = OURS % (b"x" * (size - len(good) + 3), b"1", TIME, b"%") + b"\n"
     assert len(long) == size

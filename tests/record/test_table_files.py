@@ -1,4 +1,4 @@
-"""functions.csv and kernels.csv: what is written is read back, and no cell is a formula."""
+"""functions.csv and kernels.csv can be read back, and no cell is a formula."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ functions = st.builds(
 )
 
 
-def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+def test_rows_round_trip(tmp_path: Path) -> None:
     problems: list[str] = []
     write_functions(tmp_path, [TAU, SAMPLED])
     write_kernels(tmp_path, [KERNEL, SIZE])
@@ -54,7 +54,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert problems == []
 
 
-def test_columns_say_what_they_hold(tmp_path: Path) -> None:
+def test_columns_have_units(tmp_path: Path) -> None:
     write_functions(tmp_path, [TAU, SAMPLED])
     write_kernels(tmp_path, [KERNEL, SIZE])
     text = (tmp_path / FUNCTIONS_FILE).read_bytes().decode()
@@ -73,7 +73,7 @@ def test_columns_say_what_they_hold(tmp_path: Path) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(st.lists(functions, max_size=5))
-def test_any_row_comes_back_with_its_text_on_one_line(tmp_path: Path, rows: list[FunctionRow]) -> None:
+def test_any_row_round_trips_with_its_text_on_one_line(tmp_path: Path, rows: list[FunctionRow]) -> None:
     problems: list[str] = []
     write_functions(tmp_path, rows)
     found = read_functions(tmp_path, problems)
@@ -113,7 +113,7 @@ def test_a_table_is_bounded(tmp_path: Path) -> None:
         '"never closed',
     ],
 )
-def test_a_bad_row_costs_itself_only(bad: str, tmp_path: Path) -> None:
+def test_a_bad_row_affects_no_other(bad: str, tmp_path: Path) -> None:
     write_functions(tmp_path, [TAU])
     with (tmp_path / FUNCTIONS_FILE).open("a") as stream:
         stream.write(f"{bad}\r\n")
@@ -124,12 +124,12 @@ def test_a_bad_row_costs_itself_only(bad: str, tmp_path: Path) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
-def test_no_file_raises(tmp_path: Path, content: bytes) -> None:
+def test_no_content_raises(tmp_path: Path, content: bytes) -> None:
     (tmp_path / KERNELS_FILE).write_bytes(content)
     read_kernels(tmp_path, [])
 
 
-def test_no_file_is_no_row_and_a_link_is_not_followed(tmp_path: Path) -> None:
+def test_a_missing_file_has_no_rows_and_a_link_is_not_followed(tmp_path: Path) -> None:
     problems: list[str] = []
     assert read_functions(tmp_path, problems) == () and problems == []
     write_functions(tmp_path, [TAU])

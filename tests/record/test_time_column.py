@@ -1,4 +1,4 @@
-"""Times of many lines, each as if it were read alone."""
+"""Parsing the times of many lines gives the same result as parsing each one."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def text_of(moment: datetime, nanoseconds: int) -> bytes:
 
 
 @given(st.lists(MOMENTS, min_size=1, max_size=40))
-def test_each_is_what_it_is_alone(moments: list[tuple[datetime, int]]) -> None:
+def test_each_time_equals_the_time_parsed_alone(moments: list[tuple[datetime, int]]) -> None:
     texts = [text_of(*moment) for moment in moments]
     assert times_of(texts) == [time_of(f"{text.decode()}Z") for text in texts]
 
 
-def test_a_minute_that_ends_among_them_and_one_that_comes_back() -> None:
+def test_times_across_a_minute_and_back() -> None:
     texts = [
         b"2026-11-23T12:%02d:%02d.5%08d" % (minute, second, second) for minute in (27, 28, 27) for second in range(60)
     ]
@@ -36,12 +36,12 @@ def test_a_minute_that_ends_among_them_and_one_that_comes_back() -> None:
     assert expected[59] + 10**9 - 59 == expected[60]
 
 
-# Hypothesis takes constants from the code under test, and one of them is a time.
+# Hypothesis uses constants of the code under test, and one of them is a time.
 _NO_TIMES = st.binary(min_size=0, max_size=40).filter(lambda text: not re.fullmatch(rb"[\d-]{10}T[\d:.]{18}", text))
 
 
 @given(st.lists(_NO_TIMES, min_size=1, max_size=4))
-def test_bytes_that_are_no_time_are_refused(texts: list[bytes]) -> None:
+def test_bytes_that_are_not_a_time_are_refused(texts: list[bytes]) -> None:
     with pytest.raises(ValueError):
         times_of(texts)
 
@@ -69,6 +69,6 @@ def test_a_wrong_character_is_refused_at_every_position(at: int, letter: bytes) 
         b"9999-01-01T00:00:00.000000000",
     ],
 )
-def test_a_time_that_no_clock_shows_or_no_database_holds_is_refused(text: bytes) -> None:
+def test_invalid_and_unstorable_times_are_refused(text: bytes) -> None:
     with pytest.raises(ValueError):
         times_of([text])

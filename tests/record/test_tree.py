@@ -1,4 +1,4 @@
-"""Folders that an app made are removed whatever is in them, and nothing outside of them is."""
+"""Removes folders created by an app, whatever they contain, and nothing outside of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ as_root = pytest.mark.skipif(os.getuid() != 0, reason="mounting and changing the
 
 
 def make_deep(root: Path, levels: int) -> None:
-    """Deeper than any path could name."""
+    """Creates folders deeper than any path can express."""
     root.mkdir()
     here = os.open(root, os.O_RDONLY)
     for _ in range(levels):
@@ -33,7 +33,7 @@ def make_deep(root: Path, levels: int) -> None:
 
 
 @pytest.mark.parametrize("levels", [1500, pytest.param(100_000, marks=pytest.mark.slow)])
-def test_depth_is_no_limit_and_takes_few_descriptors(tmp_path: Path, levels: int) -> None:
+def test_any_depth_is_removed_with_few_descriptors(tmp_path: Path, levels: int) -> None:
     make_deep(tmp_path / "deep", levels)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     open_now = max(int(entry.name) for entry in Path("/proc/self/fd").iterdir())
@@ -45,7 +45,7 @@ def test_depth_is_no_limit_and_takes_few_descriptors(tmp_path: Path, levels: int
     assert list(tmp_path.iterdir()) == []
 
 
-def test_each_attempt_gets_further_however_short_it_is(tmp_path: Path) -> None:
+def test_every_short_attempt_makes_progress(tmp_path: Path) -> None:
     make_deep(tmp_path / "deep", 5000)
     (tmp_path / "deep" / "moved-0").touch()
     (tmp_path / "deep" / "moved-1" / "inner").mkdir(parents=True)
@@ -61,7 +61,7 @@ def test_each_attempt_gets_further_however_short_it_is(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_links_lead_to_stays(tmp_path: Path) -> None:
+def test_targets_of_links_stay(tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "kept").write_text("kept")
     (tmp_path / "a" / "b").mkdir(parents=True)
@@ -76,7 +76,7 @@ def test_what_links_lead_to_stays(tmp_path: Path) -> None:
     assert (tmp_path / "outside" / "kept").read_text() == "kept" and not (tmp_path / "a").exists()
 
 
-def test_odd_things_go_too(tmp_path: Path) -> None:
+def test_unusual_files_are_removed(tmp_path: Path) -> None:
     root = tmp_path / "odd"
     (root / "closed" / "inner").mkdir(parents=True)
     os.mkfifo(root / "pipe")
@@ -109,15 +109,15 @@ def test_a_mount_is_not_entered(tmp_path: Path) -> None:
     assert not root.exists()
 
 
-def test_a_folder_that_is_moved_meanwhile_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_moved_meanwhile_stops_the_removal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "root" / "a" / "b").mkdir(parents=True)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "kept").touch()
-    remove_files, looks = tree._remove_files, []
+    remove_files, visited = tree._remove_files, []
 
     def move_it(folder: int, tick: tree.Tick) -> str | None:
-        looks.append(folder)
-        if len(looks) == 3:
+        visited.append(folder)
+        if len(visited) == 3:
             (tmp_path / "root" / "a" / "b").rename(tmp_path / "elsewhere" / "b")
         return remove_files(folder, tick)
 
@@ -128,7 +128,7 @@ def test_a_folder_that_is_moved_meanwhile_ends_it(tmp_path: Path, monkeypatch: p
 
 
 @as_root
-def test_as_a_program_it_empties_what_another_user_left(tmp_path: Path) -> None:
+def test_as_a_program_it_empties_a_folder_of_another_user(tmp_path: Path) -> None:
     root = tmp_path / "root"
     (root / "theirs").mkdir(parents=True)
     (root / "theirs" / "file").touch()

@@ -1,4 +1,4 @@
-"""Judged runs to report."""
+"""Judged runs for reports."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from tests.report.sample_runs import judged_devices, judged_samples
 
 @pytest.fixture(scope="session")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> list[JudgedRun]:
-    """One target that passed, one over budget, one whose app failed, one that a crash cut; not to be written to."""
+    """One target that passed, one over budget, one whose app failed, one cut off by a crash. Read-only."""
     return judged_samples(tmp_path_factory.mktemp("samples"))
 
 
 @pytest.fixture
 def own_samples(tmp_path: Path) -> list[JudgedRun]:
-    """The same, in a folder of the test's own: `tmp_path / "profile"`."""
+    """The same in a writable folder: `tmp_path / "profile"`."""
     return judged_samples(tmp_path / "profile")
 
 
 @pytest.fixture(scope="session")
 def on_devices(tmp_path_factory: pytest.TempPathFactory) -> list[JudgedRun]:
-    """Two targets on three devices each; not to be written to."""
+    """Two targets on three devices each. Read-only."""
     return judged_devices(tmp_path_factory.mktemp("devices"))

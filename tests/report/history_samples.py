@@ -1,4 +1,4 @@
-"""Trends and differences as the database gives them, made without one: for tests, and to look at pages by eye."""
+"""Trends and comparisons in the database's format, created without a database: for tests, and to view the pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HOSTILE = "\"'><script>alert(1)</script>{{ 7*7 }}"
 
 
 def trend(title: str, unit: str, level: float, app: str = "object-counter") -> Trend:
-    """Forty runs, a day apart, of a number that rises by a quarter with the twenty-fifth."""
+    """Forty daily runs; the value rises by a quarter at the twenty-fifth."""
     chance = random.Random(title)  # noqa: S311
     points = tuple(
         Point(

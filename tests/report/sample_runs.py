@@ -1,7 +1,7 @@
-"""Recorded runs as a worker leaves them, made without running anything: for tests, and to look at pages by eye.
+"""Recorded runs as a worker writes them, created without running anything: for tests, and to view the pages.
 
-`python tests/report/sample_runs.py DIR` fills DIR, and DIR/devices with the same targets on several devices;
-`profileapp report DIR` then makes the pages.
+`python tests/report/sample_runs.py DIR` fills DIR, and DIR/devices with the same targets on several devices; then
+`profileapp report DIR` creates the pages.
 """
 
 from __future__ import annotations
@@ -77,24 +77,24 @@ METRICS = (
 
 
 def wave(mean: float, swing: float, noise: float, period_s: float = 20.0) -> Shape:
-    """Goes up and down about `mean`, never below 0."""
+    """Oscillates around `mean`, never below 0."""
     return lambda at_s, chance: max(
         0.0, mean + swing * math.sin(2 * math.pi * at_s / period_s) + chance.gauss(0.0, noise)
     )
 
 
 def climb(start: float, end: float, over_s: float, noise: float = 0.0) -> Shape:
-    """From `start` to `end` in `over_s` seconds, then flat."""
+    """Rises from `start` to `end` in `over_s` seconds, then stays constant."""
     return lambda at_s, chance: start + (end - start) * min(1.0, at_s / over_s) + chance.gauss(0.0, noise)
 
 
 def bursts(size: float, each_s: int) -> Shape:
-    """Nothing, but for one second in `each_s`."""
+    """0, except for one second in every `each_s`."""
     return lambda at_s, chance: size * chance.uniform(0.7, 1.3) if int(at_s) % each_s == 0 else 0.0
 
 
 def app_shapes(cpu: float, memory_mib: float, fps: float) -> dict[Series, Shape]:
-    """What a run of the example measures, on a board of six cores."""
+    """Shapes of the series of a run of the example, on a board with six cores."""
     shapes = {
         container.CPU.series: wave(cpu, cpu * 0.12, cpu * 0.03),
         container.CPU_USER.series: wave(cpu * 0.86, cpu * 0.1, cpu * 0.02),
@@ -133,7 +133,7 @@ def write_target(
     log: str = "",
     interval_s: float = 1.0,
 ) -> RunFolder:
-    """Records a run as the worker would: samples of every repeat, the app's output, and `run.json`."""
+    """Records a run as the worker does: samples of every repeat, the app's output, and `run.json`."""
     folder = RunFolder.create(out, run.target.name)
     chance = random.Random(run.target.name)  # noqa: S311
     writer = folder.open_metrics(Clock(0, 0))
@@ -178,7 +178,7 @@ def sample_run(name: str, args: str = "", seconds: float = 120.0, **changes: obj
 
 
 def write_samples(out: Path) -> None:
-    """Four targets: one passed, one over budget, one whose app failed, one that a crash of the worker cut."""
+    """Four targets: one passed, one over budget, one whose app failed, one cut off by a crash of the worker."""
     budgets = {"fps.mean": ">= 10", "container.memory.peak.max": "<= 400 MiB", "system.temperature.max": "< 80 °C"}
     log = "".join(
         f"2026-11-18 10:{at // 60:02d}:{at % 60:02d} frame {at * 15}: {at % 7} objects\n" for at in range(120)
@@ -254,7 +254,7 @@ ENERGY = series("energy.total", "J", "energy", "counter")
 
 
 def judged_devices(out: Path) -> list[JudgedRun]:
-    """Two targets, each on the three DEVICES in three repeats, the runs of each device behind each other."""
+    """Two targets, each on the three DEVICES in three repeats; the runs of each device follow each other."""
     repeats = tuple(
         Repeat(index, begin, begin + 4 * SECOND_NS, begin + 24 * SECOND_NS, "timeout", 143, 15)
         for index in (1, 2, 3)

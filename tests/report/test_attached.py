@@ -1,4 +1,4 @@
-"""Files that Jenkins' JUnit Attachments plugin shows with test cases, and those that it must not be led to."""
+"""Files that Jenkins' JUnit Attachments plugin shows with test cases, and files that it must never attach."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ PLUGIN = re.compile(r"\[\[ATTACHMENT\|.+\]\]")
 
 
 def named_files(xml: str) -> list[str]:
-    """The paths that the plugin would copy, of all cases."""
+    """All paths that the plugin would copy."""
     root = ElementTree.fromstring(xml)  # noqa: S314
     found = [line for out in root.iter("system-out") for line in PLUGIN.findall(out.text or "")]
     return [line.removeprefix("[[ATTACHMENT|").removesuffix("]]") for line in found]
 
 
-def test_one_case_names_log_series_and_plots_from_where_the_step_runs(
+def test_one_case_names_log_series_and_plots_relative_to_the_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -49,7 +49,7 @@ def test_one_case_names_log_series_and_plots_from_where_the_step_runs(
 @pytest.mark.parametrize(
     "hostile", ["[[ATTACHMENT|/etc/passwd]]", "[[ATT\x1b[0mACHMENT|/etc/passwd]]", "[[[[ATTACHMENT|/etc/passwd]]]]"]
 )
-def test_an_app_cannot_have_a_file_of_the_agent_attached(hostile: str, tmp_path: Path) -> None:
+def test_an_app_cannot_attach_files_of_the_agent(hostile: str, tmp_path: Path) -> None:
     run = sample_run(
         "bad",
         exit_reason="failed",
@@ -68,12 +68,12 @@ def test_an_app_cannot_have_a_file_of_the_agent_attached(hostile: str, tmp_path:
     parse([judged])
 
 
-def test_text_that_names_no_file_stays_as_it_is() -> None:
+def test_text_without_a_file_name_is_unchanged() -> None:
     assert harmless("a [[b]] [ATTACHMENT|x]") == "a [[b]] [ATTACHMENT|x]"
     assert not PLUGIN.search(harmless("[[ATTACHMENT|x]]"))
 
 
-def test_links_and_what_is_not_there_are_not_named(tmp_path: Path) -> None:
+def test_links_and_missing_files_are_not_named(tmp_path: Path) -> None:
     (tmp_path / "real").write_text("")
     (tmp_path / "a|b").write_text("")
     (tmp_path / "link").symlink_to(tmp_path / "real")
@@ -86,7 +86,7 @@ def test_a_target_without_a_page_has_no_case(samples: list[JudgedRun], tmp_path:
 
 
 @pytest.mark.parametrize("url", ["", "javascript:alert(1)//", "https://x/\n[[ATTACHMENT|/etc/passwd]]/"])
-def test_an_address_that_is_none_is_left_out(samples: list[JudgedRun], url: str) -> None:
+def test_an_invalid_address_is_omitted(samples: list[JudgedRun], url: str) -> None:
     build = msgspec.structs.replace(samples[0].run.build, url=url)
     run = msgspec.structs.replace(samples[0].run, build=build)
     assert page_address(msgspec.structs.replace(samples[0], run=run)) == ""

@@ -1,4 +1,4 @@
-"""What stands in a build's description."""
+"""Verdict and headline values in a build's description."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ def of_verdict(one: JudgedRun, verdict: Any) -> JudgedRun:
 
 
 @pytest.mark.parametrize("verdict", get_args(Verdict))
-def test_the_picture_says_the_verdict_in_a_word_and_a_sign(samples: list[JudgedRun], verdict: Verdict) -> None:
+def test_the_badge_shows_the_verdict_as_text_and_symbol(samples: list[JudgedRun], verdict: Verdict) -> None:
     root = ElementTree.fromstring(badge_svg([of_verdict(samples[0], verdict)]))  # noqa: S314
-    words = [each.text or "" for each in root.iter(f"{SVG}text")]
-    assert words[0] == "profile" and words[1].endswith(f" {verdict}")
+    texts = [each.text or "" for each in root.iter(f"{SVG}text")]
+    assert texts[0] == "profile" and texts[1].endswith(f" {verdict}")
     assert root.findtext(f"{SVG}title") == f"profile: {verdict}"
     assert not [each for each in root.iter() if "style" in each.attrib]
 
 
-def test_the_worst_of_all_verdicts_counts(samples: list[JudgedRun]) -> None:
+def test_the_worst_verdict_wins(samples: list[JudgedRun]) -> None:
     assert badge_verdict(samples) == "incomplete"
     assert badge_verdict([samples[0], of_verdict(samples[0], "worse")]) == "worse"
     assert badge_verdict(samples[:1]) == "passed"
     assert badge_verdict([]) == "not measured"
 
 
-def test_the_line_has_the_verdicts_and_what_the_app_did_before_what_it_cost(samples: list[JudgedRun]) -> None:
+def test_the_line_has_verdicts_then_throughput_then_usage(samples: list[JudgedRun]) -> None:
     line = description_html(samples)
     assert line.startswith(
         "4 targets: 1 passed, 1 over budget, 1 app failed, 1 incomplete · fps 3.17 to 27.6 frames/s · "
@@ -45,14 +45,14 @@ def test_the_line_has_the_verdicts_and_what_the_app_did_before_what_it_cost(samp
     assert description_html([]) == "nothing was measured"
 
 
-def test_what_the_app_named_is_text(samples: list[JudgedRun]) -> None:
+def test_names_from_the_app_are_escaped(samples: list[JudgedRun]) -> None:
     name = "<img src=x onerror=alert(1)>\u202e\n\"'" + "A" * 10_000
-    spoilt = msgspec.structs.replace(samples[0], headline=(Headline(name, 1.0, name, name, "mean"),))
-    line = description_html([spoilt])
+    hostile = msgspec.structs.replace(samples[0], headline=(Headline(name, 1.0, name, name, "mean"),))
+    line = description_html([hostile])
     assert not set("<>\"'\n\u202e") & set(line)
     assert len(line) < 300
 
 
-def test_numbers_of_unlike_units_are_left_out(samples: list[JudgedRun]) -> None:
+def test_values_with_different_units_are_omitted(samples: list[JudgedRun]) -> None:
     other = msgspec.structs.replace(samples[0], headline=(Headline("fps", 1.0, "Hz", "fps", "mean"),))
     assert "fps" not in description_html([samples[0], other])

@@ -1,4 +1,4 @@
-"""Text of an app, made fit for XML and for a page."""
+"""Makes an app's text valid in XML and in HTML."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from profileapp.report.clean import clean, one_line
         ("naïve 物体 🚀", "naïve 物体 🚀"),
     ],
 )
-def test_what_no_page_shows_is_taken_out(text: str, cleaned: str) -> None:
+def test_invisible_characters_are_removed(text: str, cleaned: str) -> None:
     assert clean(text) == cleaned
 
 
-def test_the_end_of_a_long_text_is_kept() -> None:
+def test_a_long_text_keeps_its_end() -> None:
     assert clean("x" * 100_000 + "the end", 10) == "[…]xxxthe end"
 
 
-def test_one_line_keeps_the_beginning() -> None:
+def test_a_single_line_keeps_its_beginning() -> None:
     assert one_line("a\nb\t c\r\n", 80) == "a b c"
     assert one_line("x" * 10_000, 20) == "x" * 19 + "…"
     assert one_line("", 20) == ""
 
 
 @given(st.text(st.characters(exclude_categories=())))
-def test_all_that_is_cleaned_is_xml(text: str) -> None:
+def test_cleaned_text_is_valid_xml(text: str) -> None:
     element = ElementTree.Element("a", b=clean(text))
     element.text = clean(text)
     written = ElementTree.tostring(element, encoding="utf-8")

@@ -9,7 +9,7 @@ from profileapp.report.plot.decimate import decimate
 
 
 @given(st.lists(st.floats(allow_nan=False), max_size=400), st.integers(4, 50))
-def test_few_enough_in_order_with_the_extremes(values: list[float], limit: int) -> None:
+def test_the_result_is_short_sorted_and_has_the_extremes(values: list[float], limit: int) -> None:
     kept = decimate(values, limit)
     assert len(kept) <= max(limit, 0)
     assert kept == sorted(set(kept))
@@ -26,6 +26,6 @@ def test_a_single_peak_in_many_samples_survives() -> None:
     assert len(kept) <= 1600
 
 
-def test_what_is_few_is_kept_whole() -> None:
+def test_few_points_are_unchanged() -> None:
     assert decimate([3.0, 1.0, 2.0], 4) == [0, 1, 2]
     assert decimate([], 4) == []

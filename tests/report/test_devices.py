@@ -1,4 +1,4 @@
-"""The same targets on several devices, beside each other."""
+"""The same targets side by side on several devices."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ DEVICE_NAMES = ["xavier-nx-07", "orin-nano-2", "agx-orin-1"]
 
 
 def moved(one: JudgedRun, target: str, shared: str, **agent: Any) -> JudgedRun:
-    """The run as if it were of another target, and measured on another agent."""
+    """The run with another target, measured on another agent."""
     named = msgspec.structs.replace(one.run.target, name=target, shared_name=shared)
     run = msgspec.structs.replace(one.run, target=named, agent=msgspec.structs.replace(one.run.agent, **agent))
     return msgspec.structs.replace(one, run=run)
 
 
-def test_the_runs_of_a_target_stand_behind_each_other(on_devices: list[JudgedRun]) -> None:
+def test_the_runs_of_a_target_are_consecutive(on_devices: list[JudgedRun]) -> None:
     runs = placed(on_devices)
     assert [(each.target, each.device) for each in runs] == [
         (name, of) for name in ("day", "night") for of in DEVICE_NAMES
@@ -34,14 +34,14 @@ def test_the_runs_of_a_target_stand_behind_each_other(on_devices: list[JudgedRun
     assert runs[0].title == "day on xavier-nx-07"
 
 
-def test_one_device_has_no_name(samples: list[JudgedRun]) -> None:
+def test_a_single_device_has_no_name(samples: list[JudgedRun]) -> None:
     runs = placed(samples)
     assert [each.judged for each in runs] == samples
     assert device_names(runs) == () == device_rows(runs)
     assert runs[0].title == "interval-1-use-gpu"
 
 
-def test_a_row_for_each_number_with_the_ratio_to_the_first_device(on_devices: list[JudgedRun]) -> None:
+def test_one_row_for_each_value_with_the_ratio_to_the_first_device(on_devices: list[JudgedRun]) -> None:
     rows = {(row.target, row.label): row.cells for row in device_rows(placed(on_devices))}
     assert [name for name, label in rows if label == "fps"] == ["day", "night"]
     cells = rows["day", "fps"]
@@ -49,7 +49,7 @@ def test_a_row_for_each_number_with_the_ratio_to_the_first_device(on_devices: li
     assert [cell and cell.ratio for cell in cells] == ["", "× 1.7", "× 3.4"]
 
 
-def test_a_number_that_a_device_did_not_give_is_a_dash_and_no_ratio_is_made_up(on_devices: list[JudgedRun]) -> None:
+def test_a_missing_value_is_a_dash_without_a_ratio(on_devices: list[JudgedRun]) -> None:
     bare = msgspec.structs.replace(on_devices[0], headline=())
     zero = msgspec.structs.replace(
         on_devices[2], headline=tuple(msgspec.structs.replace(one, value=0.0) for one in on_devices[2].headline)
@@ -72,14 +72,14 @@ def test_a_number_that_a_device_did_not_give_is_a_dash_and_no_ratio_is_made_up(o
         (({}, {}), ["", ""]),
     ],
 )
-def test_a_device_is_named_by_its_host_or_what_else_tells_it_apart(
+def test_a_device_is_named_by_its_host_or_another_difference(
     on_devices: list[JudgedRun], agents: tuple[dict[str, Any], ...], names: list[str]
 ) -> None:
     runs = [moved(on_devices[0], f"day-{number}", "day", **agent) for number, agent in enumerate(agents)]
     assert [each.device for each in placed(runs)] == names
 
 
-def test_two_targets_spread_over_one_device_keep_names_of_their_own(on_devices: list[JudgedRun]) -> None:
+def test_two_targets_on_one_device_keep_separate_names(on_devices: list[JudgedRun]) -> None:
     runs = placed([moved(on_devices[0], "day-a", "day"), moved(on_devices[0], "day-b", "day"), on_devices[2]])
     assert sorted(each.title for each in runs) == [
         "day on orin-nano-2",
@@ -88,7 +88,7 @@ def test_two_targets_spread_over_one_device_keep_names_of_their_own(on_devices: 
     ]
 
 
-def test_hostile_names_of_devices_are_text(on_devices: list[JudgedRun], tmp_path: Path) -> None:
+def test_hostile_names_of_devices_are_escaped(on_devices: list[JudgedRun], tmp_path: Path) -> None:
     hosts = (HOSTILE, "B" * 10_000, "\u202edcba")
     judged = []
     for number, host in enumerate(hosts):

@@ -1,4 +1,4 @@
-"""All targets as JSON for programs."""
+"""All targets as machine-readable JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from profileapp.judge.verdict import JudgedRun
 from profileapp.report.digest import Digest, digest_json
 
 
-def test_it_is_of_the_published_shape(samples: list[JudgedRun]) -> None:
+def test_it_follows_the_published_schema(samples: list[JudgedRun]) -> None:
     output = json.loads(digest_json(samples))
     jsonschema.validate(output, schema_of("report"))
     assert output["exit_code"] == 4 and output["version"] == 1 and output["app"] == "object-counter"
@@ -23,6 +23,6 @@ def test_it_is_of_the_published_shape(samples: list[JudgedRun]) -> None:
     assert msgspec.json.decode(digest_json(samples), type=Digest).targets[0].headlines == samples[0].headline
 
 
-def test_of_nothing_it_is_whole_too() -> None:
+def test_without_targets_it_is_complete() -> None:
     output = json.loads(digest_json([]))
     assert output["targets"] == [] and output["exit_code"] == 0

@@ -1,4 +1,4 @@
-"""Histograms of what the app says."""
+"""Histograms of app-reported metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def data(values: list[float]) -> SeriesData:
     return series_data((START_NS + second * SECOND_NS, value) for second, value in enumerate(values))
 
 
-def test_gauges_and_timers_of_the_app_and_nothing_else() -> None:
+def test_only_gauges_and_timers_of_the_app_have_histograms() -> None:
     many = [float(number) for number in range(100)]
     found: dict[Series, SeriesData] = {
         FPS: data(many),
@@ -39,14 +39,14 @@ def test_gauges_and_timers_of_the_app_and_nothing_else() -> None:
     assert {"p50", "p95", "ms"} <= set(texts)
 
 
-def test_only_what_is_measured_counts() -> None:
+def test_only_measured_samples_count() -> None:
     start_ns = START_NS + 50 * SECOND_NS
     repeats = (Repeat(1, START_NS, start_ns, START_NS + 200 * SECOND_NS, "completed"),)
     [plot] = distributions({FPS: data([float(number) for number in range(100)])}, repeats)
     assert plot.description.startswith("50 values of fps between 50 frames/s")
 
 
-def test_no_more_than_a_page_bears() -> None:
+def test_the_number_of_histograms_is_bounded() -> None:
     many = {series(f"s{number}", "", "custom"): data([1.0, 2.0] * 20) for number in range(30)}
     assert len(distributions(many, ())) == DISTRIBUTIONS_LIMIT
 
@@ -61,7 +61,7 @@ def test_any_values_can_be_drawn(values: list[float], name: str) -> None:
         drawn(plot)
 
 
-def test_nothing_said_is_nothing_drawn() -> None:
+def test_without_samples_there_is_no_histogram() -> None:
     assert distributions({}, ()) == []
     assert distributions({FPS: data([])}, ()) == []
     assert distributions({FPS: data([1.0])}, ()) == []

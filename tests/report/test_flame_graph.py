@@ -1,4 +1,4 @@
-"""The flame graph: right boxes, and nothing that Jenkins' artifact policy forbids."""
+"""The flame graph has the right boxes, and nothing that Jenkins' policy for artifacts blocks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def parsed(svg: str) -> ElementTree.Element:
 
 
 def boxes_of(svg: str) -> list[tuple[str, float, int, float]]:
-    """The tooltip's first line, where it begins, its row and its width, of each box."""
+    """Of each box: the tooltip's first line, its x offset, its row, and its width."""
     found = []
     for group in parsed(svg).iter(f"{SVG}g"):
         title, rect = group.find(f"{SVG}title"), group.find(f"{SVG}rect")
@@ -41,25 +41,25 @@ def boxes_of(svg: str) -> list[tuple[str, float, int, float]]:
     return found
 
 
-def test_boxes_stand_below_their_callers_and_are_as_wide_as_they_were_seen() -> None:
+def test_boxes_are_below_their_callers_and_as_wide_as_their_share() -> None:
     assert sorted(boxes_of(flame_graph_svg(read(RAW), "use-gpu")), key=lambda box: (box[2], box[1])) == [
         ("use-gpu · 100 samples", 0, 0, WIDTH),
         ("thread (1): Main", 0, 1, WIDTH),
         ("<module>", 0, 2, WIDTH),
         ("memcpy", 0, 3, 120),
         ("work", 120, 3, 1080),
-        # What `work` did itself comes first, so what it called is to the right.
+        # The time of `work` itself comes first, so its callees are to the right.
         ("fib", 840, 4, 360),
     ]
 
 
-def test_tooltips_say_where_and_how_much() -> None:
+def test_tooltips_have_location_and_share() -> None:
     titles = [each.text for each in parsed(flame_graph_svg(read(RAW), "x")).iter(f"{SVG}title")]
     assert "work\nlib/job.py\n90.0 % (90 samples), itself 60.0 %" in titles
     assert "thread (1): Main\n100.0 % (100 samples)" in titles
 
 
-def test_it_needs_no_script_no_style_and_nothing_from_elsewhere() -> None:
+def test_it_has_no_script_no_style_and_no_external_content() -> None:
     svg = flame_graph_svg(read(RAW), "x")
     root = parsed(svg)
     assert {element.tag.removeprefix(SVG) for element in root.iter()} == {"svg", "title", "desc", "g", "rect", "text"}
@@ -71,7 +71,7 @@ def test_it_needs_no_script_no_style_and_nothing_from_elsewhere() -> None:
     assert "url(" not in svg and svg.count("http") == 1
 
 
-def test_the_same_stacks_give_the_same_picture() -> None:
+def test_equal_stacks_give_equal_files() -> None:
     reordered = "\n".join(reversed(RAW.splitlines()))
     assert flame_graph_svg(read(RAW), "x") == flame_graph_svg(read(reordered), "x")
     colours = {
@@ -83,7 +83,7 @@ def test_the_same_stacks_give_the_same_picture() -> None:
     assert len(colours) == 1, "all of one file have one colour"
 
 
-def test_hostile_names_stay_text() -> None:
+def test_hostile_names_are_escaped() -> None:
     svg = flame_graph_svg(read('</title><script>alert(1)</script>&" \x1b[31m\u202e (x"><a.py:1) 1'), '"><script>')
     assert "<script" not in svg and "\x1b" not in svg and "\u202e" not in svg
     assert boxes_of(svg)[1][0].startswith("</title><script>alert(1)</script>")
@@ -91,7 +91,7 @@ def test_hostile_names_stay_text() -> None:
 
 @pytest.mark.parametrize("name", ["x" * 300, "漢" * 100, "a漢" * 60, "i" * 49, "W" * 51, "e\u0301" * 50])
 @pytest.mark.parametrize("share", [3, 10, 29, 100])
-def test_text_is_cut_to_its_box(name: str, share: int) -> None:
+def test_text_is_truncated_to_its_box(name: str, share: int) -> None:
     svg = flame_graph_svg(read(f"{name} (a.py:1) {share}\nother (b.py:1) {101 - share}"), "x")
     room = WIDTH * share / 101
     [text] = [
@@ -105,7 +105,7 @@ def test_text_is_cut_to_its_box(name: str, share: int) -> None:
     assert columns >= min(len(name), 200, room / flame_graph._LETTER_WIDTH - 5), "no shorter than need be"
 
 
-def test_a_box_too_narrow_for_letters_has_none() -> None:
+def test_a_narrow_box_has_no_text() -> None:
     svg = flame_graph_svg(read("a (a.py:1) 1\nb (b.py:1) 99"), "x")
     assert [each.text for each in parsed(svg).iter(f"{SVG}text")] == ["x · 100 samples", "b"]
 
@@ -117,7 +117,7 @@ def test_narrow_boxes_are_merged() -> None:
     assert boxes[2][1] == boxes[2][3] == WIDTH / 2
 
 
-def test_how_much_is_drawn_is_bounded() -> None:
+def test_the_drawing_is_bounded() -> None:
     wide = [";".join(f"f{number % (7 * depth + 2)}.{depth}" for depth in range(120)) + " 1" for number in range(1500)]
     svg = flame_graph_svg(read("\n".join(wide)), "x")
     boxes = boxes_of(svg)
@@ -126,17 +126,17 @@ def test_how_much_is_drawn_is_bounded() -> None:
     assert max(box[2] for box in boxes) <= DEPTH_LIMIT + 1
 
 
-def test_deeper_stacks_are_said_to_be_there() -> None:
+def test_omitted_levels_are_reported() -> None:
     text = ";".join(f"f{depth}" for depth in range(DEPTH_LIMIT + 7)) + " 1\nf0 1"
     *_, last = boxes_of(flame_graph_svg(read(text), "x"))
     assert last == ("stacks go 7 deeper than is drawn", 0, DEPTH_LIMIT + 1, WIDTH)
 
 
-def test_nothing_seen_is_a_picture_that_says_so() -> None:
+def test_without_samples_the_image_has_a_note() -> None:
     assert boxes_of(flame_graph_svg(read(""), "x")) == [("x · 0 samples", 0, 0, WIDTH)]
 
 
-def test_many_deep_stacks_take_seconds() -> None:
+def test_many_deep_stacks_take_only_seconds() -> None:
     frames = tuple(Frame(f"f{number}", f"m{number % 9}.py", 1) for number in range(400))
     stacks = tuple((tuple((row * 7 + depth * 3) % 400 for depth in range(100)), 1 + row % 5) for row in range(5000))
     began_s = time.process_time()
@@ -151,7 +151,7 @@ stack_lines = st.builds(
 
 
 @given(st.lists(stack_lines, max_size=12).map("\n".join), st.text(max_size=10))
-def test_every_box_is_within_the_one_above_it(text: str, title: str) -> None:
+def test_every_box_is_within_its_parent(text: str, title: str) -> None:
     boxes = boxes_of(flame_graph_svg(read(text), title))
     for _, x, row, width in boxes[1:]:
         assert any(

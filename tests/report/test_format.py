@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Formatting of numbers for people."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_duration_reads_well(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_a_moment_is_in_utc_and_absent_where_unknown_or_absurd() -> None:
+def test_a_time_is_in_utc_and_absent_if_unknown_or_implausible() -> None:
     assert moment(1_795_000_000_000_000_000) == "2026-11-18 11:06:40 UTC"
     assert moment(0) == moment(-1) == moment(10**30) == ABSENT
 

@@ -1,4 +1,4 @@
-"""junit.xml, as Jenkins' junit plugin reads it."""
+"""junit.xml as Jenkins' junit plugin reads it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OUTCOMES = {"failure", "error", "skipped"}
 
 
 def parse(judged: list[JudgedRun]) -> ElementTree.Element:
-    """The document, checked for the structure that the junit plugin and JUnit's schemas know."""
+    """The document, validated against the structure that the junit plugin and JUnit's schemas accept."""
     root = ElementTree.fromstring(junit_xml(judged))  # noqa: S314
     assert root.tag == "testsuites"
     for suite in root:
@@ -42,14 +42,14 @@ def parse(judged: list[JudgedRun]) -> ElementTree.Element:
 
 
 def outcomes(suite: ElementTree.Element) -> dict[str, str]:
-    """Each case's name with what became of it."""
+    """Name and result of each case."""
     return {
         case.attrib["name"]: next((child.tag for child in case if child.tag in OUTCOMES), "passed")
         for case in suite.findall("testcase")
     }
 
 
-def test_a_suite_a_target(samples: list[JudgedRun]) -> None:
+def test_one_suite_for_each_target(samples: list[JudgedRun]) -> None:
     root = parse(samples)
     assert [suite.attrib["id"] for suite in root] == ["interval-1-use-gpu", "use-gpu", "use-cpu", "night"]
     assert {suite.attrib["name"] for suite in root} == {"object-counter"}
@@ -57,7 +57,7 @@ def test_a_suite_a_target(samples: list[JudgedRun]) -> None:
     assert {case.attrib["classname"] for case in root[2].findall("testcase")} == {"object-counter.use-cpu"}
 
 
-def test_a_case_for_the_run_each_metric_and_each_budget(samples: list[JudgedRun]) -> None:
+def test_one_case_for_the_run_each_metric_and_each_budget(samples: list[JudgedRun]) -> None:
     passed, over, failed, cut = parse(samples)
     assert outcomes(passed) == {
         "run": "passed",
@@ -76,13 +76,13 @@ def test_a_case_for_the_run_each_metric_and_each_budget(samples: list[JudgedRun]
     assert outcomes(cut)["run"] == "error"
 
 
-def test_a_skipped_metric_says_why(samples: list[JudgedRun]) -> None:
+def test_a_skipped_metric_has_a_reason(samples: list[JudgedRun]) -> None:
     skipped = parse(samples[:1]).find("testsuite/testcase[@name='metric gpu-summary']/skipped")
     assert skipped is not None
     assert "no NVIDIA driver on this agent" in skipped.attrib["message"]
 
 
-def test_a_metric_of_which_a_crash_left_nothing_is_not_silently_missing(samples: list[JudgedRun]) -> None:
+def test_a_metric_lost_in_a_crash_is_reported(samples: list[JudgedRun]) -> None:
     cut = outcomes(parse(samples[3:])[0])
     assert cut["metric system"] == cut["metric gpu-summary"] == "skipped"
 
@@ -96,22 +96,22 @@ def test_a_failed_collector_is_an_error(samples: list[JudgedRun]) -> None:
     assert "no such sensor" in case.attrib["message"]
 
 
-def test_a_budget_says_what_was_measured_and_by_how_much(samples: list[JudgedRun]) -> None:
+def test_a_budget_has_the_measured_value_and_the_margin(samples: list[JudgedRun]) -> None:
     failure = parse(samples[1:2]).find("testsuite/testcase/failure")
     assert failure is not None
     assert failure.attrib["message"].endswith("MiB, limit <= 400 MiB, missed by 66.7 MiB")
-    [kept] = parse(samples[1:2]).findall("testsuite/testcase[@name='budget fps.mean >= 10']/system-out")
-    assert (kept.text or "").endswith("to spare")
+    [output] = parse(samples[1:2]).findall("testsuite/testcase[@name='budget fps.mean >= 10']/system-out")
+    assert (output.text or "").endswith("to spare")
 
 
-def test_the_failure_holds_the_end_of_the_apps_output(samples: list[JudgedRun]) -> None:
+def test_the_failure_has_the_end_of_the_apps_output(samples: list[JudgedRun]) -> None:
     failure = parse(samples[2:3]).find("testsuite/testcase[@name='run']/failure")
     assert failure is not None
     assert failure.attrib["message"] == "the app exited with code 1 after 31 s"
     assert (failure.text or "").rstrip().endswith("FileNotFoundError: '/models/yolo.onnx'")
 
 
-def test_properties_say_what_was_run_and_where(samples: list[JudgedRun]) -> None:
+def test_properties_describe_the_run_and_the_agent(samples: list[JudgedRun]) -> None:
     properties = {each.attrib["name"]: each.attrib["value"] for each in parse(samples[:1]).iter("property")}
     assert properties["board"] == "NVIDIA Jetson Xavier NX Developer Kit"
     assert properties["commit"] == "7c1f0be2a94d53c6f1e0aa5bd2c2c7a1b05f9a63"
@@ -121,33 +121,33 @@ def test_properties_say_what_was_run_and_where(samples: list[JudgedRun]) -> None
     assert properties["build"].startswith("https://")
 
 
-def test_the_run_takes_its_duration(samples: list[JudgedRun]) -> None:
+def test_the_run_case_has_its_duration(samples: list[JudgedRun]) -> None:
     times = [
         float(case.attrib["time"]) for case in parse(samples).iterfind("testsuite/testcase") if "time" in case.attrib
     ]
     assert times == [120.0, 120.0, 31.0, pytest.approx(29.25)]
 
 
-def test_a_dot_in_a_targets_name_makes_no_package(tmp_path: Path) -> None:
+def test_a_dot_in_a_target_name_creates_no_package(tmp_path: Path) -> None:
     write_target(tmp_path, sample_run("interval-0.2"), {})
     [case, *_] = parse([judge_folder(tmp_path / "interval-0.2")]).iterfind("testsuite/testcase")
     assert case.attrib["classname"] == "object-counter.interval-0_2-aed2890d7228"
 
 
-def test_hostile_text_stays_text(tmp_path: Path) -> None:
+def test_hostile_text_is_escaped(tmp_path: Path) -> None:
     hostile = "</testsuite>]]>\x1b[31m\0\x08\ud800\u202e<script>alert(1)</script>" + "A" * 10_000
-    spoilt = hostile.replace("\ud800", "")
+    printable = hostile.replace("\ud800", "")
     write_target(
         tmp_path,
         sample_run(
             "bad",
-            app=App(spoilt, spoilt),
-            agent=Agent(hostname=spoilt, board=spoilt),
+            app=App(printable, printable),
+            agent=Agent(hostname=printable, board=printable),
             exit_reason="failed",
-            message=spoilt,
-            warnings=(spoilt,) * 1000,
-            metrics=(MetricStatus(spoilt, "skipped", spoilt, spoilt),),
-            target_budgets={spoilt: spoilt},
+            message=printable,
+            warnings=(printable,) * 1000,
+            metrics=(MetricStatus(printable, "skipped", printable, printable),),
+            target_budgets={printable: printable},
         ),
         {},
     )
@@ -155,7 +155,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     judged = judge_folder(tmp_path / "bad")
     text = junit_xml([judged])
     assert len(text) < 8 * LOG_LIMIT
-    assert not [word for word in ("[31m", "\u202e", "<script", "]]>") if word in text]
+    assert not [text_ for text_ in ("[31m", "\u202e", "<script", "]]>") if text_ in text]
     [suite] = parse([judged])
     assert outcomes(suite)["run"] == "failure"
     assert len(suite.attrib["name"]) < 250
@@ -167,5 +167,5 @@ def test_ten_megabytes_of_output_are_bounded(tmp_path: Path) -> None:
     assert len(junit_xml([judge_folder(tmp_path / "loud")])) < 8 * LOG_LIMIT
 
 
-def test_nothing_measured_is_an_empty_document() -> None:
+def test_without_targets_the_document_is_empty() -> None:
     assert len(parse([])) == 0

@@ -31,7 +31,7 @@ INJECTIONS = [
 
 
 def tags(text: str) -> set[str]:
-    """Of the rendered elements, and of the HTML that went through as it was written."""
+    """Tags of rendered elements, and of HTML passed through unchanged."""
     found = set()
     for token in RENDER.parse(text):
         for each in (token, *(token.children or ())):
@@ -39,9 +39,9 @@ def tags(text: str) -> set[str]:
     return found - {""}
 
 
-def test_it_says_what_the_overview_says(samples: list[JudgedRun]) -> None:
+def test_it_has_the_content_of_the_overview(samples: list[JudgedRun]) -> None:
     html = RENDER.render(markdown(samples))
-    for words in (
+    for text in (
         "<th>Verdict</th>",
         "<td>▲ over budget</td>",
         '<td style="text-align:right">467 MiB</td>',
@@ -51,7 +51,7 @@ def test_it_says_what_the_overview_says(samples: list[JudgedRun]) -> None:
         "no NVIDIA driver on this agent",
         '<a href="https://jenkins.example/job/object-counter/job/main/214/">build</a>',
     ):
-        assert words in html, words
+        assert text in html, text
     assert html.count("<tr>") == 5
     assert "Device" not in html
 
@@ -63,7 +63,7 @@ def test_several_devices_have_a_column(tmp_path: Path, samples: list[JudgedRun])
 
 
 @pytest.mark.parametrize("text", INJECTIONS)
-def test_nothing_of_a_stranger_is_markup(text: str, tmp_path: Path) -> None:
+def test_hostile_text_is_escaped(text: str, tmp_path: Path) -> None:
     written = markdown([hostile_run(tmp_path, text)])
     known = {"h3", "p", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "strong", "<code>", "</code>"}
     found = {each.strip() for each in tags(written)}
@@ -74,13 +74,13 @@ def test_nothing_of_a_stranger_is_markup(text: str, tmp_path: Path) -> None:
 
 
 @given(st.text(max_size=80))
-def test_whatever_the_text_it_comes_out_as_it_was(text: str) -> None:
+def test_any_text_is_rendered_unchanged(text: str) -> None:
     (inline,) = [token for token in RENDER.parse(f"x {code_span(text)}") if token.type == "inline"]
     output = "".join(each.content for each in inline.children or () if not each.type.startswith("html"))
     assert output.removeprefix("x ") in (one_line(text, 64), "–")
 
 
-def test_it_stays_a_comment_however_many_targets(samples: list[JudgedRun]) -> None:
+def test_its_size_is_bounded_for_any_number_of_targets(samples: list[JudgedRun]) -> None:
     long = msgspec.structs.replace(samples[1], problems=("x" * 5000,) * 500)
     written = markdown([long] * 300)
     assert len(written) < 65_536

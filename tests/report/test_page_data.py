@@ -1,4 +1,4 @@
-"""What pages say of a run, in words and rows."""
+"""Texts and rows of a run's pages."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from profileapp.report.page_data import (
 from tests.report.sample_runs import FPS, sample_run, write_target
 
 
-def test_budgets_in_words() -> None:
-    kept = BudgetResult("fps.mean", ">= 10", "met", 15.2, 10.0, 5.2, "frames/s")
-    assert budget_text(kept) == "15.2 frames/s, limit >= 10, 5.2 frames/s to spare"
+def test_texts_of_budgets() -> None:
+    fast = BudgetResult("fps.mean", ">= 10", "met", 15.2, 10.0, 5.2, "frames/s")
+    assert budget_text(fast) == "15.2 frames/s, limit >= 10, 5.2 frames/s to spare"
     slow = BudgetResult("fps.mean", ">= 10", "violated", 3.0, 10.0, -7.0, "frames/s")
     assert budget_text(slow) == "3 frames/s, limit >= 10, missed by 7 frames/s"
     full = BudgetResult("m.max", "< 2 GiB", "violated", 3 * 1024**3, 2 * 1024**3, -(1024**3), "bytes")
     assert budget_text(full) == "3 GiB, limit < 2 GiB, missed by 1 GiB"
     absent = BudgetResult("fsp.mean", ">= 10", "not-measured", message="no series fsp was measured")
     assert budget_text(absent) == "no series fsp was measured"
-    assert count_met([kept, slow, full, absent]) == 1
+    assert count_met([fast, slow, full, absent]) == 1
 
 
-def test_a_headline_number_knows_its_own_budget_only(samples: list[JudgedRun]) -> None:
+def test_a_headline_value_has_only_its_budget(samples: list[JudgedRun]) -> None:
     states = {each.label: headline_state(samples[1], each) for each in samples[1].headline}
     assert states == {"CPU": None, "memory peak": "violated", "fps": "met", "inference": None, "cold start": None}
     assert headline_labels(samples) == ("CPU", "memory peak", "fps", "inference", "cold start")
@@ -60,19 +60,19 @@ def test_a_row_of_statistics_has_one_unit(samples: list[JudgedRun]) -> None:
     assert rows["system.temperatureCPU-therm"].unit == "°C"
 
 
-def test_of_a_counter_only_its_ends_are_shown(samples: list[JudgedRun]) -> None:
+def test_a_counter_shows_only_first_and_last_value(samples: list[JudgedRun]) -> None:
     [row] = [row for row in statistics(samples[0].run.summary) if row.name == "objects"]
     shown = dict(zip(STATISTICS_SHOWN, row.cells, strict=True))
     assert {name for name, cell in shown.items() if cell != "–"} == {"min", "max", "last"}
 
 
-def test_what_is_not_known_is_not_among_the_facts(samples: list[JudgedRun]) -> None:
+def test_unknown_facts_are_omitted(samples: list[JudgedRun]) -> None:
     assert dict(facts(samples[0].run))["Processor"] == "ARMv8 Processor rev 0 (v8l) · 6 cores"
     bare = msgspec.structs.replace(samples[0].run, image=None, command=(), started_ns=0)
     assert not {"Image", "Command", "Started", "Dataset"} & set(dict(facts(bare)))
 
 
-def test_what_targets_share_is_said_once(samples: list[JudgedRun]) -> None:
+def test_facts_shared_by_targets_appear_once(samples: list[JudgedRun]) -> None:
     output = shared_facts(samples)
     assert output[:2] == ("waggle/object-counter:0.5.1", "NVIDIA Jetson Xavier NX Developer Kit")
     other = msgspec.structs.replace(samples[1].run.agent, board="NVIDIA Jetson Nano")

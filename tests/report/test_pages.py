@@ -1,4 +1,4 @@
-"""The pages: what they say, that they hold together, and that nothing hostile gets into them."""
+"""The pages: content, valid links, and escaping of hostile text."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7*7 }}\u2
 
 
 class Page(HTMLParser):
-    """A page taken apart: its elements with their attributes, and its text."""
+    """A parsed page: its elements with their attributes, and its text."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
         self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
+        self.texts: list[str] = []
         self.source = path.read_text()
         self.feed(self.source)
 
@@ -41,18 +41,18 @@ class Page(HTMLParser):
         self.elements.append((tag, dict(attrs)))
 
     def handle_data(self, data: str) -> None:
-        self.words.append(data)
+        self.texts.append(data)
 
     @property
     def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
+        return " ".join(" ".join(self.texts).split())
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.elements if name == tag]
 
 
 def report(out: Path, judged: list[JudgedRun]) -> Path:
-    """Everything that `profileapp report` writes; the path of the first page."""
+    """Calls `profileapp report` and returns the path of the first page."""
     for each in judged:
         write_data(each)
     write_overview(out, judged)
@@ -61,13 +61,13 @@ def report(out: Path, judged: list[JudgedRun]) -> Path:
 
 @pytest.fixture(scope="module")
 def pages(samples: list[JudgedRun]) -> dict[str, Page]:
-    """The pages of all four targets by the names of their folders, and "" for the one over all."""
+    """The pages of all four targets by folder name, and "" for the overview."""
     found = pages_of(report(samples[0].folder.parent, samples))
     return {page.path.parts[-3] if page.path.parent.name == "report" else "": page for page in found}
 
 
 def pages_of(index: Path) -> list[Page]:
-    """Every page that was written, each checked for what must hold of all."""
+    """Every page, each checked with `check`."""
     found = [Page(path) for path in (index, *sorted(index.parent.glob("*/report/index.html")))]
     for page in found:
         check(page)
@@ -75,7 +75,7 @@ def pages_of(index: Path) -> list[Page]:
 
 
 def check(page: Page) -> None:
-    """Nothing Jenkins' artifact policy would refuse, no dead link, and what a screen reader needs."""
+    """A page has nothing that Jenkins' policy for artifacts blocks, no dead links, and what a screen reader needs."""
     tags = {tag for tag, _ in page.elements}
     assert not tags & {"script", "style", "form", "iframe", "object", "embed", "base", "svg"}
     for tag, attributes in page.elements:
@@ -100,7 +100,7 @@ def check(page: Page) -> None:
     assert named <= set(ids)
 
 
-def test_a_person_sees_which_target_what_it_costs_and_whether_that_is_good(pages: dict[str, Page]) -> None:
+def test_the_overview_has_target_usage_and_verdict(pages: dict[str, Page]) -> None:
     for words in (
         "4 targets: 1 passed, 1 over budget, 1 app failed, 1 incomplete",
         "NVIDIA Jetson Xavier NX Developer Kit",
@@ -116,7 +116,7 @@ def test_a_person_sees_which_target_what_it_costs_and_whether_that_is_good(pages
         assert words in pages[""].text
 
 
-def test_a_targets_page_has_it_all(pages: dict[str, Page]) -> None:
+def test_a_target_page_is_complete(pages: dict[str, Page]) -> None:
     page = pages["use-gpu"]
     for words in (
         "130 %",
@@ -133,17 +133,17 @@ def test_a_targets_page_has_it_all(pages: dict[str, Page]) -> None:
     assert {attributes["media"] for attributes in page.all("source")} == {"(prefers-color-scheme: dark)"}
 
 
-def test_the_log_of_an_app_that_failed_comes_before_the_plots(pages: dict[str, Page]) -> None:
+def test_the_log_of_a_failed_app_precedes_the_plots(pages: dict[str, Page]) -> None:
     source = pages["use-cpu"].source
     assert source.index("FileNotFoundError") < source.index('id="plots"')
 
 
-def test_only_the_number_that_broke_its_budget_is_marked(pages: dict[str, Page]) -> None:
+def test_only_the_value_that_violates_its_budget_is_marked(pages: dict[str, Page]) -> None:
     cells = [each for each in pages[""].all("td") if "violated" in (each.get("class") or "").split()]
     assert [cell["data-label"] for cell in cells] == ["memory peak", "fps"]
 
 
-def test_a_run_with_nothing_in_it_has_a_page(tmp_path: Path) -> None:
+def test_an_empty_run_has_a_page(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "metrics.ndjson").touch()
     write_target(tmp_path, sample_run("bare", image=None, agent=Agent(), build=Build(), metrics=(), message=""), {})
@@ -152,7 +152,7 @@ def test_a_run_with_nothing_in_it_has_a_page(tmp_path: Path) -> None:
     assert "run.json is missing" in index.text
 
 
-def test_no_target_at_all_has_a_page(tmp_path: Path) -> None:
+def test_without_targets_there_is_a_page(tmp_path: Path) -> None:
     [page] = [Page(report(tmp_path, []))]
     assert "nothing was measured" in page.text
 
@@ -189,7 +189,7 @@ def hostile_run(out: Path, text: str) -> JudgedRun:
 
 
 @pytest.mark.parametrize("text", [HOSTILE, HOSTILE * 120, "A" * 10_000, "[[[" * 30, "../" * 30, "物" * 3000])
-def test_hostile_text_is_shown_as_text_and_shortened(text: str, tmp_path: Path) -> None:
+def test_hostile_text_is_escaped_and_shortened(text: str, tmp_path: Path) -> None:
     index = report(tmp_path, [hostile_run(tmp_path, text)])
     for page in pages_of(index):
         assert not [each for each in page.all("a") if (each["href"] or "").lower().startswith("javascript")]
@@ -212,7 +212,7 @@ def test_a_folder_of_any_name_is_linked(name: str, tmp_path: Path) -> None:
     check(page)
 
 
-def test_thousands_of_series_make_a_page_that_a_browser_bears(tmp_path: Path) -> None:
+def test_thousands_of_series_make_a_bounded_page(tmp_path: Path) -> None:
     many = {series(f"name{number}", "", "custom"): wave(5, 1, 1) for number in range(3000)}
     write_target(tmp_path, sample_run("many", seconds=2), many)
     pages_of(report(tmp_path, [judge_folder(tmp_path / "many")]))
@@ -222,7 +222,7 @@ def test_thousands_of_series_make_a_page_that_a_browser_bears(tmp_path: Path) ->
     assert "2500 more are in series.csv" in page.text
 
 
-def test_an_earlier_report_is_replaced_and_a_strangers_files_stay(own_samples: list[JudgedRun]) -> None:
+def test_an_earlier_report_is_replaced_and_other_files_stay(own_samples: list[JudgedRun]) -> None:
     out = own_samples[0].folder.parent
     (out / "report").mkdir()
     (out / "report" / "thesis.tex").write_text("years of work")
@@ -254,7 +254,7 @@ def test_no_symlink_is_followed(own_samples: list[JudgedRun], tmp_path: Path) ->
     assert (out / "report" / "style.css").is_file()
 
 
-def test_what_cannot_be_written_is_one_clear_line(own_samples: list[JudgedRun]) -> None:
+def test_a_write_error_is_one_line(own_samples: list[JudgedRun]) -> None:
     out = own_samples[0].folder.parent
     (out / "report").write_text("a file in the way")
     with pytest.raises(AgentError, match="the report cannot be written"):
@@ -262,7 +262,7 @@ def test_what_cannot_be_written_is_one_clear_line(own_samples: list[JudgedRun]) 
     assert (out / "report").read_text() == "a file in the way"
 
 
-def test_templates_escape_and_know_all_their_names() -> None:
+def test_templates_escape_and_define_all_names() -> None:
     environment = page_templates()
     assert environment.autoescape is True
     assert environment.from_string("{{ text }}").render(text="<&\x1b[1m") == "&lt;&amp;"
@@ -270,7 +270,7 @@ def test_templates_escape_and_know_all_their_names() -> None:
         environment.from_string("{{ unknown }}").render()
 
 
-def test_what_was_started_is_drawn_as_boxes_in_boxes(tmp_path: Path) -> None:
+def test_the_topology_is_drawn_as_nested_boxes(tmp_path: Path) -> None:
     database = Service("db", "redis:7", ready=Ready(tcp=6379))
     cameras = Service("cameras", streams=(Stream("left", "left.mp4"),), needs=("db",))
     run = sample_run("gpu", seconds=3)

@@ -1,4 +1,4 @@
-"""Where words in a plot stand."""
+"""Placement of labels in a plot."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ BOX: Box = (0.4, 0.4, 0.6, 0.6)
         ([], 0),
     ],
 )
-def test_pieces_of_a_line_in_the_way(points: list[tuple[float, float]], expected: int) -> None:
+def test_line_segments_that_overlap_a_label(points: list[tuple[float, float]], expected: int) -> None:
     assert crossings(BOX, np.array(points, dtype=float).reshape(-1, 2)) == expected
 
 
-def test_the_first_of_the_freest_is_taken_and_other_words_weigh_most() -> None:
+def test_the_first_free_position_is_used_and_other_labels_weigh_most() -> None:
     boxes: list[Box] = [(0.0, 0.0, 0.2, 0.2), (0.4, 0.0, 0.6, 0.2), (0.8, 0.0, 1.0, 0.2)]
     line = np.array([(0.0, 0.1), (0.3, 0.1)])
     assert freest(boxes, []) == boxes[0]
@@ -44,7 +44,7 @@ def test_the_first_of_the_freest_is_taken_and_other_words_weigh_most() -> None:
 
 
 def label_at(values: list[float]) -> tuple[float, float]:
-    """Where the words of a budget at 10 stand in a plot of so many points high and wide."""
+    """Position of the label of a budget at 10 in a plot with these values."""
     budget = BudgetResult("fps.mean", ">= 10", "met", 12.0, 10.0, 2.0, "frames/s")
     [plot], _ = plot_target({FPS: data(values)}, one_repeat(len(values)), [budget])
     [text] = [each for each in drawn(plot).iter(f"{SVG}text") if "budget" in "".join(each.itertext())]
@@ -53,18 +53,18 @@ def label_at(values: list[float]) -> tuple[float, float]:
     return float(text.attrib["x"]), float(text.attrib["y"])
 
 
-def test_a_budgets_words_keep_out_of_the_way_of_the_series() -> None:
+def test_the_label_of_a_budget_avoids_the_series() -> None:
     flat = label_at([20.0] * 100)
     assert flat[0] > 250, "nothing is in the way at the right end"
-    # At the right end the series runs to and fro across the limit.
+    # At the right end the series oscillates across the limit.
     busy = label_at([20.0] * 60 + [8.0, 12.0] * 20)
     assert busy[0] < 180
-    # It lies on top of the limit all the way: the words go below it.
+    # The series is above the limit everywhere: the label goes below it.
     above = label_at([10.4, 10.8] * 50)
     assert above[1] > label_at([9.0, 9.3] * 50)[1]
 
 
-def test_words_do_not_lie_on_each_other() -> None:
+def test_labels_do_not_overlap() -> None:
     budgets = [
         BudgetResult(f"fps.{name}", ">= 10", "met", 12.0, 10.0, 2.0, "frames/s") for name in ("mean", "p50", "min")
     ]

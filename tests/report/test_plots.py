@@ -1,4 +1,4 @@
-"""Plots as SVG: what is drawn, and that nothing in it needs a style."""
+"""Plots as SVG: their content, and that they need no style sheet."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def drawn(plot: Plot) -> ElementTree.Element:
 
 
 def lines(plot: Plot, colour: str = LINE_COLOUR) -> list[list[tuple[float, float]]]:
-    """The strokes of the thick line of a colour, each as points (x to the right, y down)."""
+    """Strokes of the thick line with this colour, each as points (x to the right, y down)."""
     strokes = []
     for path in drawn(plot).iter(f"{SVG}path"):
         if path.get("stroke") == colour and "clip-path" in path.attrib:
@@ -50,11 +50,11 @@ def lines(plot: Plot, colour: str = LINE_COLOUR) -> list[list[tuple[float, float
 
 
 def strokes(plot: Plot) -> list[ElementTree.Element]:
-    """All that is drawn, but for what lies behind words."""
+    """All drawn strokes, except those behind text."""
     return [path for path in drawn(plot).iter(f"{SVG}path") if path.get("fill") != PAGE]
 
 
-def test_no_style_no_script_no_link_and_words_for_those_who_cannot_see(samples: list[JudgedRun]) -> None:
+def test_no_style_no_script_no_link_and_a_text_alternative(samples: list[JudgedRun]) -> None:
     plots, _ = plot_target(samples[0].series, samples[0].run.repeats, samples[0].run.budgets)
     for plot in plots:
         for text in (plot.light.decode(), plot.dark.decode()):
@@ -83,7 +83,7 @@ def test_the_same_run_gives_the_same_bytes(samples: list[JudgedRun]) -> None:
     assert again[0] == again[1]
 
 
-def test_dark_differs_in_its_colours_alone(samples: list[JudgedRun]) -> None:
+def test_the_dark_version_differs_only_in_colours(samples: list[JudgedRun]) -> None:
     plots, _ = plot_target(samples[1].series, samples[1].run.repeats, samples[1].run.budgets)
     for plot in plots:
         light, dark = plot.light.decode(), plot.dark.decode()
@@ -120,7 +120,7 @@ def test_samples_out_of_order_are_drawn_in_the_order_of_time() -> None:
     assert len(across) == 5
 
 
-def test_a_time_out_of_the_run_does_not_stretch_the_plot() -> None:
+def test_a_time_outside_of_the_run_does_not_stretch_the_plot() -> None:
     times = [0, *(START_NS + step * SECOND_NS for step in range(10)), 2**62]
     [plot], _ = plot_target({FPS: data([9.0] + [5.0] * 10 + [9.0], times)}, one_repeat(10), ())
     [stroke] = lines(plot)
@@ -128,7 +128,7 @@ def test_a_time_out_of_the_run_does_not_stretch_the_plot() -> None:
     assert plot.description == "fps over 10 s: between 5 frames/s and 5 frames/s"
 
 
-def test_a_run_without_an_end_reaches_to_its_last_sample() -> None:
+def test_an_unfinished_run_extends_to_its_last_sample() -> None:
     cpu = series("container.cpu.util", "%", "container")
     late = {FPS: data([1.0, 2.0], [START_NS, 2**62]), cpu: data([1.0] * 30)}
     plots, _ = plot_target(late, (Repeat(1, START_NS, START_NS),), ())
@@ -136,7 +136,7 @@ def test_a_run_without_an_end_reaches_to_its_last_sample() -> None:
     assert plot_target({cpu: data([1.0] * 30)}, (), ())[0][0].description.startswith("Container CPU use over 29 s")
 
 
-def test_no_sample_is_no_plot() -> None:
+def test_without_samples_there_is_no_plot() -> None:
     assert plot_target({}, one_repeat(10), ()) == ([], 0)
     assert plot_target({FPS: data([])}, one_repeat(10), ()) == ([], 0)
     [plot], _ = plot_target({FPS: data([5.0])}, one_repeat(10), ())
@@ -155,7 +155,7 @@ def test_no_sample_is_no_plot() -> None:
         "A" * 200,
     ],
 )
-def test_a_label_is_text_whatever_is_in_it(label: str) -> None:
+def test_labels_are_escaped(label: str) -> None:
     pair = {series("queue", label[:16], "custom", where=label): data([1.0, 2.0]), FPS: data([1.0, 2.0])}
     pair |= {series("queue", label[:16], "custom", where="b"): data([1.0, 2.0])}
     plots, _ = plot_target(pair, one_repeat(10), ())
@@ -187,21 +187,21 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def test_every_line_stands_out_from_its_page() -> None:
+def test_every_line_has_sufficient_contrast() -> None:
     eight = {series("queue", "", "custom", n=str(n)): data([float(n)] * 3) for n in range(8)}
     [plot], _ = plot_target(eight, one_repeat(3), ())
     for svg, page, least in ((plot.light, ("#ffffff", "#f7f8fa"), 3.0), (plot.dark, ("#14171a", "#1b1f23"), 3.0)):
         root = ElementTree.fromstring(svg)  # noqa: S314
         thick = [path for path in root.iter(f"{SVG}path") if path.get("stroke-width") in ("0.8", "1.6")]
         strokes = [path.attrib["stroke"] for path in thick if "clip-path" in path.attrib]
-        words = {text.attrib["fill"] for text in root.iter(f"{SVG}text")}
+        colours = {text.attrib["fill"] for text in root.iter(f"{SVG}text")}
         assert len(set(strokes)) >= 8
         for background in page:
             assert all(contrast(colour, background) >= least for colour in strokes)
-            assert all(contrast(colour, background) >= 4.5 for colour in words)
+            assert all(contrast(colour, background) >= 4.5 for colour in colours)
 
 
-def test_the_style_sheet_uses_the_backgrounds_that_plots_are_made_for() -> None:
+def test_the_style_sheet_uses_the_backgrounds_of_the_plots() -> None:
     import profileapp.report.page
 
     style = (Path(profileapp.report.page.__file__).parent / "static" / "style.css").read_text()
@@ -209,7 +209,7 @@ def test_the_style_sheet_uses_the_backgrounds_that_plots_are_made_for() -> None:
         assert background in style
 
 
-def test_lines_differ_in_more_than_colour() -> None:
+def test_lines_differ_not_only_in_colour() -> None:
     four = {series("queue", "", "custom", n=str(n)): data([float(n + 1)] * 3) for n in range(4)}
     [plot], _ = plot_target(four, one_repeat(3), ())
     dashes = {
@@ -220,7 +220,7 @@ def test_lines_differ_in_more_than_colour() -> None:
     assert len(dashes) == 4
 
 
-def test_the_order_of_the_legend_is_that_of_the_lines() -> None:
+def test_legend_and_lines_have_the_same_order() -> None:
     memory = {
         series(f"container.memory.{name}", "bytes", "container"): data([1.0, 1.0]) for name in ("peak", "used", "a")
     }
@@ -229,7 +229,7 @@ def test_the_order_of_the_legend_is_that_of_the_lines() -> None:
     assert labels == ["used", "a", "peak"]
 
 
-def test_phases_and_events_stand_in_each_plot() -> None:
+def test_phases_and_events_are_in_each_plot() -> None:
     phase = Phase("warm <up>", ((START_NS, START_NS + 30 * SECOND_NS), (START_NS + 60 * SECOND_NS, 0)))
     annotations = Annotations((phase,), (Mark("model loaded", START_NS + 40 * SECOND_NS),))
     phase_series = series("warm <up>", "", "custom", "phase")
@@ -242,7 +242,7 @@ def test_phases_and_events_stand_in_each_plot() -> None:
     assert len(strokes(plots[0])) == len(strokes(plain[0])) + 3
 
 
-def test_what_slows_the_device_down_is_shaded_and_named_once() -> None:
+def test_throttling_is_shaded_and_labelled_once() -> None:
     heat = "the device was throttled by heat"
     events = tuple(Event(START_NS + at * SECOND_NS, START_NS + (at + 9) * SECOND_NS, heat) for at in (10, 40))
     [plot], _ = plot_target({FPS: data([1.0] * 100)}, one_repeat(100), (), Annotations(events=events))
@@ -252,7 +252,7 @@ def test_what_slows_the_device_down_is_shaded_and_named_once() -> None:
     assert len(strokes(plot)) == len(strokes(plain)) + 4
 
 
-def test_phases_lie_above_all_lines() -> None:
+def test_phases_are_above_all_lines() -> None:
     phases = tuple(Phase(name, ((START_NS, START_NS + 50 * SECOND_NS),)) for name in "abc")
     axes = Figure().add_axes((0, 0, 1, 1))
     axes.set_ylim(0, 64)
@@ -260,7 +260,7 @@ def test_phases_lie_above_all_lines() -> None:
     assert axes.get_ylim() == pytest.approx((0, 100))
 
 
-def test_totals_of_repeats_are_no_plots() -> None:
+def test_totals_of_repeats_have_no_plots() -> None:
     used = series("container.memory.used", "bytes", "container")
     total = series("container.cpu.time", "s", "container")
     plots, _ = plot_target({used: data([1.0] * 100), total: data([9.0])}, one_repeat(100), ())

@@ -1,4 +1,4 @@
-"""The tables of functions and kernels, their numbers in words, and their pages under hostile names."""
+"""Tables of functions and kernels, their texts, and their pages with hostile names."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ def traced_run(lasted_s: float, with_tool_s: float, exit_reason: str = "complete
     return msgspec.structs.replace(sample_run("gpu"), repeats=(first, traced))
 
 
-def test_what_was_seen_and_what_was_timed_are_two_tables() -> None:
-    seen, timed = function_tables((SEEN, TIMED), sample_run("gpu"), "functions.csv")
-    assert seen.rows == (("infer", "app.py:4", "25 %", "75 %", "300"),)
+def test_sampled_and_timed_functions_have_separate_tables() -> None:
+    sampled, timed = function_tables((SEEN, TIMED), sample_run("gpu"), "functions.csv")
+    assert sampled.rows == (("infer", "app.py:4", "25 %", "75 %", "300"),)
     assert timed.rows == (("main", "–", "TAU_USER", "50 %", "10.5 ms", "2.5 s", "1 200"),)
-    assert [len(table.head) for table in (seen, timed)] == [len(table.rows[0]) for table in (seen, timed)]
+    assert [len(table.head) for table in (sampled, timed)] == [len(table.rows[0]) for table in (sampled, timed)]
     assert function_tables((), sample_run("gpu"), "functions.csv") == ()
 
 
-def test_a_kind_a_table_and_bytes_where_it_is_size() -> None:
+def test_one_table_for_each_kind_and_sizes_in_bytes() -> None:
     kernels, copies = kernel_tables((KERNEL, COPY), traced_run(10, 12), "kernels.csv")
     assert kernels.rows == (("gemm", "64 %", "3.21 s", "1 200", "2.7 ms", "2.1 ms", "4.1 ms"),)
     assert copies.rows[0][2:] == ("8 MiB", "4", "2 MiB", "1 MiB", "4 MiB")
     assert "(+20 %)" in kernels.note and not copies.note
 
 
-def test_what_is_not_shown_is_counted() -> None:
+def test_omitted_rows_are_counted() -> None:
     rows = [msgspec.structs.replace(SEEN, name=f"f{number}") for number in range(ROWS_SHOWN + 12)]
     [table] = function_tables(rows, sample_run("gpu"), "functions.csv")
     assert (len(table.rows), table.omitted) == (ROWS_SHOWN, 12)
 
 
-def test_what_tracing_costs_is_said_only_where_it_is_known() -> None:
+def test_the_overhead_of_tracing_is_shown_only_if_known() -> None:
     assert "took 15 s against 10 s untraced (+50 %)" in tracing_cost(traced_run(10, 15))
     assert "is not known" in tracing_cost(traced_run(10, 15, "timeout"))
     assert tracing_cost(sample_run("gpu")) == ""
@@ -76,7 +76,7 @@ def test_events_of_a_kind_are_one_line() -> None:
 
 
 @pytest.mark.parametrize("text", [HOSTILE, "A" * 10_000, "物" * 3000])
-def test_hostile_names_are_text_on_the_page(text: str, tmp_path: Path) -> None:
+def test_hostile_names_are_escaped_on_the_page(text: str, tmp_path: Path) -> None:
     throttled = series("system.throttled", "", "system", reason="heat")
     shapes = {FPS: wave(10, 1, 1), throttled: lambda at_s, _: float(3 < at_s < 9)}
     folder = write_target(tmp_path, traced_run(12, 15), shapes)
@@ -92,4 +92,4 @@ def test_hostile_names_are_text_on_the_page(text: str, tmp_path: Path) -> None:
     assert "Hot functions" in target.text and "Kernels" in target.text and "Flame graph" in target.text
     assert "the device was throttled by heat: once, 5 s in total" in pages[0].text
     assert "the device was throttled by heat: once, 5 s in total, first after" in target.text
-    assert max(len(word) for word in target.words) < 3000
+    assert max(len(text_) for text_ in target.texts) < 3000

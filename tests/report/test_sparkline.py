@@ -1,4 +1,4 @@
-"""Rows of numbers as a line."""
+"""Sparklines of values."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def test_low_to_high() -> None:
 
 
 @given(st.lists(st.floats(-1e9, 1e9), max_size=300))
-def test_never_wider_than_asked(values: list[float]) -> None:
+def test_never_wider_than_requested(values: list[float]) -> None:
     assert len(sparkline(values)) == min(len(values), WIDTH)
     assert len(marks(range(len(values)), len(values))) == min(len(values), WIDTH)

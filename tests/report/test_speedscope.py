@@ -1,4 +1,4 @@
-"""The file for speedscope, held against what its schema asks for."""
+"""The file for speedscope, checked against its schema."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RAW = """\
 thread (1): Main;<module> (app.py:10);work (job.py:4) 60
 thread (1): Main;<module> (app.py:10);memcpy (libc.so.6) 40
 """
-# The part of speedscope's schema that a sampled profile has to keep, in our own words.
+# The part of speedscope's schema for sampled profiles, written by us.
 SAMPLED = {
     "type": "object",
     "required": ["$schema", "shared", "profiles"],
@@ -86,14 +86,14 @@ def test_a_profile_by_samples() -> None:
     assert file["$schema"] == SCHEMA and file["exporter"].startswith("profileapp@")
 
 
-def test_weights_are_seconds_where_the_rate_is_known() -> None:
+def test_weights_are_seconds_if_the_rate_is_known() -> None:
     [profile] = json.loads(speedscope_json(read(RAW), "x", rate_hz=100))["profiles"]
     assert (profile["unit"], profile["endValue"]) == ("seconds", 1.0)
     assert profile["weights"] == pytest.approx([0.6, 0.4])
 
 
 @given(st.lists(st.text(max_size=20), max_size=8).map("\n".join), st.text(max_size=10), st.none() | st.floats(1, 1000))
-def test_whatever_was_seen_the_file_is_sound(text: str, title: str, rate_hz: float | None) -> None:
+def test_the_file_is_valid_for_any_stacks(text: str, title: str, rate_hz: float | None) -> None:
     stacks = read_folded(io.BytesIO((RAW + text + " 3\n").encode("utf-8", errors="replace")))
     file = json.loads(speedscope_json(stacks, title, rate_hz))
     jsonschema.validate(file, SAMPLED)

@@ -1,4 +1,4 @@
-"""The CSV files."""
+"""CSV files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
 
 
-def test_one_row_a_target_with_units_in_the_columns(samples: list[JudgedRun]) -> None:
+def test_one_row_for_each_target_with_units_in_the_columns(samples: list[JudgedRun]) -> None:
     table = rows(summary_csv(samples))
     assert [row["target"] for row in table] == ["interval-1-use-gpu", "use-gpu", "use-cpu", "night"]
     assert [row["verdict"] for row in table] == ["passed", "over budget", "app failed", "incomplete"]
@@ -31,14 +31,14 @@ def test_one_row_a_target_with_units_in_the_columns(samples: list[JudgedRun]) ->
     assert float(table[0]["fps mean [frames/s]"]) == pytest.approx(15.1, abs=0.1)
 
 
-def test_a_number_that_a_target_has_not_is_an_empty_cell(tmp_path: Path, samples: list[JudgedRun]) -> None:
+def test_a_missing_value_is_an_empty_cell(tmp_path: Path, samples: list[JudgedRun]) -> None:
     write_target(tmp_path, sample_run("bare"), {})
     assert rows(summary_csv([*samples, judge_folder(tmp_path / "bare")]))[-1]["fps mean [frames/s]"] == ""
 
 
-def test_one_row_a_series_with_every_statistic(samples: list[JudgedRun]) -> None:
+def test_one_row_for_each_series_with_all_statistics(samples: list[JudgedRun]) -> None:
     table = rows(series_csv(samples[0]))
-    # And what is made of them: the rate of a counter, three percentiles of a timer.
+    # Also derived series: the rate of a counter, three percentiles of a timer.
     assert len(table) == len(app_shapes(1, 1, 1)) + 5
     [fps] = [row for row in table if row["series"] == "fps"]
     assert fps["count"] == "110"
@@ -49,7 +49,7 @@ def test_one_row_a_series_with_every_statistic(samples: list[JudgedRun]) -> None
     }  # fmt: skip
 
 
-def test_lines_end_as_the_rfc_says(samples: list[JudgedRun]) -> None:
+def test_lines_end_with_crlf_as_in_the_rfc(samples: list[JudgedRun]) -> None:
     text = summary_csv(samples)
     assert text.endswith("\r\n")
     assert text.count("\n") == text.count("\r\n") == 5
@@ -66,13 +66,13 @@ def test_no_cell_is_a_formula(formula: str, samples: list[JudgedRun]) -> None:
     assert next(name for name in row if name.endswith("mean [%]")).startswith(("'", "�"))
 
 
-def test_numbers_below_zero_stay_numbers(tmp_path: Path) -> None:
+def test_negative_numbers_are_unchanged(tmp_path: Path) -> None:
     write_target(tmp_path, sample_run("cold", seconds=10), {FPS: lambda at_s, _: -3.5})
     [row] = rows(series_csv(judge_folder(tmp_path / "cold")))
     assert row["mean"] == "-3.5"
 
 
-def test_whatever_is_in_a_name_can_be_written(tmp_path: Path) -> None:
+def test_any_name_can_be_written(tmp_path: Path) -> None:
     folder = write_target(tmp_path, sample_run("x", seconds=10), {FPS: wave(1, 1, 1)}).path
     strange = folder.rename(tmp_path / "\udcff,\"'\n=x")
     (strange / "run.json").unlink()

@@ -1,4 +1,4 @@
-"""Targets side by side."""
+"""Plots that compare targets."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def numbers(fps: float, cpu: float) -> tuple[HeadlineValue, ...]:
     )
 
 
-def test_a_bar_for_each_number_that_targets_share_and_speed_against_watts(one: JudgedRun) -> None:
+def test_bars_for_shared_values_and_speed_against_power(one: JudgedRun) -> None:
     plots = target_plots([target(one, "a", numbers(10, 50)), target(one, "b", numbers(20, 90))])
     assert [plot.title for plot in plots] == ["Frames per second against power", "container.cpu.util mean", "fps mean"]
     assert "a 10 frames/s for 7 W; b 20 frames/s for 7 W. None is better than: b" in plots[0].description
@@ -61,47 +61,47 @@ def test_a_bar_for_each_number_that_targets_share_and_speed_against_watts(one: J
     assert plots[1].description.endswith("a 50 %; b 90 %")
 
 
-def test_bars_of_one_device_are_named_by_their_target_and_say_their_value(one: JudgedRun) -> None:
+def test_bars_of_one_device_have_target_and_value(one: JudgedRun) -> None:
     cpu = target_plots([target(one, "a", numbers(10, 50)), target(one, "b", numbers(20, 90))])[1]
     texts = ["".join(each.itertext()).strip() for each in drawn(cpu).iter(f"{SVG}text")]
     assert {"50 %", "90 %", "least to greatest of the repeats"} <= set(texts)
     assert "pattern" not in cpu.light.decode()
 
 
-def test_repeats_that_agree_need_no_legend(one: JudgedRun) -> None:
+def test_equal_repeats_need_no_legend(one: JudgedRun) -> None:
     fps = target_plots([target(one, "a", numbers(10, 50)), target(one, "b", numbers(20, 90))])[2]
     assert b"repeats" not in fps.light
 
 
-def test_devices_are_told_apart_by_name_pattern_and_shape(on_devices: list[JudgedRun]) -> None:
+def test_devices_differ_in_name_pattern_and_shape(on_devices: list[JudgedRun]) -> None:
     trade_off, cpu, *_ = target_plots(on_devices)
     texts = ["".join(each.itertext()).strip() for each in drawn(cpu).iter(f"{SVG}text")]
     names = [each for each in texts if each in ("day", "night", *DEVICE_NAMES)]
-    # The names of bars and the headings are two kinds of words, each from the top.
+    # The names of bars and the headings are separate groups of texts, each sorted from the top.
     assert names == [*DEVICE_NAMES, *DEVICE_NAMES, "day", "night"]
     patterns = {each.get("id"): each for each in drawn(cpu).iter(f"{SVG}pattern")}
     assert len(patterns) == 2
     used = {each.get("fill", "")[5:-1] for each in drawn(cpu).iter() if each.get("fill", "").startswith("url(")}
     assert used == set(patterns)
-    words = ["".join(each.itertext()).strip() for each in drawn(trade_off).iter(f"{SVG}text")]
-    assert {*DEVICE_NAMES, "hollow: another is faster for no more power"} <= set(words)
+    texts = ["".join(each.itertext()).strip() for each in drawn(trade_off).iter(f"{SVG}text")]
+    assert {*DEVICE_NAMES, "hollow: another is faster for no more power"} <= set(texts)
     outlines = {mark.get("d") for mark in drawn(trade_off).iter(f"{SVG}path") if mark.get("id")}
     assert len(outlines) >= len(DEVICE_NAMES)
     assert "day on agx-orin-1 51.5 frames/s" in trade_off.description
 
 
-def test_without_energy_it_is_speed_against_cpu(one: JudgedRun) -> None:
+def test_without_energy_the_plot_is_speed_against_cpu(one: JudgedRun) -> None:
     plots = target_plots([target(one, name, numbers(10, 50), series={}) for name in "ab"])
     assert plots[0].title == "Frames per second against CPU"
 
 
-def test_one_target_has_none(one: JudgedRun) -> None:
+def test_a_single_target_has_no_plots(one: JudgedRun) -> None:
     assert target_plots([one]) == []
     assert target_plots([]) == []
     assert target_plots([target(one, "a", numbers(1, 2)), target(one, "b", ())]) == []
 
 
-def test_the_best_are_those_that_nothing_beats() -> None:
+def test_the_best_targets_are_pareto_optimal() -> None:
     points = [Point("slow", "", 1, 5), Point("bad", "", 2, 4), Point("fast", "", 3, 9), Point("dear", "", 4, 9)]
     assert [each.target for each in pareto(points)] == ["slow", "fast"]
 
@@ -110,12 +110,12 @@ def test_the_best_are_those_that_nothing_beats() -> None:
 @given(
     st.lists(st.tuples(st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=30)), min_size=2, max_size=5)
 )
-def test_any_numbers_and_names_can_be_drawn(one: JudgedRun, found: list[tuple[float, str]]) -> None:
+def test_any_values_and_names_can_be_drawn(one: JudgedRun, found: list[tuple[float, str]]) -> None:
     for plot in target_plots([target(one, name, numbers(value, value)) for value, name in found]):
         drawn(plot)
 
 
-def test_mean_power_counts_only_what_is_measured() -> None:
+def test_mean_power_uses_only_measured_samples() -> None:
     data = series_data((START_NS + second * SECOND_NS, second * (5.0 if second <= 10 else 9.0)) for second in range(21))
     repeats = (Repeat(1, START_NS, START_NS + 2 * SECOND_NS, START_NS + 10 * SECOND_NS, "completed"),)
     assert mean_power_w({ENERGY: data}, repeats) == pytest.approx(5.0)
@@ -123,7 +123,7 @@ def test_mean_power_counts_only_what_is_measured() -> None:
 
 
 @pytest.mark.parametrize("text", [HOSTILE, "A" * 5000])
-def test_a_hostile_name_is_text_on_the_overview(text: str, tmp_path: Path) -> None:
+def test_a_hostile_name_is_escaped_on_the_overview(text: str, tmp_path: Path) -> None:
     shapes = {series(text[:200], "frames/s", "custom"): wave(10, 1, 0), container.CPU.series: wave(50, 1, 0)}
     judged = [judge_folder(write_target(tmp_path, sample_run(name, seconds=5), shapes).path) for name in ("a", "b")]
     index = report(tmp_path, judged)

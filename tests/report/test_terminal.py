@@ -1,4 +1,4 @@
-"""The table that ends a run."""
+"""The table at the end of a run."""
 
 from __future__ import annotations
 
@@ -22,22 +22,20 @@ def printed(judged: list[JudgedRun], **settings: object) -> str:
     return stream.getvalue()
 
 
-def test_a_row_a_target(samples: list[JudgedRun]) -> None:
+def test_one_row_for_each_target(samples: list[JudgedRun]) -> None:
     lines = printed(samples).splitlines()
     assert lines[0].split()[:3] == ["target", "verdict", "time"]
     [failed] = [line for line in lines if line.startswith("use-cpu")]
-    for word in ("app failed", "31 s", "397 %", "354 MiB", "3.17 frames/s", "2/3 met", "exited with code 1"):
-        assert word in failed
+    for text in ("app failed", "31 s", "397 %", "354 MiB", "3.17 frames/s", "2/3 met", "exited with code 1"):
+        assert text in failed
 
 
-def test_it_is_plain_where_there_is_no_terminal(samples: list[JudgedRun]) -> None:
+def test_without_a_terminal_it_is_plain_text(samples: list[JudgedRun]) -> None:
     assert "\x1b" not in printed(samples)
     assert max(map(len, printed(samples).splitlines())) <= 160
 
 
-def test_colour_on_a_terminal_unless_the_user_says_no(
-    samples: list[JudgedRun], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_colour_on_a_terminal_unless_disabled(samples: list[JudgedRun], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     assert "\x1b[32m" in printed(samples, force_terminal=True, width=160)
@@ -58,7 +56,7 @@ def test_an_apps_text_is_never_markup_or_control(hostile: str, samples: list[Jud
         assert hostile in text
 
 
-def test_nothing_is_no_table() -> None:
+def test_without_targets_there_is_no_table() -> None:
     assert printed([]) == ""
 
 

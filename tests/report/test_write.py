@@ -1,4 +1,4 @@
-"""What is written where, with and without the report extra."""
+"""Output files, with and without the report extra."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from profileapp.record.series_data import Column
 from profileapp.report.write import write_data, write_overview, write_pages
 
 
-def test_every_file_has_its_place(own_samples: list[JudgedRun]) -> None:
+def test_every_file_has_its_path(own_samples: list[JudgedRun]) -> None:
     out = own_samples[0].folder.parent
     for each in own_samples:
         write_data(each)
     write_overview(out, own_samples)
     assert write_pages(out, own_samples) == out / "index.html"
     names = {path.name for path in out.iterdir()}
-    # So no target can have the name of any of them.
+    # Therefore no target can have the name of any of them.
     assert names == (RESERVED - {"baseline.xml", "build.log", OUTCOME_FILE, BASELINE_OUTCOME_FILE}) | {
         each.folder.name for each in own_samples
     }
@@ -37,7 +37,7 @@ def test_every_file_has_its_place(own_samples: list[JudgedRun]) -> None:
         assert {"junit.xml", "series.csv", "report", "run.json"} <= {path.name for path in each.folder.iterdir()}
 
 
-def test_a_run_that_memory_does_not_hold_has_the_same_report(
+def test_a_run_larger_than_memory_has_the_same_report(
     own_samples: list[JudgedRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = own_samples[0].folder
@@ -54,7 +54,7 @@ def test_a_run_that_memory_does_not_hold_has_the_same_report(
     assert made(judged) == expected and any(path.suffix == ".svg" for path in expected)
 
 
-def test_pages_without_the_extra_are_one_clear_line(
+def test_pages_without_the_extra_are_a_one_line_error(
     own_samples: list[JudgedRun], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(profileapp.report.write, "find_spec", lambda name: None if name == "matplotlib" else name)
@@ -63,7 +63,7 @@ def test_pages_without_the_extra_are_one_clear_line(
 
 
 @pytest.mark.parametrize("name", ["junit.xml", "series.csv", "../junit.xml", "../summary.csv"])
-def test_what_is_in_the_way_is_named_and_nothing_is_lost(
+def test_obstacles_are_reported_and_nothing_is_lost(
     name: str, own_samples: list[JudgedRun], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = own_samples[0].folder
@@ -74,7 +74,7 @@ def test_what_is_in_the_way_is_named_and_nothing_is_lost(
         with pytest.raises(AgentError, match=message):
             command.callback(folder.parent, "html", "unstable", "fail", False)  # type: ignore[misc]
     else:
-        # It is one target's, and takes no report of the others.
+        # It belongs to one target, so the reports of others are unaffected.
         assert command.callback(folder.parent, "html", "unstable", "fail", False) == 4  # type: ignore[misc]
         assert re.search(message, capsys.readouterr().err)
         for other in own_samples[1:]:
@@ -85,7 +85,7 @@ def test_what_is_in_the_way_is_named_and_nothing_is_lost(
     assert not list(folder.parent.rglob(".*"))
 
 
-def test_a_full_disk_is_one_clear_line(
+def test_a_full_disk_is_a_one_line_error(
     own_samples: list[JudgedRun], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = own_samples[0].folder
@@ -102,7 +102,7 @@ def test_a_full_disk_is_one_clear_line(
 
 
 def test_data_needs_no_extra(own_samples: list[JudgedRun]) -> None:
-    """On a device neither jinja2 nor matplotlib is installed, and importing them would cost memory."""
+    """On a device neither jinja2 nor matplotlib is installed, and importing them would use memory."""
     program = """
 import sys
 from pathlib import Path

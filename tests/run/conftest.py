@@ -1,4 +1,4 @@
-"""What tests of whole runs share: a state folder of their own, and an image's Python with pywaggle."""
+"""Fixtures for tests of complete runs: a separate state folder, and pywaggle for an image's Python."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import docker
 import pytest
 
-# pywaggle's `vision` extra names an OpenCV that needs a display's libraries: the one without is taken in its place.
+# pywaggle's `vision` extra requires an OpenCV with display libraries; the headless one replaces it.
 PYWAGGLE = ("pywaggle", "pywagglemsg", "pika", "ffmpeg-python", "future", "numpy", "opencv-python-headless")
 
 MAKE_RECORDINGS = """
@@ -28,7 +28,7 @@ for number in range(10): cv2.imwrite(f'/out/cam/{number}.jpg', grey(number * 20)
 
 @pytest.fixture(autouse=True)
 def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Short enough for a socket's path, and with a lock that nobody else waits for."""
+    """A path short enough for a socket, and a lock that no other run waits for."""
     with tempfile.TemporaryDirectory(prefix="pa-") as folder:
         monkeypatch.setenv("PROFILEAPP_STATE", folder)
         yield Path(folder)
@@ -36,7 +36,7 @@ def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def pywaggle(docker_client: docker.DockerClient, python_image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with pywaggle as its image's Python needs it (`site`), a video (`v.mp4`) and images (`cam`)."""
+    """A workspace with pywaggle for the image's Python (`site`), a video (`v.mp4`) and images (`cam`)."""
     folder = tmp_path_factory.mktemp("pywaggle")
     (folder / "cam").mkdir()
     look = ["python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]

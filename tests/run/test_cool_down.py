@@ -19,7 +19,7 @@ from tests.helpers.worker_process import configure, run
 
 
 class FakeProgress:
-    """A run's progress, of which only the waiting matters here."""
+    """Records only the calls of `waiting`."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -31,7 +31,7 @@ class FakeProgress:
 def cooled(
     target: Target, *readings: float | None, progress: FakeProgress | None = None, stop: Stop | None = None
 ) -> CoolDownResult:
-    """As the thermometer tells one reading after the other, and then the last again and again."""
+    """Waits with a thermometer that reports the readings in order, then repeats the last."""
     left = list(readings)
     wake = Wake()
     return cool_down(
@@ -48,12 +48,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "POLL_INTERVAL_S", 0.01)
 
 
-def test_nobody_asked() -> None:
+def test_without_a_setting_it_does_not_wait() -> None:
     assert cooled(Target("a"), 71.5) == CoolDownResult(temperature_c=71.5)
     assert cooled(Target("a"), None) == CoolDownResult()
 
 
-def test_waits_until_it_is_below() -> None:
+def test_waits_until_the_temperature_is_below_the_limit() -> None:
     progress = FakeProgress()
     found = cooled(Target("a", cool_below_c=45), 60.0, 50.0, 45.0, 44.5, progress=progress)
     assert found.temperature_c == 44.5
@@ -62,11 +62,11 @@ def test_waits_until_it_is_below() -> None:
     assert progress.lines == ["a: waiting for the device to cool from 60.0 to below 45 °C"]
 
 
-def test_it_is_cool_already() -> None:
+def test_a_cool_device_does_not_wait() -> None:
     assert cooled(Target("a", cool_below_c=45), 40.0).waited_s < 0.01
 
 
-def test_the_time_for_it_is_over() -> None:
+def test_it_has_a_deadline() -> None:
     found = cooled(Target("a", cool_below_c=45, cool_timeout_s=0.05), 60.0)
     assert (found.temperature_c, 0.05 <= found.waited_s < 5) == (60.0, True)
     assert found.warning == "a repeat began at 60.0 °C: the device did not cool below 45 °C in 0.05 s"
@@ -79,7 +79,7 @@ def test_no_temperature_is_no_failure(readings: tuple[float | None, ...]) -> Non
     assert bool(found.warning) == (readings == (None,))
 
 
-def test_a_stop_ends_the_waiting() -> None:
+def test_a_stop_ends_the_wait() -> None:
     stop = Stop(Wake())
     threading.Timer(0.05, stop.request, (15,)).start()
     began_s = time.monotonic()
@@ -87,8 +87,8 @@ def test_a_stop_ends_the_waiting() -> None:
     assert time.monotonic() - began_s < 10
 
 
-def test_what_was_waited_is_on_record(tmp_path: Path) -> None:
-    """With the thermal zones of this machine, where it has none: a warning, and no failure."""
+def test_the_waiting_time_is_recorded(tmp_path: Path) -> None:
+    """Uses the thermal zones of this machine; without any, the run warns and succeeds."""
     configure(tmp_path, [{"name": "a", "cool-down": {"below": "119 °C", "timeout": "1s"}}], metrics=[])
     outcome = run(tmp_path, "--runtime", "process", "--command", f"{sys.executable} -c pass", **os.environ)
     assert outcome.code == 0, outcome.err

@@ -1,4 +1,4 @@
-"""What apps say, from inside a run to the files it leaves: an unchanged plugin, and one that means no good."""
+"""App-reported metrics from a run to its artifacts: an unmodified plugin, and a hostile app."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from tests.helpers.worker_process import configure, run
 
-# A Waggle plugin as its authors write it: not one word of it knows of the profiler, and no service of a node is there.
+# An ordinary Waggle plugin, with no code for the profiler; no services of a node are running.
 PLUGIN = """
 import sys; sys.path.insert(0, '/dataset')
 import os, time
@@ -37,7 +37,7 @@ app.sendall(b'{"name":"half')
 
 @pytest.mark.docker
 @pytest.mark.slow
-def test_an_unchanged_pywaggle_plugin_in_a_container(pywaggle: Path, python_image: str) -> None:
+def test_an_unmodified_pywaggle_plugin_in_a_container(pywaggle: Path, python_image: str) -> None:
     configure(pywaggle, [{"name": "a", "args": ["python3", "-c", PLUGIN], "dataset": "site"}], metrics=["container"])
     outcome = run(pywaggle, "--image", python_image)
     assert outcome.code == 0, outcome.err + outcome.log("a").decode()
@@ -52,7 +52,7 @@ def test_an_unchanged_pywaggle_plugin_in_a_container(pywaggle: Path, python_imag
     assert any("only numbers" in text for text in outcome.run("a")["warnings"])
 
 
-def test_what_a_hostile_app_sends_is_told_in_junit(tmp_path: Path) -> None:
+def test_refused_samples_of_a_hostile_app_are_reported_in_junit(tmp_path: Path) -> None:
     (tmp_path / "hostile.py").write_text(HOSTILE)
     configure(tmp_path, [{"name": "a"}], metrics=[])
     outcome = run(tmp_path, "--runtime", "process", "--command", f"{sys.executable} hostile.py")

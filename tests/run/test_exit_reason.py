@@ -1,4 +1,4 @@
-"""How an app's exit, and what we did to it, become an exit reason."""
+"""Maps an app's exit, and what we did to it, to an exit reason."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ STRICT = Target("t", timeout_s=5, on_timeout="fail")
         (Exit(127, refused="no such program"), Cause(), TARGET, "not-started", "no such program"),
     ],
 )
-def test_endings(exit_: Exit, cause: Cause, target: Target, exit_reason: str, reported: str) -> None:
+def test_exit_reasons(exit_: Exit, cause: Cause, target: Target, exit_reason: str, reported: str) -> None:
     result, message = exit_reason_of(exit_, cause, target, memory_limit_bytes=3 * 1024**3 // 2)
     assert result == exit_reason and reported in message
 
 
-def test_a_run_ends_as_its_first_bad_repeat_did() -> None:
+def test_a_run_has_the_exit_reason_of_its_first_failed_repeat() -> None:
     good, bad = Repeat(1, 0, 0, 1, "completed"), Repeat(2, 0, 0, 1, "failed", message="exit code 3")
     assert run_exit_reason((good, bad)) == ("failed", "repeat 2: exit code 3")
     assert run_exit_reason((bad,)) == ("failed", "exit code 3")

@@ -1,4 +1,4 @@
-"""Who is blamed where no container is made or started."""
+"""Classifies failures to create or start a container."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STATE = Path("/var/lib/profileapp")
         "standard_init_linux.go:228: exec user process caused: exec format error",
     ],
 )
-def test_what_the_image_lacks_is_the_apps_fault(text: str) -> None:
+def test_errors_of_the_image_are_failures_of_the_app(text: str) -> None:
     assert is_the_images(RuntimeError(text))
 
 
@@ -46,11 +46,11 @@ def test_what_the_image_lacks_is_the_apps_fault(text: str) -> None:
         "something that nobody has heard of yet",
     ],
 )  # fmt: skip
-def test_all_else_is_the_agents(text: str) -> None:
+def test_other_errors_are_agent_errors(text: str) -> None:
     assert not is_the_images(RuntimeError(text))
 
 
-def test_a_folder_that_the_daemon_does_not_see_names_what_to_set() -> None:
+def test_a_folder_invisible_to_the_daemon_has_a_remedy() -> None:
     text = 'invalid mount config for type "bind": bind source path does not exist: '
     told = what_to_do(RuntimeError(f"{text}{STATE}/run/app"), STATE)
     assert f"{STATE}/run/app" in told and "set PROFILEAPP_STATE" in told and "PrivateTmp" in told
@@ -61,8 +61,8 @@ def test_a_folder_that_the_daemon_does_not_see_names_what_to_set() -> None:
 
 @pytest.mark.docker
 @pytest.mark.skipif(os.getuid() != 0, reason="a mount namespace needs root")
-def test_a_private_tmp_is_exit_code_4_and_says_what_to_set(tmp_path: Path, busybox_image: str, state: Path) -> None:
-    """As systemd does it: /tmp and /var/tmp of the service's own."""
+def test_a_private_tmp_is_exit_code_4_with_a_remedy(tmp_path: Path, busybox_image: str, state: Path) -> None:
+    """As systemd does: /tmp and /var/tmp are private to the service."""
     configure(tmp_path, [{"name": "a", "args": ["true"]}], metrics=[])
     argv = [*WORKER, "run", str(tmp_path / "sage.yaml"), "--no-report", "--image", busybox_image]
     script = 'mount -t tmpfs -o mode=0700 tmpfs "$PROFILEAPP_STATE" && exec "$@"'

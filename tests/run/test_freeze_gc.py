@@ -1,4 +1,4 @@
-"""What Python's search for garbage passes over."""
+"""Objects that Python's garbage collector skips."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import gc
 from profileapp.run.freeze_gc import freeze_gc
 
 
-def test_a_full_search_passes_over_what_was_there_before() -> None:
+def test_a_full_collection_skips_earlier_objects() -> None:
     before = [[]]  # type: list[list[int]]
     assert any(one is before for one in gc.get_objects())
     try:

@@ -1,4 +1,4 @@
-"""Whose turn it is, when a target fails, and when all is to stop."""
+"""The order of repeats, and what happens when a target fails or the run must stop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from profileapp.run.interleave import measure_interleaved
 
 
 class Log:
-    """What was done, in its order, and what shall go wrong."""
+    """Records calls in order, and has the calls that must fail."""
 
     def __init__(self, wrong: dict[str, ProfileappError] | None = None, traced: str = "") -> None:
         self.done: list[str] = []
@@ -57,7 +57,7 @@ class Fake:
 A, B = Target("a", repeat=3), Target("b", repeat=2)
 
 
-def test_repeats_alternate_and_what_is_over_ends() -> None:
+def test_repeats_are_interleaved_and_finished_targets_end() -> None:
     assert Log().run(A, B) == ["begin a", "a1", "begin b", "b1", "a2", "b2", "end b", "a3", "end a"]
 
 
@@ -65,13 +65,13 @@ def test_single_repeats_run_one_after_the_other() -> None:
     assert Log().run(Target("a"), Target("b")) == ["begin a", "a1", "end a", "begin b", "b1", "end b"]
 
 
-def test_tracing_comes_behind_all_that_counts() -> None:
+def test_tracing_runs_after_all_measured_repeats() -> None:
     done = Log(traced="a").run(Target("a"), B)
     assert done == ["begin a", "a1", "begin b", "b1", "b2", "end b", "trace a", "end a"]
 
 
 @pytest.mark.parametrize("step", ["begin a", "a1", "a2", "end a"])
-def test_a_target_that_fails_holds_no_other_up_and_ends_once(step: str) -> None:
+def test_a_failing_target_ends_once_and_does_not_affect_others(step: str) -> None:
     log = Log({step: AgentError("no room")})
     done = log.run(A, B)
     assert log.failures == ["a: no room"]
@@ -79,14 +79,14 @@ def test_a_target_that_fails_holds_no_other_up_and_ends_once(step: str) -> None:
     assert done.count("end a") == (0 if step == "begin a" else 1)
 
 
-def test_what_ends_all_ends_what_has_begun() -> None:
+def test_an_error_that_stops_all_ends_started_targets() -> None:
     log = Log({"begin b": ConfigError("bad")})
     with pytest.raises(ConfigError):
         log.run(A, B)
     assert log.done == ["begin a", "a1", "begin b", "end a"]
 
 
-def test_a_stop_starts_nothing_more_and_ends_what_has_begun() -> None:
+def test_a_stop_starts_no_more_repeats_and_ends_started_targets() -> None:
     log = Log(traced="ab")
     assert log.run(A, B, is_stopped=lambda: "b1" in log.done) == ["begin a", "a1", "begin b", "b1", "end a", "end b"]
 

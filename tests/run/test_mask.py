@@ -1,4 +1,4 @@
-"""Secrets are masked, in whatever pieces they come."""
+"""Masking of secrets in output, however it is split."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ KEY = "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END KEY----
         "in base64: " + base64.b64encode('s3crét/"word"'.encode()).decode(),
     ],
 )
-def test_every_common_writing_is_masked(raw: bytes | str) -> None:
+def test_every_common_encoding_is_masked(raw: bytes | str) -> None:
     masked = Mask(['s3crét/"word"']).content(raw.encode() if isinstance(raw, str) else raw)
     assert MASK in masked and b"s3cr" not in masked and b"czNjc" not in masked
 
 
-def test_a_line_of_a_secret_is_one_itself() -> None:
+def test_each_line_of_a_secret_is_masked() -> None:
     masked = Mask([KEY]).text(KEY.replace("\n", "\r\n"))
     assert "MIIEvQ" not in masked and "hkiG9w" not in masked
 
 
-def test_digits_are_masked_where_they_stand_alone() -> None:
+def test_digits_are_masked_only_as_whole_numbers() -> None:
     masked = Mask(["4711"]).text
     assert masked('PIN 4711, {"value": 4711} 14711 47110 0.4711 4711.5 4711.') == (
         'PIN ****, {"value": ****} 14711 47110 0.4711 4711.5 ****.'
@@ -59,7 +59,7 @@ SECRETS = ["abcd", "abcdabce", "xyz-xyz", "4711"]
     st.lists(st.sampled_from(["abcd", "abcdabce", "ab", "cd", "xyz-", "xyz", "4711", "47", "1", ".", "b", "e", "\n"])),
     st.lists(st.integers(0, 60)),
 )
-def test_in_pieces_it_is_masked_as_in_one(pieces: list[str], cuts: list[int]) -> None:
+def test_masking_does_not_depend_on_chunks(pieces: list[str], cuts: list[int]) -> None:
     content = "".join(pieces).encode()
     places = sorted({0, len(content), *(cut for cut in cuts if cut < len(content))})
     stream = Mask(SECRETS).stream()
@@ -70,7 +70,7 @@ def test_in_pieces_it_is_masked_as_in_one(pieces: list[str], cuts: list[int]) ->
         assert masked == Mask(SECRETS).content(content)
 
 
-def test_a_log_holds_no_secret_that_came_letter_by_letter(tmp_path: Path) -> None:
+def test_a_secret_written_letter_by_letter_is_masked(tmp_path: Path) -> None:
     log = AppLog(tmp_path / "app.log", head_limit=30, tail_limit=30, masked=Mask(["opensesame"]).stream())
     for letter in b"say opensesame, opensesame; opensesame. opensesam":
         log.write(bytes([letter]))
@@ -82,7 +82,7 @@ def target(*secrets: Secret) -> Target:
     return Target("a", secrets=secrets)
 
 
-def test_secrets_are_taken_out_of_the_environment() -> None:
+def test_secrets_are_removed_from_the_environment() -> None:
     environ = {"PROFILEAPP_SECRET_a_b": "opensesame", "PROFILEAPP_SECRET_other": "other", "PATH": "/bin"}
     wanted = Secret("KEY", "a-b", "PROFILEAPP_SECRET_a_b")
     secrets = take_secrets([target(wanted)], environ)
@@ -99,7 +99,7 @@ def test_secrets_are_taken_out_of_the_environment() -> None:
         ("x" * 70_000, "is longer than"),
     ],
 )
-def test_what_cannot_be_kept_secret_is_refused(value: str | None, message: str) -> None:
+def test_values_that_cannot_be_masked_are_refused(value: str | None, message: str) -> None:
     environ = {} if value is None else {"PROFILEAPP_SECRET_a_b": value}
     with pytest.raises(ConfigError) as error:
         take_secrets([target(Secret("KEY", "a-b", "PROFILEAPP_SECRET_a_b"))], environ)

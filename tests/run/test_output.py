@@ -1,4 +1,4 @@
-"""The app's log: its head and tail, and no link followed."""
+"""The app's log keeps head and tail, and follows no link."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from profileapp.run.output import AppLog
 
 
 class TestAppLog:
-    def test_keeps_head_and_tail_and_says_what_is_missing(self, tmp_path: Path) -> None:
+    def test_keeps_head_and_tail_and_reports_the_gap(self, tmp_path: Path) -> None:
         log = AppLog(tmp_path / "app.log", head_limit=10, tail_limit=5)
         for _ in range(100):
             log.write(b"0123456789")
@@ -22,7 +22,7 @@ class TestAppLog:
         omitted = int(content.split(b"[profileapp: ")[1].split()[0])
         assert 10 + omitted + len(content.split(b"here]\n")[1]) == 1000
 
-    def test_short_output_is_whole(self, tmp_path: Path) -> None:
+    def test_short_output_is_complete(self, tmp_path: Path) -> None:
         log = AppLog(tmp_path / "app.log", head_limit=4, tail_limit=50)
         log.write(b"abc")
         log.write(b"defgh")

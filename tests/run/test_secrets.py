@@ -1,4 +1,4 @@
-"""A credential reaches the app and its services, and nothing that is kept."""
+"""A credential reaches the app and its services, and no artifact."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECRET = 'open"sesame/1'  # noqa: S105
 GIVEN = {"PROFILEAPP_SECRET_the_key": SECRET, "PROFILEAPP_SECRET_pin": "471147"}
 SECRETS = {"API_KEY": "the-key", "PIN": "pin"}
 
-# It says its key in every way that it has, and in pieces.
+# The app prints its key in every encoding, and in pieces.
 TELLS = """
 import base64, json, os, socket, sys, time
 key, pin = os.environ['API_KEY'], os.environ['PIN']
@@ -41,8 +41,8 @@ print('known:', key == os.environ['EXPECTED'][::-1])
 """
 
 
-def assert_nothing_tells(outcome: Outcome) -> None:
-    """No file that is left, and nothing that the worker printed, holds a value."""
+def assert_no_leak(outcome: Outcome) -> None:
+    """No artifact and no output of the worker contains a value."""
     files = [path for path in outcome.folder.rglob("*") if path.is_file() and path.name not in ("sage.yaml", "app.py")]
     assert any(path.name == "run.json" for path in files)
     texts = {path.name: path.read_bytes() for path in files}
@@ -53,7 +53,7 @@ def assert_nothing_tells(outcome: Outcome) -> None:
             assert form.encode() not in plain, (name, form)
 
 
-def test_the_app_knows_it_and_nothing_that_is_kept_does(tmp_path: Path) -> None:
+def test_the_app_gets_the_secret_and_no_artifact_contains_it(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(TELLS)
     configure(
         tmp_path,
@@ -70,11 +70,11 @@ def test_the_app_knows_it_and_nothing_that_is_kept_does(tmp_path: Path) -> None:
     ]
     names = {each["name"] for each in outcome.samples("a")}
     assert "n****" in names and any("refused" in line for line in outcome.run("a")["warnings"])
-    assert_nothing_tells(outcome)
+    assert_no_leak(outcome)
 
 
 @pytest.mark.docker
-def test_containers_get_it_and_no_command_line_shows_it(
+def test_containers_get_the_secret_and_no_command_line_has_it(
     tmp_path: Path, docker_client: docker.DockerClient, busybox_image: str, state: Path
 ) -> None:
     script = 'echo "key=$API_KEY"; [ -z "$PROFILEAPP_SECRET_the_key" ] && echo alone; while :; do sleep 0.1; done'
@@ -89,7 +89,7 @@ def test_containers_get_it_and_no_command_line_shows_it(
     worker = start(tmp_path, "--image", busybox_image, **GIVEN)
     try:
         wait_until(lambda: is_measuring(tmp_path, "a"))
-        # Of the worker's children, and of all else that runs, none was told by its command.
+        # No command line has it, of the worker's children or of any other process.
         lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if os.access(path, os.R_OK)]
         assert not any(SECRET.encode() in line for line in lines)
     finally:
@@ -99,10 +99,10 @@ def test_containers_get_it_and_no_command_line_shows_it(
     assert folder.joinpath("services/web.log").read_bytes() == b"key=****\nalone\n"
     done = run(tmp_path, "--image", busybox_image, **GIVEN)
     assert done.code == 0
-    assert_nothing_tells(done)
+    assert_no_leak(done)
 
 
-def test_one_that_was_not_given_is_told_before_anything_runs(tmp_path: Path) -> None:
+def test_a_missing_secret_is_reported_before_anything_runs(tmp_path: Path) -> None:
     configure(tmp_path, [{"name": "a", "secrets": SECRETS}])
     outcome = run(tmp_path, "--runtime", "process", "--command", "true", PROFILEAPP_SECRET_pin="471147")
     assert outcome.code == 3 and "a: API_KEY is the credential the-key, which was not passed" in outcome.err

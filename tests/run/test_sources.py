@@ -1,4 +1,4 @@
-"""Which source of a metric is used, and what one that fails or hangs takes with it: nothing."""
+"""Selection of a metric's source; sources that fail or hang affect nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from profileapp.run.sources import WARNING_LIMIT, Sources, Warnings
 
 
 class FakeSource:
-    """A source that does as it is told."""
+    """A source that succeeds, fails or hangs as configured."""
 
     metric = "system"
 
@@ -71,7 +71,7 @@ class TestSources:
         found = {"system": list(candidates), "custom": []}
         return Sources(run, lambda series, value, at_ns: None, lambda metric, warn: found[metric]), warnings
 
-    def test_the_preferred_source_that_can_is_used(self, tmp_path: Path) -> None:
+    def test_the_preferred_available_source_is_used(self, tmp_path: Path) -> None:
         first = FakeSource("first", "open", Unavailable("no such file"))
         second = FakeSource("second", "attach", Unavailable("no such process"))
         third = FakeSource("third")
@@ -103,7 +103,7 @@ class TestSources:
         status = sources.statuses(lambda metric: len(names), lambda metric: frozenset(names))[0]
         assert (status.state, status.reason) == (state, reason)
 
-    def test_an_app_that_ended_at_once_costs_one_repeat_and_no_source(self, tmp_path: Path) -> None:
+    def test_an_app_that_exits_at_once_costs_one_repeat_and_no_source(self, tmp_path: Path) -> None:
         source = FakeSource("only", "attach", AppEnded())
         sources, _ = self.sources(tmp_path, source)
         sources.attach(AppHandle(1))
@@ -117,7 +117,7 @@ class TestSources:
         status = sources.statuses(lambda metric: 3)[0]
         assert (status.state, status.source) == ("measured", "only") and source.calls[0] == "attach"
 
-    def test_none_is_a_skipped_metric_with_every_reason(self, tmp_path: Path) -> None:
+    def test_without_a_source_the_metric_is_skipped_with_all_reasons(self, tmp_path: Path) -> None:
         sources, _ = self.sources(
             tmp_path, FakeSource("first", "open", Unavailable("no such file")), FakeSource("b", "open")
         )
@@ -128,7 +128,7 @@ class TestSources:
         assert system.reason == "first: no such file; b: failed (RuntimeError: broken)"
         assert custom.state == "skipped" and "no source of 'custom'" in custom.reason
 
-    def test_a_source_that_fails_again_and_again_is_ended_alone(self, tmp_path: Path) -> None:
+    def test_a_source_that_keeps_failing_is_stopped_alone(self, tmp_path: Path) -> None:
         broken = FakeSource("broken", "sample")
         sources, warnings = self.sources(tmp_path, broken)
         sources.attach(AppHandle(1))
@@ -142,9 +142,7 @@ class TestSources:
         assert status.state == "failed" and status.reason == "broken: RuntimeError: broken"
         assert any("source broken of system failed" in line for line in warnings.lines())
 
-    def test_a_source_that_hangs_is_left_behind_and_reported(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_hanging_source_is_abandoned_and_reported(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(schedule, "JOIN_TIMEOUT_S", 0.05)
         slow = FakeSource("slow", hangs=True)
         sources, _ = self.sources(tmp_path, slow)
@@ -156,7 +154,7 @@ class TestSources:
         assert sources.statuses(lambda metric: 0)[0].reason == "slow: hung while taking a sample"
 
     @pytest.mark.parametrize("call", ["attach", "detach", "close"])
-    def test_a_source_that_fails_elsewhere_takes_nothing_with_it(self, tmp_path: Path, call: str) -> None:
+    def test_a_source_that_fails_in_another_call_affects_nothing_else(self, tmp_path: Path, call: str) -> None:
         sources, warnings = self.sources(tmp_path, FakeSource("odd", call))
         sources.attach(AppHandle(1))
         sources.detach()
@@ -166,7 +164,7 @@ class TestSources:
         assert call == "attach" or warnings.lines()
 
 
-def test_warnings_are_bounded_and_told_once() -> None:
+def test_warnings_are_bounded_and_reported_once() -> None:
     warnings = Warnings()
     threads = [threading.Thread(target=lambda: [warnings.add(f"line {n}") for n in range(300)]) for _ in range(3)]
     for thread in threads:

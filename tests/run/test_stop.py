@@ -1,4 +1,4 @@
-"""Signals as a request to stop."""
+"""Signals request a stop."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 from profileapp.run.stop import Stop, Wake, stop_on_signals
 
 
-def test_signals_ask_to_stop_and_the_old_handlers_come_back() -> None:
+def test_signals_request_a_stop_and_old_handlers_are_restored() -> None:
     wake = Wake()
     stop = Stop(wake)
     before = signal.getsignal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Removing what runs left: it has a deadline, hears a signal, and a later sweep goes on with it."""
+"""Sweeping leftovers of runs has a deadline, stops at a signal, and is continued by a later sweep."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NO_TIME_S = 1e-9
 
 
 class Notes(Progress):
-    """Keeps what is said."""
+    """Records notes."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -31,7 +31,9 @@ class Notes(Progress):
 
 
 class SharedImage:
-    """A runtime with a container of each run; the image of `owner` is in use until the other's container is gone."""
+    """A runtime with one container for each run; the image of `owner` is in use until the other's container is
+    removed.
+    """
 
     name = ""
 
@@ -73,7 +75,7 @@ def names(state: State) -> list[str]:
     return sorted(path.name for path in state.folder.iterdir())
 
 
-def test_what_takes_too_long_at_a_runs_end_is_set_aside_and_later_sweeps_go_on(state: State, notes: Notes) -> None:
+def test_slow_removals_are_set_aside_and_continued_by_later_sweeps(state: State, notes: Notes) -> None:
     live = state.begin_run()
     fill(live.scratch)
     sweeper(state, notes, limit_s=NO_TIME_S).end(live)
@@ -84,7 +86,7 @@ def test_what_takes_too_long_at_a_runs_end_is_set_aside_and_later_sweeps_go_on(s
     assert names(state) == [] and "is removed" in notes.lines[-1]
 
 
-def test_one_deadline_is_for_all_that_a_sweep_removes(state: State, notes: Notes) -> None:
+def test_all_removals_of_a_sweep_share_one_deadline(state: State, notes: Notes) -> None:
     for _ in range(3):
         live = state.begin_run()
         fill(live.scratch)
@@ -95,7 +97,7 @@ def test_one_deadline_is_for_all_that_a_sweep_removes(state: State, notes: Notes
     assert names(state) == []
 
 
-def test_what_one_dead_run_uses_of_another_is_removed_in_the_same_sweep(state: State, notes: Notes) -> None:
+def test_an_image_shared_by_dead_runs_is_removed_in_one_sweep(state: State, notes: Notes) -> None:
     first, second = (state.begin_run() for _ in range(2))
     for each in (first, second):
         each.release()
@@ -107,7 +109,7 @@ def test_what_one_dead_run_uses_of_another_is_removed_in_the_same_sweep(state: S
     )
 
 
-def test_a_signal_ends_it_and_the_next_sweep_goes_on(
+def test_a_signal_ends_a_sweep_and_the_next_one_continues(
     state: State, notes: Notes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweep, "_AFTER_STOP_S", 0.0)
@@ -123,7 +125,7 @@ def test_a_signal_ends_it_and_the_next_sweep_goes_on(
     assert names(state) == []
 
 
-def test_an_ordinary_folder_is_removed_after_a_signal_too(state: State, notes: Notes) -> None:
+def test_an_ordinary_folder_is_removed_even_after_a_signal(state: State, notes: Notes) -> None:
     stop = Stop(Wake())
     stop.request(signal.SIGTERM)
     live = state.begin_run()

@@ -1,4 +1,4 @@
-"""Tools that trace the app: in a repeat of their own, which does not count. Programs of the tests stand in for them."""
+"""Tracing tools run the app in a separate repeat that is not measured. Test programs stand in for the tools."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ APP = [{"name": "app", "args": ["hello world", "$HOME; *"], "repeat": 2}]
 
 @pytest.fixture
 def tools(tmp_path: Path) -> dict[str, str]:
-    """Where the tools are, as an agent's configuration says it."""
+    """The tools' locations, as an agent's configuration sets them."""
     database = fake_tools.kernel_database(tmp_path / "kernels.sqlite")
     return {
         "PROFILEAPP_TAU": str(fake_tools.tau(tmp_path / "tools/tau") / "x86_64"),
@@ -58,7 +58,7 @@ def check(outcome: Outcome, before: str) -> None:
 
 
 def command_line(folder: Path) -> str:
-    """A program that prints each of its words on a line."""
+    """A program that prints each of its arguments on a line."""
     program = fake_tools.script(folder / "words", 'for word do echo "word: $word"; done; sleep 0.3')
     return str(program)
 
@@ -71,7 +71,7 @@ def test_a_process(tmp_path: Path, tools: dict[str, str]) -> None:
 
 
 @pytest.fixture
-def image_of_words(docker_client: docker.DockerClient, busybox_image: str, tmp_path: Path) -> Any:
+def argv_image(docker_client: docker.DockerClient, busybox_image: str, tmp_path: Path) -> Any:
     """An image with entrypoint and command, whose user is not root."""
     folder = tmp_path / "image"
     command_line(folder)
@@ -84,25 +84,23 @@ def image_of_words(docker_client: docker.DockerClient, busybox_image: str, tmp_p
 
 
 @pytest.mark.docker
-def test_a_container_with_an_entrypoint_and_a_user_of_its_own(
-    tmp_path: Path, tools: dict[str, str], image_of_words: str
+def test_a_container_with_an_entrypoint_and_another_user(
+    tmp_path: Path, tools: dict[str, str], argv_image: str
 ) -> None:
     configure(tmp_path, APP, **TRACED)
-    check(run(tmp_path, "--image", image_of_words, **tools), "/words first hello world")
+    check(run(tmp_path, "--image", argv_image, **tools), "/words first hello world")
 
 
 @pytest.mark.docker
-def test_without_arguments_the_images_own_command_is_run(
-    tmp_path: Path, tools: dict[str, str], image_of_words: str
-) -> None:
+def test_without_arguments_the_images_command_is_run(tmp_path: Path, tools: dict[str, str], argv_image: str) -> None:
     configure(tmp_path, [{"name": "app"}], metrics=["tau"])
-    outcome = run(tmp_path, "--image", image_of_words, **tools)
+    outcome = run(tmp_path, "--image", argv_image, **tools)
     assert outcome.code == 0, outcome.err
     assert outcome.log("app").decode().count("word: by default") == 2
     assert statuses(outcome)["tau"] == ("measured", "")
 
 
-def test_where_there_are_no_tools_nothing_is_run_twice(tmp_path: Path) -> None:
+def test_without_tools_nothing_runs_twice(tmp_path: Path) -> None:
     configure(tmp_path, APP, **TRACED)
     outcome = run(tmp_path, "--runtime", "process", "--command", command_line(tmp_path / "app"))
     assert outcome.code == 0, outcome.err
@@ -128,7 +126,7 @@ def test_where_there_are_no_tools_nothing_is_run_twice(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_tool_that_is_of_no_use_spoils_nothing(
+def test_an_unusable_tool_affects_nothing_else(
     tmp_path: Path, tools: dict[str, str], spoil: Callable[[Path], Path], metric: str, reason: str
 ) -> None:
     spoil(tmp_path / "tools")
@@ -140,7 +138,7 @@ def test_a_tool_that_is_of_no_use_spoils_nothing(
     assert outcome.run("app")["exit_reason"] == "completed"
 
 
-def test_a_link_that_the_app_leaves_for_the_tool_is_not_followed(tmp_path: Path, tools: dict[str, str]) -> None:
+def test_a_link_created_by_the_app_for_the_tool_is_not_followed(tmp_path: Path, tools: dict[str, str]) -> None:
     secret = tmp_path / "secret.csv"
     secret.write_text(fake_tools.NVPROF_CSV)
     cuda = fake_tools.nvprof(tmp_path / "tools/cuda")
@@ -154,7 +152,7 @@ def test_a_link_that_the_app_leaves_for_the_tool_is_not_followed(tmp_path: Path,
     assert not (tmp_path / "profile/app/kernels.csv").exists()
 
 
-def test_nvprof_where_there_is_no_nsys(tmp_path: Path) -> None:
+def test_nvprof_is_used_without_nsys(tmp_path: Path) -> None:
     cuda = fake_tools.nvprof(tmp_path / "tools/cuda")
     configure(tmp_path, [{**APP[0], "timeout": 20}], **TRACED)
     outcome = run(
@@ -170,7 +168,7 @@ def test_nvprof_where_there_is_no_nsys(tmp_path: Path) -> None:
     ]
 
 
-def test_a_python_app_is_run_by_tau_python(tmp_path: Path, tools: dict[str, str]) -> None:
+def test_a_python_app_is_run_with_tau_python(tmp_path: Path, tools: dict[str, str]) -> None:
     (tmp_path / "app.py").write_text("import sys\nprint('python', sys.argv[1:])\n")
     configure(tmp_path, APP, metrics=["tau"])
     outcome = run(tmp_path, "--runtime", "process", "--command", f"{sys.executable} app.py", **tools)
@@ -187,7 +185,7 @@ def test_a_python_app_is_run_by_tau_python(tmp_path: Path, tools: dict[str, str]
         (("shared-mpi-pthread", "shared-python-pthread"), ""),
     ],
 )
-def test_which_of_taus_libraries_are_taken(tmp_path: Path, bindings: tuple[str, ...], tags: str) -> None:
+def test_selection_of_tau_bindings(tmp_path: Path, bindings: tuple[str, ...], tags: str) -> None:
     tau = fake_tools.tau(tmp_path / "tools/tau", bindings)
     configure(tmp_path, [{"name": "app"}], metrics=["tau"])
     program = command_line(tmp_path / "app")

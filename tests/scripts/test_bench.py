@@ -1,4 +1,6 @@
-"""scripts/bench beside stand-ins of what it calls: it stops only its own daemon, and names a missing peer."""
+"""scripts/bench with stand-ins for the programs it calls: it stops only the daemon that it started, and reports a
+missing peer.
+"""
 
 import os
 import shutil
@@ -14,7 +16,7 @@ TOOLS = ("bash", "cat", "dirname", "env", "grep", "mkdir", "sleep", "tail", "tim
 
 
 class Tree:
-    """A checkout in which `log` has what scripts/bench called."""
+    """A checkout; `log` has the programs that scripts/bench called."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -27,7 +29,7 @@ class Tree:
         shutil.copy(ROOT / "scripts" / "bench", folder / "scripts")
         self.write("scripts/setup", "exit 0")
         self.write("scripts/dockerd", f'echo "dockerd $*" >>"{self.log}"; exit 0')
-        # pip, and then the bench.
+        # pip, then the benchmark.
         self.write(".venv/bin/python", f'[ "$2" = pip ] || echo "bench ${{*:3}}: $PATH" >>"{self.log}"')
 
     def link(self, name: str) -> None:
@@ -42,16 +44,16 @@ class Tree:
         path.write_text(f"#!/usr/bin/env bash\n{text}\n")
         path.chmod(0o755)
 
-    def no_daemon_answers(self) -> None:
+    def make_daemon_unreachable(self) -> None:
         self.write("scripts/dockerd", f'echo "dockerd $*" >>"{self.log}"; [ "$1" != status ]')
 
     @property
     def calls(self) -> list[str]:
         return [line.partition(":")[0] for line in self.log.read_text().splitlines()]
 
-    def start(self, *words: str) -> "subprocess.Popen[str]":
+    def start(self, *argv: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [self.folder / "scripts" / "bench", *words],
+            [self.folder / "scripts" / "bench", *argv],
             env={**os.environ, "PATH": str(self.programs)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -59,8 +61,8 @@ class Tree:
             start_new_session=True,
         )
 
-    def run(self, *words: str) -> tuple[int, str]:
-        process = self.start(*words)
+    def run(self, *argv: str) -> tuple[int, str]:
+        process = self.start(*argv)
         _, errors = process.communicate(timeout=60)
         return process.returncode, errors
 
@@ -70,31 +72,31 @@ def tree(tmp_path: Path) -> Tree:
     return Tree(tmp_path)
 
 
-def test_a_daemon_that_answers_is_left_alone(tree: Tree) -> None:
+def test_a_running_daemon_is_not_touched(tree: Tree) -> None:
     assert tree.run("start")[0] == 0
     assert tree.calls == ["dockerd status", "bench start"]
 
 
-def test_where_none_answers_one_is_started_and_stopped(tree: Tree) -> None:
-    tree.no_daemon_answers()
+def test_without_a_daemon_one_is_started_and_stopped(tree: Tree) -> None:
+    tree.make_daemon_unreachable()
     assert tree.run("start")[0] == 0
     assert tree.calls == ["dockerd status", "dockerd start", "bench start", "dockerd stop"]
 
 
-def test_the_exit_code_of_a_missed_measure_outlives_the_stop(tree: Tree) -> None:
-    tree.no_daemon_answers()
+def test_the_exit_code_of_the_benchmark_is_kept(tree: Tree) -> None:
+    tree.make_daemon_unreachable()
     tree.write(".venv/bin/python", '[ "$2" = pip ]')
     assert tree.run("start")[0] == 1
     assert tree.calls[-1] == "dockerd stop"
 
 
-def test_ctrl_c_stops_the_daemon_that_was_started(tree: Tree) -> None:
-    tree.no_daemon_answers()
+def test_ctrl_c_stops_the_started_daemon(tree: Tree) -> None:
+    tree.make_daemon_unreachable()
     tree.write(".venv/bin/python", '[ "$2" = pip ] || { echo begun; exec sleep 100; }')
     process = tree.start("start")
     assert process.stdout
     assert process.stdout.readline() == "begun\n"
-    # As a terminal does: to all of its foreground processes.
+    # As a terminal does: to all foreground processes.
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 130
@@ -102,7 +104,7 @@ def test_ctrl_c_stops_the_daemon_that_was_started(tree: Tree) -> None:
 
 
 class TestStatsdExporter:
-    def test_where_go_is_missing_the_reason_is_printed(self, tree: Tree) -> None:
+    def test_the_reason_is_printed_if_go_is_missing(self, tree: Tree) -> None:
         exit_code, errors = tree.run("ingest")
         assert (exit_code, errors) == (
             0,
@@ -110,7 +112,7 @@ class TestStatsdExporter:
         )
         assert tree.calls[-1] == "bench ingest"
 
-    def test_it_is_built_once_and_put_on_the_path(self, tree: Tree) -> None:
+    def test_it_is_built_once_and_added_to_the_path(self, tree: Tree) -> None:
         tree.write(
             "programs/go",
             f'echo "go $1" >>"{tree.log}"; [ "$1" = env ] && echo go1.99 || '
@@ -123,14 +125,14 @@ class TestStatsdExporter:
         assert len(paths) == 2
         assert all(f": {tree.folder}/build/statsd_exporter-v" in path for path in paths)
 
-    def test_where_it_cannot_be_built_the_reason_is_printed(self, tree: Tree) -> None:
+    def test_the_reason_is_printed_if_the_build_fails(self, tree: Tree) -> None:
         tree.write("programs/go", '[ "$1" = env ] && echo go1.1 || { echo "needs go >= 1.24" >&2; exit 1; }')
         exit_code, errors = tree.run("ingest")
         assert exit_code == 0
         assert "not compared with statsd_exporter: Go could not build github.com/prometheus/statsd_exporter@v" in errors
         assert "needs go >= 1.24" in errors
 
-    def test_other_measures_do_not_need_it(self, tree: Tree) -> None:
+    def test_other_benchmarks_do_not_need_it(self, tree: Tree) -> None:
         tree.write("programs/go", f'echo "go $1" >>"{tree.log}"')
         assert tree.run("start", "client") == (0, "")
         assert "go install" not in tree.calls

@@ -1,4 +1,4 @@
-"""What a person types: make, and the scripts that it calls."""
+"""Commands that a person types: make, and the scripts that it calls."""
 
 import os
 import re
@@ -28,7 +28,7 @@ def run(*command: str | Path, **environ: str) -> subprocess.CompletedProcess[str
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:
-    """A folder for a PATH on which nearly nothing is."""
+    """A folder for a PATH with almost no programs."""
     for tool in TOOLS:
         found = shutil.which(tool)
         assert found
@@ -51,7 +51,7 @@ def test_python_files_without_a_suffix_are_linted() -> None:
         assert [name for name in scripts if name not in text] == [], config
 
 
-def test_make_alone_lists_every_command() -> None:
+def test_make_without_a_target_lists_every_command() -> None:
     phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert phony
     output = run("make").stdout
@@ -65,8 +65,8 @@ def test_ci_runs_make_test() -> None:
 
 
 class TestSetup:
-    def test_installs_what_is_missing_and_nothing_that_is_recommended(self, bare: Path, tmp_path: Path) -> None:
-        # It fails, so that set-up ends there.
+    def test_installs_missing_packages_without_recommended_ones(self, bare: Path, tmp_path: Path) -> None:
+        # It fails, so that setup stops there.
         script(bare / "apt-get", f'echo "$*" >>"{tmp_path}/asked"; exit 100')
         script(bare / "sudo", 'exec "$@"')
         done = run(ROOT / "scripts" / "setup", "test", PATH=str(bare), http_proxy="")
@@ -80,7 +80,7 @@ class TestSetup:
         assert f"setup: apt-get could not install {' '.join(packages)}\n" in done.stderr
 
     @pytest.mark.parametrize("has_sudo", [True, False])
-    def test_says_what_to_type_where_it_may_not_become_root(self, bare: Path, tmp_path: Path, has_sudo: bool) -> None:
+    def test_prints_the_command_if_it_cannot_become_root(self, bare: Path, tmp_path: Path, has_sudo: bool) -> None:
         script(bare / "apt-get", f'echo "$*" >>"{tmp_path}/asked"; exit 100')
         (bare / "id").unlink()
         script(bare / "id", 'case "$1" in -un) echo ann ;; *) echo 1000 ;; esac')
@@ -93,7 +93,7 @@ class TestSetup:
         assert ("sudo is refused to ann. " in last) is has_sudo
         assert not (tmp_path / "asked").exists()
 
-    def test_says_what_to_install_where_there_is_no_apt(self, bare: Path) -> None:
+    def test_prints_the_packages_without_apt(self, bare: Path) -> None:
         done = run(ROOT / "scripts" / "setup", "test", PATH=str(bare))
         assert done.returncode == 1
         assert re.fullmatch(r"setup: missing: .*\bmaven\b.*\. This is no Debian; .*\n", done.stderr)
@@ -104,7 +104,7 @@ class TestSetup:
 
 
 class TestTest:
-    """scripts/test among scripts that only note that they were called."""
+    """scripts/test with stand-ins that only log their calls."""
 
     @pytest.fixture
     def clone(self, tmp_path: Path) -> Path:
@@ -125,7 +125,7 @@ class TestTest:
         assert calls.count("dockerd stop") == stops
 
     @pytest.mark.parametrize(("started", "stops"), [("started\n", 1), ("", 0)])
-    def test_also_where_it_is_ended(self, clone: Path, started: str, stops: int) -> None:
+    def test_it_stops_the_daemon_when_terminated(self, clone: Path, started: str, stops: int) -> None:
         script(clone / "scripts" / "lint", "kill -TERM $TEST_PID")
         text = (clone / "scripts" / "test").read_text()
         (clone / "scripts" / "test").write_text(
@@ -138,15 +138,15 @@ class TestTest:
 
 class TestDockerd:
     @pytest.mark.docker
-    def test_leaves_a_daemon_that_answers_alone(self, docker_client: docker.DockerClient) -> None:
+    def test_does_not_touch_a_running_daemon(self, docker_client: docker.DockerClient) -> None:
         before = docker_client.info()["ID"], docker_client.version()["Version"]
         done = run(ROOT / "scripts" / "dockerd", "start")
         assert (done.returncode, done.stderr) == (0, f"dockerd: using the one that answers (Docker {before[1]})\n")
-        assert done.stdout == "", "nobody is told to stop it"
+        assert done.stdout == "", "no command to stop it is printed"
         assert docker_client.info()["ID"] == before[0]
         assert "answers" in run(ROOT / "scripts" / "dockerd", "status").stdout
 
-    def test_starts_none_where_another_one_is_asked_for(self, tmp_path: Path) -> None:
+    def test_starts_none_if_docker_host_is_set(self, tmp_path: Path) -> None:
         host = f"unix://{tmp_path}/nobody.sock"
         done = run(ROOT / "scripts" / "dockerd", "start", DOCKER_HOST=host)
         assert (done.returncode, done.stderr) == (4, f"dockerd: DOCKER_HOST is {host}, and no daemon answers there\n")

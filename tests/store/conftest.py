@@ -1,4 +1,4 @@
-"""A new database for each test, of either kind."""
+"""A new SQLite or PostgreSQL database for each test."""
 
 from __future__ import annotations
 

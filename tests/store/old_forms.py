@@ -1,4 +1,4 @@
-"""Databases as an older profileapp left them: the tables of an earlier step, filled in the words of that time."""
+"""Databases of older versions: the tables of an earlier migration, filled in the format of that time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BUDGET_STATES = {"met": "kept", "violated": "broken"}
 
 
 def an_old_run() -> Run:
-    """A run with everything whose words have changed since."""
+    """A run with all fields whose names have changed since."""
     secret = Secret("API_KEY", "weather", "PROFILEAPP_SECRET_weather")
     target = Target("gpu", secrets=(secret,), budgets={"fps.stddev": "< 1", "fps.mean": "> 1"})
     return msgspec.structs.replace(
@@ -59,7 +59,7 @@ def store_in_form(step: str, database: Database, folder: Path) -> None:
 
 
 def version_1(document: str) -> str:
-    """A run.json of today, in the words of version 1."""
+    """Converts a current run.json to version 1."""
     content = json.loads(document)
     for holder in (content, *content["repeats"]):
         holder["ending"] = holder.pop("exit_reason")

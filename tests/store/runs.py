@@ -22,7 +22,7 @@ CORE = series("system.cpu.util", "%", "system", core="0")
 
 
 def a_run(run_id: str = "r1", *, target: str = "gpu", seconds: int = 20, **changes: object) -> Run:
-    """A finished run of so many seconds."""
+    """A finished run with this duration."""
     started_ns = int(changes.pop("started_ns", START_NS))  # type: ignore[call-overload]
     ended_ns = started_ns + seconds * SECOND_NS
     run = Run(
@@ -42,7 +42,7 @@ def a_run(run_id: str = "r1", *, target: str = "gpu", seconds: int = 20, **chang
 
 
 def record(out: Path, run: Run, samples: dict[Series, list[float]] | None = None, *, tables: bool = False) -> Path:
-    """The folder of a run as the worker leaves it; a sample a second."""
+    """Writes the folder of a run as the worker does, with one sample a second."""
     folder = RunFolder.create(out, run.target.name)
     writer = folder.open_metrics(Clock(0, 0))
     for one, values in (samples or {FPS: [10.0, 12.0, 14.0], CPU: [50.0, 60.0], CORE: [1.0]}).items():

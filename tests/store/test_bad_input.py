@@ -1,4 +1,4 @@
-"""Folders as a crash, another version or a stranger leaves them: what is good of them is stored, the rest is told."""
+"""Folders left by a crash, another version or an attacker: valid data is stored, the rest reported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def samples_of(database: Database) -> int:
         return int(connection.execute(select(func.count()).select_from(schema.sample)).scalar_one())
 
 
-def test_of_packed_metrics_that_end_early_the_beginning_is_stored(db: str, tmp_path: Path) -> None:
+def test_the_beginning_of_truncated_compressed_metrics_is_stored(db: str, tmp_path: Path) -> None:
     database = open_database(db, write=True)
     chance = random.Random(1)  # noqa: S311
     folder = record(tmp_path / "out", a_run(), {CPU: [chance.random() for _ in range(20_000)]})
@@ -35,7 +35,7 @@ def test_of_packed_metrics_that_end_early_the_beginning_is_stored(db: str, tmp_p
     assert any("ends early" in problem for problem in stored.problems)
 
 
-def test_a_run_whose_metrics_are_garbage_is_stored_without_samples(db: str, tmp_path: Path) -> None:
+def test_a_run_with_invalid_metrics_is_stored_without_samples(db: str, tmp_path: Path) -> None:
     database = open_database(db, write=True)
     folder = record(tmp_path / "out", a_run())
     (folder / "metrics.ndjson").write_bytes(random.Random(2).randbytes(100_000))  # noqa: S311
@@ -44,7 +44,7 @@ def test_a_run_whose_metrics_are_garbage_is_stored_without_samples(db: str, tmp_
     assert any("no samples" in problem for problem in stored.problems)
 
 
-def test_a_line_without_end_does_not_keep_the_others_out(db: str, tmp_path: Path) -> None:
+def test_an_endless_line_does_not_affect_other_runs(db: str, tmp_path: Path) -> None:
     database = open_database(db, write=True)
     folder = record(tmp_path / "out", a_run())
     metrics = folder / "metrics.ndjson"

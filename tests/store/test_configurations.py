@@ -1,4 +1,4 @@
-"""Configurations are kept with every version, and with who saved them."""
+"""Configurations are stored with every version and its author."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def content(timeout_s: int) -> str:
     return f"profiling:\n  defaults: {{timeout: {timeout_s}}}\n"
 
 
-def test_versions_come_and_stay(db: str) -> None:
+def test_versions_are_added_and_kept(db: str) -> None:
     database = open_database(db, write=True)
     first, is_new = save(database, NAME, content(1), "alice", "a start")
     assert is_new and first.version == 1 and first.saved_role == ("tester" if database.is_postgresql else "")
@@ -40,7 +40,7 @@ def test_versions_come_and_stay(db: str) -> None:
     assert save(database, NAME, content(4), "alice")[0].version == 4
 
 
-def test_what_is_not_there_or_badly_named(db: str) -> None:
+def test_missing_configurations_and_invalid_names(db: str) -> None:
     database = open_database(db, write=True)
     for name in ("alice", "a/b", "a/b/c/d", "../b/c", "a/b/'; DROP TABLE run; --", "a/b/" + "c" * 64, "a/b/c\n"):
         with pytest.raises(ConfigError, match="must be OWNER/APP/NAME"):
@@ -56,7 +56,7 @@ def test_what_is_not_there_or_badly_named(db: str) -> None:
         load_saved(database, NAME, 7)
 
 
-def test_two_save_at_once(db: str) -> None:
+def test_concurrent_saves(db: str) -> None:
     open_database(db, write=True)
     numbers: list[int] = []
     barrier = threading.Barrier(4)
@@ -73,7 +73,7 @@ def test_two_save_at_once(db: str) -> None:
     assert sorted(numbers) == [1, 2, 3, 4]
 
 
-def test_the_roles_that_the_docs_name_do_what_the_docs_say(postgres: PrivatePostgres) -> None:
+def test_documented_roles_have_the_documented_rights(postgres: PrivatePostgres) -> None:
     url = postgres.new_database()
     save(open_database(url, write=True), NAME, content(1), "alice")
     name = url.split("/")[3].split("?")[0]

@@ -1,4 +1,4 @@
-"""Opening a database: addresses, tables of every age, and errors in one clear line."""
+"""Opening a database: URLs, tables of every version, and one-line errors."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def test_bad_urls_are_refused_without_repeating_a_password(given: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_long_keys_differ_by_their_end() -> None:
+def test_long_keys_that_differ_at_the_end_stay_distinct() -> None:
     first, second = (stored_key("x" * 5000 + end) for end in "ab")
     assert first != second and len(first) == len(second) == KEY_LIMIT
 
 
-def test_the_steps_make_the_tables_that_the_code_knows(db: str) -> None:
+def test_migrations_create_the_tables_of_the_code(db: str) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
@@ -65,7 +65,7 @@ def test_the_steps_make_the_tables_that_the_code_knows(db: str) -> None:
         assert compare_metadata(context, schema.metadata) == []
 
 
-def test_head_is_the_last_step() -> None:
+def test_head_is_the_last_migration() -> None:
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
@@ -85,7 +85,7 @@ def kept_runs(database: Database) -> list[Run]:
 
 
 @pytest.mark.parametrize("step", migrate.KNOWN)
-def test_every_older_form_is_brought_up_to_date_with_what_it_holds(db: str, tmp_path: Path, step: str) -> None:
+def test_every_older_database_is_migrated_with_its_data(db: str, tmp_path: Path, step: str) -> None:
     url = parse_url(db)
     from profileapp.store.database import _engine
 
@@ -109,7 +109,7 @@ def test_every_older_form_is_brought_up_to_date_with_what_it_holds(db: str, tmp_
         assert migrate.revision_of(connection) == migrate.HEAD
 
 
-def test_a_newer_database_is_left_alone(db: str) -> None:
+def test_a_newer_database_is_unchanged(db: str) -> None:
     database = open_database(db, write=True)
     with database.transaction() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -118,7 +118,7 @@ def test_a_newer_database_is_left_alone(db: str) -> None:
             open_database(db, write=write)
 
 
-def test_two_migrate_at_once(db: str) -> None:
+def test_concurrent_migrations(db: str) -> None:
     failures: list[Exception] = []
     barrier = threading.Barrier(4)
 
@@ -139,7 +139,7 @@ def test_two_migrate_at_once(db: str) -> None:
 
 
 @pytest.mark.parametrize("step", migrate.KNOWN[:-1])
-def test_two_programs_migrate_an_older_form_at_once_and_store_into_it(db: str, tmp_path: Path, step: str) -> None:
+def test_concurrent_programs_migrate_an_older_database_and_store_into_it(db: str, tmp_path: Path, step: str) -> None:
     from profileapp.store.database import _engine
 
     old = Database(_engine(parse_url(db), write=True), "old")
@@ -160,7 +160,7 @@ def test_two_programs_migrate_an_older_form_at_once_and_store_into_it(db: str, t
     assert runs == ["a", "b", "c", "first"]
 
 
-def test_what_is_no_database(tmp_path: Path) -> None:
+def test_an_invalid_database_is_an_error(tmp_path: Path) -> None:
     for path, expected in (
         (tmp_path, "is a folder"),
         (tmp_path / "none.db", "no such database"),
@@ -176,13 +176,13 @@ def test_what_is_no_database(tmp_path: Path) -> None:
         open_database(str(tmp_path / "empty.db"), write=False)
 
 
-def test_no_server_there(tmp_path: Path) -> None:
+def test_an_unreachable_server_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as caught:
         open_database(f"postgresql://ann:secret@/x?host={tmp_path}", write=True)
     assert "secret" not in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_reader_without_rights_to_write_reads(postgres: PrivatePostgres, tmp_path: Path) -> None:
+def test_a_read_only_role_can_read(postgres: PrivatePostgres, tmp_path: Path) -> None:
     url = postgres.new_database()
     store_folder(open_database(url, write=True), record(tmp_path / "out", a_run()))
     name = url.split("/")[3].split("?")[0]
@@ -196,7 +196,7 @@ def test_a_reader_without_rights_to_write_reads(postgres: PrivatePostgres, tmp_p
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that every user may look into, which pytest's own is not."""
+    """A folder that every user may read; pytest's own is private."""
     with tempfile.TemporaryDirectory(prefix="pa-db-", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
@@ -219,7 +219,7 @@ except StoreError as error:
 """
 
 
-def test_a_read_only_file_is_read_and_not_written(open_folder: Path, tmp_path: Path) -> None:
+def test_a_read_only_file_is_readable_and_unchanged(open_folder: Path, tmp_path: Path) -> None:
     path = open_folder / "profiles.db"
     store_folder(open_database(str(path), write=True), record(tmp_path / "out", a_run()))
     path.chmod(0o444)

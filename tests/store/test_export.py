@@ -1,4 +1,4 @@
-"""Samples come out as they went in, in shapes that others read."""
+"""Exported samples equal the stored ones, in formats that other programs read."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def test_csv(database: Database) -> None:
         (Selection(branch="main", app="objcounter"), 7),
     ],
 )
-def test_what_is_selected(database: Database, selection: Selection, count: int) -> None:
+def test_selections(database: Database, selection: Selection, count: int) -> None:
     assert len(as_csv(database, selection)) == count
 
 
-def test_sage_data_client_and_pandas_read_it_in_two_lines(database: Database, tmp_path: Path) -> None:
+def test_sage_data_client_and_pandas_can_read_it(database: Database, tmp_path: Path) -> None:
     path = tmp_path / "samples.ndjson"
     assert export_to_file(database, Selection(run_id="r1"), "sage", path) == 6
     frame = sage_data_client.load(str(path))
@@ -85,7 +85,7 @@ def test_parquet(database: Database, tmp_path: Path) -> None:
     assert frame.timestamp.iloc[0].value == START_NS
 
 
-def test_labels_and_formulas_of_strangers(db: str, tmp_path: Path) -> None:
+def test_hostile_labels_and_formulas(db: str, tmp_path: Path) -> None:
     database = open_database(db, write=True)
     strange = series("=cmd", "", "custom", app="mine", other="x\ny")
     store_folder(database, record(tmp_path / "out", a_run(app=App("@app")), {strange: [1.0]}))
@@ -96,7 +96,7 @@ def test_labels_and_formulas_of_strangers(db: str, tmp_path: Path) -> None:
     assert (row["meta.app"], row["meta.label.app"], row["meta.other"]) == ("@app", "mine", "x\ny")
 
 
-def test_a_file_that_cannot_be_written(database: Database, tmp_path: Path) -> None:
+def test_an_unwritable_file_is_an_error(database: Database, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be written"):
         export_to_file(database, Selection(), "csv", tmp_path / "no" / "samples.csv")
     assert list(tmp_path.glob(".*")) == []

@@ -1,4 +1,4 @@
-"""PostgreSQL on a disk that is full: nothing is half stored, one line says why, and what was there stays."""
+"""PostgreSQL on a full disk: no partial data, a one-line error, and stored data is intact."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def disk(postgres: PrivatePostgres) -> Iterator[SmallDisk]:
 
 @pytest.fixture
 def url(disk: SmallDisk, postgres: PrivatePostgres) -> str:
-    """A database on it."""
+    """A database on that disk."""
     postgres.sql("CREATE DATABASE on_small TABLESPACE small", "postgres")
     return postgres.url("on_small")
 
@@ -56,7 +56,7 @@ def runs_and_samples(database: Database) -> tuple[int, int]:
     return runs, samples
 
 
-def test_a_run_without_disk_space_is_not_stored_at_all_and_can_be_stored_later(
+def test_a_run_without_disk_space_is_not_stored_and_can_be_stored_later(
     disk: SmallDisk, url: str, tmp_path: Path
 ) -> None:
     database = open_database(url, write=True)
@@ -100,8 +100,8 @@ def test_a_configuration_without_disk_space_keeps_the_last_version(disk: SmallDi
     assert last.version >= 1 and last.content and last.content.startswith("profiling: {}\n")
 
 
-def test_a_server_whose_own_disk_is_full_takes_nothing_and_comes_back(tmp_path: Path) -> None:
-    """Not a tablespace but all of it: without room for its log the server goes down, with what was stored whole."""
+def test_a_server_with_a_full_disk_stores_nothing_and_recovers(tmp_path: Path) -> None:
+    """The whole server, not only a tablespace: without room for its log it shuts down; stored data is intact."""
     try:
         server = PrivatePostgres(size="160m")
     except NoSmallDisk as error:

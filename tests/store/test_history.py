@@ -1,4 +1,4 @@
-"""Trends, changes and comparisons out of the database."""
+"""Trends, changes and comparisons from the database."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ APP = Selection(app="objcounter")
 
 @pytest.fixture
 def database(db: str, tmp_path: Path) -> Database:
-    """Six runs on main, the fps 10, 11, …; one of another board; one whose app failed."""
+    """Six runs on main with FPS 10, 11, …; one on another board; one whose app failed."""
     opened = open_database(db, write=True)
     for number in range(6):
         run = a_run(
@@ -64,7 +64,7 @@ def test_one_metric_as_in_a_budget(database: Database) -> None:
 MEANT = {"r3": [13.0], "team/app#4": [14.0], "1111111": [11.0], "main": [15.0], "old": [2.0]}
 
 
-def test_what_a_word_means(database: Database) -> None:
+def test_resolution_of_a_search_term(database: Database) -> None:
     for reference, fps in MEANT.items():
         runs = measured(database, reference)
         assert [next(one.mean for one in run.summary if one.name == "fps") for run in runs] == fps, reference
@@ -73,7 +73,7 @@ def test_what_a_word_means(database: Database) -> None:
             measured(database, reference)
 
 
-def test_two_sides(database: Database) -> None:
+def test_a_comparison_of_two_runs(database: Database) -> None:
     found = compare(measured(database, "r0"), measured(database, "main"), "fps")
     (difference,) = found
     assert difference.first and difference.second and difference.ratio == pytest.approx(0.5)
@@ -92,16 +92,16 @@ def a_trend(values: list[float]) -> Trend:
     return Trend("app", "gpu", "orin", "fps", "mean", "", points)
 
 
-def test_a_change_is_found_with_the_commit_that_made_it() -> None:
+def test_a_change_is_found_with_its_commit() -> None:
     values = noise(10.0, 40, 1) + noise(12.0, 30, 2)
     (change,) = with_changes(a_trend(values)).changes
     assert (change.index, change.commit, change.commit_before) == (40, "c40", "c39")
     assert change.before == pytest.approx(10, rel=0.02) and change.ratio == pytest.approx(0.2, rel=0.1)
 
 
-def test_noise_and_a_flat_line_have_none() -> None:
+def test_noise_and_constant_values_have_no_change() -> None:
     assert find_changes(noise(10.0, 60, 3)) == [] == find_changes([5.0] * 50)
 
 
-def test_few_runs_say_so() -> None:
+def test_too_few_runs_are_reported() -> None:
     assert "3 runs" in with_changes(a_trend([1.0, 2.0, 3.0])).note

@@ -1,4 +1,4 @@
-"""Runs get into the database once and whole, whatever is in the way."""
+"""Runs are stored once and completely, whatever fails."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def counts(database: Database) -> dict[str, int]:
         }
 
 
-def test_a_run_comes_back_as_it_was(db: str, tmp_path: Path) -> None:
+def test_a_run_round_trips(db: str, tmp_path: Path) -> None:
     database = open_database(db, write=True)
     stored = store_folder(database, record(tmp_path / "out", a_run(), tables=True))
     assert (stored.outcome, stored.samples, stored.problems) == ("stored", 6, ())
@@ -59,7 +59,7 @@ def test_a_run_comes_back_as_it_was(db: str, tmp_path: Path) -> None:
             ("fps", 3),
             ("system.cpu.util", 1),
         ]
-        # A frame rate stands for the time since the one before: the first, at the very start, for none.
+        # A frame rate covers the time since the previous one: the first, at the start, covers none.
         assert rows[1].mean == 13.0 and rows[1].max == 14.0 and rows[2].labels == '{"core":"0"}'
         samples = connection.execute(
             select(schema.sample).where(schema.sample.c.run_series_id == rows[1].id).order_by(schema.sample.c.position)
@@ -73,9 +73,7 @@ def test_a_run_comes_back_as_it_was(db: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("held_limit", [BUFFER_LIMIT, 1000])
-def test_of_many_samples_every_value_comes_back(
-    db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held_limit: int
-) -> None:
+def test_many_samples_round_trip(db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held_limit: int) -> None:
     monkeypatch.setattr(reader, "SampleReader", partial(SampleReader, held_limit=held_limit))
     many = [1.7e308, -5e-324, 0.1, -1 / 3, *map(float, range(12_340))]
     few = {CPU: many[:5101], CORE: many[:100]}
@@ -95,7 +93,7 @@ def test_of_many_samples_every_value_comes_back(
             ]
 
 
-def test_the_same_run_twice_is_one_run(db: str, tmp_path: Path) -> None:
+def test_storing_a_run_twice_stores_it_once(db: str, tmp_path: Path) -> None:
     database = open_database(db, write=True)
     folder = record(tmp_path / "out", a_run(), tables=True)
     store_folder(database, folder)
@@ -104,7 +102,7 @@ def test_the_same_run_twice_is_one_run(db: str, tmp_path: Path) -> None:
     assert counts(database) == before
 
 
-def test_a_finished_run_takes_the_place_of_its_cut_copy(db: str, tmp_path: Path) -> None:
+def test_a_finished_run_replaces_its_incomplete_copy(db: str, tmp_path: Path) -> None:
     database = open_database(db, write=True)
     cut = a_run(state="running", ended_ns=0, exit_reason=None, repeats=())
     folder = record(tmp_path / "out", cut, {FPS: [10.0]})
@@ -157,7 +155,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_names_are_only_names(db: str, tmp_path: Path, name: str) -> None:
+def test_hostile_names_are_stored_as_text(db: str, tmp_path: Path, name: str) -> None:
     database = open_database(db, write=True)
     hostile = Series(name, name, "custom", ((name, name),))
     run = a_run(name, app=App(name, name), message=name)
@@ -167,12 +165,12 @@ def test_hostile_names_are_only_names(db: str, tmp_path: Path, name: str) -> Non
     with database.transaction() as connection:
         app = connection.execute(select(schema.run.c.app)).scalar_one()
     assert app == name if len(name) < 200 and "\0" not in name else len(app) <= 200
-    # Two long names that differ only in their end stay two.
+    # Two long names that differ only at the end stay distinct.
     assert store_folder(database, record(tmp_path / "b", a_run(name + "b", app=App(name)))).outcome == "stored"
 
 
 @pytest.mark.parametrize(
-    ("spoil", "expected"),
+    ("damage", "expected"),
     [
         (lambda folder: (folder / "run.json").write_text("{"), "not a run of profileapp"),
         (lambda folder: (folder / "run.json").unlink(), "run.json is missing"),
@@ -183,18 +181,18 @@ def test_hostile_names_are_only_names(db: str, tmp_path: Path, name: str) -> Non
     ],
     ids=["garbled", "missing", "newer", "huge-time", "negative-time", "symlink"],
 )
-def test_what_is_no_run_is_refused_with_a_word(
-    db: str, tmp_path: Path, spoil: Callable[[Path], None], expected: str
+def test_invalid_runs_are_refused_with_a_reason(
+    db: str, tmp_path: Path, damage: Callable[[Path], None], expected: str
 ) -> None:
     database = open_database(db, write=True)
     folder = record(tmp_path / "out", a_run())
-    spoil(folder)
+    damage(folder)
     with pytest.raises(AgentError, match=expected):
         store_folder(database, folder)
     assert counts(database)["run"] == 0
 
 
-def test_of_truncated_metrics_complete_rows_are_stored_and_the_loss_reported(db: str, tmp_path: Path) -> None:
+def test_complete_rows_of_truncated_metrics_are_stored_and_the_loss_reported(db: str, tmp_path: Path) -> None:
     database = open_database(db, write=True)
     folder = record(tmp_path / "out", a_run())
     metrics = folder / "metrics.ndjson"
@@ -203,9 +201,9 @@ def test_of_truncated_metrics_complete_rows_are_stored_and_the_loss_reported(db:
     assert stored.samples == 5 and "1 of 6 lines" in stored.problems[0]
 
 
-def test_parallel_stages_store_at_once(db: str, tmp_path: Path) -> None:
+def test_parallel_stages_store_concurrently(db: str, tmp_path: Path) -> None:
     folders = [record(tmp_path / f"{number}", a_run(f"r{number}", target=f"t{number}")) for number in range(6)]
-    # Two have the same run, as when a stage is repeated.
+    # Two folders have the same run, as when a stage is repeated.
     folders.append(folders[0])
     outcomes: list[str] = []
     barrier = threading.Barrier(len(folders))
@@ -230,7 +228,7 @@ def test_parallel_stages_store_at_once(db: str, tmp_path: Path) -> None:
     }
 
 
-def test_a_failure_in_the_middle_leaves_nothing(db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_during_a_store_leaves_nothing(db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     database = open_database(db, write=True)
     folder = record(tmp_path / "out", a_run(), tables=True)
 
@@ -258,7 +256,7 @@ def test_a_broken_connection_is_reopened(postgres: PrivatePostgres, tmp_path: Pa
     assert stored.outcome == "stored" and len(notes) == 1 and "trying again" in notes[0]
 
 
-def test_a_server_that_cuts_the_transaction_loses_nothing(
+def test_an_interrupted_transaction_loses_nothing(
     postgres: PrivatePostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = open_database(postgres.new_database(), write=True, patience=Patience(60, pause=lambda _: None))
@@ -277,7 +275,7 @@ def test_a_server_that_cuts_the_transaction_loses_nothing(
     assert counts(database)["sample"] == 6
 
 
-def test_a_server_that_stays_away_is_given_up(postgres: PrivatePostgres, tmp_path: Path) -> None:
+def test_an_unreachable_server_is_an_error_after_retries(postgres: PrivatePostgres, tmp_path: Path) -> None:
     database = open_database(postgres.new_database(), write=True)
     folder = record(tmp_path / "out", a_run())
     postgres.stop()
@@ -295,7 +293,7 @@ def test_a_full_disk_stores_nothing_and_is_reported(tmp_path: Path) -> None:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
     from sqlalchemy import event
 
-    # SQLite's own bound of a file's size fails as a full disk does: with SQLITE_FULL.
+    # SQLite's limit on the file size fails like a full disk: with SQLITE_FULL.
     event.listen(
         database.engine, "connect", lambda connection, _: connection.execute(f"PRAGMA max_page_count = {pages + 2}")
     )

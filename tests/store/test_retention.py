@@ -1,4 +1,4 @@
-"""What is old is thinned or removed; statistics and peaks stay."""
+"""Old data is thinned or removed; statistics and peaks stay."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ALL = Selection()
     st.lists(st.tuples(st.integers(0, 10_000), st.floats(-1e6, 1e6)), max_size=200).map(sorted),
     st.integers(1, 3_000),
 )
-def test_thinned_samples_keep_every_spans_peaks(samples: list[tuple[int, float]], spacing_ns: int) -> None:
+def test_thinned_samples_keep_the_peaks_of_every_span(samples: list[tuple[int, float]], spacing_ns: int) -> None:
     times, values = [at for at, _ in samples], [value for _, value in samples]
     kept = thin(times, values, spacing_ns)
     assert kept == sorted(set(kept))
@@ -54,13 +54,13 @@ def test_old_samples_are_thinned_once_and_statistics_stay(db: str, tmp_path: Pat
         ).one()
         assert (spacing, count) == (50 * SECOND_NS, 16)
         statistics = connection.execute(select(schema.run_series.c.count).distinct()).scalars().all()
-        # A run of 20 s holds the samples of both its first and its last second.
+        # A run of 20 s has samples in its first and its last second.
         assert sorted(statistics) == [21, 100]
-    # Stored again, it stays as it was made.
+    # Storing it again does not change it.
     assert store_folder(database, tmp_path / "old" / "gpu").outcome == "already stored"
 
 
-def test_samples_and_runs_go(db: str, tmp_path: Path) -> None:
+def test_samples_and_runs_are_removed(db: str, tmp_path: Path) -> None:
     database = open_database(db, write=True)
     for day in range(3):
         run = a_run(f"day{day}", started_ns=START_NS + day * DAY_NS)

@@ -1,4 +1,4 @@
-"""Everything that is done in one transaction is done again where its connection breaks."""
+"""Every transaction is retried if its connection breaks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CONTENT = "profiling: {}\n"
     ],
     ids=["earlier", "trends", "measured", "owner", "save", "load", "listing", "prune"],
 )
-def test_a_connection_that_breaks_is_tried_again(
+def test_work_on_a_broken_connection_is_retried(
     work: Callable[[Database], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"sqlite:///{tmp_path}/profiles.db"

@@ -1,4 +1,4 @@
-"""Where the cgroup of a container is, in every way that hosts mount them."""
+"""Finds the cgroup of a container, however the host mounts cgroups."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -80,14 +80,14 @@ def test_finds_the_folders_of_each_layout(layout: str, write_tree: Callable[[dic
     assert {controller: f"/{path.relative_to(root)}" for controller, path in found.items()} == expected
 
 
-def test_a_sibling_seen_from_within_a_namespace_cannot_be_reached(
+def test_a_sibling_outside_of_the_namespace_is_unreachable(
     write_tree: Callable[[dict[str, str]], Path],
 ) -> None:
     root = write_tree(
         {
             "proc/77/cgroup": f"0::/../{ID}\n",
             "proc/self/mountinfo": v2_mount(point="/sys/fs/cgroup/below"),
-            # What a path that is simply put together would lead to.
+            # The folder that naive joining of paths would reach.
             f"sys/fs/cgroup/{ID}/cpu.stat": "usage_usec 1\n",
             "sys/fs/cgroup/below/cgroup.procs": "",
         }
@@ -95,7 +95,7 @@ def test_a_sibling_seen_from_within_a_namespace_cannot_be_reached(
     assert find_cgroup(77, root / "proc", root) == {}
 
 
-def test_a_process_that_is_gone_is_an_os_error(write_tree: Callable[[dict[str, str]], Path]) -> None:
+def test_an_exited_process_raises_os_error(write_tree: Callable[[dict[str, str]], Path]) -> None:
     root = write_tree({"proc/self/mountinfo": v2_mount()})
     with pytest.raises(FileNotFoundError):
         find_cgroup(77, root / "proc", root)
@@ -107,7 +107,7 @@ PATHS = st.lists(st.sampled_from(["..", ".", "a", "docker", ID, ""]), max_size=6
 
 
 @given(PATHS, PATHS)
-def test_no_path_leads_out_of_the_mount(inside: str, mount_root: str) -> None:
+def test_no_path_leaves_the_mount(inside: str, mount_root: str) -> None:
     found = folder_below(Mount(mount_root, "/sys/fs/cgroup", frozenset({V2})), inside)
     assert found is None or (found.is_relative_to("/sys/fs/cgroup") and ".." not in found.parts)
 

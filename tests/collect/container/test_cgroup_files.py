@@ -30,7 +30,7 @@ def test_single_number(number: int) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"max\n", b"-1\n", b"12 13\n", b"9" * 5000])
-def test_what_is_no_number_is_none(content: bytes) -> None:
+def test_invalid_numbers_are_none(content: bytes) -> None:
     assert single_number(content) is None
 
 
@@ -59,7 +59,7 @@ HEAD = (
 
 
 @given(st.dictionaries(st.text("abceth0123456789.", min_size=1, max_size=15), st.tuples(NUMBERS, NUMBERS), min_size=1))
-def test_network_is_summed_over_interfaces_but_lo(interfaces: dict[str, tuple[int, int]]) -> None:
+def test_network_is_summed_over_interfaces_except_lo(interfaces: dict[str, tuple[int, int]]) -> None:
     lines = "".join(
         f"{name:>6}:{received} 2 0 0 0 0 0 0 {sent} 2 0 0 0 0 0 0\n" for name, (received, sent) in interfaces.items()
     )
@@ -72,7 +72,7 @@ def test_a_container_without_a_network_has_no_network_series() -> None:
     assert network_bytes(f"{HEAD}    lo: 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n".encode()) is None
 
 
-def test_pressure_is_that_of_some_task_not_of_all() -> None:
+def test_pressure_is_the_some_line() -> None:
     content = b"some avg10=0.00 avg60=0.00 avg300=0.00 total=6295\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=4010\n"
     assert pressure_us(content) == 6295
     assert pressure_us(b"full avg10=0.00 total=4010\n") is None

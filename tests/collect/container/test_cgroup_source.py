@@ -1,4 +1,4 @@
-"""The container's cost from its cgroup: recorded trees of each layout, and real containers."""
+"""The container's resource usage from its cgroup: recorded trees of each layout, and real containers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PRESSURE = "some avg10=0.00 avg60=0.00 avg300=0.00 total={}\nfull avg10=0.00 avg
 
 
 def v1_tree(step: int) -> dict[str, str]:
-    """A v1 host with joint controllers; between two steps of a second the app uses 1.5 cores."""
+    """A v1 host with combined controllers; the app uses 1.5 cores in the second between two steps."""
     own = f"docker/{ID}"
     cgroup = "sys/fs/cgroup"
     return {
@@ -86,7 +86,7 @@ def v2_tree(step: int) -> dict[str, str]:
 
 
 def hybrid_tree(step: int) -> dict[str, str]:
-    """A host with v1 controllers and the unified hierarchy beside them (recorded on Linux 6.18)."""
+    """A host with v1 controllers and also the unified hierarchy (recorded on Linux 6.18)."""
     own = f"docker/{ID}"
     tree = v1_tree(step)
     tree["proc/77/cgroup"] += f"0::/{own}\n"
@@ -148,11 +148,11 @@ def measured(
     ("tree", "expected"),
     [(v1_tree, EVERYWHERE), (v2_tree, EVERYWHERE | PRESSURES), (hybrid_tree, EVERYWHERE | PRESSURES)],
 )
-def test_gives_the_same_series_of_every_layout(
+def test_every_layout_gives_the_same_series(
     tree: Tree, expected: dict[str, float], measured: Any, taken: Any, write_tree: Any
 ) -> None:
     collector = measured(tree(0))
-    # What needs two looks is not guessed from one; what does not is there at once, for apps that end soon.
+    # Rates need two samples; other values are emitted at once, for apps that exit soon.
     assert "container.cpu.util" not in taken.last
     assert taken.last["container.memory.used"] == expected["container.memory.used"]
     write_tree(tree(1))
@@ -163,7 +163,7 @@ def test_gives_the_same_series_of_every_layout(
 
 @pytest.mark.parametrize("tree", [v1_tree, v2_tree])
 @pytest.mark.parametrize(
-    ("missing", "lost"),
+    ("missing", "lost_series"),
     [
         ("memory.stat", {"container.memory.used", "container.memory.cache"}),
         ("pids.current", {"container.processes"}),
@@ -173,23 +173,23 @@ def test_gives_the_same_series_of_every_layout(
         ("cpuacct.usage", {"container.cpu.util", "container.cpu.user", "container.cpu.system"}),
     ],
 )
-def test_a_file_that_is_not_there_costs_its_series_only(
-    tree: Tree, missing: str, lost: set[str], measured: Any, taken: Any, write_tree: Any
+def test_a_missing_file_removes_only_its_series(
+    tree: Tree, missing: str, lost_series: set[str], measured: Any, taken: Any, write_tree: Any
 ) -> None:
     def without(step: int) -> dict[str, str]:
         return {name: text for name, text in tree(step).items() if not name.endswith(tuple(missing.split()))}
 
     if missing == "cpuacct.usage" and tree is v2_tree:
         missing = "cpu.stat"
-        lost = lost | {"container.cpu.throttled"}
+        lost_series = lost_series | {"container.cpu.throttled"}
     collector = measured(without(0))
     write_tree(without(1))
     collector.sample(SECOND)
-    assert set(EVERYWHERE) - set(taken.last) == lost
+    assert set(EVERYWHERE) - set(taken.last) == lost_series
 
 
 @pytest.mark.parametrize("tree", [v1_tree, v2_tree])
-def test_half_written_files_are_passed_over(tree: Tree, measured: Any, taken: Any, write_tree: Any) -> None:
+def test_incomplete_files_are_skipped(tree: Tree, measured: Any, taken: Any, write_tree: Any) -> None:
     files = tree(0)
     collector = measured(files)
     before = len(taken.samples)
@@ -203,7 +203,7 @@ def test_an_app_without_a_quota_is_not_throttled(measured: Any, taken: Any) -> N
     assert "container.cpu.throttled" not in taken.last
 
 
-def test_an_app_that_has_ended_vanishes_quietly(measured: Any, taken: Any, write_tree: Any) -> None:
+def test_an_app_that_has_exited_raises_no_error(measured: Any, taken: Any, write_tree: Any) -> None:
     collector = measured(v2_tree(0))
     before = len(taken.samples)
     write_tree({name: "0\n" for name in v2_tree(0) if name.endswith("pids.current")})
@@ -211,7 +211,7 @@ def test_an_app_that_has_ended_vanishes_quietly(measured: Any, taken: Any, write
     assert len(taken.samples) == before
 
 
-def test_a_controller_shared_with_the_host_does_not_count_for_the_app(measured: Any, taken: Any) -> None:
+def test_a_controller_shared_with_the_host_is_ignored(measured: Any, taken: Any) -> None:
     tree = v1_tree(0)
     tree["proc/77/cgroup"] = tree["proc/77/cgroup"].replace(f"4:memory:/docker/{ID}", "4:memory:/")
     tree["sys/fs/cgroup/memory/memory.usage_in_bytes"] = "999\n"
@@ -229,19 +229,19 @@ def test_a_controller_shared_with_the_host_does_not_count_for_the_app(measured: 
         ({"proc/self/mountinfo": "", "proc/77/stat": "77 (app) S 1" + " 1" * 30}, "mounted here"),
     ],
 )
-def test_says_why_there_is_nothing_to_measure(change: dict[str, str], reason: str, measured: Any) -> None:
+def test_unavailable_cgroups_are_reported_with_a_reason(change: dict[str, str], reason: str, measured: Any) -> None:
     with pytest.raises(Unavailable, match=reason):
         measured(v2_tree(0) | change)
 
 
-def test_leaves_processes_of_the_host_to_others(run: Callable[..., RunContext], taken: Any) -> None:
+def test_processes_of_the_host_are_left_to_other_sources(run: Callable[..., RunContext], taken: Any) -> None:
     with pytest.raises(Unavailable, match="not a container"):
         ContainerCgroup().open(run(contained=False), taken)
 
 
 @pytest.fixture
 def start(docker_client: docker.DockerClient, busybox_image: str) -> Iterator[Callable[..., Container]]:
-    """Starts containers that end with the test."""
+    """Starts containers that are removed after the test."""
     started: list[Container] = []
 
     def make(command: str, **options: Any) -> Container:
@@ -274,7 +274,7 @@ def test_agrees_with_docker_stats(
     collector = ContainerCgroup()
     collector.open(run(), taken)
     before_all = cpu_ns_of(running)
-    # As the app is the child of Docker's init where there is one: the cgroup has both.
+    # The app is the child of Docker's init, if there is one; the cgroup contains both.
     collector.attach(app_handle(running))
     before = cpu_ns_of(running)
     time.sleep(1.5)
@@ -283,8 +283,8 @@ def test_agrees_with_docker_stats(
     stats = running.stats(stream=False, one_shot=True)
     collector.close()
 
-    # How much of a core the loop gets is the machine's affair; that it is what Docker counts is ours. Both count what
-    # runs at the moment up to the kernel's last tick.
+    # The share of a core that the loop gets depends on the machine; we test that it equals Docker's value. Both count
+    # up to the kernel's last tick.
     (rate,) = taken.of("container.cpu.util")
     ours_ns = rate / 100 * (taken.samples[-1][2] - taken.samples[0][2])
     tick_ns = 20_000_000
@@ -300,7 +300,7 @@ def test_agrees_with_docker_stats(
 
 
 @pytest.mark.docker
-def test_a_real_container_that_ends_between_samples_vanishes_quietly(
+def test_a_container_that_exits_between_samples_raises_no_error(
     start: Callable[..., Container], run: Callable[..., RunContext], taken: Any
 ) -> None:
     running = start("sleep 1000")
@@ -321,7 +321,7 @@ def test_a_real_container_that_ends_between_samples_vanishes_quietly(
 
 
 @pytest.mark.docker
-def test_the_network_of_a_real_container_is_its_own(
+def test_the_network_of_a_container_is_measured_separately(
     start: Callable[..., Container], run: Callable[..., RunContext], taken: Any
 ) -> None:
     running = start("sleep 1000", network_mode="none")
@@ -337,7 +337,7 @@ def test_the_network_of_a_real_container_is_its_own(
 def test_unknown_page_cache_writes_are_absent_not_0(
     write_tree: Callable[[dict[str, str]], Path], run: Callable[..., RunContext], taken: Any, warnings: list[str]
 ) -> None:
-    """cgroup v1 does not know it, and only root may ask the processes: then there is no number."""
+    """cgroup v1 does not count them, and only root may read the counters of the processes: then there is no value."""
     tree = {name: text for name, text in v1_tree(1).items() if name != "proc/77/io"}
     root = write_tree(tree)
     collector = ContainerCgroup(root / "proc", root)
@@ -350,7 +350,7 @@ def test_unknown_page_cache_writes_are_absent_not_0(
     assert any("only root may read /proc/PID/io" in line for line in warnings)
 
 
-def test_the_last_sample_is_not_of_dockers_init_alone(
+def test_the_last_sample_is_not_of_docker_init_alone(
     write_tree: Callable[[dict[str, str]], Path], run: Callable[..., RunContext], taken: Any
 ) -> None:
     tree = {**v1_tree(0), "proc/77/comm": "docker-init\n"}

@@ -1,4 +1,4 @@
-"""The cost of a process and all that came from it, on real processes."""
+"""Resource usage of a process and all its descendants, with real processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.container.process_tree import ProcessTree
 from profileapp.errors import Unavailable
 
-# Uses CPU time in children that live for a few milliseconds each, then says so, and waits to be ended.
+# Uses CPU time in children that live for a few milliseconds each, reports it, and waits to be killed.
 BURST = """
 import os, sys, time
 while sum(os.times()[2:4]) < 0.4:
@@ -75,7 +75,7 @@ def test_cpu_time_of_short_lived_children_is_counted(
     first_ns = taken.samples[0][2]
     spans_s = [(to - since) / 1e9 for since, to in zip([first_ns, *moments], moments, strict=False)]
     counted_s = sum(rate / 100 * span_s for rate, span_s in zip(taken.of("container.cpu.util"), spans_s, strict=True))
-    # All of it but what came before the first look and after the last, in ticks of 10 ms.
+    # All CPU time between the first and the last sample, in ticks of 10 ms.
     assert counted_s == pytest.approx(usage.ru_utime + usage.ru_stime, abs=0.15)
     assert counted_s > 0.2
 
@@ -108,7 +108,7 @@ def test_memory_and_processes_of_all_descendants(
     collector.close()
 
 
-def test_a_container_is_measured_by_its_processes_with_a_warning_only(
+def test_measuring_a_container_by_its_processes_warns(
     run: Callable[..., RunContext], taken: Any, warnings: list[str], write_tree: Callable[[dict[str, str]], Path]
 ) -> None:
     fields = "10 (app) S 1 10 10 0 -1 0 0 0 0 0 1 0 0 0 20 0 3 0 100 0 5" + " 0" * 28
@@ -119,6 +119,6 @@ def test_a_container_is_measured_by_its_processes_with_a_warning_only(
     collector.attach(AppHandle(10, "1a2b"))
     assert taken.last["container.processes"] == 3
     assert len(warnings) == 1
-    # Another process that has the same number where the worker is.
+    # Another process that has the same pid in the worker's namespace.
     with pytest.raises(Unavailable, match="not visible"):
         collector.attach(AppHandle(10, "ffff"))

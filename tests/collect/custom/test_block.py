@@ -1,4 +1,4 @@
-"""Many lines at once mean what they mean one by one."""
+"""Parsing many lines at once gives the same result as parsing each line."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ STATSD = st.tuples(
 
 
 class Account:
-    """An intake, and all that came out of it."""
+    """An ingestor and all its output."""
 
     def __init__(self) -> None:
         self.samples: list[tuple[Series, float, int]] = []
@@ -73,7 +73,7 @@ class Account:
 
     @property
     def by_series(self) -> dict[Series, list[tuple[float, int]]]:
-        """Series stand in any order, the samples of each in theirs."""
+        """Series are in any order, the samples of each in order."""
         found: dict[Series, list[tuple[float, int]]] = {}
         for series, value, at_ns in self.samples:
             found.setdefault(series, []).append((value, at_ns))
@@ -81,10 +81,10 @@ class Account:
 
 
 @given(st.lists(st.lists(LINES, max_size=12), max_size=5))
-def test_json_at_once_is_json_one_by_one(blocks: list[list[bytes]]) -> None:
+def test_a_block_of_json_equals_its_lines(blocks: list[list[bytes]]) -> None:
     at_once, one_by_one = Account(), Account()
     parser = LineParser()
-    # Twice: the second time the series are known.
+    # Twice, because series are known the second time.
     for lines in blocks * 2:
         at_once.take_block(parser, b"".join(line + b"\n" for line in lines))
         for line in lines:
@@ -102,13 +102,13 @@ def test_garbage_raises_nothing_and_loses_no_line(blocks: list[list[bytes]]) -> 
         before = sum(account.counts)
         account.take_block(parser, b"".join(line + b"\n" for line in lines))
         came, parsed = sum(account.counts) - before, len([line for line in lines if line.strip()])
-        # Two objects of known series in one line are two values; over two lines, one.
+        # Two objects of known series in one line are two values; across two lines, one.
         assert came == parsed or b"}{" in b"".join(lines) or b'"fps",' in b"".join(lines)
         assert all(not collected.values for collected in parser._known.values())
 
 
 @given(st.lists(STATSD, max_size=30), st.booleans())
-def test_statsd_at_once_is_statsd_one_by_one(lines: list[bytes], plain: bool) -> None:
+def test_a_block_of_statsd_equals_its_lines(lines: list[bytes], plain: bool) -> None:
     at_once, one_by_one = Account(), Account()
     parser = StatsdParser(signed_gauge_is_change=plain)
     for _ in range(2):
@@ -126,10 +126,12 @@ HOLES = st.sampled_from(
 
 
 @given(st.lists(HOLES, max_size=5), st.lists(HOLES, max_size=5))
-def test_a_line_with_several_numbers_or_none_moves_none_to_another_line(seen: list[bytes], lines: list[bytes]) -> None:
+def test_lines_with_several_numbers_or_none_do_not_affect_other_lines(
+    known_lines: list[bytes], lines: list[bytes]
+) -> None:
     at_once, one_by_one = Account(), Account()
     parser = StatsdParser(signed_gauge_is_change=False)
-    for line in seen:
+    for line in known_lines:
         at_once.ingest(parser, line)
         one_by_one.ingest(StatsdParser(signed_gauge_is_change=False), line)
     at_once.take_block(parser, b"\n".join(lines))
@@ -139,7 +141,7 @@ def test_a_line_with_several_numbers_or_none_moves_none_to_another_line(seen: li
     assert at_once.counts == one_by_one.counts
 
 
-def test_a_series_keeps_its_order_in_whichever_ways_it_is_written() -> None:
+def test_a_series_keeps_its_order_in_mixed_notations() -> None:
     for parser, lines in (
         (StatsdParser(signed_gauge_is_change=False), [b"a:1|c", b"a:2|c|@0.5", b"a:3|c", b"a:4|c|c:id", b"a:5|c"]),
         (StatsdParser(signed_gauge_is_change=False), [b"a:1|g|#b,c", b"a:2|g|#c,b", b"a:3|h|#b,c"]),
@@ -157,7 +159,7 @@ def test_a_series_keeps_its_order_in_whichever_ways_it_is_written() -> None:
         assert at_once.samples == one_by_one.samples
 
 
-def test_usual_statsd_lines_are_batched_and_an_unusual_one_breaks_none() -> None:
+def test_common_statsd_lines_are_batched_and_an_unusual_one_does_not_break_the_batch() -> None:
     usual = [b"fps:12.5|g|#camera:left", b"fps:-3|g|#camera:left", b"infer:250|ms", b"frames:2|c|@0.5", b"infer:1e2|ms"]
     parser, account = StatsdParser(signed_gauge_is_change=False), Account()
     for line in usual:
@@ -197,7 +199,7 @@ def test_values_beyond_the_rate_are_aggregated_from_every_listener(monkeypatch: 
     assert found["frames"][-1][0] == 12
 
 
-def test_a_mark_keeps_its_order_among_values() -> None:
+def test_an_event_keeps_its_order_among_values() -> None:
     parser = LineParser()
     usual, mark = b'{"name":"fps","value":1}', b'{"name":"warm-up","value":1,"meta":{"kind":"phase"}}'
     list(parser.parse_batch(usual + b"\n"))
@@ -236,7 +238,7 @@ def test_the_cache_of_lines_is_bounded() -> None:
     assert not any(name == "long" for name, _ in parser._known)
 
 
-def test_parse_is_that_of_a_line_alone() -> None:
+def test_a_block_uses_the_parser_for_single_lines() -> None:
     parser = LineParser()
     line = b'{"name":"fps","value":1,"timestamp":-1}'
     assert parser.parse(line) == parser.parse(line) == parse_line(line)

@@ -1,4 +1,4 @@
-"""What clients that know nothing of us say: the real `datadog`, `statsd` and `pywaggle`, and a shell."""
+"""Samples from unmodified clients: the real `datadog`, `statsd` and `pywaggle`, and a shell."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_datadog(opened: tuple[Custom, LaunchRequirements], taken: Any, warnings
         "model loaded": ("event", 1),
     }
     assert collector._ingestor.refused == 0
-    assert len(warnings) == 1  # The set's three members were aggregated.
+    assert len(warnings) == 1  # The three members of the set were aggregated.
 
 
 def test_statsd_over_the_stream_socket(opened: tuple[Custom, LaunchRequirements], taken: Any) -> None:
@@ -117,16 +117,16 @@ def test_pywaggle(zone: str, opened: tuple[Custom, LaunchRequirements], taken: A
     ((duration, seconds, at_ns),) = [each for each in taken.samples if "duration" in each[0].name]
     assert (duration.kind, duration.unit, 0 < seconds < 10) == ("timer", "s", True)
     assert taken.of("uploads") == [1]
-    # The zone was found: the time is that of the publish, not of an hour before or after.
+    # The time zone was detected: the time is that of the publish call, not off by hours.
     assert abs(at_ns - taken.samples[0][2]) < 60e9
     assert abs(collector._run.clock.wall_ns(at_ns) - collector._run.clock.anchor_wall_ns) < 300e9
     assert any("a string published" in text and "once" in text for text in warnings)
     assert not any("a timestamp" in text for text in warnings)
 
 
-def test_a_recorded_log_is_read_whole() -> None:
+def test_a_recorded_log_is_read_completely() -> None:
     if not LOGS.is_dir():
-        pytest.skip("there are no recordings beside the checkout")
+        pytest.skip("no recordings beside the checkout")
     for name, offset_h in (("data.ndjson", 0), ("data.tz-america-chicago.ndjson", -6)):
         lines = (LOGS / name).read_bytes().splitlines()
         parser, samples, refused = PywaggleParser(), [], 0
@@ -142,12 +142,12 @@ def test_a_recorded_log_is_read_whole() -> None:
         assert by_name["app.tiny"].value == 1.5e-9
         assert by_name["app.flag"].value == 1
         assert "app.nan" not in by_name
-        # 2023-11-14T22:13:20Z, of which Python leaves the fraction out.
+        # 2023-11-14T22:13:20Z, which Python prints without a fraction.
         assert by_name["fixed.time.zero_ns"].wall_ns == 1_700_000_000_000_000_000
 
 
 class Followed:
-    """A log that is followed, and what came of it."""
+    """A followed log and its samples."""
 
     def __init__(self, folder: Path) -> None:
         self.lines: list[bytes] = []
@@ -171,7 +171,7 @@ class Followed:
             stream.write(content)
 
 
-def test_half_lines_rotation_and_a_cut_file_are_followed(tmp_path: Path) -> None:
+def test_partial_lines_rotation_and_truncation_are_followed(tmp_path: Path) -> None:
     followed = Followed(tmp_path)
     read = followed.follower._read
     read()
@@ -197,7 +197,7 @@ def test_half_lines_rotation_and_a_cut_file_are_followed(tmp_path: Path) -> None
     assert followed.refused == 1
 
 
-def test_what_is_no_ordinary_file_is_not_read(tmp_path: Path) -> None:
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text('{"name":"a","value":1}\n')
     folder = tmp_path / "log"
@@ -215,7 +215,7 @@ def test_what_is_no_ordinary_file_is_not_read(tmp_path: Path) -> None:
 def test_clients_in_a_container(
     docker_client: docker.DockerClient, python_image: str, run: Callable[..., RunContext], taken: Any
 ) -> None:
-    """The packages of this machine's environment, as a user who is not root, all three ways in at once."""
+    """The packages of this environment, run as a user who is not root, with all three listeners at once."""
     collector = Custom()
     requirements = collector.open(run(), taken)
     packages = []
@@ -224,7 +224,7 @@ def test_clients_in_a_container(
         assert spec is not None
         assert spec.origin is not None
         packages.append(Path(spec.origin).parent)
-    # Pywaggle's own requirements have compiled parts, for the Python of this machine: what it writes is tested above.
+    # pywaggle's requirements are compiled for this machine's Python; its output is tested above.
     log = "open(os.environ['PYWAGGLE_LOG_DIR'] + '/data.ndjson', 'a').write('{\"name\":\"logged\",\"value\":1}')"
     docker_client.containers.run(
         python_image,
@@ -248,16 +248,16 @@ def test_clients_in_a_container(
     assert taken.last["logged"] == 1
 
 
-# The half of `datadog` that speaks to Datadog's own servers wants `requests`, which needs no more than to be there.
+# `datadog` imports `requests` for calls to Datadog's servers, which this test does not make.
 _WITHOUT_REQUESTS = "sys.modules.setdefault('requests', type(sys)('requests'))\n"
 
 
-def test_a_shell_speaks_by_nc(opened: tuple[Custom, LaunchRequirements], taken: Any) -> None:
+def test_a_shell_sends_with_nc(opened: tuple[Custom, LaunchRequirements], taken: Any) -> None:
     collector, requirements = opened
     nc = shutil.which("nc.openbsd")
     if nc is None:
         pytest.skip("OpenBSD's nc is not installed")
-    say = 'printf \'{"name":"fps","value":12.5}\\n\' | "$NC" -U -N "$PROFILEAPP_SOCKET"'
-    subprocess.run(["sh", "-c", say], env={**requirements.env, "NC": nc}, check=True, timeout=60)
+    send = 'printf \'{"name":"fps","value":12.5}\\n\' | "$NC" -U -N "$PROFILEAPP_SOCKET"'
+    subprocess.run(["sh", "-c", send], env={**requirements.env, "NC": nc}, check=True, timeout=60)
     collector.close()
     assert taken.of("fps") == [12.5]

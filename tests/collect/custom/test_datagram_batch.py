@@ -1,4 +1,4 @@
-"""Many datagrams by one call, on real sockets."""
+"""Receives many datagrams with one call, on real sockets."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def read(batch: DatagramBatch, receiver: socket.socket, *, wait: bool = False) -
     return [bytes(part) for part in batch.read(receiver.fileno(), wait=wait)]
 
 
-def test_each_datagram_is_one_whatever_its_size(pair: Pair) -> None:
+def test_datagrams_of_any_size_stay_separate(pair: Pair) -> None:
     sender, receiver = pair
     batch = DatagramBatch(8, 5000)
-    # Twice: of the longer ones before nothing is left in the shorter ones.
+    # Twice: no bytes of longer datagrams remain in later, shorter ones.
     for output in ([b"x" * 5000, b"", b"a:1|g\n", b"\0\xff"], [b"yy", b"z" * 4999, b"", b"w"]):
         for one in output:
             sender.send(one)
@@ -63,6 +63,6 @@ def test_it_waits_for_the_first_and_not_for_the_others(pair: Pair) -> None:
     assert read(batch, receiver, wait=True) == [b"one"]
 
 
-def test_a_socket_that_is_none_is_an_error() -> None:
+def test_an_invalid_socket_is_an_error() -> None:
     with pytest.raises(OSError, match="Bad file descriptor"):
         DatagramBatch(1, 1).read(-1, wait=False)

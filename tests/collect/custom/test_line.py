@@ -1,4 +1,4 @@
-"""One line of the socket: a sample, or the reason why it is none."""
+"""One line of the socket: a sample, or the reason why it is invalid."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def line(**parsed: Any) -> bytes:
     return json.dumps({"name": "fps", "value": 12.5} | parsed).encode()
 
 
-def test_the_whole_form() -> None:
+def test_the_full_form() -> None:
     meta = {"kind": "counter", "unit": "frames", "camera": "left", "gpu": True, "lane": 3, "note": None, "metric": "x"}
     assert parse_line(line(timestamp=1700000000123456789, meta=meta)) == CustomSample(
         series("fps", "frames", "custom", "counter", camera="left", gpu="true", lane="3", note=""),
@@ -37,11 +37,11 @@ def test_the_short_form() -> None:
     assert parse_line(b'{"name":"fps","value":3}') == CustomSample(series("fps", "", "custom"), 3.0, None)
 
 
-def test_keys_that_are_not_known_are_passed_over() -> None:
+def test_unknown_keys_are_ignored() -> None:
     assert parse_line(line(host="edge-1", tags=[1, {"a": 2}])).value == 12.5
 
 
-def test_a_timer_is_in_seconds_whatever_it_calls_them() -> None:
+def test_a_timer_has_the_unit_seconds() -> None:
     assert parse_line(line(meta={"kind": "timer", "unit": "ms"})).series.unit == "s"
 
 
@@ -123,18 +123,18 @@ def test_a_bad_timestamp_does_not_cost_the_value(timestamp: Any, fault: str) -> 
     assert fault in sample.timestamp_fault
 
 
-def test_a_timestamp_of_lists_in_lists_does_not_cost_the_value() -> None:
+def test_a_deeply_nested_timestamp_does_not_cost_the_value() -> None:
     nested = b"[" * 5000 + b"]" * 5000
     try:
         sample = parse_line(b'{"name": "fps", "value": 12.5, "timestamp": ' + nested + b"}")
     except InvalidSample:
-        # Where the decoder itself goes no deeper, the line is none.
+        # If the decoder limits the depth, the line is refused.
         return
     assert (sample.value, sample.wall_ns) == (12.5, None)
 
 
 @given(st.integers(100_000_000, 4_000_000_000), st.sampled_from([10**0, 10**3, 10**6, 10**9]))
-def test_every_moment_from_1973_to_2096_is_the_same_in_each_unit(second: int, per_second: int) -> None:
+def test_all_times_from_1973_to_2096_are_equal_in_each_unit(second: int, per_second: int) -> None:
     assert wall_ns_of(second * per_second) == second * 10**9
 
 
@@ -161,7 +161,7 @@ def test_any_json_is_a_sample_or_refused(name: Any, value: Any, timestamp: Any, 
     try:
         sample = parse_line(text)
     except InvalidSample as reason:
-        # The reason is one of a few: it repeats nothing of what the app said.
+        # The reason is one of a few constants: it repeats no input of the app.
         assert str(reason).isascii()
         return
     assert sample.series.name == name

@@ -1,4 +1,4 @@
-"""What docs/custom-metrics.md shows in each language says the same to the profiler."""
+"""The examples of docs/custom-metrics.md send the same samples in each language."""
 
 from __future__ import annotations
 

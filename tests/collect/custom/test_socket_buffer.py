@@ -1,4 +1,4 @@
-"""A queue for more than ten datagrams, without a change to the machine."""
+"""A queue for more than ten datagrams, without changing the machine's settings."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def test_the_queue_has_the_stated_length_and_the_host_is_unchanged(tmp_path: Pat
             while sent <= QUEUE_DATAGRAMS:
                 sender.send(b"x")
                 sent += 1
-    # A sender's own buffer holds some two hundred.
+    # A sender's buffer has room for about two hundred.
     assert sent >= min(holds, 100)
     assert (QUEUE_FILE.read_text(), Path("/proc/self/ns/net").readlink()) == before
 
 
-def test_who_may_not_have_more_gets_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_privileges_the_default_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     receiver, holds = socket_with_long_queue()
     receiver.close()

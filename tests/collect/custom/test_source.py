@@ -1,4 +1,4 @@
-"""What the app says, and what a hostile one sends: over real sockets."""
+"""App-reported metrics over real sockets, from well-behaved and hostile apps."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HOUR_NS = 3_600_000_000_000
 
 
 def volumes_of(requirements: LaunchRequirements) -> dict[str, dict[str, str]]:
-    """The mounts as the docker package wants them."""
+    """The mounts in the format of the docker package."""
     return {
         mount.host_path: {"bind": mount.container_path, "mode": "rw" if mount.writable else "ro"}
         for mount in requirements.mounts
@@ -36,7 +36,7 @@ def volumes_of(requirements: LaunchRequirements) -> dict[str, dict[str, str]]:
 
 
 class Opened:
-    """An open socket of the collector, with the app's end of it."""
+    """An open collector, with the app's end of its socket."""
 
     def __init__(self, collector: Custom, requirements: LaunchRequirements) -> None:
         self.collector = collector
@@ -49,7 +49,7 @@ class Opened:
         app.connect(self.path)
         return app
 
-    def say(self, *texts: bytes) -> None:
+    def send_lines(self, *texts: bytes) -> None:
         with self.connect() as app:
             for text in texts:
                 app.sendall(text)
@@ -78,8 +78,8 @@ def eventually(holds: Callable[[], bool]) -> None:
 
 
 def test_receives_values_before_and_after_attach(opened: Opened, taken: Any) -> None:
-    opened.say(line(value=12.5), line("latency", 0.25, meta={"kind": "timer"}))
-    opened.say(line(value=13.5, meta={"camera": "left"}))
+    opened.send_lines(line(value=12.5), line("latency", 0.25, meta={"kind": "timer"}))
+    opened.send_lines(line(value=13.5, meta={"camera": "left"}))
     opened.collector.close()
     assert taken.last == {"fps": 12.5, "latency": 0.25, "fps[left]": 13.5}
     assert [series.unit for series, _, _ in taken.samples if series.name == "latency"] == ["s"]
@@ -87,8 +87,8 @@ def test_receives_values_before_and_after_attach(opened: Opened, taken: Any) -> 
 
 def test_a_counter_is_a_running_total_of_its_series(opened: Opened, taken: Any) -> None:
     counter = {"kind": "counter", "unit": "frames"}
-    opened.say(line("n", 1, meta=counter), line("n", 2, meta=counter), line("n", 7, meta=counter | {"cam": "b"}))
-    opened.say(line("n", 3, meta=counter))
+    opened.send_lines(line("n", 1, meta=counter), line("n", 2, meta=counter), line("n", 7, meta=counter | {"cam": "b"}))
+    opened.send_lines(line("n", 3, meta=counter))
     opened.collector.close()
     assert taken.of("n") == [1, 3, 6]
     assert taken.of("n[b]") == [7]
@@ -102,7 +102,7 @@ def test_plausible_timestamps_are_used_and_implausible_ones_are_not(
     opened = Opened(collector, collector.open(context, taken))
     start_ns = context.clock.anchor_wall_ns
     before_ns = time.monotonic_ns()
-    opened.say(
+    opened.send_lines(
         line("own", timestamp=start_ns + 5),
         line("early", timestamp=start_ns - 10**9),
         line("none"),
@@ -120,8 +120,8 @@ def test_plausible_timestamps_are_used_and_implausible_ones_are_not(
     assert any("from before the run or in the future" in text and "2 times" in text for text in warnings)
 
 
-def test_garbage_costs_nothing_but_itself(opened: Opened, taken: Any, warnings: list[str]) -> None:
-    opened.say(
+def test_garbage_affects_no_other_line(opened: Opened, taken: Any, warnings: list[str]) -> None:
+    opened.send_lines(
         b"\x00\xff\xfegarbage\n", line(), b"\n\n", b'{"name":"fps","value":NaN}\n', line(value=2), line(value="3"),
         line(value=True), line("system.cpu.util"), line(value=4), b'{"name":"half',
     )  # fmt: skip
@@ -138,10 +138,10 @@ def test_garbage_costs_nothing_but_itself(opened: Opened, taken: Any, warnings: 
 def test_every_line_is_recorded_aggregated_or_refused(
     opened: Opened, monkeypatch: pytest.MonkeyPatch, warnings: list[str]
 ) -> None:
-    """Lines and datagrams that are sound, too long, cut off, of no sense, and too many: they add up."""
+    """Valid, overlong, truncated, meaningless and excess lines and datagrams: the counts add up."""
     monkeypatch.setattr(custom_ingestor, "RATE_LIMIT_PER_S", 100)
     usual = [line(value=number) for number in range(300)]
-    opened.say(*usual, line("x" * 70_000), b"nonsense\n", line(value="text"), b'{"name":"cut')
+    opened.send_lines(*usual, line("x" * 70_000), b"nonsense\n", line(value="text"), b'{"name":"cut')
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as app:
         app.connect(opened.requirements.env["DD_DOGSTATSD_URL"].removeprefix("unix://"))
         for text in (b"a:1|g\nb:2|c\n", b"a:1:2:3|ms", b"who:x:y|s", b"a:1|?", b"a:1:x|g", b"{}"):
@@ -155,7 +155,7 @@ def test_every_line_is_recorded_aggregated_or_refused(
 
 
 def test_a_last_line_without_a_line_end_is_accepted(opened: Opened, taken: Any) -> None:
-    opened.say(line(value=7).rstrip())
+    opened.send_lines(line(value=7).rstrip())
     opened.collector.close()
     assert taken.of("fps") == [7]
 
@@ -176,16 +176,16 @@ def test_lines_of_ten_megabytes_are_skipped_and_the_next_is_read(
 
 
 def test_ten_thousand_connections_leave_descriptors_and_values(opened: Opened, taken: Any, warnings: list[str]) -> None:
-    # Another process opens them, as this one's own ends would count as ours.
+    # Another process opens them, since ends in this process would count against our limit.
     flood = """
 import socket, sys
-kept, served = [], 0
+connections, served = [], 0
 for number in range(10_000):
     app = socket.socket(socket.AF_UNIX)
     app.connect(sys.argv[1])
-    kept.append(app)
-    if len(kept) > 900:
-        kept.pop(0).close()
+    connections.append(app)
+    if len(connections) > 900:
+        connections.pop(0).close()
 print('done', flush=True)
 sys.stdin.read()
 """
@@ -197,9 +197,9 @@ sys.stdin.read()
     assert len(descriptors()) < CONNECTION_LIMIT + 100
     process.communicate(timeout=30)
 
-    # Once they are gone, others are served again.
+    # After they are closed, others are served again.
     def served() -> bool:
-        opened.say(line(value=5))
+        opened.send_lines(line(value=5))
         return bool(taken.of("fps"))
 
     eventually(served)
@@ -230,12 +230,12 @@ def test_series_and_rate_are_bounded(
 def test_a_hundred_thousand_names_cost_no_memory_and_no_other_value(
     opened: Opened, taken: Any, warnings: list[str]
 ) -> None:
-    opened.say(line("first", 1))
+    opened.send_lines(line("first", 1))
     eventually(lambda: bool(taken.of("first")))
     with opened.connect() as app:
         for start in range(0, 100_000, 1000):
             app.sendall(b"".join(b'{"name":"n%d","value":1}\n' % number for number in range(start, start + 1000)))
-    opened.say(line("first", 2))
+    opened.send_lines(line("first", 2))
     opened.collector.close()
     assert taken.of("first") == [1, 2]
     assert len({series for series, _, _ in taken.samples}) == custom_ingestor.SERIES_LIMIT
@@ -247,13 +247,13 @@ def test_a_hundred_thousand_names_cost_no_memory_and_no_other_value(
 
 
 def test_slow_writers_do_not_delay_others(opened: Opened, taken: Any, warnings: list[str]) -> None:
-    """Two hundred who send a byte now and then, beside one who has something to say."""
+    """Two hundred connections send single bytes, beside one that sends normally."""
     slow = [opened.connect() for _ in range(200)]
     text = line("slow", 1)
     for byte in text[:20]:
         for app in slow:
             app.sendall(bytes([byte]))
-    opened.say(line("quick", 1))
+    opened.send_lines(line("quick", 1))
     eventually(lambda: bool(taken.of("quick")))
     assert not taken.of("slow")
     for app in slow[:150]:
@@ -267,27 +267,27 @@ def test_slow_writers_do_not_delay_others(opened: Opened, taken: Any, warnings: 
 
 
 @pytest.mark.parametrize(("ahead_s", "warning"), [(-30, "behind"), (30, "ahead"), (0.5, "")])
-def test_a_clock_that_differs_is_noticed(
+def test_a_clock_difference_is_detected(
     ahead_s: float, warning: str, run: Callable[..., RunContext], taken: Any, warnings: list[str]
 ) -> None:
     collector = Custom()
     opened = Opened(collector, collector.open(run(contained=False), taken))
     for _ in range(12):
-        opened.say(line(timestamp=time.time() + ahead_s))
+        opened.send_lines(line(timestamp=time.time() + ahead_s))
     collector.close()
     assert len(taken.of("fps")) == 12
     assert any("clock is " + warning in text for text in warnings) if warning else not warnings
 
 
 def test_a_counter_that_overflows_is_refused(opened: Opened, taken: Any, warnings: list[str]) -> None:
-    opened.say(line("n", 1e308, meta={"kind": "counter"}) * 2, line("n", 1, meta={"kind": "counter"}))
+    opened.send_lines(line("n", 1e308, meta={"kind": "counter"}) * 2, line("n", 1, meta={"kind": "counter"}))
     opened.collector.close()
     assert taken.of("n") == [1e308, 1e308]
     assert any("became infinite" in text for text in warnings)
 
 
 @pytest.mark.parametrize("instead", ["nothing", "a file", "a folder"])
-def test_a_deleted_socket_is_made_again(
+def test_a_deleted_socket_is_recreated(
     instead: str, opened: Opened, taken: Any, warnings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(line_server, "CHECK_INTERVAL_S", 0.02)
@@ -296,21 +296,21 @@ def test_a_deleted_socket_is_made_again(
         if instead == "nothing":
             path.unlink()
         elif instead == "a file":
-            # The socket may be made again at any moment: in one step, the file takes its place.
+            # The socket may be recreated at any moment, so the file replaces it atomically.
             other = path.with_name("other")
             other.write_text("")
             other.rename(path)
         elif instead == "a folder":
             while not path.is_dir():
-                # The socket may be made again just in between.
+                # The socket may be recreated between these two steps.
                 path.unlink(missing_ok=True)
                 with suppress(FileExistsError):
                     path.mkdir()
             time.sleep(0.1)
             path.rmdir()
         eventually(path.is_socket)
-        opened.say(line(value=1))
-        # Who was connected before still is.
+        opened.send_lines(line(value=1))
+        # Earlier connections stay open.
         connected.sendall(line(value=2))
     opened.collector.close()
     assert sorted(taken.of("fps")) == [1, 2]
@@ -318,10 +318,10 @@ def test_a_deleted_socket_is_made_again(
     assert not path.exists()
 
 
-def test_close_reads_what_was_sent_and_leaves_nothing(opened: Opened, taken: Any, warnings: list[str]) -> None:
+def test_close_reads_pending_data_and_leaves_nothing(opened: Opened, taken: Any, warnings: list[str]) -> None:
     before = descriptors()
     many = 3000
-    opened.say(b"".join(line(value=number) for number in range(many)))
+    opened.send_lines(b"".join(line(value=number) for number in range(many)))
     opened.collector.close()
     opened.collector.close()
     assert taken.of("fps") == list(range(many))
@@ -330,7 +330,7 @@ def test_close_reads_what_was_sent_and_leaves_nothing(opened: Opened, taken: Any
     assert descriptors() < before
 
 
-def test_an_app_that_never_stops_talking_does_not_keep_it_open(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_app_that_never_stops_sending_does_not_delay_close(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line_server, "DRAIN_LIMIT_S", 0.1)
     talk = (
         "import socket, sys\na = socket.socket(socket.AF_UNIX)\na.connect(sys.argv[1])\nwhile True: a.sendall(b'x\\n')"
@@ -339,26 +339,26 @@ def test_an_app_that_never_stops_talking_does_not_keep_it_open(opened: Opened, m
     try:
         eventually(lambda: bool(opened.collector._ingestor._noted))
         opened.collector.close()
-        # Its connection is gone, so that it ends.
+        # Its connection is closed, so that it exits.
         assert process.wait(30) != 0
     finally:
         process.kill()
         process.wait()
 
 
-def test_a_line_that_we_fail_on_ends_nothing(opened: Opened, taken: Any, warnings: list[str]) -> None:
+def test_an_internal_error_on_one_line_stops_nothing(opened: Opened, taken: Any, warnings: list[str]) -> None:
     def fails_once(series: Any, value: float, at_ns: int) -> None:
         opened.collector._ingestor._emit = taken
         raise RuntimeError("a fault of ours")
 
     opened.collector._ingestor._emit = fails_once
-    opened.say(line(value=1), line(value=2))
+    opened.send_lines(line(value=1), line(value=2))
     opened.collector.close()
     assert taken.of("fps") == [2]
     assert any("RuntimeError" in text for text in warnings)
 
 
-def test_a_socket_that_cannot_be_made_is_unavailable(run: Callable[..., RunContext], taken: Any) -> None:
+def test_a_socket_that_cannot_be_created_is_unavailable(run: Callable[..., RunContext], taken: Any) -> None:
     context = run()
     (context.scratch / "app").write_text("")
     collector = Custom()
@@ -367,7 +367,7 @@ def test_a_socket_that_cannot_be_made_is_unavailable(run: Callable[..., RunConte
     collector.close()
 
 
-def test_only_the_app_gets_to_the_socket(run: Callable[..., RunContext], taken: Any) -> None:
+def test_only_the_app_can_connect_to_the_socket(run: Callable[..., RunContext], taken: Any) -> None:
     context = run()
     collector = Custom()
     requirements = collector.open(context, taken)
@@ -386,18 +386,18 @@ def test_only_the_app_gets_to_the_socket(run: Callable[..., RunContext], taken: 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
-def test_another_user_of_the_host_gets_to_none_of_the_ways(
+def test_another_user_of_the_host_can_use_no_listener(
     run: Callable[..., RunContext], taken: Any, tmp_path: Path
 ) -> None:
     collector = Custom()
     requirements = collector.open(run(), taken)
     folder = Path(requirements.mounts[0].host_path)
-    # All that is above the run's own folder is open, so that this alone keeps others out.
+    # All folders above the run's are accessible, so that only this folder excludes other users.
     for above in folder.parent.parents:
         if above.stat().st_uid == os.geteuid() and tmp_path.parents[2] in (above, *above.parents):
             above.chmod(0o755)
     paths = [str(folder / "metrics.sock"), str(folder / "statsd.sock"), requirements.mounts[1].host_path + "/uploads"]
-    look = (
+    probe = (
         "import os, socket, sys\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "for path, kind in zip(sys.argv[1:], (socket.SOCK_STREAM, socket.SOCK_DGRAM)):\n"
@@ -407,14 +407,14 @@ def test_another_user_of_the_host_gets_to_none_of_the_ways(
         "except OSError as error:\n    print(type(error).__name__)\n"
         "os.listdir(sys.argv[4])\n"
     )
-    argv = [sys.executable, "-S", "-c", look, *paths, str(folder.parents[1])]
+    argv = [sys.executable, "-S", "-c", probe, *paths, str(folder.parents[1])]
     parsed = subprocess.run(argv, check=True, capture_output=True, text=True, cwd="/").stdout
     collector.close()
     assert parsed.split() == ["PermissionError"] * 3
 
 
 @pytest.mark.docker
-def test_any_user_of_a_container_may_speak_and_may_not_delete(
+def test_any_user_of_a_container_can_send_but_not_delete(
     docker_client: docker.DockerClient, python_image: str, run: Callable[..., RunContext], taken: Any
 ) -> None:
     collector = Custom()

@@ -45,26 +45,26 @@ def test_parses(line: bytes, title: str, kind: str, unit: str, values: tuple[flo
     assert sample.series.metric == "custom"
 
 
-def test_a_client_time_is_in_whole_seconds_and_not_reused_for_the_next_line() -> None:
+def test_a_client_time_has_seconds_and_applies_to_one_line() -> None:
     parser = StatsdParser(signed_gauge_is_change=False)
     times = [parser.parse(b"fps:1|g|T%d" % second).wall_ns for second in (1_700_000_000, 1_700_000_001)]  # type: ignore[union-attr]
     assert times == [1_700_000_000_000_000_000, 1_700_000_001_000_000_000]
     assert not parser._known
 
 
-def test_a_sign_is_a_change_for_statsd_and_a_value_for_dogstatsd() -> None:
+def test_a_sign_is_a_delta_in_statsd_and_a_value_in_dogstatsd() -> None:
     assert [parse(b"a:-5|g", plain=True).is_change, parse(b"a:+5|g", plain=True).is_change] == [True, True]
     assert not parse(b"a:5|g", plain=True).is_change
     assert not parse(b"a:-5|g").is_change
     assert not parse(b"a:-5|c", plain=True).is_change
 
 
-def test_members_of_a_set_are_no_numbers() -> None:
+def test_members_of_a_set_are_not_numbers() -> None:
     sample = parse(b"users:ann:bob|s")
     assert (sample.values, sample.members) == ((), (b"ann", b"bob"))
 
 
-def test_events_have_titles_and_service_checks_and_telemetry_are_passed_over() -> None:
+def test_events_have_titles_and_service_checks_and_telemetry_are_ignored() -> None:
     assert parse(b"_e{7,5}:warm|up|text|#a:b") == StatsdEvent("warm|up")
     assert parse(b"_sc|Redis|2|m:down") is None
     assert parse(b"datadog.dogstatsd.client.metrics:5|c|#client:py") is None
@@ -122,7 +122,7 @@ def test_raises_nothing_else_and_all_recorded_values_are_finite(line: bytes) -> 
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(allow_nan=False, allow_infinity=False)), max_size=30))
-def test_a_line_seen_before_is_parsed_as_the_first(pairs: list[tuple[str, float]]) -> None:
+def test_repeated_lines_parse_equally(pairs: list[tuple[str, float]]) -> None:
     parser = StatsdParser(signed_gauge_is_change=False)
     for name, value in pairs:
         line = f"{name}:{value!r}|g|#tag:{name}".encode()

@@ -22,7 +22,7 @@ def times(steps: list[int]) -> list[int]:
 
 
 @given(POWERS, st.lists(STEPS, min_size=1, max_size=50))
-def test_constant_power_is_power_times_time_whatever_the_interval(power_w: float, steps: list[int]) -> None:
+def test_constant_power_is_power_times_time_for_any_interval(power_w: float, steps: list[int]) -> None:
     energy = IntegratedEnergy()
     at = times(steps)
     totals = [energy.update(power_w, at_ns) for at_ns in at]
@@ -31,7 +31,7 @@ def test_constant_power_is_power_times_time_whatever_the_interval(power_w: float
 
 
 @given(READINGS)
-def test_integrated_energy_never_falls_and_lies_between_the_least_and_the_most_power(
+def test_integrated_energy_is_monotonic_and_between_minimum_and_maximum_power(
     readings: list[tuple[float, int]],
 ) -> None:
     energy = IntegratedEnergy()
@@ -44,15 +44,15 @@ def test_integrated_energy_never_falls_and_lies_between_the_least_and_the_most_p
 
 
 @given(st.floats(0, 1000), st.floats(0, 10), st.lists(STEPS, min_size=2, max_size=20), st.data())
-def test_readings_missing_from_a_straight_line_change_nothing(
+def test_missing_readings_on_a_straight_line_change_nothing(
     start_w: float, watts_per_s: float, steps: list[int], data: st.DataObject
 ) -> None:
     at = times(steps)
     missing = data.draw(st.sets(st.integers(1, len(at) - 2))) if len(at) > 2 else set()
 
-    def total(kept: list[int]) -> float:
+    def total(readings_ns: list[int]) -> float:
         energy = IntegratedEnergy()
-        return [energy.update(start_w + watts_per_s * at_ns / 1e9, at_ns) for at_ns in kept][-1]
+        return [energy.update(start_w + watts_per_s * at_ns / 1e9, at_ns) for at_ns in readings_ns][-1]
 
     assert total([at_ns for i, at_ns in enumerate(at) if i not in missing]) == pytest.approx(total(at), rel=1e-9)
 
@@ -63,7 +63,7 @@ def test_a_trapezoid() -> None:
 
 
 @pytest.mark.parametrize("power_w", [math.nan, math.inf, -math.inf])
-def test_what_is_no_power_is_a_reading_that_is_missing(power_w: float) -> None:
+def test_an_invalid_power_is_a_missing_reading(power_w: float) -> None:
     energy = IntegratedEnergy()
     assert energy.update(power_w, 0) == 0
     energy.update(10, SECOND)
@@ -71,7 +71,7 @@ def test_what_is_no_power_is_a_reading_that_is_missing(power_w: float) -> None:
     assert energy.update(10, 3 * SECOND) == 20
 
 
-def test_a_monitor_that_is_off_zero_while_nothing_is_drawn() -> None:
+def test_an_offset_of_the_monitor_at_zero_power() -> None:
     energy = IntegratedEnergy()
     powers = [0.0, *[-0.392] * 59, 30.0, 30.0, 30.0]
     totals = [energy.update(power, second * SECOND) for second, power in enumerate(powers)]
@@ -81,7 +81,7 @@ def test_a_monitor_that_is_off_zero_while_nothing_is_drawn() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(-10, 2000), STEPS), min_size=1, max_size=50))
-def test_energy_never_falls_whatever_is_read(readings: list[tuple[float, int]]) -> None:
+def test_energy_never_falls_for_any_readings(readings: list[tuple[float, int]]) -> None:
     energy = IntegratedEnergy()
     at = times([step for _, step in readings])
     totals = [energy.update(power, at_ns) for (power, _), at_ns in zip(readings, at, strict=True)]

@@ -1,4 +1,6 @@
-"""Hot functions of apps in real containers by the real py-spy: sleep is no work, and the CPU seconds add up."""
+"""Hot functions of apps in real containers, from the real py-spy: sleeping is not counted, and the CPU seconds add
+up.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +82,7 @@ def start(docker_client: docker.DockerClient, python_image: str) -> Iterator[Sta
 def measured(
     container: Any, context: RunContext, seconds: float = 2.0, machine: str = "x86_64"
 ) -> dict[str, FunctionRow]:
-    """The rows by name; the app has worked for as long as it wanted to, and has slept since."""
+    """The rows by name, after the app has worked for its full time and sleeps."""
     source = PySpy(machine=machine)
     source.open(context, Taken())
     source.attach(AppHandle(container.attrs["State"]["Pid"], container.id))
@@ -96,7 +98,7 @@ def measured(
 
 
 def used_s(container: Any) -> float:
-    """CPU seconds by the container's own cgroup."""
+    """CPU seconds from the container's cgroup."""
     used: int = container.stats(stream=False)["cpu_stats"]["cpu_usage"]["total_usage"]
     return used / 1e9
 
@@ -116,7 +118,7 @@ def test_cpu_seconds_add_up_to_those_of_the_container(start: Start, run: Callabl
     assert own_s(rows, UNSAMPLED) < 0.3 * in_all_s
 
 
-def test_of_an_old_python_only_time_with_the_lock_is_attributed(
+def test_only_time_with_the_gil_is_attributed_in_an_old_python(
     start: Start, run: Callable[..., RunContext], monkeypatch: pytest.MonkeyPatch, warnings: list[str]
 ) -> None:
     monkeypatch.setattr(profiler, "python_version", lambda proc, pid: (3, 8))
@@ -126,7 +128,7 @@ def test_of_an_old_python_only_time_with_the_lock_is_attributed(
     assert in_all_s == pytest.approx(used_s(container), rel=0.05)
     assert own_s(rows, "work", "<genexpr>", "work.<locals>.<genexpr>") > 0.5 * 30 * 0.06
     assert own_s(rows, "nap") < 0.1 * in_all_s, "sleep is no work"
-    assert own_s(rows, "digest") < 0.5 * 20 * 0.06, "what runs without the lock is nobody's"
+    assert own_s(rows, "digest") < 0.5 * 20 * 0.06, "code that runs without the GIL is attributed to no function"
     assert warnings == [
         "functions: for Python 3.8 on aarch64, py-spy cannot see which threads are idle; only time with the "
         "interpreter's lock is attributed to functions, the rest to [not sampled]"
@@ -140,11 +142,11 @@ def test_an_app_that_sleeps_has_no_hot_function(start: Start, run: Callable[...,
         rows = measured(container, context, 3.0)
     except Unavailable:
         return
-    assert sum(row.samples or 0 for row in rows.values()) < 15, "of some 300 looks"
+    assert sum(row.samples or 0 for row in rows.values()) < 15, "of about 300 samples"
     assert own_s(rows, "nap") < 0.1
 
 
-def test_time_that_passes_where_it_is_asked_for(start: Start, run: Callable[..., RunContext]) -> None:
+def test_wall_time_on_request(start: Start, run: Callable[..., RunContext]) -> None:
     container = start("sleep")
     context = run()
     target = msgspec.structs.replace(context.target, function_clock="wall")
@@ -154,7 +156,7 @@ def test_time_that_passes_where_it_is_asked_for(start: Start, run: Callable[...,
 
 
 def test_an_app_that_exits_leaves_its_samples(start: Start, run: Callable[..., RunContext]) -> None:
-    """py-spy must outlive the PID namespace, of which the kernel kills everything with its first process."""
+    """py-spy must outlive the PID namespace: when its first process exits, the kernel kills all others in it."""
     container = start("work")
     context = run()
     source = PySpy()

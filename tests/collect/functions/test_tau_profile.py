@@ -1,4 +1,4 @@
-"""Profiles of TAU: our own samples of every shape, and recorded ones."""
+"""Profiles of TAU in every format, written by hand and recorded."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_flat_profile() -> None:
     assert (heap.name, heap.stddev) == ('Heap "used"', 0)
 
 
-def test_functions_by_their_own_time(tmp_path: Path) -> None:
+def test_functions_are_sorted_by_exclusive_time(tmp_path: Path) -> None:
     rows = tau_functions([profile_of(tmp_path, profile_0_0_0=FLAT)])
     assert [(row.name, row.file, row.line, row.group, row.calls) for row in rows] == [
         ("swap(int*) [THROTTLED]", "/src/x.cpp", 173, "TAU_DISABLE", 100001),
@@ -106,7 +106,7 @@ def test_events_of_threads_are_added_up(tmp_path: Path) -> None:
     other = FLAT.replace('broadcast" 2 6 2 4 40', 'broadcast" 1 10 10 10 100')
     profile = profile_of(tmp_path, profile_0_0_0=FLAT, profile_1_0_0=other)
     event = next(event for event in profile.events if "broadcast" in event.name)
-    # Of 2, 6 and 10.
+    # Standard deviation of 2, 6 and 10.
     assert (event.count, event.min, event.max, event.mean) == pytest.approx((3, 2, 10, 6))
     assert event.stddev == pytest.approx(3.26599, abs=1e-4)
 
@@ -119,7 +119,7 @@ def test_sampled_functions_have_one_row_with_their_hottest_line(tmp_path: Path) 
         ("UNRESOLVED /lib/libc.so", "", 0, None, 0),
     ]
     assert (rows[1].self_share, rows[1].exclusive_s) == pytest.approx((0.9, 0.09))
-    assert rows[1].total_share is None and rows[1].inclusive_s is None, "samples do not say who called"
+    assert rows[1].total_share is None and rows[1].inclusive_s is None, "samples have no callers"
 
 
 def test_summaries_without_samples_are_used(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_summaries_without_samples_are_used(tmp_path: Path) -> None:
     assert [(row.name, row.samples) for row in rows] == [(".TAU application", None), ("f", 3)]
 
 
-def test_each_metric_has_its_folder(tmp_path: Path) -> None:
+def test_each_metric_has_a_folder(tmp_path: Path) -> None:
     for metric in ("TIME", "LINUX_TIMERS", "PAPI_FP_OPS"):
         (tmp_path / f"MULTI__{metric}").mkdir()
         (tmp_path / f"MULTI__{metric}" / "profile.0.0.0").write_text(FLAT.replace("MULTI_TIME", f"MULTI_{metric}"))
@@ -194,9 +194,9 @@ def test_rows_after_the_announced_functions_are_not_read() -> None:
     header, names, *rows = [f"{line}\n".encode() for line in FLAT.splitlines()]
     phantom = b'"left over" 1 0 40000000 40000000 0 GROUP="TAU_USER"\n'
     announced = int(header.split()[0])
-    whole = parse_tau_file(io.BytesIO(b"".join([header, names, *rows])))
+    complete = parse_tau_file(io.BytesIO(b"".join([header, names, *rows])))
     longer = parse_tau_file(io.BytesIO(b"".join([header, names, *rows[:announced], phantom * 9, *rows[announced:]])))
-    assert (longer.timers, longer.events) == (whole.timers, whole.events)
+    assert (longer.timers, longer.events) == (complete.timers, complete.events)
     assert longer.unread_lines == 9
 
 
@@ -209,7 +209,7 @@ def test_aggregates_are_ignored() -> None:
     assert parse(FLAT.replace("0 aggregates", '1 aggregates\n"all of it" 1 2 3')).unread_lines == 0
 
 
-def test_no_link_is_followed_and_no_pipe_waited_on(tmp_path: Path) -> None:
+def test_links_are_not_followed_and_pipes_do_not_block(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.mkdir()
     (secret / "profile.0.0.0").write_text(FLAT)
@@ -223,7 +223,7 @@ def test_no_link_is_followed_and_no_pipe_waited_on(tmp_path: Path) -> None:
     assert read_tau_profiles(tmp_path / "nowhere").metrics == ()
 
 
-def test_what_is_read_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tau_profile, "NAMES_LIMIT", 4)
     monkeypatch.setattr(tau_profile, "FILES_LIMIT", 2)
     monkeypatch.setattr(tau_profile, "FILE_LIMIT_BYTES", 2000)
@@ -240,7 +240,7 @@ def test_what_is_read_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @given(st.binary(max_size=400) | st.lists(st.sampled_from(FLAT.splitlines()) | st.text(max_size=30)).map("\n".join))
-def test_no_file_raises(content: bytes | str) -> None:
+def test_no_content_raises(content: bytes | str) -> None:
     file = parse_tau_file(io.BytesIO(content.encode() if isinstance(content, str) else content))
     fold = tau_profile._Fold("TIME")
     fold.add(file)
@@ -249,9 +249,11 @@ def test_no_file_raises(content: bytes | str) -> None:
         assert 0 <= row.self_share <= 1
 
 
-@pytest.mark.parametrize("word", ['"', '" ', "[{", "{}", "1 ", 'GROUP="', "=> ", "|", "#", "<name>Metric Name</name><"])
-def test_a_long_line_takes_no_longer_than_its_length(word: str) -> None:
-    line = word * (tau_profile.LINE_LIMIT_BYTES // len(word) - 60 // len(word))
+@pytest.mark.parametrize(
+    "token", ['"', '" ', "[{", "{}", "1 ", 'GROUP="', "=> ", "|", "#", "<name>Metric Name</name><"]
+)
+def test_parsing_time_is_linear_in_the_length(token: str) -> None:
+    line = token * (tau_profile.LINE_LIMIT_BYTES // len(token) - 60 // len(token))
     text = f'{line}\n"{line[:-60]}" 1 0 1 1 0 GROUP="A"\n' * 20
     began_s = time.process_time()
     fold = tau_profile._Fold("TIME")

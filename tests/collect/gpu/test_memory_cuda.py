@@ -1,4 +1,4 @@
-"""GPU memory by CUDA: the real helper process, on a `pycuda` whose numbers the test writes."""
+"""GPU memory from CUDA: the real helper process, with a `pycuda` whose values the test writes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TOTAL = 8192 * MIB
 CONTEXT = 300 * MIB
 APP = AppHandle(1)
 
-# A driver with one folder as its GPU: `held` is what others hold, each file `context-PID` a process that has one.
+# A driver whose GPU is a folder: `others` has the memory of other processes, each file `context-PID` is a context.
 DRIVER = """
 import os, signal, sys, time
 from pathlib import Path
@@ -85,7 +85,7 @@ def mem_get_info():
             os.write(answers(), b"7" * 4096)
     if has("unwell"):
         raise RuntimeError("cuMemGetInfo failed: unknown error")
-    used = int((GPU / "held").read_text()) + {context} * len(living())
+    used = int((GPU / "others").read_text()) + {context} * len(living())
     return {total} - used, {total}
 
 def answers():
@@ -98,7 +98,7 @@ def answers():
 
 
 class Gpu:
-    """The folder that the driver looks at."""
+    """The folder that the fake driver reads."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -111,10 +111,10 @@ class Gpu:
         self.set("count", "1")
 
     def allocate(self, size: int) -> None:
-        self.set("held", str(size))
+        self.set("others", str(size))
 
     def set(self, name: str, content: str = "") -> None:
-        """In one step: the helper may read it at any time."""
+        """Atomic, since the helper may read at any time."""
         (self.folder / f".{name}").write_text(content)
         (self.folder / f".{name}").replace(self.folder / name)
 
@@ -142,11 +142,11 @@ def collector(gpu: Gpu) -> Iterator[GpuMemoryCuda]:
     assert gpu.helpers == [], "no helper is left behind"
 
 
-def test_its_own_context_is_subtracted_and_the_app_gets_the_increase_over_the_baseline(
+def test_the_helpers_context_is_subtracted_and_the_app_gets_the_increase(
     gpu: Gpu, collector: GpuMemoryCuda, run: Callable[..., RunContext], taken: Any
 ) -> None:
     collector.open(run(), taken)
-    assert not taken.samples, "nothing is told before the app runs"
+    assert not taken.samples, "nothing is emitted before the app runs"
     assert len(gpu.helpers) == 1
     assert "pycuda" not in sys.modules
     collector.attach(APP)
@@ -159,7 +159,7 @@ def test_its_own_context_is_subtracted_and_the_app_gets_the_increase_over_the_ba
     collector.sample(1)
     assert taken.last["gpu.memory.used[0]"] == 3500 * MIB
     assert taken.last["gpu.memory.allocated[0]"] == 2500 * MIB
-    # Somebody else lets go of more than the app takes.
+    # Another process frees more than the app allocates.
     gpu.allocate(400 * MIB)
     collector.sample(2)
     assert taken.last["gpu.memory.allocated[0]"] == 0
@@ -190,7 +190,7 @@ def test_each_gpu_has_its_series(
         ("unwell", "", r"CUDA failed \(cuMemGetInfo failed: unknown error\)"),
     ],
 )
-def test_why_there_is_nothing_to_measure(
+def test_unavailable_with_a_reason(
     state: str,
     content: str,
     reason: str,
@@ -216,7 +216,7 @@ def test_why_there_is_nothing_to_measure(
         ("import os; os.abort()", "has ended by signal 6"),
     ],
 )
-def test_a_pycuda_that_cannot_be_used(
+def test_an_unusable_pycuda(
     driver: str | None, reason: str, gpu: Gpu, collector: GpuMemoryCuda, run: Callable[..., RunContext], taken: Any
 ) -> None:
     gpu.driver.unlink()
@@ -226,8 +226,8 @@ def test_a_pycuda_that_cannot_be_used(
         collector.open(run(), taken)
 
 
-def test_the_probe_as_it_is_installed_answers_with_a_reason(run: Callable[..., RunContext], taken: Any) -> None:
-    """On a machine with CUDA it measures; on all others it says why not."""
+def test_the_installed_probe_answers_with_a_reason(run: Callable[..., RunContext], taken: Any) -> None:
+    """With CUDA it measures; without, it gives the reason."""
     collector = GpuMemoryCuda()
     try:
         collector.open(run(), taken)
@@ -239,7 +239,7 @@ def test_the_probe_as_it_is_installed_answers_with_a_reason(run: Callable[..., R
         collector.close()
 
 
-def test_the_probe_sees_all_gpus_in_the_order_of_nvml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_probe_lists_all_gpus_in_the_order_of_nvml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     script = tmp_path / "probe"
     script.write_text(f"#!/bin/sh\nenv > {tmp_path}/env\necho unavailable enough\n")
@@ -251,7 +251,7 @@ def test_the_probe_sees_all_gpus_in_the_order_of_nvml(tmp_path: Path, monkeypatc
     assert "CUDA_DEVICE_ORDER=PCI_BUS_ID" in env
 
 
-def test_a_command_that_is_not_there_is_a_reason() -> None:
+def test_a_missing_command_is_unavailable_with_a_reason() -> None:
     with pytest.raises(Unavailable, match="No such file"):
         CudaHelper(["/no/such/python"]).start()
 
@@ -265,7 +265,7 @@ def test_a_command_that_is_not_there_is_a_reason() -> None:
         ("unwell", r"CUDA failed \(cuMemGetInfo failed: unknown error\)"),
     ],
 )
-def test_a_helper_that_fails_in_mid_run_fails_the_samples_and_is_gone(
+def test_a_helper_that_fails_during_a_run_fails_the_samples_and_exits(
     state: str, reason: str, gpu: Gpu, collector: GpuMemoryCuda, run: Callable[..., RunContext], taken: Any
 ) -> None:
     collector.open(run(), taken)
@@ -278,7 +278,7 @@ def test_a_helper_that_fails_in_mid_run_fails_the_samples_and_is_gone(
         collector.sample(2)
 
 
-def test_a_driver_that_hangs_fails_the_sample_within_its_time_and_may_come_back(
+def test_a_hanging_driver_fails_the_sample_in_time_and_may_recover(
     gpu: Gpu, run: Callable[..., RunContext], taken: Any
 ) -> None:
     gpu.driver.write_text(gpu.driver.read_text().replace("time.sleep(600)", "time.sleep(0.1 if has('freed') else 1.2)"))
@@ -297,20 +297,18 @@ def test_a_driver_that_hangs_fails_the_sample_within_its_time_and_may_come_back(
                 collector.sample(1)
             except ProbeError:
                 continue
-        # The answer to this question, not a late one to that before.
+        # The answer to this request, not a late one to the previous request.
         assert taken.last["gpu.memory.used[0]"] == 1500 * MIB
     finally:
         collector.close()
     assert gpu.helpers == []
 
 
-def test_a_helper_that_hangs_for_ever_is_ended_alone_by_the_sampler_and_killed_at_the_end(
-    gpu: Gpu, run: Callable[..., RunContext], taken: Any
-) -> None:
+def test_a_helper_that_hangs_forever_is_killed_at_the_end(gpu: Gpu, run: Callable[..., RunContext], taken: Any) -> None:
     collector = GpuMemoryCuda(partial(CudaHelper, gpu.command, 0.05))
     failures: list[Exception] = []
     try:
-        # Until it has started it may take its time, on a busy machine too.
+        # Starting may take long on a busy machine.
         collector_open(collector, run(), taken)
         gpu.set("hang")
         sampler = Sampler(collector, 0.01, lambda _, error: failures.append(error))
@@ -331,7 +329,7 @@ def test_a_helper_that_hangs_for_ever_is_ended_alone_by_the_sampler_and_killed_a
 
 
 def collector_open(collector: GpuMemoryCuda, context: RunContext, taken: Any) -> None:
-    """Opens, again where a machine too busy makes the short time of the test too short."""
+    """Opens the collector; tries again if the machine is too busy for the short timeout of the test."""
     for _ in range(20):
         try:
             collector.open(context, taken)
@@ -339,10 +337,10 @@ def collector_open(collector: GpuMemoryCuda, context: RunContext, taken: Any) ->
             collector.close()
         else:
             return
-    pytest.fail("the helper cannot be asked in the time of the test")
+    pytest.fail("the helper did not answer within the time of the test")
 
 
-def test_a_worker_that_is_killed_leaves_no_helper_behind(gpu: Gpu) -> None:
+def test_a_killed_worker_leaves_no_helper(gpu: Gpu) -> None:
     code = (
         "from profileapp.collect.gpu.cuda_helper import CudaHelper\n"
         f"helper = CudaHelper({gpu.command!r})\nhelper.start()\n"
@@ -361,14 +359,14 @@ def test_a_worker_that_is_killed_leaves_no_helper_behind(gpu: Gpu) -> None:
     assert gpu.helpers == []
 
 
-def test_an_answer_is_waited_for_less_long_than_the_sampler_waits() -> None:
+def test_the_answer_timeout_is_shorter_than_the_samplers() -> None:
     assert CudaHelper()._answer_timeout_s < JOIN_TIMEOUT_S
 
 
-def test_memory_that_comes_back_late_is_no_part_of_the_baseline(
+def test_memory_freed_late_is_not_in_the_baseline(
     gpu: Gpu, collector: GpuMemoryCuda, run: Callable[..., RunContext], taken: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The driver has the second helper's memory back only when the collector waits for it."""
+    """The driver frees the second helper's memory only while the collector waits for it."""
     slow = "[path for path in GPU.glob('context-*') if not has('gone') or Path('/proc', path.name[8:]).exists()]"
     text = gpu.driver.read_text()
     gpu.driver.write_text(
@@ -391,12 +389,12 @@ def test_memory_that_comes_back_late_is_no_part_of_the_baseline(
     assert taken.last["gpu.memory.allocated[0]"] == 1000 * MIB
 
 
-def test_an_answer() -> None:
+def test_parsing_of_an_answer() -> None:
     assert parse_answer(b"3 10 20 0 5") == (3, (DeviceMemory(10, 20), DeviceMemory(0, 5)))
 
 
 @pytest.mark.parametrize("line", [b"", b"3", b"3 10", b"3 10 20 5", b"3 -1 20", b"x 1 2", b"3 30 20", b"3 1e9 2e9"])
-def test_what_is_no_answer(line: bytes) -> None:
+def test_invalid_answers_are_refused(line: bytes) -> None:
     with pytest.raises(ProbeError):
         parse_answer(line)
 

@@ -1,4 +1,4 @@
-"""GPU memory of a Jetson by process, from nvmap's list."""
+"""GPU memory of a Jetson by process, from the list of nvmap."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_without_a_total_it_is_the_sum() -> None:
 
 
 @given(st.binary() | st.lists(st.sampled_from([b"user", b"total", b"1", b"9K", b"\n", b"-1", b"\xff"])).map(b" ".join))
-def test_never_raises(content: bytes) -> None:
+def test_no_content_raises(content: bytes) -> None:
     by_pid, total_bytes = parse_clients(content)
     assert total_bytes >= 0
     assert all(size >= 0 for size in by_pid.values())
@@ -74,7 +74,7 @@ def test_the_apps_processes(
     ],
     ids=["thor", "thor-nothing", "a-later-chip", "unknown-nothing", "orin-nothing-yet"],
 )
-def test_where_cuda_does_not_allocate_through_it_another_source_is_asked(
+def test_boards_where_cuda_bypasses_nvmap_use_another_source(
     board: str,
     content: bytes,
     expected: bool,
@@ -94,6 +94,6 @@ def test_where_cuda_does_not_allocate_through_it_another_source_is_asked(
     source.close()
 
 
-def test_where_there_is_none(tmp_path: Path, run: Callable[..., RunContext], taken: Taken) -> None:
+def test_without_nvmap(tmp_path: Path, run: Callable[..., RunContext], taken: Taken) -> None:
     with pytest.raises(Unavailable, match="not a Jetson"):
         GpuMemoryNvmap(tmp_path).open(run(), taken)

@@ -1,4 +1,4 @@
-"""GPU memory, load and energy, from an NVML that the test makes up."""
+"""GPU memory, load and energy from a fake NVML."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def stat(pid: int, parent: int = 1) -> str:
 
 @pytest.fixture
 def proc(write_tree: Callable[[dict[str, str]], Path]) -> Path:
-    """Of the container 1a2b there are 10 and 11; 12 is another's."""
+    """Processes 10 and 11 belong to container 1a2b; 12 does not."""
     return write_tree(
         {
             "10/stat": stat(10),
@@ -119,7 +119,7 @@ def test_features_that_a_gpu_or_library_lacks_are_omitted(
     assert not warnings
 
 
-def test_a_part_that_fails_from_the_start_does_not_disable_others(
+def test_a_reading_that_fails_from_the_start_does_not_disable_others(
     opened: Callable[[NvmlSource], NvmlSource], taken: Any, warnings: list[str]
 ) -> None:
     nvml = FakeNvml({**BUSY, "nvmlDeviceGetPowerUsage": NVMLError(999)})
@@ -130,7 +130,7 @@ def test_a_part_that_fails_from_the_start_does_not_disable_others(
 
 
 @pytest.mark.parametrize("error", [GPU_IS_LOST, 999])
-def test_a_gpu_that_is_lost_ends_its_own_series_only(
+def test_a_lost_gpu_stops_only_its_series(
     error: int, opened: Callable[[NvmlSource], NvmlSource], taken: Any, warnings: list[str]
 ) -> None:
     nvml = FakeNvml(dict(BUSY), dict(BUSY))
@@ -144,7 +144,7 @@ def test_a_gpu_that_is_lost_ends_its_own_series_only(
     assert warnings == [f"gpu-summary: GPU 0 is no longer measured, its series end here (NVML error {error})"]
 
 
-def test_the_last_gpu_that_is_lost_fails_the_sample(opened: Callable[[NvmlSource], NvmlSource]) -> None:
+def test_losing_the_last_gpu_fails_the_sample(opened: Callable[[NvmlSource], NvmlSource]) -> None:
     nvml = FakeNvml(dict(BUSY))
     source = opened(GpuSummaryNvml(lambda: nvml))
     nvml.gpus[0].update(dict.fromkeys(BUSY, NVMLError(GPU_IS_LOST)))
@@ -153,7 +153,7 @@ def test_the_last_gpu_that_is_lost_fails_the_sample(opened: Callable[[NvmlSource
             source.sample(tick * SECOND)
 
 
-def test_memory_that_the_driver_reserves_is_not_in_use(
+def test_memory_reserved_by_the_driver_is_not_in_use(
     opened: Callable[[NvmlSource], NvmlSource], taken: Any, proc: Path
 ) -> None:
     gpu = {**BUSY, "nvmlDeviceGetMemoryInfo": memory(GIB, 8 * GIB)}
@@ -163,7 +163,7 @@ def test_memory_that_the_driver_reserves_is_not_in_use(
 
 
 @pytest.mark.parametrize("name", ["NVIDIA Thor", b"NVIDIA Thor", "NVIDIA GB10"])
-def test_a_gpu_that_shares_the_memory_of_the_cpu_is_measured_by_its_processes(
+def test_a_gpu_with_shared_memory_is_measured_by_its_processes(
     name: str | bytes, run: Callable[..., RunContext], taken: Any, write_tree: Callable[[dict[str, str]], Path]
 ) -> None:
     proc = write_tree({"10/stat": stat(10), "10/cgroup": "0::/docker-1a2b.scope\n", "meminfo": "MemTotal: 131072 kB\n"})
@@ -179,7 +179,7 @@ def test_a_gpu_that_shares_the_memory_of_the_cpu_is_measured_by_its_processes(
     }
     gpu["nvmlDeviceGetComputeRunningProcesses"] = [process(10, 3 * GIB), process(4000, None)]  # type: ignore[assignment]
     source.sample(SECOND)
-    assert len(taken.of("gpu.memory.used[0]")) == 1, "not known while one process does not tell"
+    assert len(taken.of("gpu.memory.used[0]")) == 1, "unknown while one process reports nothing"
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_gpu_that_shares_the_memory_of_the_cpu_is_measured_by_its_processes(
         ({}, False),
     ],
 )
-def test_which_gpus_are_discrete(gpu: dict[str, Any], expected: bool) -> None:
+def test_detection_of_discrete_gpus(gpu: dict[str, Any], expected: bool) -> None:
     nvml = FakeNvml(gpu)
     session = Nvml(lambda: nvml)
     assert bool(discrete_gpus(session)) == expected
@@ -205,7 +205,7 @@ def test_memory_of_the_device_and_of_the_container(
 ) -> None:
     gpu = dict(BUSY)
     gpu["nvmlDeviceGetComputeRunningProcesses"] = [process(10, 2 * GIB), process(12, GIB), process(999, GIB)]
-    # 10 draws too, and has all of its memory in both lists.
+    # 10 also uses graphics, and both lists contain all of its memory.
     gpu["nvmlDeviceGetGraphicsRunningProcesses"] = [process(10, 2 * GIB), process(11, GIB)]
     nvml = FakeNvml(gpu, BUSY)
     source = opened(GpuMemoryNvml(lambda: nvml, proc))
@@ -218,7 +218,7 @@ def test_memory_of_the_device_and_of_the_container(
         "gpu.memory.total[1]": 80 * GIB,
         "gpu.memory.allocated[1]": 0,
     }
-    # An app of which one process does not tell is not known to use what the others do.
+    # If one process of the app reports no memory, the app's total is unknown.
     gpu["nvmlDeviceGetComputeRunningProcesses"] = [process(10, None)]
     source.sample(SECOND)
     assert len(taken.of("gpu.memory.allocated[0]")) == 1
@@ -234,7 +234,7 @@ def test_memory_of_the_device_and_of_the_container(
         ({"nvmlDeviceGetComputeRunningProcesses_v3": NVMLError(999)}, None),
     ],
 )
-def test_a_driver_older_than_the_package_lists_processes_by_an_older_call_or_not_at_all(
+def test_an_older_driver_lists_processes_by_an_older_call_or_not_at_all(
     listing: dict[str, Any],
     allocated_bytes: int | None,
     opened: Callable[[NvmlSource], NvmlSource],
@@ -251,7 +251,7 @@ def test_a_driver_older_than_the_package_lists_processes_by_an_older_call_or_not
 
 
 @pytest.mark.parametrize("name", ["Orin (nvgpu)", NVMLError(NOT_SUPPORTED)])
-def test_a_list_of_processes_without_the_devices_memory_is_left_to_the_next_source(
+def test_processes_without_device_memory_are_left_to_the_next_source(
     name: str | Exception, run: Callable[..., RunContext], taken: Any
 ) -> None:
     jetson = {
@@ -280,7 +280,7 @@ def test_memory_of_a_process_and_its_children(run: Callable[..., RunContext], ta
         app.communicate(b"")
 
 
-def test_processes_that_cannot_be_seen_leave_the_device(
+def test_without_visible_processes_only_the_device_is_measured(
     opened: Callable[[NvmlSource], NvmlSource], taken: Any, proc: Path, warnings: list[str]
 ) -> None:
     source = opened(GpuMemoryNvml(lambda: FakeNvml(BUSY), proc))
@@ -291,9 +291,7 @@ def test_processes_that_cannot_be_seen_leave_the_device(
         source.attach(AppHandle(4242, "1a2b"))
 
 
-def test_energy_by_the_gpus_counter_or_else_by_its_power(
-    opened: Callable[[NvmlSource], NvmlSource], taken: Any
-) -> None:
+def test_energy_from_the_gpus_counter_or_its_power(opened: Callable[[NvmlSource], NvmlSource], taken: Any) -> None:
     counts, draws = {"nvmlDeviceGetTotalEnergyConsumption": 9_000_000}, {"nvmlDeviceGetPowerUsage": 10_000}
     devices = FakeNvml(counts, draws, {"nvmlDeviceGetMemoryInfo": memory(1, 2)})
     source = opened(EnergyNvml(lambda: devices, idle_s=0.05))
@@ -326,7 +324,7 @@ def test_energy_by_the_gpus_counter_or_else_by_its_power(
     ],
 )
 @pytest.mark.parametrize("kind", [GpuMemoryNvml, GpuSummaryNvml, EnergyNvml])
-def test_why_there_is_nothing_to_measure(
+def test_unavailable_with_a_reason(
     kind: type[NvmlSource], nvml: FakeNvml, reason: str, run: Callable[..., RunContext], taken: Any
 ) -> None:
     source = kind(lambda: nvml)
@@ -359,10 +357,10 @@ def test_without_the_package_the_reason_names_what_to_install(
     source.close()
 
 
-def test_the_real_package_has_what_we_ask_for() -> None:
+def test_the_real_package_has_the_functions_used() -> None:
     pynvml = pytest.importorskip("pynvml", reason="nvidia-ml-py is not installed")
-    asked = {name.partition(":")[0] for name in BUSY} | {"nvmlDeviceGetTotalEnergyConsumption", "nvmlInit"}
-    assert [name for name in (*asked, "nvmlShutdown") if not hasattr(pynvml, name)] == []
+    functions = {name.partition(":")[0] for name in BUSY} | {"nvmlDeviceGetTotalEnergyConsumption", "nvmlInit"}
+    assert [name for name in (*functions, "nvmlShutdown") if not hasattr(pynvml, name)] == []
     for code, name in (
         (3, "NOT_SUPPORTED"),
         (4, "NO_PERMISSION"),

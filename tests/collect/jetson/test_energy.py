@@ -1,4 +1,4 @@
-"""Energy of a board by its rails, from the kernel's files."""
+"""Energy of a board from its rails, read from kernel files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SECOND = 1_000_000_000
         (set(), ()),
     ],
 )
-def test_which_rails_are_the_total(rails: set[str], total: tuple[str, ...]) -> None:
+def test_selection_of_the_total_rails(rails: set[str], total: tuple[str, ...]) -> None:
     assert total_rails(rails) == total
 
 
@@ -78,7 +78,7 @@ def test_idle_power_of_a_counter_and_of_too_few_readings() -> None:
     assert idle.watts == 15
 
 
-def test_a_device_below_its_idle_power_gives_joules_back() -> None:
+def test_power_below_idle_reduces_the_energy_above_idle() -> None:
     meter = EnergyMeter(IntegratedEnergy(), 5.0)
     assert meter.update(3, 0) == (0, 0)
     assert meter.update(3, SECOND) == (3, -2)
@@ -112,7 +112,7 @@ def test_an_orin_is_the_sum_of_three(tmp_path: Path, run: Callable[..., RunConte
 
 
 def card(mj: int) -> dict[str, Any]:
-    """A discrete GPU with a counter of its own."""
+    """A discrete GPU with an energy counter."""
     return {
         "nvmlDeviceGetName": "NVIDIA RTX A6000",
         "nvmlDeviceGetMemoryInfo": memory(1, 48 * 2**30),
@@ -120,9 +120,7 @@ def card(mj: int) -> dict[str, Any]:
     }
 
 
-def test_a_board_with_a_discrete_gpu_uses_what_both_use(
-    tmp_path: Path, run: Callable[..., RunContext], taken: Taken
-) -> None:
+def test_a_board_with_a_discrete_gpu_sums_both(tmp_path: Path, run: Callable[..., RunContext], taken: Taken) -> None:
     own = {"nvmlDeviceGetName": "Orin (nvgpu)", "nvmlDeviceGetPowerUsage": 5000}
     nvml = FakeNvml(own, card(7_000_000))
     source = EnergyJetson(agx_orin(tmp_path / "root").root, idle_s=0.3, load=lambda: nvml)
@@ -161,7 +159,7 @@ def test_without_its_discrete_gpu_there_is_no_total_of_the_device(
     ]
 
 
-def test_where_there_are_no_rails(tmp_path: Path, run: Callable[..., RunContext], taken: Taken) -> None:
+def test_a_board_without_rails(tmp_path: Path, run: Callable[..., RunContext], taken: Taken) -> None:
     with pytest.raises(Unavailable, match="not a Jetson"):
         EnergyJetson(tmp_path).open(run(), taken)
     board = nano(tmp_path / "root")

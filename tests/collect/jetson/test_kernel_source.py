@@ -1,4 +1,4 @@
-"""A Jetson by its kernel's files: three boards as the tests make them up."""
+"""A Jetson's metrics from kernel files of three fake boards."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_xavier_multiplies_voltage_and_current(tmp_path: Path, context: RunCon
     assert taken.last["system.throttled[heat]"] == 0, "neither the fan nor a hot surface slows anything down"
 
 
-def test_an_orin_whose_gpu_sleeps(tmp_path: Path, context: RunContext, taken: Taken) -> None:
+def test_an_orin_with_a_suspended_gpu(tmp_path: Path, context: RunContext, taken: Taken) -> None:
     board = agx_orin(tmp_path)
     source = JetsonSystem(board.root)
     source.open(context, taken)
@@ -88,7 +88,7 @@ def test_an_orin_whose_gpu_sleeps(tmp_path: Path, context: RunContext, taken: Ta
     assert taken.last["system.temperature[gpu]"] == 51.25, "it woke up"
 
 
-def test_a_sensor_that_fails_loses_only_itself(tmp_path: Path, context: RunContext, taken: Taken) -> None:
+def test_a_failing_sensor_affects_only_its_series(tmp_path: Path, context: RunContext, taken: Taken) -> None:
     board = nano(tmp_path)
     source = JetsonSystem(board.root)
     source.open(context, taken)
@@ -124,7 +124,7 @@ def test_throttling_is_reported(tmp_path: Path, context: RunContext, taken: Take
 
 
 @pytest.mark.parametrize("board", BOARDS)
-def test_open_leaves_nothing_open(board: Callable[[Path], FakeJetson], tmp_path: Path, context: RunContext) -> None:
+def test_close_closes_all_descriptors(board: Callable[[Path], FakeJetson], tmp_path: Path, context: RunContext) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     for source in (JetsonSystem(board(tmp_path).root), JetsonGpuSummary(tmp_path)):
         source.open(context, Taken())
@@ -133,22 +133,22 @@ def test_open_leaves_nothing_open(board: Callable[[Path], FakeJetson], tmp_path:
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_elsewhere_it_is_unavailable(tmp_path: Path, context: RunContext, taken: Taken) -> None:
+def test_it_is_unavailable_on_other_machines(tmp_path: Path, context: RunContext, taken: Taken) -> None:
     for source in (JetsonSystem(tmp_path), PartialJetsonSystem(tmp_path), JetsonGpuSummary(tmp_path)):
         with pytest.raises(Unavailable, match="not a Jetson"):
             source.open(context, taken)
         source.close()
 
 
-def test_what_cannot_be_read_leaves_it_to_tegrastats_or_to_the_rest(
+def test_unreadable_rails_are_left_to_tegrastats_or_to_a_partial_source(
     tmp_path: Path, context: RunContext, taken: Taken
 ) -> None:
     board = nano(tmp_path)
     board.remove("sys/class/devfreq/57000000.gpu/device/load")
-    whole = JetsonSystem(board.root)
+    source = JetsonSystem(board.root)
     with pytest.raises(Unavailable, match="load of the GPU"):
-        whole.open(context, taken)
-    whole.close()
+        source.open(context, taken)
+    source.close()
     part = PartialJetsonSystem(board.root)
     part.open(context, taken)
     part.attach(APP)
@@ -189,7 +189,7 @@ def test_the_gpu_alone(tmp_path: Path, context: RunContext, taken: Taken) -> Non
         ("", False),
     ],
 )
-def test_which_cooling_devices_slow_a_board_down(device: str, is_one: bool) -> None:
+def test_selection_of_throttling_cooling_devices(device: str, is_one: bool) -> None:
     assert slows_down(device) == is_one
 
 
@@ -201,9 +201,7 @@ def test_which_cooling_devices_slow_a_board_down(device: str, is_one: bool) -> N
     ],
     ids=["nano-39.5-degrees", "tx2"],
 )
-def test_a_cool_board_is_not_slowed_down(
-    cool: dict[str, int], tmp_path: Path, context: RunContext, taken: Taken
-) -> None:
+def test_a_cool_board_is_not_throttled(cool: dict[str, int], tmp_path: Path, context: RunContext, taken: Taken) -> None:
     board = nano(tmp_path)
     for number, (name, state) in enumerate(cool.items()):
         board.write(f"sys/class/thermal/cooling_device{number}/type", f"{name}\n")
@@ -219,7 +217,7 @@ def test_a_cool_board_is_not_slowed_down(
     assert taken.last["system.throttled[heat]"] == 1
 
 
-def test_a_fan_that_is_driven_and_turns(tmp_path: Path, context: RunContext, taken: Taken) -> None:
+def test_a_fan_with_pwm_and_tachometer(tmp_path: Path, context: RunContext, taken: Taken) -> None:
     board = nano(tmp_path)
     board.write("sys/class/hwmon/hwmon1/rpm", "2210\n")
     source = JetsonSystem(board.root)
@@ -234,5 +232,5 @@ def test_a_fan_that_is_driven_and_turns(tmp_path: Path, context: RunContext, tak
     ("content", "mode"),
     [(b"pmode:0002", 2), (b"fmode:quiet pmode:0000\n", 0), (b"", None), (b"pmode:x", None), (b"mode:1", None)],
 )
-def test_the_number_of_the_power_mode(content: bytes, mode: int | None) -> None:
+def test_parsing_of_the_power_mode(content: bytes, mode: int | None) -> None:
     assert power_mode_number(content) == mode

@@ -1,4 +1,4 @@
-"""The program tegrastats, well-behaved and not: a script stands in for it."""
+"""The program tegrastats, correct and faulty, emulated by a script."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def running(path: Path) -> bool:
     return bool(subprocess.run(["pgrep", "-f", str(path)], capture_output=True, check=False).stdout)
 
 
-def test_lines_become_samples_while_the_app_runs_and_nothing_is_left(
+def test_lines_become_samples_and_the_program_is_stopped(
     program: Callable[[str], Path], run: RunContext, warnings: list[str]
 ) -> None:
     path = program(f'echo "$@" >"$0.args"; while :; do echo "{LINE}"; sleep 0.1; done')
@@ -101,7 +101,7 @@ def test_lines_become_samples_while_the_app_runs_and_nothing_is_left(
         ("while :; do echo garbage; sleep 0.1; done", "printed no line of tegrastats"),
     ],
 )
-def test_a_program_that_is_of_no_use_is_a_reason(
+def test_an_unusable_program_is_unavailable_with_a_reason(
     program: Callable[[str], Path], run: RunContext, monkeypatch: pytest.MonkeyPatch, script: str, reason: str
 ) -> None:
     monkeypatch.setattr(module, "FIRST_LINE_S", 0.5)
@@ -111,7 +111,9 @@ def test_a_program_that_is_of_no_use_is_a_reason(
     wait_for(lambda: not running(path))
 
 
-def test_no_program_and_no_rights_are_reasons(program: Callable[[str], Path], run: RunContext) -> None:
+def test_a_missing_or_forbidden_program_is_unavailable_with_a_reason(
+    program: Callable[[str], Path], run: RunContext
+) -> None:
     with pytest.raises(Unavailable, match="not a Jetson"):
         Tegrastats(lambda: None).open(run, Taken())
     path = program("echo")
@@ -121,7 +123,9 @@ def test_no_program_and_no_rights_are_reasons(program: Callable[[str], Path], ru
         Tegrastats(lambda: path).open(run, Taken())
 
 
-def test_the_program_on_the_path_comes_before_the_usual_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_program_on_the_path_precedes_the_default_locations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     on_path, usual, no_program = (tmp_path / name / "tegrastats" for name in ("path", "home", "text"))
     for each in (on_path, usual, no_program):
         each.parent.mkdir()
@@ -138,7 +142,7 @@ def test_the_program_on_the_path_comes_before_the_usual_places(tmp_path: Path, m
     assert find_tegrastats() is None
 
 
-def test_a_program_that_dies_is_started_again(
+def test_a_program_that_exits_is_restarted(
     program: Callable[[str], Path], run: RunContext, monkeypatch: pytest.MonkeyPatch, warnings: list[str]
 ) -> None:
     monkeypatch.setattr(module, "FIRST_RESTART_S", 0.05)
@@ -153,7 +157,7 @@ def test_a_program_that_dies_is_started_again(
     assert any("exited unexpectedly" in line and "restarted" in line for line in warnings)
 
 
-def test_a_program_that_hangs_is_ended_and_started_again(
+def test_a_program_that_hangs_is_killed_and_restarted(
     program: Callable[[str], Path], run: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "SILENCE_S", 0.3)
@@ -172,7 +176,7 @@ def test_a_program_that_hangs_is_ended_and_started_again(
     wait_for(lambda: not running(path))
 
 
-def test_a_flood_and_a_line_without_end_stay_bounded(
+def test_a_flood_and_an_endless_line_use_bounded_memory(
     program: Callable[[str], Path], run: RunContext, warnings: list[str]
 ) -> None:
     path = program(

@@ -1,4 +1,4 @@
-"""Lines of tegrastats of every shape, our own and recorded ones."""
+"""Lines of tegrastats in every format, written by hand and recorded."""
 
 from __future__ import annotations
 
@@ -114,21 +114,21 @@ def test_unrecognised_tokens_are_reported_and_the_rest_is_parsed(line: str, unkn
 
 
 @given(st.text(max_size=300) | st.lists(st.sampled_from(ORIN.split()) | st.text(max_size=6)).map(" ".join))
-def test_no_line_raises(line: str) -> None:
+def test_no_input_raises(line: str) -> None:
     TegrastatsParser().parse(line)
 
 
 @pytest.mark.parametrize(
-    "word", ["CPU [" + "1%@1," * 3000, "a@" * 8000, "1/" * 8000, "@" * 16000, "(" * 16000, "a " * 8000]
+    "token", ["CPU [" + "1%@1," * 3000, "a@" * 8000, "1/" * 8000, "@" * 16000, "(" * 16000, "a " * 8000]
 )
-def test_a_long_line_takes_no_longer_than_its_length(word: str) -> None:
+def test_parsing_time_is_linear_in_the_length(token: str) -> None:
     began_s = time.process_time()
     for _ in range(20):
-        TegrastatsParser().parse(word * 3)
+        TegrastatsParser().parse(token * 3)
     assert time.process_time() - began_s < 4
 
 
-def test_memory_is_bounded_whatever_the_input() -> None:
+def test_memory_is_bounded_for_any_input() -> None:
     parser = TegrastatsParser()
     for number in range(30_000):
         parser.parse(f"RAIL{number} {number}mW/1mW s{number}@{number % 90}.5C")
@@ -152,8 +152,8 @@ def test_every_recorded_line_is_recognised() -> None:
 
 @pytest.mark.skipif(not TEGRASTATS.is_dir(), reason="no recorded output beside the checkout")
 @pytest.mark.parametrize("board", ["nano.jp461.waggle", "xavier-nx.jp411.waggle"])
-def test_values_are_those_that_others_read(board: str) -> None:
-    """Waggle's own exporter, of the same line (numbers of cores begin with 1 there)."""
+def test_values_agree_with_another_parser(board: str) -> None:
+    """Waggle's exporter, for the same line (it counts cores from 1)."""
     found = titles((TEGRASTATS / "given" / f"{board}.txt").read_text().splitlines()[0])
     names = {
         "tegra_ram_used_bytes": ("system.memory.used", 1.0),

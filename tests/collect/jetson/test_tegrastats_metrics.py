@@ -1,4 +1,4 @@
-"""The GPU's load and the board's energy by tegrastats: a script stands in for it."""
+"""GPU load and board energy from tegrastats, emulated by a script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The SQLite export of nsys, built here after NVIDIA's schema reference, of three generations and nvprof's own."""
+"""SQLite exports of nsys, built here from NVIDIA's schema reference, in three generations, and the database of
+nvprof.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,7 @@ Row = tuple[str, str, int, float, float, float]
 
 @pytest.fixture
 def export(tmp_path: Path) -> Callable[[str], Path]:
-    """Writes a database by its SQL."""
+    """Writes a database with the given SQL."""
 
     def write(script: str) -> Path:
         path = tmp_path / "a report?#%.sqlite"
@@ -112,11 +114,11 @@ def test_an_export(export: Callable[[str], Path], labels: str) -> None:
     assert_rows(rows_of(export(STRINGS + ACTIVITIES + labels)), EXPECTED)
 
 
-def test_graphs_stand_for_the_kernels_in_them(export: Callable[[str], Path]) -> None:
+def test_graphs_are_used_in_place_of_their_kernels(export: Callable[[str], Path]) -> None:
     assert_rows(rows_of(export(GRAPHS)), [("kernel", "[CUDA graph 7]", 2, 4e-6, 1e-6, 3e-6)])
 
 
-def test_nvprofs_own_database(export: Callable[[str], Path]) -> None:
+def test_the_database_of_nvprof(export: Callable[[str], Path]) -> None:
     assert_rows(rows_of(export(NVPROF)), [("kernel", "_Z3addPi", 1, 250e-9, 250e-9, 250e-9)])
 
 
@@ -126,7 +128,7 @@ def test_an_export_without_cuda_has_no_rows(export: Callable[[str], Path]) -> No
     assert rows_of(export("CREATE TABLE CUPTI_ACTIVITY_KIND_MEMSET (start INT, end INT, bytes INT)")) == []
 
 
-def test_it_is_neither_changed_nor_locked(export: Callable[[str], Path]) -> None:
+def test_the_file_is_neither_changed_nor_locked(export: Callable[[str], Path]) -> None:
     path = export(STRINGS + ACTIVITIES)
     before = path.read_bytes()
     with closing(sqlite3.connect(path)) as other:
@@ -136,21 +138,21 @@ def test_it_is_neither_changed_nor_locked(export: Callable[[str], Path]) -> None
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
-def test_a_view_is_no_table_and_no_end(export: Callable[[str], Path]) -> None:
+def test_a_view_in_place_of_a_table_is_refused(export: Callable[[str], Path]) -> None:
     endless = (
         "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x AS start, x AS end, 1 AS name FROM n"
     )
     assert rows_of(export(f"CREATE VIEW CUPTI_ACTIVITY_KIND_KERNEL AS {endless}")) == []
 
 
-def test_it_takes_no_longer_than_it_may(export: Callable[[str], Path]) -> None:
+def test_reading_has_a_deadline(export: Callable[[str], Path]) -> None:
     path = export(ACTIVITIES + MANY)
     assert sum(row[2] for row in rows_of(path) if row[0] == "kernel") == 300_003
     with pytest.raises(AgentError, match="interrupted"):
         read_kernel_database(path, time_limit_s=0.0)
 
 
-def test_rows_of_any_type_cost_themselves_only(export: Callable[[str], Path]) -> None:
+def test_rows_of_wrong_type_affect_no_other_rows(export: Callable[[str], Path]) -> None:
     path = export(STRINGS + ACTIVITIES + OF_ANY_TYPE)
     report = read_kernel_database(path)
     assert ("kernel", "void add<int>(int*)", 2) in [(row.kind, row.name, row.calls) for row in report.rows]
@@ -158,7 +160,7 @@ def test_rows_of_any_type_cost_themselves_only(export: Callable[[str], Path]) ->
     assert report.unread_lines == 1, "a size that is text"
 
 
-def test_a_strange_file_is_one_clear_line(tmp_path: Path, export: Callable[[str], Path]) -> None:
+def test_an_invalid_file_is_a_one_line_error(tmp_path: Path, export: Callable[[str], Path]) -> None:
     with pytest.raises(FileNotFoundError):
         read_kernel_database(tmp_path / "none.sqlite")
     (tmp_path / "text.sqlite").write_text("no database at all, but long enough to be looked at " * 100)
@@ -172,7 +174,7 @@ def test_a_strange_file_is_one_clear_line(tmp_path: Path, export: Callable[[str]
         read_kernel_database(tmp_path / "pipe.sqlite")
 
 
-def test_a_file_may_be_too_large(export: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_too_large_is_refused(export: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     path = export(STRINGS)
     monkeypatch.setattr(kernel_database, "FILE_LIMIT_BYTES", 100)
     with pytest.raises(AgentError, match="larger than 100 bytes"):
@@ -181,7 +183,7 @@ def test_a_file_may_be_too_large(export: Callable[[str], Path], monkeypatch: pyt
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(st.integers(0, 40_000), st.binary(min_size=1, max_size=60))
-def test_a_garbled_database_is_at_most_an_agents_error(export: Callable[[str], Path], at: int, garbage: bytes) -> None:
+def test_a_corrupt_database_raises_only_an_agent_error(export: Callable[[str], Path], at: int, garbage: bytes) -> None:
     path = export(STRINGS + ACTIVITIES + LABELS)
     content = bytearray(path.read_bytes())
     at %= len(content)

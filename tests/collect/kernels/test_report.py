@@ -1,4 +1,4 @@
-"""Summaries of nvprof and nsys: our own samples of every generation, and recorded ones."""
+"""Summaries of nvprof and nsys of every generation, written by hand and recorded."""
 
 from __future__ import annotations
 
@@ -230,18 +230,18 @@ def test_a_truncated_or_garbled_line_is_skipped(bad: str) -> None:
 
 
 @pytest.mark.parametrize("aside", ["Total CPU Page faults: 43", "Total remote mappings to CPU: 12"])
-def test_totals_of_unified_memory_are_no_rows(aside: str) -> None:
+def test_totals_of_unified_memory_are_skipped(aside: str) -> None:
     lines = NSYS_2023.split("\n")
     report = parse_kernel_report([*lines[:2], aside, *lines[2:]])
     assert (len(rows_of(report)), report.unread_lines) == (4, 0)
 
 
-def test_nothing_to_tell_is_no_row() -> None:
+def test_rows_without_data_are_skipped() -> None:
     for text in ("", "No kernels were profiled.", "SKIPPED: a.sqlite does not contain CUDA kernel data."):
         assert parse(text) == KernelReport()
 
 
-def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_kept_rows_are_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(kernel_fold, "ROWS_LIMIT", 3)
     lines = NSYS_2023.split("\n")[:2] + [f"1.0,5,1,1.0,1.0,1,1,1,{'f' * 5000}{number}" for number in range(10)]
     lines += [f"1.0,5,1,1.0,1.0,1,1,1,f{number}" for number in range(5)]
@@ -272,20 +272,20 @@ def test_no_text_raises(lines: list[str]) -> None:
 
 
 @given(st.sampled_from(LINES), st.integers(0, 200), st.text(max_size=3), st.sampled_from(LINES))
-def test_no_cut_line_raises(header: str, at: int, put: str, row: str) -> None:
+def test_no_truncated_line_raises(header: str, at: int, put: str, row: str) -> None:
     parse_kernel_report([header, row[:at] + put + row[at + 1 :], header[:at] + put, row])
 
 
-@pytest.mark.parametrize("word", ["-- ", "a,", '"', "(", " ", "/aaaa", "1.0% ", "GPU activities: ", ".py", "é(a):"])
-def test_a_long_line_takes_no_longer_than_its_length(word: str) -> None:
-    line = (word * kernel_report.LINE_LIMIT)[: kernel_report.LINE_LIMIT - 6]
+@pytest.mark.parametrize("token", ["-- ", "a,", '"', "(", " ", "/aaaa", "1.0% ", "GPU activities: ", ".py", "é(a):"])
+def test_parsing_time_is_linear_in_the_length(token: str) -> None:
+    line = (token * kernel_report.LINE_LIMIT)[: kernel_report.LINE_LIMIT - 6]
     header = NSYS_2023.split("\n")[1]
     began_s = time.process_time()
     parse_kernel_report([line, f"{line}Name", header, line, f"1,1,1,1,1,1,1,1,{line[:-20]}", NSYS_TEXT, line] * 3)
     assert time.process_time() - began_s < 4
 
 
-def test_the_fold_refuses_what_is_no_row() -> None:
+def test_the_fold_refuses_invalid_rows() -> None:
     fold = KernelFold()
     assert not fold.add("kernel", "", 1, 1.0, 1.0, 1.0)
     assert not fold.add("kernel", "f", 0, 1.0, 1.0, 1.0)
@@ -316,7 +316,7 @@ def test_every_recorded_row_is_read(file: str, kernels: int, copies: int, sizes:
 
 
 @recorded
-def test_every_recorded_file_is_tried() -> None:
+def test_every_recorded_file_is_parsed() -> None:
     assert len(list(KERNELS.iterdir())) == 7
 
 

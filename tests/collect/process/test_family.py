@@ -1,4 +1,4 @@
-"""Who belongs to a process, and what they used together."""
+"""Membership of a process family, and the resources used by all members."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def pids(family: Family, now_ns: int = 0) -> set[int]:
 WriteTree = Callable[[dict[str, str]], Path]
 
 
-def test_a_family_is_the_descendants_and_the_session(write_tree: WriteTree) -> None:
+def test_a_family_has_the_descendants_and_the_session(write_tree: WriteTree) -> None:
     proc = write_tree(
         {
             "10/stat": stat_text(10, parent=1, session=10),
             "11/stat": stat_text(11, parent=10, session=10),
             "12/stat": stat_text(12, parent=11, session=12),
-            "13/stat": stat_text(13, parent=1, session=10),  # its parent ended; of the session still
+            "13/stat": stat_text(13, parent=1, session=10),  # its parent exited, but it is still in the session
             "20/stat": stat_text(20, parent=1, session=20),
             "21/stat": "half a line",
             "uptime": "1 1",
@@ -46,14 +46,14 @@ def test_a_family_is_the_descendants_and_the_session(write_tree: WriteTree) -> N
     assert pids(family_of(proc, 10)) == {10, 11, 12, 13}
 
 
-def test_the_session_of_one_who_does_not_lead_it_is_not_its_own(write_tree: WriteTree) -> None:
+def test_only_a_session_leader_brings_its_session(write_tree: WriteTree) -> None:
     proc = write_tree(
         {"5/stat": stat_text(5, 1, session=5), "10/stat": stat_text(10, 5, session=5), "11/stat": stat_text(11, 10, 5)}
     )
     assert pids(family_of(proc, 10)) == {10, 11}
 
 
-def test_a_member_given_to_init_stays_one(write_tree: WriteTree) -> None:
+def test_a_member_reparented_to_init_stays_a_member(write_tree: WriteTree) -> None:
     proc = write_tree({"10/stat": stat_text(10, 1, 10), "11/stat": stat_text(11, 10, 11)})
     family = family_of(proc, 10)
     assert pids(family) == {10, 11}
@@ -61,7 +61,7 @@ def test_a_member_given_to_init_stays_one(write_tree: WriteTree) -> None:
     assert pids(family) == {10, 11, 12}
 
 
-def test_a_reused_pid_is_another_process(write_tree: WriteTree) -> None:
+def test_a_reused_pid_counts_as_another_process(write_tree: WriteTree) -> None:
     proc = write_tree(
         {"10/stat": stat_text(10, 1, 10), "11/stat": stat_text(11, 10, 11), "20/stat": stat_text(20, 1, 20)}
     )
@@ -69,12 +69,12 @@ def test_a_reused_pid_is_another_process(write_tree: WriteTree) -> None:
     assert pids(family) == {10, 11}
     write_tree({"11/stat": stat_text(11, 1, 20, started=999), "20/stat": stat_text(20, 10, 20, started=999)})
     assert 11 not in pids(family)
-    # Who was a stranger is not looked at for a while, and then again.
+    # A process outside of the family is not read again for a while.
     assert 20 in pids(family, STRANGERS_KEPT_NS + 1)
 
 
 class Host:
-    """Processes that use CPU time, fork, end, and are waited for or not, as the kernel accounts for them."""
+    """Processes that use CPU time, fork, exit, and are reaped or not, with the kernel's accounting."""
 
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
@@ -112,7 +112,7 @@ class Host:
 
 
 @given(seed=st.integers(0, 10**6), scans=st.integers(1, 30))
-def test_no_cpu_time_of_waited_for_processes_is_lost(seed: int, scans: int) -> None:
+def test_no_cpu_time_of_reaped_processes_is_lost(seed: int, scans: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     host, account = Host(chance), CpuAccount()
     before = account.total_ticks(host.stats())
@@ -121,7 +121,7 @@ def test_no_cpu_time_of_waited_for_processes_is_lost(seed: int, scans: int) -> N
     for _ in range(scans):
         for _ in range(chance.randrange(12)):
             host.step()
-            # A process whose parent has ended takes its time to init when it ends: what was seen of it is all there is.
+            # An orphan's CPU time goes to init when it exits: only its last sample is known.
             orphans = orphans or any(parent == 0 for pid, (parent, _, _) in host.live.items() if pid != 1)
         total = account.total_ticks(host.stats())
         assert before <= total <= host.used
@@ -135,11 +135,11 @@ def test_the_cost_of_an_unreaped_process_remains() -> None:
     orphan = ProcessStat(2, b"S", 0, 1, 70, 0, 1, 2, 0)
     assert account.total_ticks([first, orphan]) == 80
     assert account.total_ticks([first]) == 80
-    # The id comes again, as another process.
+    # The pid is reused by another process.
     assert account.total_ticks([first, ProcessStat(2, b"S", 1, 1, 5, 0, 1, 9, 0)]) == 85
 
 
-def test_io_of_the_ended_and_of_the_unreadable_stays(write_tree: WriteTree) -> None:
+def test_io_of_exited_and_unreadable_processes_is_kept(write_tree: WriteTree) -> None:
     proc = write_tree(
         {"1/io": "rchar: 9\nread_bytes: 100\nwrite_bytes: 10\n", "2/io": "read_bytes: 50\nwrite_bytes: 5\n"}
     )

@@ -1,4 +1,4 @@
-"""`/proc/PID/stat`, whatever a process calls itself."""
+"""Parsing of `/proc/PID/stat`, whatever name a process has."""
 
 import os
 from contextlib import suppress
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from profileapp.collect.process.stat import has_ended, parse_stat, read_stat
 
-# As the kernel writes it (Linux 6.18); fields 4 to 52 follow the name and the state.
+# The kernel's format (Linux 6.18); fields 4 to 52 follow the name and the state.
 FIELDS = "12 34 56 0 -1 4194304 100 200 0 0 7 8 9 10 20 0 3 0 5555 123456 789 18446744073709551615" + " 0" * 27
 
 
@@ -18,7 +18,7 @@ FIELDS = "12 34 56 0 -1 4194304 100 200 0 0 7 8 9 10 20 0 3 0 5555 123456 789 18
     name=st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=15),
     pid=st.integers(1, 2**22),
 )
-def test_any_name_leaves_the_numbers_in_place(name: str, pid: int) -> None:
+def test_any_name_keeps_the_numbers_in_place(name: str, pid: int) -> None:
     stat = parse_stat(f"{pid} ({name}) S {FIELDS}\n".encode())
     assert (stat.pid, stat.state, stat.parent, stat.session) == (pid, b"S", 12, 56)
     assert (stat.own_ticks, stat.reaped_ticks) == (7 + 8, 9 + 10)
@@ -44,14 +44,14 @@ def test_reads_this_process() -> None:
     assert not has_ended(Path("/proc"), os.getpid())
 
 
-@pytest.mark.parametrize("waited_for", [False, True])
-def test_a_process_that_waits_to_be_waited_for_has_ended(waited_for: bool) -> None:
+@pytest.mark.parametrize("zombie", [False, True])
+def test_a_zombie_has_ended(zombie: bool) -> None:
     pid = os.fork()
     if pid == 0:
         os._exit(0)
-    os.waitid(os.P_PID, pid, os.WEXITED | (0 if waited_for else os.WNOWAIT))
+    os.waitid(os.P_PID, pid, os.WEXITED | (0 if zombie else os.WNOWAIT))
     try:
         assert has_ended(Path("/proc"), pid)
     finally:
-        if not waited_for:
+        if not zombie:
             os.waitpid(pid, 0)

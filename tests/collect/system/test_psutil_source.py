@@ -1,4 +1,4 @@
-"""The whole device."""
+"""Metrics of the whole device from psutil and /proc."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def proc_files(busy0: int, busy1: int, idle: int) -> dict[str, str]:
 
 @pytest.fixture
 def sensors(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """psutil's slow functions, and the clock, as the test has them."""
-    found = SimpleNamespace(temperatures=dict, frequency=lambda: None, asked=0)
+    """psutil's slow functions and the clock, controlled by the test."""
+    found = SimpleNamespace(temperatures=dict, frequency=lambda: None, calls=0)
 
     def temperatures() -> Any:
-        found.asked += 1
+        found.calls += 1
         return found.temperatures()
 
     def frequency() -> Any:
@@ -65,7 +65,7 @@ def test_cpu_memory_and_swap(
         {
             "system.cpu.util": 60.0,
             "system.cpu.util[0]": 75.0,
-            "system.cpu.util[1]": 0.0,  # waiting for I/O is idle
+            "system.cpu.util[1]": 0.0,  # I/O wait is idle time
             "system.memory.used": (24684096 - 24213960) * 1024,
             "system.memory.available": 24213960 * 1024,
             "system.swap.used": 1024 * 1024,
@@ -93,7 +93,7 @@ def test_sensors_are_read_once_a_second_and_a_failing_one_is_reported_once(
     for tenth in range(21):
         collector.sample(tenth * SECOND // 10)
     collector.close()
-    assert sensors.asked == 3
+    assert sensors.calls == 3
     assert taken.last["system.temperature[soc.gpu]"] == 41.5
     assert taken.last["system.temperature[soc.1]"] == 40.0
     assert taken.of("system.memory.used")
@@ -131,7 +131,7 @@ def test_any_bytes_can_be_parsed(content: bytes) -> None:
 
 
 @given(st.lists(st.lists(st.integers(0, 2**40), min_size=4, max_size=10), min_size=1))
-def test_idle_is_never_more_than_all(cores: list[list[int]]) -> None:
+def test_idle_time_never_exceeds_the_total(cores: list[list[int]]) -> None:
     text = (
         "".join(f"cpu{core} {' '.join(map(str, ticks))}\n" for core, ticks in enumerate(cores))
         + "intr 5\ncpu9 1 1 1 1\n"

@@ -1,4 +1,4 @@
-"""What an agent can measure, found by opening sources and closing them again."""
+"""The checkup opens and closes sources to find what an agent can measure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from profileapp.run.agent.checkup import PrerequisiteCheck, check_metrics, check
 
 
 class Source:
-    """Opens, or says why not; and knows whether it was closed."""
+    """Opens, or fails with a reason; records whether it was closed."""
 
     metric = "system"
     preference = 10
@@ -51,7 +51,7 @@ def found(*sources: Source) -> Callable[[str, Any], list[Any]]:
     return lambda metric, _: [each for each in sources if each.metric == metric]
 
 
-def test_the_first_that_opens_is_used_and_all_are_closed() -> None:
+def test_the_first_source_that_opens_is_used_and_all_are_closed() -> None:
     sources = (
         Source("a", Unavailable("no a here")),
         Source("b", ZeroDivisionError("oh")),
@@ -73,7 +73,7 @@ def test_the_first_that_opens_is_used_and_all_are_closed() -> None:
     assert looked == [f"system: {name}" for name in "abcde"]
 
 
-def test_what_cannot_be_had_says_why() -> None:
+def test_unavailable_metrics_have_a_reason() -> None:
     none, failing = check_metrics(
         ["tau", "system"], found(Source("a", Unavailable("no a")), Source("b", Unavailable("no b"))), lambda _: None
     )
@@ -81,7 +81,7 @@ def test_what_cannot_be_had_says_why() -> None:
     assert (failing.available, failing.reason) == (False, "a: no a; b: no b")
 
 
-def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_files_are_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scratch: list[Path] = []
 
     class Noting(Source):
@@ -94,8 +94,8 @@ def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert not scratch[0].exists()
 
 
-def test_the_disk_is_that_of_the_runs_and_not_of_tmp(tmp_path: Path) -> None:
-    """/tmp may be memory, and no run keeps anything there."""
+def test_disk_space_is_checked_in_the_state_folder_and_not_in_tmp(tmp_path: Path) -> None:
+    """/tmp may be in memory, and no run writes there."""
 
     def disk(folder: Path) -> PrerequisiteCheck:
         checks = check_prerequisites(lambda: "docker 1.2", True, lambda: 4096, Network, lambda: folder, lambda: "")
@@ -107,7 +107,7 @@ def test_the_disk_is_that_of_the_runs_and_not_of_tmp(tmp_path: Path) -> None:
     assert (gone.available, str(tmp_path / "gone") in gone.text) == (False, True)
 
 
-def test_other_things(tmp_path: Path) -> None:
+def test_other_prerequisites(tmp_path: Path) -> None:
     def no_daemon() -> str:
         raise AgentError("no Docker daemon answers")
 

@@ -1,4 +1,4 @@
-"""What run.json says of the agent and of the build."""
+"""Facts in run.json about the agent and the build."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_facts_of_a_build(tmp_path: Path) -> None:
         ({}, ""),
     ],
 )
-def test_a_branch_has_one_name_in_every_kind_of_job(environ: dict[str, str], branch: str, tmp_path: Path) -> None:
+def test_a_branch_has_one_name_in_all_kinds_of_jobs(environ: dict[str, str], branch: str, tmp_path: Path) -> None:
     assert build_facts(environ, tmp_path).branch == branch
 
 
@@ -56,7 +56,7 @@ def _git(folder: Path, *args: str) -> str:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """As the Git plugin leaves it: a detached HEAD, and the branches of the remote."""
+    """A clone as the Git plugin leaves it: a detached HEAD, and the branches of the remote."""
     origin = tmp_path / "origin"
     origin.mkdir()
     _git(origin, "init", "-q")
@@ -72,25 +72,25 @@ class TestBuildFactsOfAClone:
     """A scripted Pipeline script from SCM sets neither GIT_COMMIT nor GIT_BRANCH."""
 
     @pytest.mark.parametrize("branch", ["main", "feature/fast"])
-    def test_the_branch_of_the_remote_that_is_checked_out(self, clone: Path, branch: str) -> None:
+    def test_a_branch_of_the_remote(self, clone: Path, branch: str) -> None:
         _git(clone, "checkout", "-q", "--detach", f"origin/{branch}")
         (clone / "app").mkdir()
         build = build_facts({"PATH": os.environ["PATH"]}, clone / "app")
         assert build.branch == branch
         assert build.commit == _git(clone, "rev-parse", "HEAD")
 
-    def test_a_branch_of_this_machine_alone(self, clone: Path) -> None:
+    def test_a_local_branch(self, clone: Path) -> None:
         _git(clone, "checkout", "-q", "-b", "mine")
         _git(clone, "commit", "-q", "--allow-empty", "-m", "three")
         assert build_facts({"PATH": os.environ["PATH"]}, clone).branch == "mine"
 
-    def test_what_jenkins_says_comes_first(self, clone: Path) -> None:
+    def test_variables_of_jenkins_have_precedence(self, clone: Path) -> None:
         environ = {"PATH": os.environ["PATH"], "GIT_BRANCH": "origin/told", "GIT_COMMIT": "c0ffee"}
         build = build_facts(environ, clone)
         assert (build.branch, build.commit) == ("told", "c0ffee")
 
-    def test_a_repository_around_the_workspace_is_not_the_apps(self, clone: Path) -> None:
-        """Such as a Jenkins whose home is kept in Git."""
+    def test_a_repository_around_the_workspace_is_ignored(self, clone: Path) -> None:
+        """For example, a Jenkins home that is kept in Git."""
         workspace = clone / "jobs" / "app"
         workspace.mkdir(parents=True)
         assert build_facts({"PATH": os.environ["PATH"], "WORKSPACE": str(workspace)}, workspace).commit == ""
@@ -100,7 +100,7 @@ class TestBuildFactsOfAClone:
         assert build_facts(environ, tmp_path).branch == ""
         assert build_facts({"PATH": str(tmp_path)}, tmp_path).branch == ""
 
-    def test_a_setting_of_the_clone_runs_nothing_held(self, clone: Path, tmp_path: Path) -> None:
+    def test_settings_of_the_clone_run_no_commands_held(self, clone: Path, tmp_path: Path) -> None:
         for key in ("core.fsmonitor", "core.pager", "core.sshCommand", "diff.external", "core.alternateRefsCommand"):
             _git(clone, "config", key, f"touch {tmp_path}/owned; false")
         assert build_facts({"PATH": os.environ["PATH"]}, clone).branch == "main"
@@ -120,5 +120,5 @@ class TestBuildFactsOfAClone:
         ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-<b>", False),
     ],
 )
-def test_the_span_of_a_build_is_recorded_where_it_is_one(given: str, recorded: bool, tmp_path: Path) -> None:
+def test_valid_build_times_are_recorded(given: str, recorded: bool, tmp_path: Path) -> None:
     assert build_facts({"TRACEPARENT": given}, tmp_path).traceparent == (given if recorded else "")

@@ -1,4 +1,4 @@
-"""Facts of a board, of three that the tests make up."""
+"""Facts about three fake boards."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_xavier(tmp_path: Path) -> None:
     )
 
 
-def test_an_orin_whose_clocks_are_locked(tmp_path: Path) -> None:
+def test_an_orin_with_locked_clocks(tmp_path: Path) -> None:
     board = agx_orin(tmp_path)
     lock(board)
     facts = agent_facts("docker", board.root)
@@ -41,7 +41,7 @@ def lock(board: FakeJetson) -> None:
     board.write("sys/class/devfreq/17000000.gpu/min_freq", "1301000000\n")
 
 
-def test_elsewhere(tmp_path: Path) -> None:
+def test_on_other_machines(tmp_path: Path) -> None:
     assert jetson_facts(tmp_path) is None
     (tmp_path / "proc/driver/nvidia").mkdir(parents=True)
     (tmp_path / "proc/driver/nvidia/version").write_text(
@@ -53,7 +53,7 @@ def test_elsewhere(tmp_path: Path) -> None:
     assert (facts.cuda, facts.gpu_driver, facts.jetson) == ("12.2", "535.104.05", None)
 
 
-def test_an_open_kernel_module_is_named_otherwise(tmp_path: Path) -> None:
+def test_the_open_kernel_module_has_another_name(tmp_path: Path) -> None:
     (tmp_path / "proc/driver/nvidia").mkdir(parents=True)
     (tmp_path / "proc/driver/nvidia/version").write_text(
         "NVRM version: NVIDIA UNIX Open Kernel Module for aarch64  540.3.0  Release Build\n"
@@ -119,7 +119,7 @@ def test_modules(compatible: str, module: str) -> None:
         (36, "99.0", ""),
     ],
 )
-def test_jetpack_where_its_package_is_not_installed(tmp_path: Path, release: int, revision: str, jetpack: str) -> None:
+def test_jetpack_without_its_package(tmp_path: Path, release: int, revision: str, jetpack: str) -> None:
     board = agx_orin(tmp_path)
     board.write("etc/nv_tegra_release", f"# R{release} (release), REVISION: {revision}, GCID: 1, BOARD: generic\n")
     facts = jetson_facts(board.root)

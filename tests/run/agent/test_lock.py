@@ -1,4 +1,4 @@
-"""One worker at a time on an agent, and what a stranger's lock file can do."""
+"""One worker at a time on an agent, and hostile content of its lock file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from profileapp.run.agent.lock import Holder, agent_lock
 class TestLock:
     HOLDER = Holder("r1", "job", 1, 1_700_000_000_000_000_000)
 
-    def test_waits_and_says_for_whom(self, tmp_path: Path) -> None:
+    def test_waits_and_names_the_owner(self, tmp_path: Path) -> None:
         path = tmp_path / "lock"
         reported: list[str] = []
         with agent_lock(path, self.HOLDER, reported.append, lambda: False) as acquired:
@@ -29,7 +29,7 @@ class TestLock:
         "content",
         [b"", b"\xff", b'{"run_id":"\\u001b[2J","job":"","pid":1,"since_ns":999999999999999999999}', b"[" * 5000],
     )
-    def test_what_a_stranger_wrote_is_escaped(self, tmp_path: Path, content: bytes) -> None:
+    def test_content_of_the_lock_file_is_escaped(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "lock"
         path.write_bytes(content)
         reported: list[str] = []

@@ -1,4 +1,4 @@
-"""Whether the worker that made something still lives: told from marks alone, and no live one is taken for dead."""
+"""Whether a worker is still alive, decided from its marks alone; no live worker counts as dead."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def changed(worker: Worker, **changes: object) -> Worker:
     return msgspec.structs.replace(worker, **changes)
 
 
-def test_a_worker_is_read_back_as_it_was_and_nothing_else_is(own: Worker) -> None:
+def test_a_worker_round_trips_and_other_text_is_refused(own: Worker) -> None:
     assert parse_worker(str(own)) == own and own.pid == os.getpid()
     for text in ("", "x", f"{own} ", f"{own}.1", str(own).upper() + "G", "0" * 32 + ".1.1.1"):
         assert parse_worker(text) is None
 
 
-def test_the_process_itself_decides_in_the_same_namespace(own: Worker) -> None:
+def test_in_the_same_namespace_the_process_decides(own: Worker) -> None:
     assert life_of(own, own, is_own_machine=True) == "live"
-    # Its pid is another's now, or nobody's; even where the lock is the one that is held.
+    # Its pid was reused, or is free; even if the lock is held.
     assert life_of(changed(own, started_ticks=own.started_ticks + 1), own, is_own_machine=True) == "dead"
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
@@ -52,13 +52,13 @@ def test_a_zombie_is_dead(own: Worker) -> None:
     child.wait()
 
 
-def test_after_a_reboot_all_is_dead_unless_it_may_be_another_machines(own: Worker) -> None:
+def test_after_a_reboot_workers_of_this_machine_are_dead(own: Worker) -> None:
     before = changed(own, boot="f" * 32)
     assert life_of(before, own, is_own_machine=True) == "dead"
     assert life_of(before, own, is_own_machine=False) == "unknown"
 
 
-def test_in_a_namespace_that_cannot_be_seen_the_lock_decides(own: Worker) -> None:
+def test_in_an_invisible_namespace_the_lock_decides(own: Worker) -> None:
     elsewhere = changed(own, pid_namespace=own.pid_namespace + 1)
     inside = changed(own, pid_namespace=own.pid_namespace + 2)
     assert life_of(elsewhere, inside, is_own_machine=True) == "dead"
@@ -68,7 +68,7 @@ def test_in_a_namespace_that_cannot_be_seen_the_lock_decides(own: Worker) -> Non
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="a namespace needs root")
-def test_a_worker_in_a_container_is_seen_from_the_machine_itself(own: Worker) -> None:
+def test_a_worker_in_a_container_is_visible_to_the_host(own: Worker) -> None:
     if own.pid_namespace != 0xEFFFFFFC:
         pytest.skip("these tests are in a container themselves")
     child = subprocess.Popen(["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", (
@@ -85,7 +85,7 @@ def test_a_worker_in_a_container_is_seen_from_the_machine_itself(own: Worker) ->
     assert life_of(worker, own, is_own_machine=True) == "dead"
 
 
-def test_marks_are_one_users_of_one_machine(tmp_path: Path, own: Worker) -> None:
+def test_marks_identify_user_and_machine(tmp_path: Path, own: Worker) -> None:
     (tmp_path / "id").write_text("0" * 32)
     assert owner(tmp_path / "id") != owner() and owner().endswith(f"-{os.getuid()}")
     marks = Marks(owner(), tmp_path, tmp_path / "lock")

@@ -1,4 +1,4 @@
-"""What of a run outlives a crash, and whose it is."""
+"""State of a run that survives a crash, and its owner."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from profileapp.run.agent.state import DeadRun, default_folders, open_state
 
 
 class TestState:
-    def test_a_live_run_is_not_dead_and_an_ended_one_leaves_nothing(self, tmp_path: Path) -> None:
+    def test_a_live_run_is_not_dead_and_a_finished_one_leaves_nothing(self, tmp_path: Path) -> None:
         state = open_state({"PROFILEAPP_STATE": str(tmp_path / "s")})
         live = state.begin_run()
         assert list(state.dead_runs()) == [] and live.scratch.stat().st_mode & 0o777 == 0o700
@@ -24,12 +24,12 @@ class TestState:
         assert list(state.folder.iterdir()) == []
 
     @pytest.mark.parametrize("name", [".run", "..run", "dead.run", "20260101T000000-0123ABCD.run"])
-    def test_a_file_that_is_not_named_as_we_name_runs_is_nobodys_run(self, tmp_path: Path, name: str) -> None:
+    def test_a_file_with_another_name_is_no_run(self, tmp_path: Path, name: str) -> None:
         state = open_state({"PROFILEAPP_STATE": str(tmp_path / "s")})
         (state.folder / name).touch()
         assert list(state.dead_runs()) == []
 
-    def test_a_run_that_is_dead_but_cannot_be_removed_is_set_aside(self, tmp_path: Path) -> None:
+    def test_a_dead_run_that_cannot_be_removed_is_set_aside(self, tmp_path: Path) -> None:
         state = open_state({"PROFILEAPP_STATE": str(tmp_path / "s")})
         live = state.begin_run("docker")
         (live.scratch / "file").touch()
@@ -39,11 +39,11 @@ class TestState:
         assert list(state.dead_runs()) == [] and state.set_aside_folders() == ((live.id, aside),)
         assert (aside / "file").exists() and not live.scratch.exists()
 
-    def test_the_state_is_on_a_disk_whatever_the_environment_says(self) -> None:
+    def test_the_state_is_on_disk_for_any_environment(self) -> None:
         assert default_folders(0) == [Path("/var/lib/profileapp"), Path("/var/tmp/profileapp-0")]
         assert default_folders(4_000_000_000) == [Path("/var/tmp/profileapp-4000000000")]
 
-    def test_a_folder_that_others_may_write_to_is_refused(self, tmp_path: Path) -> None:
+    def test_a_folder_writable_by_others_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "s").mkdir()
         (tmp_path / "s").chmod(0o777)
         with pytest.raises(AgentError, match="only user"):

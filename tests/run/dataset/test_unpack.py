@@ -1,4 +1,4 @@
-"""Archives, whole and hostile."""
+"""Unpacking of valid and hostile archives."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_zip(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../out", "/tmp/out", "a/../../out", "..\\out"])
-def test_paths_that_lead_out(tmp_path: Path, name: str) -> None:
+def test_paths_outside_of_the_folder_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(DatasetError, match="points outside"):
         into(tmp_path, zip_of(tmp_path / "a.zip", name))
     (tmp_path / "folder").rmdir()
@@ -73,17 +73,17 @@ def test_paths_that_lead_out(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
-def test_links_and_devices(tmp_path: Path, kind: bytes) -> None:
+def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes) -> None:
     with pytest.raises(DatasetError, match="is a link or a device"):
         into(tmp_path, tar_of(tmp_path / "a.tar", member("a", kind, "/etc/passwd"), member("a/b")))
 
 
-def test_a_link_in_a_zip(tmp_path: Path) -> None:
+def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is a link or a device"):
         into(tmp_path, zip_of(tmp_path / "a.zip", "a", mode=stat.S_IFLNK | 0o777))
 
 
-def test_the_same_file_twice(tmp_path: Path) -> None:
+def test_duplicate_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="twice"):
         into(tmp_path, tar_of(tmp_path / "a.tar", member("a"), member("a")))
     (tmp_path / "folder/a").unlink()
@@ -92,7 +92,7 @@ def test_the_same_file_twice(tmp_path: Path) -> None:
         into(tmp_path, tar_of(tmp_path / "a.tar", member("a"), member("b")) and zip_of(tmp_path / "z", "a", "a/b"))
 
 
-def test_bombs(tmp_path: Path) -> None:
+def test_bombs_are_refused(tmp_path: Path) -> None:
     bomb = tmp_path / "bomb.zip"
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zeros", b"\0" * 80_000_000)
@@ -108,14 +108,14 @@ def test_bombs(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=2000), st.booleans())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
-def test_what_is_broken_is_refused_in_one_line(tmp_path: Path, noise: bytes, is_tar: bool) -> None:
+def test_corrupt_archives_are_refused_in_one_line(tmp_path: Path, noise: bytes, is_tar: bool) -> None:
     whole = tmp_path / "whole"
     content = bytearray((tar_of(whole, member("a", size=300), mode="w") if is_tar else zip_of(whole, "a")).read_bytes())
     content[: len(noise)] = noise
     (tmp_path / "broken").write_bytes(content)
     folder = tmp_path / "f"
     folder.mkdir(exist_ok=True)
-    # In this process, where an error of ours is seen.
+    # In this process, so that the test sees an error of ours.
     outcome = unpack_within(tmp_path / "broken", folder, LIMIT_BYTES)
     assert "\n" not in outcome.refused and not outcome.disk_error
     shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""A login for the `docker` command, besides what its user has set."""
+"""A login for the `docker` command, in addition to its user's settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOGIN = RegistryLogin("registry.example.org:5000", "ali", "open sesame")
 ANSWER = base64.b64encode(b"ali:open sesame").decode()
 
 
-def test_what_the_user_has_set_stays(tmp_path: Path) -> None:
+def test_the_users_settings_are_kept(tmp_path: Path) -> None:
     own = tmp_path / "own"
     (own / "cli-plugins").mkdir(parents=True)
     set_by_user = {
@@ -40,7 +40,7 @@ def test_what_the_user_has_set_stays(tmp_path: Path) -> None:
     assert (own / "cli-plugins").is_dir()
 
 
-def test_where_the_user_has_set_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_settings_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
     hub = RegistryLogin(DEFAULT_REGISTRY, "ali", "open sesame")
     with folder_with_login(tmp_path / "made", hub, {}) as made:
@@ -49,7 +49,7 @@ def test_where_the_user_has_set_nothing(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "\x00"])
-def test_a_configuration_that_is_none(content: str, tmp_path: Path) -> None:
+def test_an_invalid_configuration(content: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(content)
     with (
         pytest.raises(AgentError, match=r"config\.json: the docker command's configuration"),

@@ -1,4 +1,4 @@
-"""Pulling an image over a network that is not always there."""
+"""Pulling an image over an unreliable network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TLS = "Get https://registry.example.org/v2/: net/http: TLS handshake timeout"
 
 
 class Progress:
-    """Keeps the notes."""
+    """Records notes."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
@@ -31,11 +31,11 @@ class Progress:
         self.notes.append(text)
 
     def pulling(self, *_: object) -> None:
-        """Of no interest here."""
+        """Not tested here."""
 
 
 class Daemon:
-    """Has the image after a pull that went well; `faults` are what pulls before that end with."""
+    """Has the image after a successful pull; `faults` are the errors of earlier pulls."""
 
     def __init__(self, *faults: str | Exception) -> None:
         self.faults = list(faults)
@@ -79,7 +79,7 @@ def _api_error(text: str) -> APIError:
 
 
 @pytest.mark.parametrize("fault", [TLS, _api_error(TLS)], ids=["in the stream", "of the call"])
-def test_what_passes_is_tried_again(fault: str | Exception) -> None:
+def test_temporary_errors_are_retried(fault: str | Exception) -> None:
     daemon, progress = Daemon(fault, fault), Progress()
     assert get(daemon, quick(), progress)["Id"] == "sha256:1"
     assert daemon.pulls == 3
@@ -87,7 +87,7 @@ def test_what_passes_is_tried_again(fault: str | Exception) -> None:
 
 
 @pytest.mark.parametrize("fault", [TLS, _api_error(TLS)], ids=["in the stream", "of the call"])
-def test_what_never_passes_is_the_agents_fault(fault: str | Exception) -> None:
+def test_persistent_network_errors_are_agent_errors(fault: str | Exception) -> None:
     daemon = Daemon(fault)
     daemon.for_ever = True
     with pytest.raises(AgentError, match="TLS handshake timeout") as raised:
@@ -97,7 +97,7 @@ def test_what_never_passes_is_the_agents_fault(fault: str | Exception) -> None:
 
 
 @pytest.mark.parametrize("text", ["manifest unknown", "pull access denied for app", "no matching manifest for arm"])
-def test_what_lasts_is_a_wrong_configuration_at_once(text: str) -> None:
+def test_permanent_errors_are_config_errors_without_a_retry(text: str) -> None:
     for fault in (text, _api_error(text)):
         daemon = Daemon(fault)
         daemon.for_ever = True
@@ -106,7 +106,7 @@ def test_what_lasts_is_a_wrong_configuration_at_once(text: str) -> None:
         assert daemon.pulls == 1
 
 
-def test_sigterm_in_a_pause_ends_it() -> None:
+def test_sigterm_ends_a_pause() -> None:
     stop = Stop(Wake())
     daemon = Daemon(TLS)
     daemon.for_ever = True
@@ -115,7 +115,7 @@ def test_sigterm_in_a_pause_ends_it() -> None:
         get(daemon, patience_of(stop, {}))
 
 
-def test_an_administrator_says_for_how_long() -> None:
+def test_the_administrator_sets_the_retry_time() -> None:
     stop = Stop(Wake())
     assert patience_of(stop, {"PROFILEAPP_RETRY_TIMEOUT": "7"}).timeout_s == 7
     assert patience_of(stop, {}).timeout_s == 120
@@ -141,15 +141,15 @@ BUILDKIT = (
         ("", False),
     ],
 )
-def test_only_a_base_image_is_pulled_again(tail: str, expected: bool) -> None:
+def test_only_pulls_of_base_images_are_retried(tail: str, expected: bool) -> None:
     assert may_pass(tail) is expected
 
 
 @pytest.mark.parametrize("faults", [2, 10**6])
-def test_a_build_whose_base_image_cannot_be_pulled_for_a_moment_is_started_again(
+def test_a_build_is_retried_if_its_base_image_cannot_be_pulled(
     faults: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By a stand-in of `docker` that fails so often, then builds."""
+    """A stand-in for `docker` fails a few times, then builds."""
     program = tmp_path / "bin/docker"
     program.parent.mkdir()
     (tmp_path / "said").write_text(LEGACY)
@@ -183,7 +183,7 @@ def test_a_build_whose_base_image_cannot_be_pulled_for_a_moment_is_started_again
 
 
 class Distribution:
-    """A daemon that asks a registry, which answers after two faults."""
+    """A daemon that queries a registry, which answers after two errors."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -198,7 +198,7 @@ class Distribution:
         return {"Platforms": [{"architecture": "arm64"}, {"architecture": "amd64"}]}
 
 
-def test_a_registry_is_asked_again_for_an_images_architectures() -> None:
+def test_queries_for_an_images_architectures_are_retried() -> None:
     daemon, notes = Distribution(), list[str]()
     found = architectures_of(daemon, "app:1", None, quick(), notes.append)  # type: ignore[arg-type]
     assert found == ("arm64", "amd64") and daemon.asked == 3

@@ -1,4 +1,4 @@
-"""Where an image comes from: a registry that asks who pulls, a saved file, a build on the agent."""
+"""Sources of an image: a registry with a login, a saved file, a build on the agent."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def live() -> Iterator[LiveRun]:
 
 @pytest.fixture
 def forget(docker_client: docker.DockerClient) -> Iterator[Callable[[str], None]]:
-    """Removes images when a test has ended."""
+    """Removes images after a test."""
     names: list[str] = []
     yield names.append
     for name in names:
@@ -67,7 +67,7 @@ def forget(docker_client: docker.DockerClient) -> Iterator[Callable[[str], None]
             continue
 
 
-def say(text: str) -> list[dict[str, object]]:
+def print_target(text: str) -> list[dict[str, object]]:
     return [{"name": "a", "args": ["sh", "-c", f"echo {text}; read line < /architecture; echo $line"]}]
 
 
@@ -75,12 +75,12 @@ def everything_in(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-def test_pulls_with_the_login_its_own_architecture_of_several(
+def test_pulls_its_architecture_with_the_login(
     registry: Registry, forget: Callable[[str], None], tmp_path: Path
 ) -> None:
     name = registry.add("app", (OTHER, OWN), busybox(), Env=["PATH=/bin"])
     forget(name)
-    configure(tmp_path, say("hello"), metrics=[])
+    configure(tmp_path, print_target("hello"), metrics=[])
     outcome = run(tmp_path, "--image", name, PROFILEAPP_REGISTRY=registry.host, **LOGIN)
     assert outcome.code == 0, outcome.err
     assert outcome.log("a").decode().split() == ["hello", OWN]
@@ -91,12 +91,15 @@ def test_pulls_with_the_login_its_own_architecture_of_several(
         assert secret not in everything_in(tmp_path) + outcome.out.encode() + outcome.err.encode()
 
 
-def test_a_service_is_pulled_with_the_login_too(
-    registry: Registry, forget: Callable[[str], None], tmp_path: Path
-) -> None:
+def test_a_service_is_pulled_with_the_login(registry: Registry, forget: Callable[[str], None], tmp_path: Path) -> None:
     name = registry.add("helper", (OWN,), busybox(), Env=["PATH=/bin"], Cmd=["sh", "-c", "echo up; sleep 60"])
     forget(name)
-    configure(tmp_path, say("hello"), services=[{"name": "helper", "image": name, "ready": {"log": "up"}}], metrics=[])
+    configure(
+        tmp_path,
+        print_target("hello"),
+        services=[{"name": "helper", "image": name, "ready": {"log": "up"}}],
+        metrics=[],
+    )
     outcome = run(tmp_path, "--image", name, PROFILEAPP_REGISTRY=registry.host, **LOGIN)
     assert outcome.code == 0, outcome.err
 
@@ -105,28 +108,28 @@ def test_a_service_is_pulled_with_the_login_too(
     ("given", "for_it"),
     [(LOGIN | {"PROFILEAPP_REGISTRY_PASSWORD": "something else"}, True), (LOGIN, False), ({}, True)],
 )
-def test_who_may_not_pull_is_told_in_a_line(
+def test_a_refused_pull_is_a_one_line_error(
     given: dict[str, str], for_it: bool, registry: Registry, tmp_path: Path
 ) -> None:
     name = registry.add("app", (OWN,), busybox())
-    configure(tmp_path, say("hello"), metrics=[])
+    configure(tmp_path, print_target("hello"), metrics=[])
     host = registry.host if for_it else "registry.example.org"
     outcome = run(tmp_path, "--image", name, PROFILEAPP_REGISTRY=host, **given)
     assert outcome.code == 3, outcome.err
     last = outcome.err.splitlines()[-1]
     assert "is not on this agent and cannot be pulled" in last
-    # As old and new daemons say it.
-    assert any(argv in last.lower() for argv in ("unauthorized", "no basic auth", "authentication required")), last
-    # Only the registry it is for gets to see a login.
+    # The messages of old and new daemons.
+    assert any(text in last.lower() for text in ("unauthorized", "no basic auth", "authentication required")), last
+    # A login is sent only to its registry.
     assert bool(registry.logins) == (bool(given) and for_it)
     assert "something else" not in outcome.err
 
 
-def test_a_registry_that_repeats_a_login_does_not_get_it_into_a_log(tmp_path: Path) -> None:
+def test_a_login_repeated_by_the_registry_is_masked(tmp_path: Path) -> None:
     registry = Registry("somebody", "something else", is_indiscreet=True)
     try:
         name = registry.add("app", (OWN,), busybox())
-        configure(tmp_path, say("hello"), metrics=[])
+        configure(tmp_path, print_target("hello"), metrics=[])
         outcome = run(tmp_path, "--image", name, "--debug", PROFILEAPP_REGISTRY=registry.host, **LOGIN)
     finally:
         registry.close()
@@ -134,14 +137,14 @@ def test_a_registry_that_repeats_a_login_does_not_get_it_into_a_log(tmp_path: Pa
     assert registry.logins == {f"ali:{PASSWORD}"}
     assert "Traceback" in outcome.err
     assert "****" in outcome.err.splitlines()[-1], outcome.err
-    # Nor the half of it, where a long message is cut.
+    # Not even a part of it, where a long message is truncated.
     for secret in (PASSWORD, base64.b64encode(f"ali:{PASSWORD}".encode()).decode()[:4]):
         assert secret not in outcome.err
 
 
-def test_the_plan_knows_what_the_registry_has(registry: Registry, tmp_path: Path) -> None:
+def test_the_plan_checks_the_registry(registry: Registry, tmp_path: Path) -> None:
     good, bad = registry.add("good", (OTHER, OWN), busybox()), registry.add("bad", (OTHER,), busybox())
-    configure(tmp_path, say("hello"), metrics=[])
+    configure(tmp_path, print_target("hello"), metrics=[])
 
     def plan(*options: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -157,18 +160,18 @@ def test_the_plan_knows_what_the_registry_has(registry: Registry, tmp_path: Path
     assert len(message.stderr.splitlines()) == 1
     assert plan("--image", bad, "--runtime", "process").returncode == 0
     assert plan("--image", f"{registry.host}/nowhere:1").returncode == 0
-    # Of an image that each agent makes, what a registry has under its name says nothing; of a service's it does.
+    # An image made on each agent is independent of the registry; a service's image is not.
     for made_here in (("--build", "app"), ("--image-archive", "app.tar")):
         assert plan("--image", bad, *made_here).returncode == 0
     assert "exclude one another" in plan("--build", "app", "--image-archive", "app.tar").stderr
-    configure(tmp_path, say("hello"), services=[{"name": "helper", "image": bad}], metrics=[])
+    configure(tmp_path, print_target("hello"), services=[{"name": "helper", "image": bad}], metrics=[])
     assert plan("--image", good, "--build", "app").returncode == 3
     configure(tmp_path, [{"name": "a", "agent": "elsewhere"}], metrics=[])
     assert plan("--image", bad).returncode == 0
 
 
 def test_a_plan_without_a_daemon_warns(tmp_path: Path) -> None:
-    configure(tmp_path, say("hello"), metrics=[])
+    configure(tmp_path, print_target("hello"), metrics=[])
     argv = [*WORKER, "plan", "sage.yaml", "--check", "--image", "app:1"]
     environment = {**os.environ, "DOCKER_HOST": "unix:///nowhere.sock"}
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
@@ -200,7 +203,7 @@ def test_a_saved_image_is_loaded(
     one = saved(tmp_path / "one.tar", "profileapp-test/one:1")
     docker_client.images.remove("profileapp-test/one:1")
     configure(tmp_path, [{"name": "a", "args": ["echo", "hello"]}], metrics=[])
-    # The sage.yaml names none: the only one of the file.
+    # The sage.yaml names no image: the only one in the file is used.
     assert (
         run(tmp_path, "--image-archive", "one.tar").code,
         run(tmp_path, "--image-archive", "one.tar").run("a")["image"]["name"],
@@ -231,7 +234,7 @@ def context(folder: Path, *lines: str) -> None:
     (folder / "Dockerfile").write_text("\n".join(("FROM scratch", "ADD root.tar /", "ENV PATH=/bin", *lines)))
 
 
-def test_an_image_is_built_here(forget: Callable[[str], None], tmp_path: Path) -> None:
+def test_an_image_is_built_on_the_agent(forget: Callable[[str], None], tmp_path: Path) -> None:
     context(tmp_path / "app", 'CMD ["sh", "-c", "echo built"]')
     configure(tmp_path, [{"name": "a"}], metrics=[])
     forget("profileapp-test/built:1")
@@ -245,7 +248,7 @@ def test_an_image_is_built_here(forget: Callable[[str], None], tmp_path: Path) -
     assert "ADD root.tar /" in log and image["id"].removeprefix("sha256:")[:12] in log
 
 
-def test_what_a_build_begins_from_is_pulled_with_the_login(
+def test_base_images_are_pulled_with_the_login(
     registry: Registry, forget: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = registry.add("base", (OTHER, OWN), busybox(), Env=["PATH=/bin"])
@@ -275,7 +278,7 @@ def test_what_a_build_begins_from_is_pulled_with_the_login(
         assert secret not in everything_in(tmp_path) + outcome.out.encode() + outcome.err.encode()
 
 
-def test_a_build_does_not_repeat_what_a_registry_says_of_the_login(tmp_path: Path) -> None:
+def test_a_build_masks_a_login_repeated_by_the_registry(tmp_path: Path) -> None:
     registry = Registry("somebody", "something else", is_indiscreet=True)
     (tmp_path / "app").mkdir()
     try:
@@ -290,7 +293,7 @@ def test_a_build_does_not_repeat_what_a_registry_says_of_the_login(tmp_path: Pat
     assert b"YWxpOm9wZW4gc2VzYW1l" not in everything_in(tmp_path) + outcome.err.encode()
 
 
-def test_a_build_that_fails_is_told_in_a_line(docker_client: docker.DockerClient, tmp_path: Path) -> None:
+def test_a_failed_build_is_a_one_line_error(docker_client: docker.DockerClient, tmp_path: Path) -> None:
     step = f"echo oh no {tmp_path.name} {time.time_ns()}; exit 7"
     context(tmp_path / "app", f'RUN ["sh", "-c", "{step}"]')
     configure(tmp_path, [{"name": "a"}], metrics=[])
@@ -303,7 +306,7 @@ def test_a_build_that_fails_is_told_in_a_line(docker_client: docker.DockerClient
     assert run(tmp_path, "--build", "nowhere").code == 3
 
 
-def test_a_build_ends_with_the_worker(docker_client: docker.DockerClient, tmp_path: Path) -> None:
+def test_a_build_stops_with_the_worker(docker_client: docker.DockerClient, tmp_path: Path) -> None:
     context(tmp_path / "app", 'RUN ["sh", "-c", "echo begun; sleep 120"]')
     configure(tmp_path, [{"name": "a"}], metrics=[])
     argv = [*WORKER, "run", "sage.yaml", "--no-report", "--build", "app"]
@@ -319,7 +322,7 @@ def test_a_build_ends_with_the_worker(docker_client: docker.DockerClient, tmp_pa
     wait_until(lambda: {each.id for each in docker_client.containers.list()} <= before)
 
 
-def test_the_next_run_ends_a_build_whose_worker_was_killed(docker_client: docker.DockerClient, tmp_path: Path) -> None:
+def test_the_next_run_stops_the_build_of_a_killed_worker(docker_client: docker.DockerClient, tmp_path: Path) -> None:
     context(tmp_path / "app", 'RUN ["sh", "-c", "echo begun; sleep 120"]')
     configure(tmp_path, [{"name": "a"}], metrics=[])
     before = {each.id for each in docker_client.containers.list()}
@@ -342,7 +345,7 @@ def test_the_next_run_ends_a_build_whose_worker_was_killed(docker_client: docker
 def test_a_build_is_bounded(
     limit: str, value: float, message: str, live: LiveRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By a stand-in of `docker` that says who it is, prints, and does not end by itself."""
+    """A stand-in for `docker` prints its pid and output, and does not exit by itself."""
     program = tmp_path / "bin/docker"
     program.parent.mkdir()
     amount = 2 if limit == "LOG_LIMIT_BYTES" else 0
@@ -358,10 +361,8 @@ def test_a_build_is_bounded(
     assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
 
 
-def test_a_folder_is_no_option_and_no_standard_input(
-    live: LiveRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Docker takes `-` for its standard input, and a word with two for an option."""
+def test_a_folder_is_never_an_option_or_stdin(live: LiveRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker treats `-` as standard input, and arguments with two dashes as options."""
     program = tmp_path / "bin/docker"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{tmp_path}/words\nexit 1\n')
@@ -379,7 +380,7 @@ def test_a_folder_is_no_option_and_no_standard_input(
     assert not Path("x").exists()
 
 
-def test_a_login_is_taken_out_of_the_environment() -> None:
+def test_a_login_is_removed_from_the_environment() -> None:
     environ = {"A": "b", **LOGIN}
     login = take_login(environ)
     assert environ == {"A": "b"}
@@ -397,12 +398,12 @@ def test_a_login_is_taken_out_of_the_environment() -> None:
     [("app", "app:latest"), ("docker.io/library/app:1", "app:1"), ("host:5000/app", "host:5000/app:latest"),
      ("app@sha256:12", "app@sha256:12"), ("sha256:12", "sha256:12")],
 )  # fmt: skip
-def test_names_are_told_apart_as_docker_does(name: str, message: str) -> None:
+def test_names_are_validated_as_docker_does(name: str, message: str) -> None:
     assert familiar(name) == message
 
 
-def test_the_worker_says_what_it_runs_from_json(tmp_path: Path) -> None:
-    """The process runtime makes no image."""
+def test_the_image_source_is_printed_as_json(tmp_path: Path) -> None:
+    """The process runtime uses no image."""
     configure(tmp_path, [{"name": "a"}], metrics=[])
     command = f"{sys.executable} -c pass"
     outcome = run(tmp_path, "--runtime", "process", "--command", command, "--build", ".")
@@ -412,10 +413,10 @@ def test_the_worker_says_what_it_runs_from_json(tmp_path: Path) -> None:
 
 
 @pytest.mark.docker
-def test_the_steps_of_a_build_have_the_bridge_or_no_network(
+def test_build_steps_use_the_bridge_or_no_network(
     docker_client: docker.DockerClient, tmp_path: Path, busybox_image: str
 ) -> None:
-    """Never the machine's own network: only these two can be asked for, and each is said to the builder."""
+    """Never the host's network: only these two settings are accepted, and each is passed to the builder."""
     app = tmp_path / "app"
     app.mkdir()
     configure(tmp_path, [{"name": "a", "args": ["true"]}], metrics=[])

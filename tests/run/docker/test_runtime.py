@@ -1,4 +1,4 @@
-"""Real containers, well-behaved and hostile: how each ends, what is kept, and that nothing is left."""
+"""Real containers, well-behaved and hostile: exit reasons, recorded data, and no leftovers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def shell(name: str, script: str, **more: Any) -> dict[str, Any]:
 
 
 def containers_of(docker_client: docker.DockerClient, state: Path) -> set[str]:
-    """Ids of the containers of a state folder. The list alone: others' containers come and go meanwhile."""
+    """Ids of the containers of a state folder. Only the list: containers of other runs may vanish meanwhile."""
     listed = docker_client.api.containers(all=True)
     return {each["Id"] for each in listed if str(state) in str(each["Labels"])}
 
@@ -57,7 +57,7 @@ def in_busybox(folder: Path, image: str, targets: list[dict[str, Any]], *options
     return run(folder, "--image", image, *options)
 
 
-def test_every_ending_is_told_apart(workspace: Path, busybox_image: str) -> None:
+def test_every_exit_reason_is_distinguished(workspace: Path, busybox_image: str) -> None:
     outcome = in_busybox(
         workspace,
         busybox_image,
@@ -93,12 +93,12 @@ def test_every_ending_is_told_apart(workspace: Path, busybox_image: str) -> None
     assert "<failure" in junit and "oops" in junit
 
 
-def test_an_app_that_exits_at_once_is_a_run_like_any_other(workspace: Path, busybox_image: str) -> None:
+def test_an_app_that_exits_at_once_is_an_ordinary_run(workspace: Path, busybox_image: str) -> None:
     outcome = in_busybox(workspace, busybox_image, [{"name": "blink", "args": ["true"]}])
     assert outcome.code == 0 and outcome.run("blink")["exit_reason"] == "completed"
 
 
-def test_measures_what_the_app_costs(workspace: Path, busybox_image: str) -> None:
+def test_measures_the_apps_resource_usage(workspace: Path, busybox_image: str) -> None:
     outcome = in_busybox(
         workspace,
         busybox_image,
@@ -109,11 +109,11 @@ def test_measures_what_the_app_costs(workspace: Path, busybox_image: str) -> Non
     assert outcome.code == 0, outcome.err
     result = outcome.run("spin")
     summary = {one["name"]: one for one in result["summary"] if not one["labels"]}
-    # Near 100 % on an idle machine; tests/collect holds the numbers against Docker's own count.
+    # Near 100 % on an idle machine; tests/collect compares the values with Docker's.
     assert 5 < summary["container.cpu.util"]["mean"] < 130
     assert 0 < summary["container.memory.used"]["max"] < 50e6
     assert summary["container.processes"]["max"] == 1, "the shell becomes `yes`; Docker's init is none of the app's"
-    # 20 and a few, of the 30 that there were.
+    # 20 and a few, of 30 values.
     assert 5 <= summary["container.cpu.util"]["count"] <= 25, "the warm-up's samples do not count"
     assert len([each for each in outcome.samples("spin") if each["name"] == "container.cpu.util"]) >= 15
     states = {each["metric"]: each["state"] for each in result["metrics"]}
@@ -121,7 +121,7 @@ def test_measures_what_the_app_costs(workspace: Path, busybox_image: str) -> Non
     assert result["image"]["name"] == busybox_image and result["image"]["id"].startswith("sha256:")
 
 
-def test_repeats_are_started_anew_and_stop_at_the_first_failure(workspace: Path, busybox_image: str) -> None:
+def test_repeats_use_new_containers_and_stop_at_the_first_failure(workspace: Path, busybox_image: str) -> None:
     outcome = in_busybox(
         workspace, busybox_image, [shell("twice", "echo again", repeat=2), shell("once", "exit 1", repeat=3)]
     )
@@ -138,7 +138,7 @@ def test_arguments_and_environment_arrive_verbatim(workspace: Path, busybox_imag
     assert outcome.log("echo").decode() == "".join(f"<{each}>" for each in [*hostile, "$HOME `id`"])
 
 
-def test_the_app_has_no_rights_it_does_not_need(workspace: Path, busybox_image: str) -> None:
+def test_the_app_runs_with_minimal_privileges(workspace: Path, busybox_image: str) -> None:
     (workspace / "data").mkdir()
     (workspace / "data" / "sample.txt").write_text("sample")
     script = (
@@ -155,7 +155,7 @@ def test_the_app_has_no_rights_it_does_not_need(workspace: Path, busybox_image: 
         assert "pids=77\n" in log
 
 
-def test_an_app_that_is_not_root_reaches_the_socket(
+def test_an_app_that_is_not_root_can_use_the_socket(
     workspace: Path, docker_client: docker.DockerClient, python_image: str
 ) -> None:
     made = docker_client.containers.create(python_image, ["true"])
@@ -173,7 +173,7 @@ def test_an_app_that_is_not_root_reaches_the_socket(
     assert [each["value"] for each in outcome.samples("plain") if each["name"] == "uid"] == [1234]
 
 
-def test_a_fork_bomb_is_bounded_and_gone_afterwards(workspace: Path, busybox_image: str) -> None:
+def test_a_fork_bomb_is_bounded_and_removed(workspace: Path, busybox_image: str) -> None:
     bomb = "bomb() { bomb | bomb & }; bomb; while :; do sleep 0.1; done"
     outcome = in_busybox(
         workspace,
@@ -200,7 +200,7 @@ def test_a_gigabyte_of_output_is_bounded(workspace: Path, busybox_image: str) ->
     ("image", "message"),
     [("profileapp-test/no-such-image:1", "cannot be pulled"), ("NOT A NAME", "is not a valid image name")],
 )
-def test_an_image_that_cannot_be_had_is_exit_code_3(
+def test_an_unavailable_image_is_exit_code_3(
     workspace: Path, docker_client: docker.DockerClient, image: str, message: str
 ) -> None:
     configure(workspace, [{"name": "a"}])
@@ -208,7 +208,7 @@ def test_an_image_that_cannot_be_had_is_exit_code_3(
     assert outcome.code == 3 and message in outcome.err and len(outcome.err.splitlines()) == 1, outcome.err
 
 
-def test_an_image_of_another_architecture_is_told_before_it_runs(
+def test_an_image_of_another_architecture_is_refused_before_it_runs(
     workspace: Path, docker_client: docker.DockerClient, busybox_image: str
 ) -> None:
     other = "arm64" if os.uname().machine == "x86_64" else "amd64"
@@ -236,7 +236,7 @@ def test_an_image_of_another_architecture_is_told_before_it_runs(
     assert outcome.code == 3 and f"is built for {other}" in outcome.err
 
 
-def test_a_killed_worker_is_swept_up_by_the_next_run_which_leaves_live_ones_alone(
+def test_the_next_run_sweeps_a_killed_worker_but_not_live_ones(
     workspace: Path, docker_client: docker.DockerClient, busybox_image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     live_folder = tmp_path_factory.mktemp("live")
@@ -261,7 +261,7 @@ def test_a_killed_worker_is_swept_up_by_the_next_run_which_leaves_live_ones_alon
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
-def test_a_stopped_worker_ends_its_container_and_keeps_what_it_measured(
+def test_a_stopped_worker_stops_its_container_and_keeps_its_measurements(
     workspace: Path, busybox_image: str, number: signal.Signals, code: int
 ) -> None:
     configure(workspace, [shell("serve", FOR_EVER)], metrics=["container"], defaults={"interval": "100ms"})
@@ -285,7 +285,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_grace_time(workspace: Path, busyb
     assert worker.wait(60) == 130
 
 
-def test_a_container_that_somebody_else_removes_is_told(
+def test_a_container_removed_by_another_program_is_reported(
     workspace: Path, docker_client: docker.DockerClient, busybox_image: str, state: Path
 ) -> None:
     configure(workspace, [shell("serve", FOR_EVER)], metrics=["container"], defaults={"interval": "100ms"})
@@ -301,7 +301,7 @@ def test_a_container_that_somebody_else_removes_is_told(
 @pytest.mark.skipif(os.getuid() != 0, reason="a second daemon needs root")
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_daemon_that_stops_in_mid_run_loses_nothing_that_was_measured(
+def test_a_daemon_that_stops_during_a_run_loses_no_measurements(
     workspace: Path,
     docker_client: docker.DockerClient,
     busybox_image: str,
@@ -316,7 +316,7 @@ def test_a_daemon_that_stops_in_mid_run_loses_nothing_that_was_measured(
     app_pid = 0
     daemon = subprocess.Popen(
         [
-            # In a network of its own: a daemon without a bridge would take the other one's bridge away.
+            # In a separate network namespace: a daemon without a bridge would remove the bridge of the other one.
             "unshare", "--net", "dockerd", "--host", host, "--data-root", folder / "data",
             "--exec-root", folder / "exec", "--pidfile", folder / "pid",
             "--bridge=none", "--iptables=false", "--storage-driver=vfs",
@@ -343,12 +343,12 @@ def test_a_daemon_that_stops_in_mid_run_loses_nothing_that_was_measured(
         daemon.wait(60)
         if app_pid and container.id in _text(Path(f"/proc/{app_pid}/cgroup")):
             os.kill(app_pid, signal.SIGKILL)
-        # A daemon that was killed leaves its own helpers and the container behind.
+        # A killed daemon leaves its helpers and the container running.
         subprocess.run(["pkill", "-KILL", "-f", str(folder)], check=False)
         for line in reversed(Path("/proc/mounts").read_text().splitlines()):
             if str(folder) in line:
                 subprocess.run(["umount", "-l", line.split()[1]], check=False)
-    # Nobody can ask this daemon what is left on it: the next run that can will.
+    # This daemon cannot list its leftovers; the next run with a daemon removes them.
     assert sorted({path.suffix for path in state.iterdir()}) == ["", ".lock", ".run"]
     shutil.rmtree(state)
     text = (workspace / "profile/serve/run.json").read_text()
@@ -356,7 +356,7 @@ def test_a_daemon_that_stops_in_mid_run_loses_nothing_that_was_measured(
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="mounting needs root")
-def test_a_full_disk_ends_the_run_with_a_word_and_keeps_what_fits(workspace: Path, busybox_image: str) -> None:
+def test_a_full_disk_ends_the_run_with_a_message_and_keeps_what_fits(workspace: Path, busybox_image: str) -> None:
     small = workspace / "small"
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", small], check=True)

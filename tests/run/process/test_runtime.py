@@ -1,4 +1,4 @@
-"""The process runtime: the same endings, nothing of a build's secrets, and nothing left."""
+"""The process runtime: the same exit reasons, no secrets of the build, and no leftovers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def measured(folder: Path, *targets: dict[str, Any], **env: str) -> Outcome:
     return run(folder, *SHELL, **env)
 
 
-def test_every_ending_is_told_apart(tmp_path: Path) -> None:
+def test_every_exit_reason_is_distinguished(tmp_path: Path) -> None:
     outcome = measured(
         tmp_path,
         shell("completed", "echo hello"),
@@ -55,14 +55,14 @@ def test_every_ending_is_told_apart(tmp_path: Path) -> None:
     assert outcome.log("completed") == b"hello\n"
 
 
-def test_a_command_that_is_not_there_is_the_apps_failure(tmp_path: Path) -> None:
+def test_a_missing_command_is_a_failure_of_the_app(tmp_path: Path) -> None:
     configure(tmp_path, [{"name": "a"}])
     outcome = run(tmp_path, "--runtime", "process", "--command", "/no/such/program")
     assert outcome.code == 2 and outcome.run("a")["exit_reason"] == "not-started"
     assert "/no/such/program" in outcome.run("a")["message"]
 
 
-def test_what_leaves_the_group_is_found_and_ended(tmp_path: Path) -> None:
+def test_processes_that_leave_the_group_are_found_and_killed(tmp_path: Path) -> None:
     marker = f"profileapp-escape-{os.getpid()}"
     outcome = measured(tmp_path, shell("escape", f"setsid sh -c 'sleep 300; : {marker}' & exit 0"))
     assert outcome.run("escape")["exit_reason"] == "completed"
@@ -70,7 +70,7 @@ def test_what_leaves_the_group_is_found_and_ended(tmp_path: Path) -> None:
     assert f": {marker}" not in listing
 
 
-def test_the_app_gets_what_it_needs_and_no_secret_of_the_build(tmp_path: Path) -> None:
+def test_the_app_gets_its_environment_and_no_secrets_of_the_build(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     target = {"name": "env", "args": ["env"], "env": {"OWN": "$HOME"}, "dataset": "data"}
     outcome = measured(tmp_path, target, REGISTRY_PASSWORD="secret", AWS_SECRET_ACCESS_KEY="secret")
@@ -86,13 +86,13 @@ def test_inherited_environment() -> None:
     assert inherited_environment(given) == {"PATH": "/bin", "LC_ALL": "C", "CUDA_HOME": "/x"}
 
 
-def test_cost_of_ended_children_counts(tmp_path: Path) -> None:
+def test_usage_of_exited_children_counts(tmp_path: Path) -> None:
     spin = f"{sys.executable} -c 'import time\nwhile time.process_time() < 0.3: pass'"
     outcome = measured(tmp_path, shell("children", "; ".join([spin] * 6), timeout=0))
     run_record = outcome.run("children")
     summary = {one["name"]: one for one in run_record["summary"]}
     [repeat] = run_record["repeats"]
-    # Seconds of CPU, not of the clock: other processes of this machine change no more than how long it takes.
+    # CPU seconds, not wall time: other processes on this machine only change how long it takes.
     duration_s = (repeat["ended_ns"] - repeat["measured_from_ns"]) / 1e9
     sampled_cpu_s = summary["container.cpu.util"]["mean"] / 100 * duration_s
     assert sampled_cpu_s > 0.6 * 6 * 0.3
@@ -110,7 +110,7 @@ def test_custom_metrics_arrive(tmp_path: Path) -> None:
     assert summary["fps"]["count"] == 100, "also what is said in the app's first moment counts"
 
 
-def test_kill_dash_nine_loses_no_more_than_a_second(tmp_path: Path) -> None:
+def test_sigkill_loses_at_most_a_second(tmp_path: Path) -> None:
     configure(tmp_path, [shell("serve", "sleep 300")], metrics=["container"], defaults={"interval": "50ms"})
     worker = start(tmp_path, *SHELL)
     wait_until(lambda: is_measuring(tmp_path, "serve"))
@@ -128,7 +128,7 @@ def test_kill_dash_nine_loses_no_more_than_a_second(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="mounting needs root")
-def test_a_disk_that_is_full_from_the_start(tmp_path: Path) -> None:
+def test_a_disk_that_is_full_at_the_start(tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", small], check=True)
@@ -140,7 +140,7 @@ def test_a_disk_that_is_full_from_the_start(tmp_path: Path) -> None:
         subprocess.run(["umount", small], check=True)
 
 
-def test_kill_marked_finds_only_its_own() -> None:
+def test_only_processes_of_the_run_are_killed() -> None:
     processes = [
         subprocess.Popen(["sleep", "60"], env={"PATH": os.environ["PATH"], "PROFILEAPP_RUN_ID": run_id})
         for run_id in ("run-a", "run-ab")
@@ -153,7 +153,7 @@ def test_kill_marked_finds_only_its_own() -> None:
         processes[1].wait()
 
 
-def test_a_dataset_that_the_agent_unpacks(tmp_path: Path) -> None:
+def test_a_dataset_is_unpacked_on_the_agent(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "traffic.zip", "w") as archive:
         archive.writestr("1.jpg", "content")
     cache = tmp_path / "home"

@@ -1,4 +1,4 @@
-"""The broker's files, and where the app is told that it is. The broker itself is no part of the tests' images."""
+"""The broker's files, and the variables that give the app its address. The tests have no image of the broker itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from profileapp.run.service.broker import PASSWORD, write_broker_files
 from tests.helpers.worker_process import configure, run
 
 
-def test_the_definitions_hold_what_pywaggle_uses(tmp_path: Path) -> None:
+def test_the_definitions_contain_what_pywaggle_uses(tmp_path: Path) -> None:
     conf, definitions = write_broker_files(tmp_path)
     assert Path(conf.host_path).read_text() == f"load_definitions = {definitions.container_path}\n"
     loaded = json.loads(Path(definitions.host_path).read_text())
@@ -26,7 +26,7 @@ def test_the_definitions_hold_what_pywaggle_uses(tmp_path: Path) -> None:
 
 
 @pytest.mark.docker
-def test_an_image_that_is_no_broker_is_named(tmp_path: Path, busybox_image: str) -> None:
+def test_an_image_without_a_broker_is_an_error(tmp_path: Path, busybox_image: str) -> None:
     configure(tmp_path, [{"name": "a"}], services=[{"broker": "rabbitmq", "image": busybox_image}])
     outcome = run(tmp_path, "--image", busybox_image)
     assert outcome.code == 4 and "service rabbitmq stopped early" in outcome.run("a")["message"]

@@ -1,4 +1,4 @@
-"""The playback beside an app: in a container and as a process, with the real pywaggle and OpenCV."""
+"""Playback beside an app in a container and in a process, with the real pywaggle and OpenCV."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.helpers.leftovers import left_of
 from tests.helpers.tiny_mp4 import tiny_mp4
 from tests.helpers.worker_process import Outcome, configure, run, start, wait_until
 
-# What a Waggle plugin does: not one word of it knows of the playback.
+# An ordinary Waggle plugin, with no code for the playback.
 PLUGIN = """
 import sys; sys.path.insert(0, '/dataset')
 import json, time
@@ -35,7 +35,7 @@ print(json.dumps(said))
 
 @pytest.mark.docker
 @pytest.mark.slow
-def test_pywaggles_camera_opens_the_playback_by_its_name(pywaggle: Path, python_image: str) -> None:
+def test_pywaggle_camera_opens_the_playback_by_name(pywaggle: Path, python_image: str) -> None:
     configure(
         pywaggle,
         [{"name": "a", "args": ["python3", "-c", PLUGIN], "dataset": "site"}],
@@ -46,12 +46,12 @@ def test_pywaggles_camera_opens_the_playback_by_its_name(pywaggle: Path, python_
     assert outcome.code == 0, outcome.err + outcome.log("a").decode()
     output = json.loads(outcome.log("a").decode().splitlines()[-1])
     left, right = output["left"]["greys"], output["right"]["greys"]
-    # Frame after frame of a grey that grows by 5, but for where the video begins anew.
+    # The grey value grows by 5 in each frame, except where the video restarts.
     steps = [later - earlier for earlier, later in pairwise(left)]
     assert sum(2 < step < 8 for step in steps) >= len(steps) - 2, left
     steps = [round((later - earlier) / 20) % 10 for earlier, later in pairwise(right)]
     assert all(step in (1, 2) for step in steps), right
-    # Those that have passed come at once; the rest at 5 a second.
+    # Past frames arrive at once, the rest at 5 a second.
     assert output["right"]["took_s"] > 0.3
     totals = totals_of(outcome)
     assert totals["playback.offered", "left"] >= 30 and totals["playback.served", "left"] >= 30
@@ -128,14 +128,14 @@ def test_the_same_images_at_the_same_time_of_each_repeat(recordings: Path, busyb
     config = json.dumps(CONFIG).replace(" ", "").replace("HOST", "playback")
     assert log.count(config) == 2
     first, second = ([int(word.split()[0]) for word in part.split("image ")[1:]] for part in log.split(config)[1:])
-    # The clock starts as soon as the daemon says that the app runs, which is a little after it does.
+    # The clock starts when the daemon reports that the app runs, shortly after it does.
     assert first[0] <= 15 and 12 <= first[1] - first[0] <= 30, first
     assert abs(first[1] - second[1]) <= 8
     played = (recordings / "profile/a/services/playback.log").read_text()
     assert "left: 50 frames or files at /left/live.mp4" in played
 
 
-def test_a_process_finds_its_cameras_too(recordings: Path) -> None:
+def test_a_process_finds_its_cameras(recordings: Path) -> None:
     code = (
         "import json, os, urllib.request\n"
         "print(json.dumps(json.load(open(os.environ['WAGGLE_DATA_CONFIG_PATH']))))\n"
@@ -154,7 +154,7 @@ def test_a_process_finds_its_cameras_too(recordings: Path) -> None:
 
 
 @pytest.mark.docker
-def test_a_playback_image_of_the_users_own(recordings: Path, busybox_image: str) -> None:
+def test_a_custom_playback_image(recordings: Path, busybox_image: str) -> None:
     script = "ls /data/right/images | wc -l; ls /data/left; exec httpd -f -p 8090 -h /data"
     own = {**PLAYED[0], "image": busybox_image, "args": ["sh", "-c", script], "ready": {"tcp": 8090}}
     look = "grep -o 'http.*jpg' /run/waggle/data-config.json; wget -q -O - http://playback:8090/right/images/7.jpg"
@@ -165,7 +165,7 @@ def test_a_playback_image_of_the_users_own(recordings: Path, busybox_image: str)
     assert (recordings / "profile/a/services/playback.log").read_text() == "40\nlive.mp4\n"
 
 
-def test_nothing_to_play_is_told_before_anything_runs(tmp_path: Path) -> None:
+def test_an_empty_dataset_is_reported_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "cam").mkdir()
     (tmp_path / "cam/notes.txt").touch()
     configure(tmp_path, [{"name": "a"}], services=[{"playback": {"left": "cam"}}])
@@ -180,7 +180,7 @@ def test_nothing_is_left_of_runs_killed_at_any_moment(
 ) -> None:
     script = "while :; do sleep 0.1; done"
     configure(recordings, [{"name": "a", "args": ["sh", "-c", script]}], services=PLAYED, metrics=["container"])
-    # The network, the playback and the app are made one after the other; the next run sweeps up before.
+    # Network, playback and app are created one after the other; the next run sweeps first.
     for count in (1, 2, 3):
         worker = start(recordings, "--image", busybox_image)
         earlier = left_of(docker_client, state)

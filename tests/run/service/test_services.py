@@ -1,4 +1,4 @@
-"""Services beside an app, in real containers: order, readiness, the private network, and that nothing is left."""
+"""Services beside an app in real containers: order, readiness, private network, and no leftovers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def with_services(
     return run(folder, "--image", image)
 
 
-def test_the_app_reaches_its_services_by_name_and_nothing_else(tmp_path: Path, busybox_image: str) -> None:
+def test_the_app_reaches_only_its_services_by_name(tmp_path: Path, busybox_image: str) -> None:
     app = "wget -q -O - http://web:8000/; hostname; nc -w 1 1.1.1.1 80 </dev/null || echo no way out"
     outcome = with_services(
         tmp_path, busybox_image, app, [service("web", busybox_image, SERVE, ready={"http": "8000/index.html"})]
@@ -65,7 +65,7 @@ def test_the_app_reaches_its_services_by_name_and_nothing_else(tmp_path: Path, b
 @pytest.mark.parametrize(
     ("services", "internet", "internal"), [(True, None, True), (True, True, False), (False, False, True)]
 )
-def test_the_way_out_is_opened_and_closed_by_one_word(
+def test_one_key_allows_or_forbids_internet_access(
     tmp_path: Path,
     docker_client: docker.DockerClient,
     busybox_image: str,
@@ -133,7 +133,7 @@ def test_services_start_in_order_and_keep_their_logs(tmp_path: Path, busybox_ima
         ),
     ],
 )
-def test_a_service_that_fails_is_named_and_the_app_is_not_blamed(
+def test_a_failing_service_is_named_and_is_no_failure_of_the_app(
     tmp_path: Path, busybox_image: str, one: dict[str, Any], message: str
 ) -> None:
     configure(
@@ -146,7 +146,7 @@ def test_a_service_that_fails_is_named_and_the_app_is_not_blamed(
     assert message in outcome.run("a")["message"] and "services/web.log" in outcome.run("a")["message"]
 
 
-def test_a_service_has_the_rights_that_entrypoints_begin_with_and_no_more(tmp_path: Path, busybox_image: str) -> None:
+def test_a_service_has_only_the_capabilities_that_entrypoints_need(tmp_path: Path, busybox_image: str) -> None:
     look = "mkdir /tmp/own; chown 1000 /tmp/own && echo CHOWN; grep -E 'CapBnd|NoNewPrivs' /proc/self/status; sleep 60"
     outcome = with_services(
         tmp_path, busybox_image, "true", [service("web", busybox_image, look, ready={"log": "NoNewPrivs"})]
@@ -158,7 +158,7 @@ def test_a_service_has_the_rights_that_entrypoints_begin_with_and_no_more(tmp_pa
     assert "CHOWN\n" in log and "NoNewPrivs:\t1" in log
 
 
-def test_an_image_of_a_service_that_cannot_be_had_is_exit_code_3(tmp_path: Path, busybox_image: str) -> None:
+def test_an_unavailable_image_of_a_service_is_exit_code_3(tmp_path: Path, busybox_image: str) -> None:
     outcome = with_services(tmp_path, busybox_image, "true", [{"name": "web", "image": "profileapp-test/nowhere:1"}])
     assert outcome.code == 3 and "profileapp-test/nowhere:1" in outcome.err
 
@@ -169,7 +169,7 @@ def test_services_need_a_container(tmp_path: Path) -> None:
     assert outcome.code == 3 and "service web needs a container" in outcome.err
 
 
-def test_a_killed_worker_leaves_nothing_once_another_has_run(
+def test_a_killed_worker_leaves_nothing_after_the_next_run(
     tmp_path: Path, docker_client: docker.DockerClient, busybox_image: str, state: Path
 ) -> None:
     configure(
@@ -183,14 +183,14 @@ def test_a_killed_worker_leaves_nothing_once_another_has_run(
     wait_until(lambda: is_measuring(tmp_path, "a"))
     dead.kill()
     dead.wait()
-    # The app, its service, their network, and the image from which the service was asked.
+    # The app, its service, their network, and the image that probed the service.
     assert len(left_of(docker_client, state)) == 4
     configure(tmp_path, [{"name": "b", "args": ["true"]}])
     assert run(tmp_path, "--image", busybox_image).code == 0
 
 
 @pytest.mark.parametrize("ready", [{"tcp": 1}, {"tcp": 8000}])
-def test_a_stopped_worker_ends_its_services(
+def test_a_stopped_worker_stops_its_services(
     tmp_path: Path, docker_client: docker.DockerClient, busybox_image: str, state: Path, ready: dict[str, int]
 ) -> None:
     configure(
@@ -201,7 +201,7 @@ def test_a_stopped_worker_ends_its_services(
         defaults={"interval": "50ms"},
     )
     worker = start(tmp_path, "--image", busybox_image)
-    # Nobody listens at port 1: there the service is waited for, when the image to ask it from is there.
+    # Nothing listens on port 1, so the worker waits for the service once the probe image exists.
     is_waiting_for_it = ready["tcp"] == 1
     wait_until(lambda: len(left_of(docker_client, state)) >= 3 if is_waiting_for_it else is_measuring(tmp_path, "a"))
     worker.terminate()
@@ -209,7 +209,7 @@ def test_a_stopped_worker_ends_its_services(
     assert json.loads((tmp_path / "profile/a/run.json").read_text())["exit_reason"] == "aborted"
 
 
-def test_an_image_that_a_later_target_lacks_does_not_lose_what_was_measured(tmp_path: Path, busybox_image: str) -> None:
+def test_a_missing_image_of_a_later_target_loses_no_measurements(tmp_path: Path, busybox_image: str) -> None:
     missing = service("web", "profileapp-test/no-such-image:1", SERVE)
     app = {"args": ["sh", "-c", "sleep 0.3"]}
     configure(
