@@ -1,1 +1,1 @@
-"""What measuring itself costs, each as a ratio to a peer measured in the same run: `make bench`."""
+"""The cost of measuring, as a ratio to a peer measured in the same run: `make bench`."""

@@ -1,4 +1,4 @@
-"""(h) What one call costs the app: `gauge()` beside the clients of Datadog and statsd on a stream socket."""
+"""(h) What one call costs the app: `gauge()` compared with the clients of Datadog and statsd on a stream socket."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ CALLS = 20_000
 ROUNDS = 9
 _LISTENING_NEEDED = 1.0
 _ALONE_LIMIT_NS = 1000.0
-# Each call timed by itself; what the clock costs is in all of them alike. Room for the times is there before: memory
-# that is touched for the first time takes longer than a call, and one call in a hundred would pay for it.
+# Each call is timed separately; the cost of the clock is equal in all. The list of times is allocated first: touching
+# new memory takes longer than a call, and would distort one call in a hundred.
 _APP = """
 import json, os, sys, time
 from array import array
@@ -48,11 +48,11 @@ _PEERS = ("statsd", "datadog", "datadog, buffering")
 
 
 def calls() -> list[Measure]:
-    """Median and 99th percentile of a call, each the median of some rounds; whoever listens only reads."""
+    """Median and 99th percentile of a call, each the median of several rounds; the listener only reads."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, "s"))
         drain = _Drain(path)
-        # In turn: what else the machine does meets all alike.
+        # Interleaved, so that other load on the machine affects all equally.
         rounds = [{who: _took_ns(path, who) for who in ("profileapp", *_PEERS)} for _ in range(ROUNDS)]
         drain.close()
     best = {who: [median(one[who][place] for one in rounds) for place in (0, 1)] for who in rounds[0]}
@@ -84,7 +84,7 @@ def _took_ns(path: str, who: str) -> tuple[int, int]:
 
 
 class _Drain:
-    """Listens, and reads whatever comes."""
+    """Accepts connections and discards their data."""
 
     def __init__(self, path: str) -> None:
         self._listener = socket.socket(socket.AF_UNIX)

@@ -1,4 +1,4 @@
-"""(e) Storing a million samples, beside the databases' own tools for it; (f) a month's history of one app."""
+"""(e) Storing a million samples, compared with the databases' import tools; (f) a month's history of one app."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _COLUMNS = "run_series_id, position, time_ns, value"
 
 
 def ingest() -> Iterator[Measure]:
-    """Wall time of `profileapp store` of a million samples, and of loading the same rows from a CSV."""
+    """Wall time of `profileapp store` of a million samples, and of importing the same rows from a CSV."""
     with tempfile.TemporaryDirectory() as folder, _postgres() as server:
         out = Path(folder, "profile")
         rows = Path(folder, "rows.csv")
@@ -50,7 +50,7 @@ def ingest() -> Iterator[Measure]:
 
 
 def history() -> list[Measure]:
-    """How long a month's history of one app takes to read: one metric, and the headline numbers."""
+    """Time to read a month's history of one app: one metric, and the headline values."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "history.db")
         _fill(path)
@@ -111,7 +111,7 @@ def _ratio(peer: str, ours: list[float], peers: list[float]) -> Measure:
 
 
 def _store_s(out: Path, url: str) -> float:
-    # Tables are there, as they are for the peer.
+    # The tables exist, as for the peer.
     open_database(url, write=True)
     ended = run([PROFILEAPP, "store", str(out), "--db", url])
     if ended.exit_code:
@@ -129,7 +129,7 @@ def _least_s(work: object, times: int = TIMES) -> float:
 
 
 def _record(out: Path) -> None:
-    """A run of SERIES gauges at 10 Hz."""
+    """A run with SERIES gauges at 10 Hz."""
     chance = random.Random(7)  # noqa: S311
     folder = RunFolder.create(out, "bench")
     writer = folder.open_metrics(Clock(0, 0))

@@ -1,4 +1,4 @@
-"""What looking for hot functions costs a Python app that computes: pairs of runs, with py-spy at 100 Hz and without."""
+"""The slowdown of a busy Python app by sampling its functions: pairs of runs, with py-spy at 100 Hz and without."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from profileapp.model.target import Target
 from tests.bench.measure import Measure, spread
 
 PAIRS = 11
-# So much work takes some seconds; it tells how long it took itself.
+# A fixed amount of work that takes some seconds; it prints its duration.
 _WORK = """
 import sys, time
 def inner(n):
@@ -33,7 +33,7 @@ print(time.perf_counter() - began)
 
 
 def slowdown() -> Measure:
-    """Median of the ratios; the order within a pair changes from one to the next."""
+    """Median of the ratios; the order within pairs alternates."""
     ratios = []
     for number in range(PAIRS):
         if number % 2:

@@ -1,4 +1,6 @@
-"""(g) Taking what apps say, beside statsd_exporter and a plain receiver of JSON lines; what does not come through."""
+"""(g) Receiving app-reported metrics, compared with statsd_exporter and a plain receiver of JSON lines; lost
+messages.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ _NEEDED_RATIO = 1 / 3
 
 @dataclass(frozen=True)
 class Receiver:
-    """A process that listens; `counts` is what it said at its end."""
+    """A receiver process; `counts` is its output when it exits."""
 
     name: str
     process: subprocess.Popen[str]
@@ -47,7 +49,7 @@ class Receiver:
 
 
 def ingest() -> Iterator[Measure]:
-    """CPU time for each message, of one receiver on one core; the sender has the other."""
+    """CPU time per message of one receiver on one core; the sender has the other core."""
     ours_json_s, _ = _flood("ours")
     plain_json_s, _ = _flood("plain")
     yield Measure(
@@ -76,7 +78,7 @@ def ingest() -> Iterator[Measure]:
 
 
 def million() -> list[Measure]:
-    """A million values in one go: the receiver's memory, and where each of them went."""
+    """A million values at once: the receiver's memory, and the result of each value."""
     with _receiver("ours") as receiver, tempfile.TemporaryDirectory():
         _send_stream(receiver, MILLION)
         peak_bytes = _peak_bytes(receiver.process.pid)
@@ -100,7 +102,7 @@ def million() -> list[Measure]:
 
 @dataclass(frozen=True)
 class Paced:
-    """What became of messages that were sent at a rate, by a client that never waits for room."""
+    """Results of messages sent at a fixed rate by a client that never waits for buffer space."""
 
     reached_per_s: float
     lost_percent: float
@@ -112,7 +114,7 @@ class Paced:
 
 
 def _paced_beside(rate_per_s: int, *, datagrams: bool) -> Measure:
-    """Loss and CPU at a rate, beside the peer that speaks the same."""
+    """Loss and CPU time at a rate, compared with the peer that uses the same protocol."""
     peer = "statsd_exporter" if datagrams else "plain"
     ours = _paced("ours", rate_per_s, datagrams=datagrams)
     has_peer = peer == "plain" or shutil.which(peer)
@@ -146,7 +148,9 @@ def _paced(name: str, rate_per_s: int, *, datagrams: bool) -> Paced:
 
 
 def _flood(name: str, *, datagram_lines: int = 0) -> tuple[float, dict[str, int]]:
-    """CPU time a message, and what came; sent as fast as they are taken, none is lost. Over a stream, or datagrams."""
+    """CPU time per message and the number received; sent as fast as they are received, none is lost. By stream or
+    datagrams.
+    """
     with _receiver(name) as receiver:
         began_s = on_cpu_s([receiver.process.pid])
         if datagram_lines:
@@ -160,7 +164,7 @@ def _flood(name: str, *, datagram_lines: int = 0) -> tuple[float, dict[str, int]
 
 
 def _send_stream(receiver: Receiver, messages: int) -> None:
-    """What is sent is made before, again and again the same, so that the sender does not hold the receiver up."""
+    """The messages are built once and repeated, so that the sender is not the bottleneck."""
     now_ns = time.time_ns()
     lines = [
         b'{"name": "series.%d", "meta": {"kind": "gauge", "unit": "ms"}, "value": %d.25,"timestamp":%d}\n'
@@ -184,7 +188,9 @@ def _send_datagrams(receiver: Receiver, lines_each: int) -> None:
 
 
 def _send_paced(path: str, kind: socket.SocketKind, form: bytes, messages: int, rate_per_s: int) -> None:
-    """Each at its time, and what finds no room is lost, as with most clients; but of a stream no half line."""
+    """Each message at its time; messages without buffer space are lost, as with most clients, but a stream has no
+    partial lines.
+    """
     with socket.socket(socket.AF_UNIX, kind) as client:
         client.connect(path)
         client.setblocking(kind == socket.SOCK_STREAM)
@@ -198,7 +204,7 @@ def _send_paced(path: str, kind: socket.SocketKind, form: bytes, messages: int, 
 
 @contextmanager
 def _receiver(name: str) -> Iterator[Receiver]:
-    """A receiver on the last core; the sender, which is us, on the first."""
+    """A receiver on the last core; this process, the sender, is on the first."""
     cores = sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
         os.sched_setaffinity(0, {cores[-1]})
@@ -246,7 +252,7 @@ def _exporter(folder: str) -> tuple[subprocess.Popen[str], list[str]]:
 
 
 def _end(receiver: Receiver, cpu_from_s: float = 0.0) -> dict[str, int]:
-    """What the receiver counted, and its CPU time (ns) until it had taken all."""
+    """The receiver's counts, and its CPU time (ns) until it had received all."""
     process = receiver.process
     if receiver.name == "statsd_exporter":
         came, before = 0, -1
@@ -260,7 +266,7 @@ def _end(receiver: Receiver, cpu_from_s: float = 0.0) -> dict[str, int]:
             came = sum(int(float(count)) for count in counts)
         return {"kept": came, "cpu_ns": round((cpu_s - cpu_from_s) * 1e9)}
     assert process.stdin and process.stdout
-    # What is still in the sockets is read before its end, at which only schedstat's reader is too late.
+    # The receiver reads pending data before it exits; schedstat must be read before that exit.
     before_s = -1.0
     while (now_s := on_cpu_s([process.pid])) - before_s > 0.002:
         before_s = now_s

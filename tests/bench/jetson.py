@@ -1,4 +1,4 @@
-"""The kernel's own files of a Jetson, on a tree of the tests: 100 samples a second, and one beside its peers."""
+"""Kernel files of a Jetson, on a fake tree: sampling at 100 Hz, and one sample compared with its peers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROUNDS = 200
 
 
 def kernel_files() -> Iterator[Measure]:
-    """CPU time at 100 Hz, and of one sample beside a subprocess and beside psutil, each reading the same numbers."""
+    """CPU time at 100 Hz, and of one sample compared with a subprocess and with psutil, all reading equal values."""
     with tempfile.TemporaryDirectory() as folder:
         root = _large_board(Path(folder))
         source = JetsonSystem(root)
@@ -53,7 +53,7 @@ def kernel_files() -> Iterator[Measure]:
         ):
             files += map(str, root.glob(pattern))
         yield _beside("a subprocess (cat of the same files)", ours_s, _least_s(lambda: _cat(files), 20), series, 1 / 20)
-        # It knows less: no GPU, no rails, and here no temperatures.
+        # psutil provides less: no GPU, no rails, and here no temperatures.
         yield _beside("psutil (load, memory and clocks of this machine)", ours_s, _least_s(_psutil), series, 1)
         source.close()
 

@@ -1,4 +1,4 @@
-"""One measure and its verdict, and the table of them."""
+"""One measure and its verdict, and the table of measures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Measure:
-    """`value` must be at most `limit`; both as they are shown. `ours` and `peer` say what it was made of."""
+    """`value` must be at most `limit`, both as displayed. `ours` and `peer` are the values behind it."""
 
     name: str
     ours: str
@@ -58,6 +58,6 @@ def show(measures: Sequence[Measure], load_before: float) -> None:
 
 
 def spread(ratios: Sequence[float]) -> str:
-    """The quartiles of some ratios: `0.998 … 1.004 (12 pairs)`."""
+    """The quartiles of ratios: `0.998 … 1.004 (12 pairs)`."""
     ranked = sorted(ratios)
     return f"{ranked[len(ranked) // 4]:.3f} … {ranked[(3 * len(ranked)) // 4]:.3f} ({len(ranked)} pairs)"

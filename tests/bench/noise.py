@@ -1,9 +1,9 @@
-"""How often a build is called worse though nothing changed, and how often a loss of a tenth is found.
+"""How often a build is falsely reported as worse, and how often a loss of a tenth is found.
 
-Builds are drawn from recorded noise: that of `python -m tests.bench.noise BUILDS FILE.csv`, which runs the example
-again and again with nothing changed; RECORDED is one such file. A build has five repeats of each number. Whole builds
-are drawn, so that what the repeats of a build have in common stays in them, and none twice: a build that stood in its
-own history would never be far from it.
+Builds are drawn from recorded noise of `python -m tests.bench.noise BUILDS FILE.csv`, which runs the unchanged
+example repeatedly; RECORDED is one such file. A build has five repeats of each value. Whole builds are drawn, which
+keeps the correlation of repeats within a build, and none is drawn twice: a build in its own history would always be
+near it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ Build = dict[Key, list[float]]
 
 
 def record(builds: int, path: Path) -> None:
-    """Writes the file, whole after each build."""
+    """Writes the file, complete after each build."""
     with tempfile.TemporaryDirectory() as scratch, path.open("w", newline="") as out:
         folder = Path(scratch)
         subprocess.run([sys.executable, EXAMPLE / "make_dataset.py", folder / "images"], check=True)
@@ -131,18 +131,18 @@ def _alarms_on(where: str, builds: list[Build]) -> list[Measure]:
 
 
 def scatter_of(builds: list[Build], key: Key) -> float:
-    """The standard deviation of a number from build to build, as a part of its mean."""
+    """The standard deviation of a value between builds, relative to its mean."""
     means = [fmean(build[key]) for build in builds]
     return stdev(means) / fmean(means)
 
 
 def _drawn(builds: list[Build], runs: int, chance: random.Random) -> list[Build]:
-    """The build that is judged, and then its history: all of them others, and each of them once."""
+    """The judged build, then its history: distinct other builds."""
     return chance.sample(builds, runs + 1)
 
 
 def _called(drawn: list[Build], shifted: Key | None = None) -> set[Key]:
-    """The numbers of the first that are called worse or better; `shifted` by SHIFT is one of them."""
+    """The values of the first build that are reported as worse or better; `shifted` is changed by SHIFT."""
     now, *earlier = drawn
     build = [
         (
@@ -161,7 +161,7 @@ def _called(drawn: list[Build], shifted: Key | None = None) -> set[Key]:
 
 
 def _power(builds: list[Build], runs: int, chance: random.Random) -> dict[Key, float]:
-    """How often the shift is found, of each number, in a build in which all are held."""
+    """How often the shift of each value is found in a build in which all values are compared."""
     return {key: _found(builds, key, runs, BUILDS // 4, chance) for key in builds[0]}
 
 
@@ -170,7 +170,7 @@ def _found(builds: list[Build], key: Key, runs: int, draws: int, chance: random.
 
 
 def _reach(builds: list[Build], runs: int, chance: random.Random) -> float:
-    """The largest scatter at which the shift is found with POWER, on average over the shapes of all noisy numbers."""
+    """The largest scatter at which the shift is found with POWER, averaged over the shapes of all noisy values."""
     keys = [key for key in builds[0] if scatter_of(builds, key) > 0]
     low, high = 0.0, 0.05
     while high - low > 0.0005:
@@ -184,7 +184,7 @@ def _reach(builds: list[Build], runs: int, chance: random.Random) -> float:
 
 
 def _scaled(build: Build, key: Key, scatter: float, builds: list[Build]) -> Build:
-    """One number of a build, with noise of the recorded shape and another size, about 1."""
+    """One value of a build, with noise of the recorded shape and another size, around 1."""
     mean, size = fmean(fmean(each[key]) for each in builds), scatter_of(builds, key)
     return {key: [1 + (value / mean - 1) * scatter / size for value in build[key]]}
 

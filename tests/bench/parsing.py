@@ -1,4 +1,4 @@
-"""Lines of tegrastats, beside the decoder of jetson-stats (jtop) on the same lines."""
+"""Parsing lines of tegrastats, compared with the decoder of jetson-stats (jtop) on the same lines."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OWN = (
 
 
 def decoder_of_jtop() -> Callable[[str], Any] | None:
-    """jtop's own; None where jetson-stats is not installed (the extra `bench`)."""
+    """The decoder of jtop; None if jetson-stats is not installed (the extra `bench`)."""
     try:
         from jtop.core.tegrastats import Tegrastats
     except ImportError:
@@ -32,10 +32,10 @@ def decoder_of_jtop() -> Callable[[str], Any] | None:
 
 
 def tegrastats() -> Iterator[Measure]:
-    """Time of a line: the least of some rounds, each recording read by a parser of its own, as in a run.
+    """Time per line: the minimum of several rounds, each recording read by a new parser, as in a run.
 
-    Recordings of many lines are as a run is. Most words of a line our parser has met in an earlier one: of the short
-    recordings it knows little before they end.
+    Recordings with many lines resemble a run: our parser has seen most fields of a line before. In short recordings
+    its cache is cold.
     """
     peer = decoder_of_jtop()
     if peer is None:
@@ -60,7 +60,7 @@ def _one(name: str, recordings: Sequence[Sequence[str]], peer: Callable[[str], A
 
 
 def _recordings() -> list[list[str]]:
-    """Recorded lines where they are at hand, else some of our own making."""
+    """Recorded lines if available, otherwise lines of our own."""
     found = [
         [line for line in path.read_text(errors="replace").splitlines() if "RAM" in line]
         for path in sorted(TEGRASTATS.rglob("*.txt"))
@@ -74,7 +74,7 @@ def _decodes(peer: Callable[[str], Any], line: str) -> bool:
     try:
         return bool(peer(line))
     except Exception:
-        # Lines of boards that jtop does not know.
+        # Lines of boards that jtop does not support.
         return False
 
 

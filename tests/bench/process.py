@@ -1,4 +1,4 @@
-"""CPU time and memory of processes, this one's and others', as the kernel counts them."""
+"""CPU time and memory of this and other processes, as the kernel counts them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROFILEAPP = str(Path(sys.executable).with_name("profileapp"))
 
 @dataclass(frozen=True)
 class Ended:
-    """What a process used from its start to its end; `peak_bytes` is its VmHWM shortly before the end."""
+    """Resources of a process from start to end; `peak_bytes` is its VmHWM shortly before the end."""
 
     exit_code: int
     wall_s: float
@@ -30,7 +30,7 @@ class Ended:
 
 
 def run(command: Sequence[str], *, watch_memory: bool = False, env: dict[str, str] | None = None) -> Ended:
-    """Runs a command to its end."""
+    """Runs a command until it exits."""
     with tempfile.TemporaryFile() as output:
         began = time.perf_counter()
         process = subprocess.Popen(
@@ -38,7 +38,7 @@ def run(command: Sequence[str], *, watch_memory: bool = False, env: dict[str, st
         )
         peak_bytes = 0
         while watch_memory and os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-            # ru_maxrss would not do: it holds what this process had before the other was started.
+            # Not ru_maxrss: it includes the memory of this process before the other was started.
             peak_bytes = max(peak_bytes, _peak_bytes(process.pid))
             time.sleep(0.01)
         _, status, usage = os.wait4(process.pid, 0)
@@ -50,12 +50,14 @@ def run(command: Sequence[str], *, watch_memory: bool = False, env: dict[str, st
 
 
 def on_cpu_s(pids: Iterable[int]) -> float:
-    """CPU time so far of all threads of some processes, to the nanosecond (the first number of schedstat)."""
+    """CPU time until now of all threads of several processes, in nanosecond resolution (the first number of
+    schedstat).
+    """
     return sum(_on_cpu_ns(path) for pid in pids for path in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
 def daemon_pids(socket_path: str, container_id: str) -> list[int]:
-    """The Docker daemon behind a socket, its containerd, and the shim of a container: no other daemon's."""
+    """The Docker daemon behind a socket, its containerd, and the shim of a container; of no other daemon."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(socket_path)
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
@@ -67,7 +69,7 @@ def daemon_pids(socket_path: str, container_id: str) -> list[int]:
             continue
         command = _command_line(folder)
         is_containerd = "containerd" in command.split(" ")[0] and "shim" not in command.split(" ")[0]
-        # Where containerd is a service of its own, it is not the daemon's child.
+        # If containerd is a separate service, it is not the daemon's child.
         if (is_containerd and stat.parent in (daemon, 1)) or ("shim" in command and container_id in command):
             found.append(stat.pid)
     return found

@@ -1,7 +1,7 @@
-"""Who takes what an app says: ours, and a plain receiver of JSON lines as one writes it in Python.
+"""Receivers of app-reported metrics: ours, and a plain receiver of JSON lines in Python.
 
-`python -m tests.bench.receivers ours|plain FOLDER`: prints the paths of its sockets; at the end of its input it closes
-and prints how many values came, and what became of them, as JSON.
+`python -m tests.bench.receivers ours|plain FOLDER` prints the paths of its sockets; at the end of its input it closes
+them and prints the number of received values, and their results, as JSON.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def ours(folder: Path) -> None:
     collector = Custom()
     collector.open(RunContext("bench", Target("bench"), clock, folder, folder, False, warnings.add), writer.emit)
     freeze_gc()
-    # Aggregated values are told once a second, as the schedule of a run has it.
+    # Aggregated values are emitted once a second, as by the schedule of a run.
     ended = threading.Event()
     ticker = threading.Thread(target=lambda: [collector.sample(clock.now().anchor_monotonic_ns) for _ in _ticks(ended)])
     ticker.start()
@@ -50,7 +50,7 @@ def _ticks(ended: threading.Event) -> object:
 
 
 def plain(folder: Path) -> None:
-    """Each line parsed, and its value kept in memory under its name."""
+    """Parses each line, and keeps its value in memory under its name."""
     values: dict[str, list[tuple[int, float]]] = defaultdict(list)
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,6 +1,7 @@
-"""(h) Making the report: of a run of ten minutes, and of a whole day at 10 Hz.
+"""(h) Creating the report of a run of ten minutes, and of a whole day at 10 Hz.
 
-PROFILEAPP_BENCH_DAY_HOURS=2 makes the day shorter where its file (some 5 GB) has no room; limits are scaled with it.
+PROFILEAPP_BENCH_DAY_HOURS=2 makes the day shorter if there is no disk space for its file (about 5 GB); limits scale
+with it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _KINDS_OF_TICKS = 997
 
 
 def typical() -> list[Measure]:
-    """Wall time of `profileapp report` with start-up: 10 minutes of 60 series at 1 Hz."""
+    """Wall time of `profileapp report` including start-up: 10 minutes of 60 series at 1 Hz."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "profile")
         record(out, seconds=600, hertz=1, every=_series(TYPICAL_SERIES))
@@ -42,7 +43,7 @@ def typical() -> list[Measure]:
 
 
 def day() -> list[Measure]:
-    """Wall time, peak memory and size of the page of a day at 10 Hz, its file packed as a run leaves it."""
+    """Wall time, peak memory and page size for a day at 10 Hz, with its file compressed as a run leaves it."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "profile")
         samples = record(out, seconds=round(DAY_HOURS * 3600), hertz=10, every=_series(DAY_SERIES))
@@ -58,10 +59,10 @@ def day() -> list[Measure]:
 
 
 def record(out: Path, *, seconds: int, hertz: int, every: list[Series]) -> int:
-    """A finished run in `out/bench`, packed where it is large; how many samples it has.
+    """A finished run in `out/bench`, compressed if it is large; returns the number of samples.
 
-    Lines are those of MetricsWriter. What one source samples has one time; sources come in any order in a tick, as they
-    do from threads.
+    The lines have the format of MetricsWriter. All samples of a source have one time; sources have any order in a
+    tick, as from threads.
     """
     folder = RunFolder.create(out, "bench")
     interval_ns = 1_000_000_000 // hertz
@@ -82,7 +83,7 @@ def record(out: Path, *, seconds: int, hertz: int, every: list[Series]) -> int:
 
 
 def _by_source(every: list[Series]) -> list[list[Series]]:
-    """The app tells of each of its own at a time of its own."""
+    """Each app-reported series has its own time."""
     groups: dict[str, list[Series]] = {}
     for one in every:
         groups.setdefault(one.name if one.metric == "custom" else one.metric, []).append(one)
@@ -102,7 +103,7 @@ def _lines(every: list[Series], chance: random.Random) -> Iterator[bytes]:
 
 
 def _series(count: int) -> list[Series]:
-    """The app's own, its container's, and as many of the device."""
+    """App-reported series, the container's, and the rest from the device."""
     found = [
         series("fps", "frames/s", "custom"),
         series("frames", "frames", "custom", "counter"),

@@ -1,4 +1,4 @@
-"""(a) One sample of `container`, beside one of Docker's stats API."""
+"""(a) One sample of `container`, compared with a request to Docker's stats API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.bench.process import daemon_pids, on_cpu_s
 
 OUR_BATCHES = 20
 OUR_SAMPLES = 500
-# Some daemons answer no more than once a second.
+# Some daemons answer at most once a second.
 DOCKER_SAMPLES = 25
 DOCKER_SOCKET = "/var/run/docker.sock"
 
@@ -26,7 +26,7 @@ DOCKER_SOCKET = "/var/run/docker.sock"
 def one_sample(client: docker.DockerClient, image: str) -> Measure:
     """CPU time of a sample, ours and through Docker's API (one-shot), of client and daemon together.
 
-    Of each the least that was seen: what else the machine and the daemon do can only add to it.
+    The minimum of each, since other load on the machine can only add to it.
     """
     app = client.containers.run(image, ["sh", "-c", "while true; do sleep 1; done"], detach=True)
     try:

@@ -1,4 +1,4 @@
-"""What runs beside an app: what it costs to start, how much a playback serves, and that kill -9 leaves nothing."""
+"""Services beside an app: start-up cost, throughput of a playback, and no leftovers after kill -9."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ CYCLES = int(os.environ.get("PROFILEAPP_BENCH_CYCLES", "20"))
 
 
 def starting(image: str) -> Measure:
-    """Network, playback and app, started and stopped, over a bare `docker run` of the app; in pairs."""
+    """Network, playback and app, started and stopped, compared with a bare `docker run` of the app; in pairs."""
     with _app(image, "true") as (folder, environment):
-        argv = _words(folder, image)
+        argv = _argv(folder, image)
         pairs = []
         for _ in range(ROUNDS):
             ours = run(argv, env=environment)
@@ -51,7 +51,7 @@ def starting(image: str) -> Measure:
 
 
 def serving() -> Iterator[Measure]:
-    """Image requests a second of a server held to one core, each beside `python -m http.server` in turn."""
+    """Image requests per second of a server on one core, interleaved with `python -m http.server`."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "image.jpg").write_bytes(os.urandom(IMAGE_BYTES))
@@ -66,11 +66,11 @@ def serving() -> Iterator[Measure]:
 
 
 def leaving(client: docker.DockerClient, image: str) -> Measure:
-    """Runs with a playback and a service, each killed at some moment, the last one not: what is left."""
+    """Runs with a playback and a service, killed at random moments except the last: the leftovers."""
     moments = random.Random(6)  # noqa: S311
     with _app(image, "while :; do sleep 0.1; done") as (folder, environment):
         state = environment["PROFILEAPP_STATE"]
-        argv = _words(folder, image)
+        argv = _argv(folder, image)
         before, made = _machine(), set()
         for _ in range(CYCLES):
             worker = subprocess.Popen(
@@ -88,7 +88,7 @@ def leaving(client: docker.DockerClient, image: str) -> Measure:
         ours = _ours(client, state)
         after = _machine()
         files = [path.name for path in Path(state).iterdir() if path.suffix != ".lock"]
-        # The sockets that apps speak to are below the state folder.
+        # The apps' sockets are below the state folder.
         marks = [state, *(one[:64] for one in made)]
         traces = sum(mark in line for mark in marks for line in (*after["mounts"], *after["sockets"]))
     counts = ", ".join(f"{word} {len(before[word])} → {len(after[word])}" for word in before)
@@ -108,7 +108,7 @@ def _ours(client: docker.DockerClient, state: str) -> set[str]:
 
 
 def _machine() -> dict[str, list[str]]:
-    """What there is, whoever made it: others may be at work too."""
+    """Everything on the machine, whoever created it; other programs may be working too."""
 
     def lines(*argv: str) -> list[str]:
         return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
@@ -124,7 +124,7 @@ def _machine() -> dict[str, list[str]]:
 
 @contextmanager
 def _app(image: str, script: str) -> Iterator[tuple[Path, dict[str, str]]]:
-    """A workspace whose app has a playback, and a state of its own."""
+    """A workspace whose app has a playback, with a separate state folder."""
     with tempfile.TemporaryDirectory(prefix="pa-") as name, tempfile.TemporaryDirectory(prefix="pa-") as state:
         folder = Path(name)
         (folder / "cam").mkdir()
@@ -139,13 +139,13 @@ def _app(image: str, script: str) -> Iterator[tuple[Path, dict[str, str]]]:
         yield folder, {"PROFILEAPP_STATE": state}
 
 
-def _words(folder: Path, image: str) -> list[str]:
+def _argv(folder: Path, image: str) -> list[str]:
     config, out = str(folder / "sage.yaml"), str(folder / "profile")
     return [PROFILEAPP, "run", config, "--image", image, "--out", out, "--no-report"]
 
 
 def _rate(argv: list[str], path: str) -> float:
-    """Requests a second of one client that keeps its connection where the server lets it."""
+    """Requests per second of one client that keeps its connection open if the server allows it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Takes measures one after the other, prints each as it is taken, and the table of them however it ends."""
+"""Takes measures one after the other, prints each at once, and prints the table at the end, even after a failure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _TERMINATED = 128 + signal.SIGTERM
 
 
 def take_all(chosen: Mapping[str, Take]) -> int:
-    """Prints the measures of each word. Returns 0 if all hold, 1 if one is missed, 130 after Ctrl-C.
+    """Prints the selected measures. Returns 0 if all hold, 1 if one is missed, 130 after Ctrl-C.
 
-    The table is printed on SIGTERM and after a failed measure too, with what was taken until then.
+    After SIGTERM or a failed measure it also prints the table of the measures taken until then.
     """
     load_before = os.getloadavg()[0]
     signal.signal(signal.SIGTERM, _terminate)

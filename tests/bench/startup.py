@@ -1,4 +1,6 @@
-"""(d) How soon the command line answers, beside a Python that imports what any of its kind must."""
+"""(d) Start-up time of the command line, compared with a Python that imports the modules that every such program
+needs.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ def startups() -> Iterator[Measure]:
 
 def _start(name: str, command: list[str]) -> Measure:
     bare = [sys.executable, "-c", "import yaml, click"]
-    # The first of each reads from disk what the others find in memory.
+    # The first run of each reads from disk; the others read from the page cache.
     run(command), run(bare)
     pairs = [(run(command), run(bare)) for _ in range(PAIRS)]
     for ours, peer in pairs:

@@ -1,4 +1,4 @@
-"""What is measured is printed at once, and is not lost when the rest is not measured."""
+"""Measures are printed at once, and are not lost if a later one fails."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_each_measure_is_printed_before_the_next_starts(capsys: pytest.CaptureFi
     assert "second" in table
 
 
-def test_a_missed_one_is_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missed_measure_sets_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert take_all({"word": lambda: [first(3.0)]}) == 1
     assert capsys.readouterr().out.startswith("missed: first: 3× (limit 2×)")
 
@@ -68,13 +68,13 @@ def test_a_measure_that_fails_leaves_the_table_of_the_others(capsys: pytest.Capt
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_one_that_is_interrupted_prints_what_was_measured(number: signal.Signals, exit_code: int) -> None:
+def test_an_interrupted_session_prints_the_measures_taken(number: signal.Signals, exit_code: int) -> None:
     child = subprocess.Popen(
         [sys.executable, "-c", _CHILD], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
         assert child.stdout
-        # It comes through the pipe while the child goes on measuring.
+        # It arrives through the pipe while the child continues to measure.
         assert child.stdout.readline() == "holds: first: 1 s (limit 2 s); 1 s\n"
         child.send_signal(number)
         output, errors = child.communicate(timeout=60)

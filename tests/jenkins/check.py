@@ -1,6 +1,6 @@
-"""`make test-jenkins`: has a Jenkins build this repository's Jenkinsfile, and checks what comes of it.
+"""`make test-jenkins`: builds this repository's Jenkinsfile on a Jenkins, and checks the result.
 
-Settings come from the environment; docs/jenkins.md lists them.
+Settings come from environment variables; docs/jenkins.md lists them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EXAMPLE = ROOT / "examples" / "objectcounter" / "sage.yaml"
 
 @dataclass(frozen=True)
 class Settings:
-    """What the person who runs this has decided."""
+    """Settings from the caller."""
 
     url: str
     auth: tuple[str, str] | None
@@ -68,7 +68,7 @@ def settings(environ: Mapping[str, str]) -> Settings:
 
 
 def main(environ: Mapping[str, str], targets: list[str] | None = None, poll_s: float = 2.0) -> int:
-    """Exit code 0: all is well, 1: something is not, 2: it could not be found out."""
+    """Returns exit code 0: all checks passed, 1: a check failed, 2: checks could not run."""
     try:
         chosen = settings(environ)
         return _run(chosen, targets if targets is not None else planned_targets(EXAMPLE), poll_s)
@@ -105,7 +105,7 @@ def describe(finding: Finding) -> str:
 
 
 def planned_targets(config: Path) -> list[str]:
-    """Names of the targets that the worker of this checkout plans. A fresh clone has no dataset: it is made first."""
+    """Names of the targets that this checkout's worker plans. A fresh clone has no dataset, so it is created first."""
     maker, dataset = config.parent / "make_dataset.py", config.parent / "dataset"
     if maker.exists() and not dataset.exists():
         made = subprocess.run([sys.executable, maker, dataset], capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""What must hold of a build that ran `profileApp()`: pure, from what the build left alone."""
+"""Checks of a build that ran `profileApp()`: pure functions of the build's evidence."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ OVERVIEW = "profile/index.html"
 SUMMARY = "profile/summary.csv"
 OF_A_TARGET = ("run.json", "metrics.ndjson", "junit.xml", "app.log")
 _SOURCES = {"default-src": "'none'", "img-src": "'self'", "style-src": "'self'"}
-# What Jenkins sends with an artifact unless its administrator has changed it (class DirectoryBrowserSupport); the first
-# since 2.417.
+# The default policy that Jenkins sends with artifacts (class DirectoryBrowserSupport); the first since 2.417.
 POLICIES = ({"sandbox": "allow-same-origin", **_SOURCES}, {"sandbox": "", **_SOURCES})
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, and what is wrong with it: "" where nothing is."""
+    """What was checked, and the problem: "" if there is none."""
 
     what: str
     problem: str = ""
 
 
 def check(build: Build, targets: Sequence[str]) -> list[Finding]:
-    """Every finding about `build`, whose plan had these targets."""
+    """All findings about `build`, whose plan had these targets."""
     return [
         _result(build),
         *_stages(build, targets),
@@ -42,7 +41,7 @@ def check(build: Build, targets: Sequence[str]) -> list[Finding]:
 
 
 def files_to_fetch(artifacts: frozenset[str]) -> list[str]:
-    """Paths of the artifacts that `check` looks into, in alphabetical order."""
+    """Paths of the artifacts that `check` reads, in alphabetical order."""
     ends = (".html", ".css", ".svg", ".png", "/junit.xml")
     return sorted(path for path in artifacts if path == SUMMARY or path.endswith(ends))
 
@@ -83,7 +82,7 @@ def _counts(build: Build, targets: Sequence[str]) -> Finding:
 
 
 def count_cases(junit: bytes) -> Counts:
-    """The cases of a junit.xml, as Jenkins counts them. Raises ParseError where it is no XML."""
+    """The number of cases in a junit.xml, as Jenkins counts them. Raises ParseError for invalid XML."""
     cases = list(ET.fromstring(junit).iter("testcase"))  # noqa: S314 of a build that we have started ourselves
     skipped = sum(case.find("skipped") is not None for case in cases)
     failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)

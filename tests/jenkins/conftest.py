@@ -1,4 +1,4 @@
-"""What a build archives, made by the real worker, and a fake Jenkins that has it."""
+"""Artifacts of a build, made by the real worker, and a fake Jenkins that serves them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ profiling:
 
 @pytest.fixture(scope="session")
 def archived(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder whose profile/ holds what a real run of two targets left."""
+    """A folder whose profile/ has the artifacts of a real run of two targets."""
     folder = tmp_path_factory.mktemp("archived")
     config = tmp_path_factory.mktemp("app") / "sage.yaml"
     config.write_text(_SAGE_YAML)
@@ -36,7 +36,7 @@ def archived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     process = ["--runtime", "process", "--command", "sh -c 'sleep 30'"]
     ran = subprocess.run(
         [*profileapp, "run", config, "--out", folder / "profile", *process],
-        # Not the state of this machine's real runs, which one of tests would have to wait for.
+        # Not the state folder of this machine's real runs, for which a test run would wait.
         env={**os.environ, "PROFILEAPP_STATE": str(state)},
         capture_output=True,
         text=True,
@@ -49,10 +49,10 @@ def archived(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def jenkins(archived: Path, tmp_path: Path) -> Iterator[FakeJenkins]:
-    """A Jenkins where all goes well; a test may spoil it, and its artifacts."""
+    """A Jenkins without problems; a test may change it and its artifacts."""
     workspace = tmp_path / "archive"
     shutil.copytree(archived, workspace)
     stages = [(name, "SUCCESS") for name in ("Profile: plan", *TARGETS, "Profile: summary")]
-    # Of each target: run, container and custom pass, tau is skipped; the second has a budget too.
+    # For each target: run, container and custom pass, tau is skipped; the second also has a budget.
     with served(FakeJenkins(workspace, stages=stages, counts=(7, 0, 2))) as fake:
         yield fake

@@ -1,4 +1,4 @@
-"""What a build left on a Jenkins, as far as the checks look at it."""
+"""Data about a build on a Jenkins, as far as the checks need it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many test cases there are of each kind."""
+    """Number of test cases of each kind."""
 
     passed: int
     failed: int
@@ -27,12 +27,12 @@ class Counts:
 
 @dataclass(frozen=True)
 class Served:
-    """An artifact as Jenkins serves it. `policy` is its Content-Security-Policy, "" where there is none."""
+    """An artifact as served by Jenkins. `policy` is its Content-Security-Policy, "" without one."""
 
     content_type: str
     policy: str
     body: bytes
-    elsewhere: bool = False  # from the resource root URL, a site of its own that needs no policy
+    elsewhere: bool = False  # from the resource root URL, a separate site that needs no policy
 
     @property
     def text(self) -> str:
@@ -41,7 +41,7 @@ class Served:
 
 @dataclass(frozen=True)
 class Build:
-    """A build that has ended. `served` holds, by path, each artifact that was looked into."""
+    """A finished build. `served` has each fetched artifact by path."""
 
     url: str
     result: str

@@ -1,7 +1,7 @@
-"""A Jenkins as `make test-jenkins` meets it: the calls of the REST API that it makes, and no more.
+"""A fake Jenkins with only the calls of the REST API that `make test-jenkins` makes.
 
-Where it matters it is as strict as a real one: a POST needs a crumb, a user needs the right token, an unknown address
-is not found, a build takes a while, and its settings tell another address than the one that it is reached by.
+It is as strict as a real one where it matters: a POST needs a crumb, a user needs the right token, an unknown address
+is not found, a build takes a while, and its configured address is not the one that it is reached by.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ OLD_POLICY = "sandbox; default-src 'none'; img-src 'self'; style-src 'self';"
 
 @dataclass
 class FakeJenkins:
-    """What this Jenkins makes of every build, and what was asked of it."""
+    """The result of every build, and the received requests."""
 
-    workspace: Path  # holds profile/, which a build archives
+    workspace: Path  # has profile/, which a build archives
     result: str = "SUCCESS"
     description: str = f'<a href="{TOLD_ROOT}job/check/1/artifact/profile/index.html">Profile</a>: 2 targets: 2 passed'
     stages: list[tuple[str, str]] = field(default_factory=list)
     counts: tuple[int, int, int] | None = None  # passed, failed, skipped
     policy: str = POLICY
-    token: str = ""  # of the user "ann", who alone may come where it is set
+    token: str = ""  # of the user "ann", the only one with access if it is set
     waits_for_ever: bool = False
     runs_for_ever: bool = False
     has_stage_view: bool = True
@@ -51,7 +51,7 @@ class FakeJenkins:
     cancelled: bool = False
 
     def get(self, path: str) -> tuple[int, Any, str]:
-        """Status, what is answered (JSON, bytes or text), its content type."""
+        """Status, body (JSON, bytes or text), and content type."""
         job = next((name for name in self.jobs if path.startswith(f"job/{name}/")), None)
         plain = {
             "crumbIssuer/api/json": {"crumb": CRUMB, "crumbRequestField": "Jenkins-Crumb"},
@@ -144,7 +144,7 @@ class FakeJenkins:
 
 @contextmanager
 def served(jenkins: FakeJenkins) -> Iterator[FakeJenkins]:
-    """`jenkins` at an address of this machine, below a path as behind a proxy."""
+    """Serves `jenkins` on this machine, below a path as behind a proxy."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

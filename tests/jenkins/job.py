@@ -1,26 +1,26 @@
-"""The job that `make test-jenkins` makes: a pipeline whose Jenkinsfile comes from a git repository."""
+"""The job that `make test-jenkins` creates: a pipeline whose Jenkinsfile comes from a git repository."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-# By this a later run knows the job for its own, and changes or deletes no other.
+# Marks the job, so that a later run changes or deletes no other job.
 MARK = "Made by profileapp's make test-jenkins; may be deleted."
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where Jenkins gets the Jenkinsfile, the library and the example from."""
+    """Location of the Jenkinsfile, the library and the example."""
 
     url: str
     revision: str  # a branch, a tag or a commit
     script: str = "Jenkinsfile"  # path in the repository
-    credentials: str = ""  # id of credentials that Jenkins has; "": none
+    credentials: str = ""  # id of credentials in Jenkins; "": none
 
 
 def job_xml(source: Source) -> str:
-    """config.xml of the job. Every value is XML text: none is part of a script."""
+    """config.xml of the job. Every value is XML text, and never part of a script."""
     flow = ET.Element("flow-definition")
     _add(flow, "description", MARK)
     _add(flow, "keepDependencies", "false")

@@ -1,4 +1,4 @@
-"""What a page loads, links to, and holds that Jenkins' artifact policy forbids."""
+"""Resources and links of a page, and content that Jenkins' policy for artifacts forbids."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _FORBIDDEN_TAGS = {"script", "style", "iframe", "object", "embed", "form", "base
 class Page:
     """Paths are those of artifacts."""
 
-    loads: tuple[str, ...]  # pictures and style sheets of its own site
-    links: tuple[str, ...]  # what can be clicked, of its own site
-    forbidden: tuple[str, ...]  # what the policy would block
+    loads: tuple[str, ...]  # images and style sheets on the same site
+    links: tuple[str, ...]  # links on the same site
+    forbidden: tuple[str, ...]  # content that the policy blocks
 
 
 def read_page(path: str, html: str) -> Page:
-    """`html` as served at the artifact `path`."""
+    """Parses `html`, served at the artifact `path`."""
     reader = _Reader(path)
     reader.feed(html)
     reader.close()

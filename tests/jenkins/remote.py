@@ -1,4 +1,4 @@
-"""A Jenkins, through its REST API: makes the job, builds it, and gathers what the build left."""
+"""A client of Jenkins' REST API: creates the job, builds it, and collects the results."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tests.jenkins.checks import files_to_fetch
 from tests.jenkins.evidence import Build, Counts, Served, Stage
 from tests.jenkins.job import MARK
 
-# What a call of this module may raise for a Jenkins that can't be reached or says no.
+# Errors that a call of this module may raise if Jenkins is unreachable or refuses.
 REFUSALS = (JenkinsAPIException, PermissionError, httpx.HTTPError, httpx.InvalidURL)
 
 
 class JenkinsError(Exception):
-    """One clear line: what Jenkins did not do, and what to do about it."""
+    """A one-line error: what Jenkins did not do, and what to do about it."""
 
 
 class Remote:
-    """A Jenkins at `url`; `auth` is a user's name and API token, None to come as nobody."""
+    """A Jenkins at `url`; `auth` is a user's name and API token, None for anonymous access."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Remote:
         self._do_without_crumbs_where_there_are_none()
 
     def put_job(self, name: str, xml: str) -> None:
-        """Makes the job, or makes an earlier one of ours anew."""
+        """Creates the job, or replaces an earlier one of ours."""
         job = self._jenkins.get_job(name)
         if job is None:
             self._jenkins.create_job(name, xml)
@@ -53,7 +53,7 @@ class Remote:
         self._jenkins.delete_job(name)
 
     def build(self, name: str, timeout_s: float) -> Build:
-        """Builds the job and waits for its end; a build that we leave before its end is stopped."""
+        """Builds the job and waits for its end; stops the build if the wait ends early."""
         deadline = time.monotonic() + timeout_s
         job = self._jenkins.get_job(name)
         queued = job.build()
@@ -65,10 +65,10 @@ class Remote:
         except BaseException:
             self._stop(run, queued)
             raise
-        return self._gather(run, result)
+        return self._collect(run, result)
 
     def _stop(self, run: Any, queued: Any) -> None:
-        """Why the build was given up is what counts: that it cannot be stopped hides nothing."""
+        """The reason for giving up is what counts: a failure to stop the build must not hide it."""
         try:
             run.stop() if run else queued.cancel()
         except REFUSALS as refused:
@@ -82,7 +82,7 @@ class Remote:
         try:
             _ = self._jenkins.crumb
         except ItemNotFoundError:
-            # A Jenkins whose protection against forged requests is switched off; api4jenkins would ask again and again.
+            # This Jenkins has CSRF protection disabled; api4jenkins would request a crumb repeatedly.
             self._jenkins._crumb = {}
 
     def _wait_for_start(self, job: Any, queued: Any, deadline: float) -> dict[str, str]:
@@ -91,7 +91,7 @@ class Remote:
             if item.get("cancelled"):
                 raise JenkinsError("the build was cancelled while it waited in Jenkins' queue")
             if item.get("executable"):
-                # Not by the address that Jenkins tells, which is that of its own settings and may not be ours.
+                # Not the address in the answer, which is the configured one and may not be reachable from here.
                 return {"_class": "WorkflowRun", "url": f"{job.url}{item['executable']['number']}/"}
             self._pause(deadline, f"the build still waits in Jenkins' queue: {item.get('why') or 'no reason given'}")
 
@@ -107,7 +107,7 @@ class Remote:
             raise JenkinsError(f"{problem}; more time by JENKINS_TIMEOUT_S")
         time.sleep(self._poll_s)
 
-    def _gather(self, run: Any, result: str) -> Build:
+    def _collect(self, run: Any, result: str) -> Build:
         message = run.api_json(tree="description,artifacts[relativePath]")
         artifacts = frozenset(each["relativePath"] for each in message["artifacts"])
         return Build(

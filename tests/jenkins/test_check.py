@@ -1,4 +1,4 @@
-"""`make test-jenkins` against a fake Jenkins: it must say yes to what is right, and no to each thing that is not."""
+"""`make test-jenkins` with a fake Jenkins: it accepts a correct build, and reports every problem."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run(jenkins: FakeJenkins, **environ: str) -> int:
     return main(given, TARGETS, poll_s=0.01)
 
 
-def test_a_build_that_went_well(jenkins: FakeJenkins, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_successful_build(jenkins: FakeJenkins, capsys: pytest.CaptureFixture[str]) -> None:
     code = run(jenkins)
     out = capsys.readouterr().out
     assert code == 0, out
@@ -47,14 +47,14 @@ def test_a_jenkins_from_before_2_417(jenkins: FakeJenkins) -> None:
     assert run(jenkins) == 0
 
 
-def test_the_job_is_kept_where_asked_and_made_anew_by_the_next(jenkins: FakeJenkins) -> None:
+def test_the_job_is_kept_on_request_and_replaced_by_the_next_run(jenkins: FakeJenkins) -> None:
     assert run(jenkins, JENKINS_KEEP="1") == 0
     first = jenkins.jobs[JOB]
     assert run(jenkins, JENKINS_KEEP="1", JENKINS_GIT_REVISION="other") == 0
     assert jenkins.jobs[JOB] != first
 
 
-def test_a_job_of_somebody_else_is_left_alone(jenkins: FakeJenkins, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_jobs_are_not_touched(jenkins: FakeJenkins, capsys: pytest.CaptureFixture[str]) -> None:
     theirs = "<flow-definition><description>Nightly release</description></flow-definition>"
     jenkins.jobs[JOB] = theirs
     assert run(jenkins) == 2
@@ -81,7 +81,7 @@ def _set(**values: object) -> Callable[[FakeJenkins], None]:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("damage", "message"),
     [
         (_set(result="FAILURE"), "the build ended FAILURE: must be SUCCESS"),
         (_set(result="ABORTED"), "the build ended ABORTED: must be SUCCESS"),
@@ -112,13 +112,13 @@ def _set(**values: object) -> Callable[[FakeJenkins], None]:
         (_edited("index.html", "first", "premier"), "names every target: not named: first"),
     ],
 )
-def test_what_is_wrong_is_found(
+def test_problems_are_found(
     jenkins: FakeJenkins,
     capsys: pytest.CaptureFixture[str],
-    spoil: Callable[[FakeJenkins], None],
+    damage: Callable[[FakeJenkins], None],
     message: str,
 ) -> None:
-    spoil(jenkins)
+    damage(jenkins)
     code = run(jenkins)
     out = capsys.readouterr().out
     assert code == 1, out
@@ -129,7 +129,7 @@ def test_what_is_wrong_is_found(
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("damage", "message"),
     [
         (_set(waits_for_ever=True), "still waits in Jenkins' queue: There are no nodes with the label ‘jetson’"),
         (_set(runs_for_ever=True), "the build has not ended: http"),
@@ -137,13 +137,13 @@ def test_what_is_wrong_is_found(
         (_set(token=TOKEN), "401"),
     ],
 )
-def test_what_cannot_be_found_out_is_said(
+def test_errors_of_the_check_are_reported(
     jenkins: FakeJenkins,
     capsys: pytest.CaptureFixture[str],
-    spoil: Callable[[FakeJenkins], None],
+    damage: Callable[[FakeJenkins], None],
     message: str,
 ) -> None:
-    spoil(jenkins)
+    damage(jenkins)
     for_ever = jenkins.waits_for_ever or jenkins.runs_for_ever
     assert run(jenkins, JENKINS_TIMEOUT_S="0.2" if for_ever else "60") == 2
     output = capsys.readouterr().err
@@ -152,7 +152,7 @@ def test_what_cannot_be_found_out_is_said(
     assert len(output.splitlines()) == 1
 
 
-def test_a_build_that_is_given_up_is_stopped(jenkins: FakeJenkins) -> None:
+def test_an_abandoned_build_is_stopped(jenkins: FakeJenkins) -> None:
     jenkins.runs_for_ever = True
     assert run(jenkins, JENKINS_TIMEOUT_S="1") == 2
     assert jenkins.stopped
@@ -160,7 +160,7 @@ def test_a_build_that_is_given_up_is_stopped(jenkins: FakeJenkins) -> None:
 
 
 @pytest.mark.parametrize("state", ["runs_for_ever", "waits_for_ever"])
-def test_a_user_who_may_not_stop_a_build_still_learns_why_it_was_given_up(
+def test_a_failure_to_stop_a_build_does_not_hide_the_reason(
     jenkins: FakeJenkins, capsys: pytest.CaptureFixture[str], state: str
 ) -> None:
     jenkins.forbids_stop = True
@@ -171,13 +171,13 @@ def test_a_user_who_may_not_stop_a_build_still_learns_why_it_was_given_up(
     assert "could not be stopped and goes on" in printed.out and "Job/Cancel" in printed.out
 
 
-def test_a_build_that_never_starts_leaves_the_queue(jenkins: FakeJenkins) -> None:
+def test_a_build_that_never_starts_is_removed_from_the_queue(jenkins: FakeJenkins) -> None:
     jenkins.waits_for_ever = True
     assert run(jenkins, JENKINS_TIMEOUT_S="0.2") == 2
     assert jenkins.cancelled
 
 
-def test_a_user_comes_with_a_token(jenkins: FakeJenkins) -> None:
+def test_authentication_with_a_token(jenkins: FakeJenkins) -> None:
     jenkins.token = TOKEN
     assert run(jenkins, JENKINS_USER="ann", JENKINS_TOKEN=TOKEN) == 0
 
@@ -207,7 +207,7 @@ def test_ctrl_c_stops_the_build(
     assert "interrupted; the build is stopped" in capsys.readouterr().err
 
 
-def test_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreachable_jenkins(capsys: pytest.CaptureFixture[str]) -> None:
     environ = {"JENKINS_URL": "http://127.0.0.1:9/", "JENKINS_GIT_URL": "x", "JENKINS_GIT_REVISION": "y"}
     assert main(environ, TARGETS) == 2
     assert capsys.readouterr().err.startswith("test-jenkins: http://127.0.0.1:9/: ")
@@ -225,21 +225,21 @@ class TestSettings:
             ({"JENKINS_URL": "http://j", "JENKINS_TIMEOUT_S": "soon"}, "JENKINS_TIMEOUT_S=soon"),
         ],
     )
-    def test_what_is_wrong_is_said(self, environ: dict[str, str], message: str) -> None:
+    def test_invalid_settings_are_reported(self, environ: dict[str, str], message: str) -> None:
         with pytest.raises(JenkinsError, match=re.escape(message)):
             settings({"JENKINS_GIT_URL": "x", "JENKINS_GIT_REVISION": "y", **environ})
 
-    def test_the_commit_checked_out_here_is_built(self) -> None:
+    def test_the_current_commit_is_built(self) -> None:
         chosen = settings({"JENKINS_URL": "http://j", "JENKINS_GIT_URL": "https://git.example.org/x"})
         assert re.fullmatch(r"[0-9a-f]{40}", chosen.source.revision)
         assert (ROOT / chosen.source.script).name == "Jenkinsfile"
 
 
-def test_the_plan_is_the_workers_own() -> None:
+def test_targets_come_from_the_workers_plan() -> None:
     assert "use-gpu" in planned_targets(EXAMPLE)
 
 
-def test_the_plan_of_a_fresh_clone_which_has_no_dataset_yet(tmp_path: Path) -> None:
+def test_the_plan_of_a_fresh_clone_without_a_dataset(tmp_path: Path) -> None:
     clone = tmp_path / "objectcounter"
     shutil.copytree(EXAMPLE.parent, clone, ignore=shutil.ignore_patterns("dataset"))
     assert planned_targets(clone / "sage.yaml") == planned_targets(EXAMPLE)
@@ -250,6 +250,6 @@ def test_no_plan_is_an_error(tmp_path: Path) -> None:
         planned_targets(tmp_path / "sage.yaml")
 
 
-def test_the_job_says_whose_it_is(jenkins: FakeJenkins) -> None:
+def test_the_job_is_marked(jenkins: FakeJenkins) -> None:
     assert run(jenkins, JENKINS_KEEP="1") == 0
     assert MARK in jenkins.jobs[JOB]

@@ -1,4 +1,4 @@
-"""The pure parts of the checks."""
+"""The pure functions of the checks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_another_policy(header: str) -> None:
     assert parse_policy(header) not in POLICIES
 
 
-def test_only_what_is_looked_into_is_fetched() -> None:
+def test_only_checked_artifacts_are_fetched() -> None:
     artifacts = {
         "profile/summary.csv",
         "profile/t/series.csv",
@@ -72,7 +72,7 @@ class TestPage:
         assert page.links == ("profile/t/run.json",)
         assert page.forbidden == ()
 
-    def test_what_the_policy_blocks(self) -> None:
+    def test_content_that_the_policy_blocks(self) -> None:
         page = read_page(
             "p.html",
             "<style>a{}</style><p style='x'>y</p><IMG SRC='//cdn.example.org/a.png' ONERROR=x>"

@@ -1,4 +1,4 @@
-"""docs/jenkins.md and Jenkins' own help page name what there is."""
+"""docs/jenkins.md and Jenkins' help page agree with the code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HELP = (ROOT / "vars" / "profileApp.txt").read_text(encoding="utf-8")
 
 
 def defaults() -> dict[str, str]:
-    """Each key of the step, with its default as Groovy has it."""
+    """Each key of the step with its default in Groovy."""
     body = re.search(r"Map defaults\(\) \{\s*return \[\n(.*?)\n\s*\]", KEYS, re.DOTALL)
     assert body
     return dict(re.findall(r"^\s*(\w+)\s*: ('[^']*'|\[\]|\w+),", body[1], re.MULTILINE))
@@ -44,18 +44,18 @@ def test_the_page_documents_every_setting_of_the_check() -> None:
 
 
 @pytest.mark.parametrize("stage", ["Profile: plan", "Profile: summary"])
-def test_the_stages_are_named_as_the_step_names_them(stage: str) -> None:
+def test_the_stages_have_the_names_that_the_step_uses(stage: str) -> None:
     assert f"stage(Plan.titleOf('{stage}', config))" in STEP
     assert f"*{stage}*" in PAGE
 
 
-def test_links_within_the_page_lead_somewhere() -> None:
+def test_links_within_the_page_resolve() -> None:
     headings = {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.*)", PAGE, re.M)}
     for link in re.findall(r"\]\(#([^)]+)\)", PAGE):
         assert link in headings
 
 
-def test_variables_of_the_agent_are_read_somewhere() -> None:
+def test_variables_of_the_agent_are_used() -> None:
     code = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("worker/**/*.py"))
     code += (ROOT / "resources" / "profileapp" / "worker.sh").read_text(encoding="utf-8")
     named = set(re.findall(r"`(PROFILEAPP_\w+)`", PAGE))

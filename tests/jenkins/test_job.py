@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.jenkins.job import Source, job_xml
 
-# What XML can hold at all.
+# Characters that are valid in XML.
 _TEXT = st.text(st.characters(min_codepoint=32, exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff"))
 
 
@@ -31,7 +31,7 @@ def test_a_pipeline_from_a_repository() -> None:
 
 
 @given(url=_TEXT, revision=_TEXT, script=_TEXT, credentials=_TEXT.filter(bool))
-def test_every_value_comes_through_as_it_is(url: str, revision: str, script: str, credentials: str) -> None:
+def test_every_value_round_trips(url: str, revision: str, script: str, credentials: str) -> None:
     definition = parsed(Source(url, revision, script, credentials)).find("definition")
     assert definition is not None
     remote = "scm/userRemoteConfigs/hudson.plugins.git.UserRemoteConfig"
