@@ -38,6 +38,12 @@ def opened(browser: Browser, url: str, scheme: Scheme = "light", width: int = 12
         lambda response: complaints.append(f"{response.status}: {response.url}") if response.status >= 400 else None,
     )
     page.goto(url, wait_until="load", timeout=60_000)
+    # A container that starts or ends elsewhere changes the machine's interfaces, and Chromium drops what it loads.
+    for _ in range(3):
+        if not any("ERR_NETWORK_CHANGED" in text for text in complaints):
+            break
+        complaints.clear()
+        page.reload(wait_until="load", timeout=60_000)
     try:
         yield page, [text for text in complaints if "favicon.ico" not in text]
     finally:
