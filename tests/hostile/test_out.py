@@ -72,7 +72,7 @@ def test_refused_a_targets_folder_is_a_link(workspace: Path, outside: Path) -> N
     (workspace / "profile").mkdir()
     (workspace / "profile" / "a").symlink_to(outside)
     outcome = run(workspace, *PROCESS)
-    assert outcome.code == 4 and "in the way" in outcome.err and is_untouched(outside), outcome.err
+    assert outcome.code == 4 and "exists and is not a folder" in outcome.err and is_untouched(outside), outcome.err
 
 
 def test_held_links_in_the_place_of_files_and_reports_are_replaced(workspace: Path, outside: Path) -> None:

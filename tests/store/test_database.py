@@ -169,7 +169,7 @@ def test_an_invalid_database_is_an_error(tmp_path: Path) -> None:
         (tmp_path / "text.db").write_text("hello " * 500)
         with pytest.raises(StoreError, match=expected):
             open_database(str(path), write=False)
-    with pytest.raises(StoreError, match=r"the folder .* is not there"):
+    with pytest.raises(StoreError, match=r"the folder .* does not exist"):
         open_database(str(tmp_path / "no" / "profiles.db"), write=True)
     (tmp_path / "empty.db").touch()
     with pytest.raises(StoreError, match="has no tables of profileapp"):
