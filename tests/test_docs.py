@@ -44,11 +44,35 @@ def test_there_is_one_version() -> None:
     assert (ROOT / "resources/profileapp/VERSION").read_text().strip() == profileapp.__version__
 
 
-def test_the_map_lists_every_package() -> None:
-    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
-    for room in (ROOT / "worker/profileapp").iterdir():
-        if room.is_dir() and (room / "__init__.py").exists():
-            assert f"`{room.name}/`" in text, room.name
+PACKAGE = ROOT / "worker/profileapp"
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+
+
+def test_architecture_names_every_package_and_every_file_beside_them() -> None:
+    packages = {f"{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")}
+    modules = {path.name for path in PACKAGE.glob("*.py") if not path.name.startswith("__")}
+    assert [name for name in packages | modules if f"`{name}`" not in ARCHITECTURE] == []
+
+
+@pytest.mark.parametrize("row", re.findall(r"^\| `(.*)$", ARCHITECTURE, re.MULTILINE))
+def test_every_module_in_a_row_of_architecture_exists(row: str) -> None:
+    """Below the row's own folder, however deep: `custom/` and its files have one row with `collect/`."""
+    first, *others = re.findall(r"[\w./]*/|[\w./]+\.(?:py|sh|groovy)|\b[A-Z][a-z]+(?=`)", f"`{row}")
+    folder = next(path for path in (PACKAGE / first, ROOT / first) if path.exists())
+    below = folder if folder.is_dir() else folder.parent
+    missing = [
+        name
+        for name in others
+        if not any(below.rglob(f"{name.rstrip('/')}{'' if '.' in name or '/' in name else '.*'}"))
+        and not (PACKAGE / name).exists()
+    ]
+    assert missing == [], f"{first}: {missing}"
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`([\w.-]+/[\w./-]*)`", ARCHITECTURE))))
+def test_every_path_in_architecture_exists(path: str) -> None:
+    places = (ROOT, PACKAGE, *(place.parent for place in PACKAGE.rglob("__init__.py")))
+    assert any((place / path).exists() for place in places)
 
 
 def test_every_command_has_examples_in_its_help() -> None:

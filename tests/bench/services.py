@@ -21,6 +21,7 @@ import docker
 
 from tests.bench.measure import Measure
 from tests.bench.process import PROFILEAPP, run
+from tests.helpers.leftovers import on_machine
 
 ROUNDS = 7
 REQUESTS = 4000
@@ -71,7 +72,7 @@ def leaving(client: docker.DockerClient, image: str) -> Measure:
     with _app(image, "while :; do sleep 0.1; done") as (folder, environment):
         state = environment["PROFILEAPP_STATE"]
         argv = _argv(folder, image)
-        before, made = _machine(), set()
+        before, made = on_machine(), set()
         for _ in range(CYCLES):
             worker = subprocess.Popen(
                 argv, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -86,7 +87,7 @@ def leaving(client: docker.DockerClient, image: str) -> Measure:
         if last.exit_code:
             raise SystemExit(f"the last run ended with {last.exit_code}:\n{last.output}")
         ours = _ours(client, state)
-        after = _machine()
+        after = on_machine()
         files = [path.name for path in Path(state).iterdir() if path.suffix != ".lock"]
         # The apps' sockets are below the state folder.
         marks = [state, *(one[:64] for one in made)]
@@ -105,21 +106,6 @@ def _ours(client: docker.DockerClient, state: str) -> set[str]:
     """Ids of the containers and networks of a state folder."""
     listed = [*client.api.containers(all=True), *client.api.networks(filters={"label": "profileapp.state"})]
     return {each["Id"] for each in listed if state in str(each["Labels"])}
-
-
-def _machine() -> dict[str, list[str]]:
-    """Everything on the machine, whoever created it; other programs may be working too."""
-
-    def lines(*argv: str) -> list[str]:
-        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
-
-    return {
-        "containers": lines("docker", "ps", "-aq"),
-        "networks": lines("docker", "network", "ls", "-q"),
-        "volumes": lines("docker", "volume", "ls", "-q"),
-        "mounts": Path("/proc/self/mountinfo").read_text().splitlines(),
-        "sockets": Path("/proc/net/unix").read_text().splitlines(),
-    }
 
 
 @contextmanager

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.commands.test_main import profileapp as run_profileapp
+
 
 def profileapp(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "profileapp", *args],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PROFILEAPP_STATE": str(cwd), **env},
-        timeout=120,
-    )
+    return run_profileapp(*args, cwd=cwd, **{"PROFILEAPP_STATE": str(cwd), **env})
 
 
 NOWHERE = {"DOCKER_HOST": "unix:///no/such/socket"}

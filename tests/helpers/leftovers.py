@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import docker
@@ -32,3 +33,19 @@ def left_on_machine(state: Path, run_ids: set[str]) -> set[str]:
     mounts = {place for place in places if place == str(state) or place.startswith(f"{state}/")}
     processes = {f"process {pid}" for run_id in run_ids for pid in find_run_processes(run_id) if pid != os.getpid()}
     return files | mounts | processes
+
+
+def on_machine() -> dict[str, list[str]]:
+    """Everything on the machine, whoever created it; other programs may be working too."""
+
+    def lines(*argv: str) -> list[str]:
+        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    return {
+        "containers": lines("docker", "ps", "-aq"),
+        "networks": lines("docker", "network", "ls", "-q"),
+        "volumes": lines("docker", "volume", "ls", "-q"),
+        "images": lines("docker", "images", "-q"),
+        "mounts": Path("/proc/self/mountinfo").read_text().splitlines(),
+        "sockets": Path("/proc/net/unix").read_text().splitlines(),
+    }

@@ -24,7 +24,7 @@ import pytest
 
 from profileapp.collect.process.stat import has_ended
 from tests.helpers import fake_tools
-from tests.helpers.leftovers import images_named, left_of, left_on_machine
+from tests.helpers.leftovers import images_named, left_of, left_on_machine, on_machine
 from tests.helpers.small_disk import NoSmallDisk, small_disk
 from tests.helpers.worker_process import WORKER, configure, is_measuring, run, start, wait_until
 
@@ -123,7 +123,7 @@ class Cycles:
 def kill_cycles(folder: Path, state: Path, image: str, client: docker.DockerClient, count: int) -> None:
     moments = random.Random(14)  # noqa: S311
     cycles = Cycles(folder, state, image, client)
-    before = {kind: len(found) for kind, found in machine().items()}
+    before = {kind: len(found) for kind, found in on_machine().items()}
     try:
         for number in range(count):
             cycles.kill_at_random(number, moments)
@@ -134,27 +134,11 @@ def kill_cycles(folder: Path, state: Path, image: str, client: docker.DockerClie
         left = cycles.left()
     finally:
         cycles.forget_cache()
-    after = {kind: len(found) for kind, found in machine().items()}
+    after = {kind: len(found) for kind, found in on_machine().items()}
     totals = f"{count} kills: {len(cycles.run_ids)} runs and {len(cycles.seen)} daemon objects seen, {len(left)} left"
     print(f"{totals}; the whole machine before {before}, after {after}")
     assert cycles.run_ids, "no worker came as far as to begin a run"
     assert left == set()
-
-
-def machine() -> dict[str, list[str]]:
-    """Everything on the machine, whoever created it; other programs may be working too."""
-
-    def lines(*argv: str) -> list[str]:
-        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
-
-    return {
-        "containers": lines("docker", "ps", "-aq"),
-        "networks": lines("docker", "network", "ls", "-q"),
-        "volumes": lines("docker", "volume", "ls", "-q"),
-        "images": lines("docker", "images", "-q"),
-        "mounts": Path("/proc/self/mountinfo").read_text().splitlines(),
-        "sockets": Path("/proc/net/unix").read_text().splitlines(),
-    }
 
 
 @pytest.mark.docker

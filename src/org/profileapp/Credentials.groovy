@@ -1,15 +1,11 @@
 package org.profileapp
 
 /** Passes credentials of Jenkins in the environment of steps that need them, and nowhere else. */
-class Credentials implements Serializable {
+class Credentials extends StepPart {
     private static final long serialVersionUID = 1
 
-    Object script
-    Map config
-
     Credentials(Object script, Map config) {
-        this.script = script
-        this.config = config
+        super(script, config)
     }
 
     /** Binds every id once, so that a wrong one ends the build before anything is measured. */

@@ -1,15 +1,11 @@
 package org.profileapp
 
 /** Files that agents need from the app's workspace; the plan has refused paths that point outside it. */
-class Inputs implements Serializable {
+class Inputs extends StepPart {
     private static final long serialVersionUID = 1
 
-    Object script
-    Map config
-
     Inputs(Object script, Map config) {
-        this.script = script
-        this.config = config
+        super(script, config)
     }
 
     void stash(Map plan) {

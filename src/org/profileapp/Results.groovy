@@ -3,17 +3,14 @@ package org.profileapp
 import com.cloudbees.groovy.cps.NonCPS
 
 /** The results of a run in a build: artifacts, tests, description and build result. */
-class Results implements Serializable {
+class Results extends StepPart {
     private static final long serialVersionUID = 1
 
-    Object script
-    Map config
     /** The folder of the artifacts. */
     String out
 
     Results(Object script, Map config) {
-        this.script = script
-        this.config = config
+        super(script, config)
         out = config.id ? 'profile-' + config.id : 'profile'
     }
 

@@ -3,18 +3,15 @@ package org.profileapp
 import com.cloudbees.groovy.cps.NonCPS
 
 /** Runs the worker's commands on the current agent. Values are passed in the environment, never in a shell line. */
-class Worker implements Serializable {
+class Worker extends StepPart {
     private static final long serialVersionUID = 1
 
-    Object script
-    Map config
     Credentials credentials
     /** Variables of the checkout, for agents without one. */
     List revision = []
 
     Worker(Object script, Map config) {
-        this.script = script
-        this.config = config
+        super(script, config)
         credentials = new Credentials(script, config)
     }
 

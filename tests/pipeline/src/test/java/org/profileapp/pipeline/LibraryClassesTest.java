@@ -15,7 +15,8 @@ import org.junit.jupiter.api.io.TempDir;
 class LibraryClassesTest {
     private static final int LINES_LIMIT = 150;
     private static final List<String> CLASSES = List.of(
-            "Credentials", "Inputs", "Keys", "Outcome", "Plan", "Results", "Revision", "Settings", "Worker");
+            "Credentials", "Inputs", "Keys", "Outcome", "Plan", "Results", "Revision", "Settings",
+            "StepPart", "Worker");
 
     @TempDir
     Path folder;
