@@ -152,7 +152,7 @@ def test_an_unwritable_folder_is_no_error(tmp_path: Path) -> None:
     file = Overflow(tmp_path / "gone")
     chunk = file.add(array("d", [1.0, 2.5]))
     assert list(Column(file, "d", [chunk])) == [1.0, 2.5]
-    with pytest.raises(OSError, match="was cut"):
+    with pytest.raises(OSError, match="was truncated"):
         file.read(8, 2)
 
 
