@@ -1,6 +1,6 @@
 # Commands for developers. Each calls a script in scripts/, which also works alone.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format bench fuzz hostile docs test-jenkins wheel clean
+.PHONY: help setup demo test test-fast lint format bench fuzz hostile docs test-jenkins wheel wheels clean
 
 BIN := .venv/bin
 
@@ -43,6 +43,9 @@ test-jenkins: setup ## build a pipeline on a real Jenkins: make test-jenkins JEN
 
 wheel: setup   ## dist/*.whl
 	@$(BIN)/python -m build --wheel
+
+wheels: setup  ## a folder of wheels for agents: make wheels WORDS="--machine aarch64 --python 3.10"
+	@$(BIN)/python scripts/wheels $(WORDS)
 
 clean:         ## remove generated files, except .venv
 	@rm -rf build dist profile .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -32,7 +32,7 @@ main() {
     extras=$(checked_extras PROFILEAPP_EXTRAS "${PROFILEAPP_EXTRAS:-}") || exit
     optional=$(checked_extras PROFILEAPP_OPTIONAL_EXTRAS "${PROFILEAPP_OPTIONAL_EXTRAS:-}") || exit
     # Ours must not shadow an administrator's py-spy, which may have the capability to inspect other processes.
-    if [ "$optional" = functions ] && command -v py-spy >/dev/null; then optional=; fi
+    if command -v py-spy >/dev/null; then optional=$(without functions "$optional"); fi
 
     needed=$extras
     extras=${extras}${extras:+${optional:+,}}$optional
@@ -43,7 +43,7 @@ main() {
     if ! prepare; then
         [ -n "$optional" ] || exit
         echo "profileapp: going on without what is optional: $optional" >&2
-        extras=$needed
+        extras=$needed optional=
         if is_preinstalled; then
             preinstalled "$@"
         fi
@@ -62,9 +62,14 @@ fail() {
 # checked_extras VARIABLE VALUE
 checked_extras() {
     case $2 in
-    *[!a-z,]*) fail "$1 '$2': must be names of extras, such as report" ;;
+    *[!a-z0-9,]*) fail "$1 '$2': must be names of extras, such as report" ;;
     esac
     printf %s "$2"
+}
+
+# without EXTRA LIST
+without() {
+    printf ',%s,' "$2" | sed "s/,$1,/,/; s/^,//; s/,\$//"
 }
 
 # A relative or empty entry is one of the app's folders. ("*" is not expanded: set -f.)
@@ -342,6 +347,8 @@ pip() {
     (
         in=$1
         shift
+        # An agent without a network does not wait long for what it can do without.
+        [ -z "$optional" ] || export PIP_RETRIES="${PIP_RETRIES:-1}"
         apart "$in/bin/python" -I -m pip install --quiet --disable-pip-version-check --no-input "$@" >&2
     )
 }

@@ -152,6 +152,15 @@ class TestOptionalExtras:
         assert agent.run("run", **WANTED).err == ""
         assert not agent.environments("functions")
 
+    def test_py_spy_of_the_agent_replaces_only_its_extra(self, bare_agent: Agent, tmp_path: Path) -> None:
+        source = tmp_path / "wheels with s3"
+        source.mkdir()
+        write_wheel(source, "profileapp", VERSION, extra="s3")
+        bare_agent.program("py-spy", "exit 0")
+        answer = bare_agent.run("run", PROFILEAPP_OPTIONAL_EXTRAS="functions,s3", PROFILEAPP_WHEELS=str(source))
+        assert answer.err.count("making the worker's environment") == 1 and answer.code == 0, answer.err
+        assert answer.worker["executable"] == str(bare_agent.environment("s3") / "bin" / "python")
+
     def test_a_preinstalled_worker_without_it_is_the_last_resort(
         self, bare_agent: Agent, wheels_with_functions: Path
     ) -> None:

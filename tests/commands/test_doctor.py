@@ -73,6 +73,23 @@ def test_the_plan_warns_of_unavailable_metrics(tmp_path: Path) -> None:
     assert "but here, there request it" in json.loads(labelled.stdout)["warnings"][0]
 
 
+def test_the_plan_of_a_jenkins_build_does_not_warn_of_an_extra_that_its_run_installs(tmp_path: Path) -> None:
+    """Of py-spy there is none beside this worker nor on PATH: a link to Python is somewhere else."""
+    targets = [{"name": "here", "args": [], "metrics": ["functions"]}]
+    (tmp_path / "sage.yaml").write_text(json.dumps({"name": "app", "profiling": {"targets": targets}}))
+    code = "import shutil, sys; sys.executable = '/nowhere/python'; from profileapp.__main__ import main; main()"
+    argv = [sys.executable, "-c", code, "plan", "sage.yaml", "--image-archive", "x.tar", "--check", "--json"]
+    (tmp_path / "x.tar").write_text("")
+    for workspace, expected in ((None, 1), (tmp_path, 0)):
+        environ = {"PATH": "/bin"} | ({"PROFILEAPP_WORKSPACE": str(workspace)} if workspace else {})
+        done = subprocess.run(argv, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        plan = json.loads(done.stdout)
+        assert len(plan["warnings"]) == expected, plan["warnings"]
+        assert plan["groups"][0]["extras"] == ["functions"]
+    assert not done.stderr
+
+
 def test_a_run_warns_before_the_app_starts(tmp_path: Path) -> None:
     (tmp_path / "sage.yaml").write_text(json.dumps({"name": "app", "profiling": {"targets": TARGETS[:1]}}))
     argv = ("run", "sage.yaml", "--runtime", "process", "--command", sys.executable, "--no-report")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from profileapp.model.target import Secret, Service, Target
-from profileapp.plan.groups import group_targets
+import configparser
+from pathlib import Path
 
+from profileapp.model.target import Dataset, Secret, Service, Target
+from profileapp.plan.groups import METRIC_EXTRAS, URL_EXTRAS, group_targets
+
+ROOT = Path(__file__).parents[2]
 KEY = Secret("KEY", "key-id", "PROFILEAPP_SECRET_a")
 OTHER = Secret("OTHER", "other-id", "PROFILEAPP_SECRET_b")
 TARGETS = (
@@ -37,3 +41,20 @@ def test_a_group_lists_each_credential_once() -> None:
     groups = group_targets(TARGETS, "", together=True)
     assert groups[0].secrets == (KEY, OTHER)
     assert groups[1].secrets == ()
+
+
+def test_a_group_names_the_extras_that_its_targets_need() -> None:
+    from_s3, local = Dataset(url="S3://bucket/images.zip"), Dataset(path="images.zip")
+    targets = (
+        Target("a", metrics=("system", "functions")),
+        Target("b", dataset=local, services=(Service("camera", dataset=from_s3),)),
+        Target("c", metrics=("system",), dataset=Dataset(url="https://example.org/images.zip")),
+    )
+    assert [each.extras for each in group_targets(targets, "", together=False)] == [("functions",), ("s3",), ()]
+    assert group_targets(targets, "", together=True)[0].extras == ("functions", "s3")
+
+
+def test_every_extra_is_one_of_the_packages() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert {*METRIC_EXTRAS.values(), *URL_EXTRAS.values()} <= set(setup["options.extras_require"])

@@ -8,6 +8,7 @@ ProfileappError
 ├── StoreError      4  the database cannot be reached, read or written
 │   └── EmptyDatabaseError  nothing has been stored in it yet
 └── Unavailable        a metric is unavailable here; its text is the reason of a skipped test case
+    ├── MissingExtra   an extra of the worker is not installed
     └── AppEnded       only this time: the app ended before it could be sampled
 """
 
@@ -87,6 +88,14 @@ class EmptyDatabaseError(StoreError):
 
 class Unavailable(Exception):
     """A metric or one of its sources is unavailable on this agent; the text is the reason."""
+
+
+class MissingExtra(Unavailable):
+    """A source needs an extra of the worker that is not installed. `extra` is its name."""
+
+    def __init__(self, text: str, extra: str) -> None:
+        super().__init__(f"{text}; install the worker with profileapp[{extra}]")
+        self.extra = extra
 
 
 class AppEnded(Unavailable):

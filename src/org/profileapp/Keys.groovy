@@ -19,6 +19,14 @@ class Keys implements Serializable {
         credentials  : 'credentialsIds',
     ]
 
+    /** The message for an unknown key: the one that was meant, or all that are allowed. */
+    @NonCPS
+    static String unknown(String key) {
+        def meant = RENAMED.get(key) ?: Spelling.closest(key, defaults().keySet())
+        def hint = meant ? "did you mean '" + meant + "'?" : 'allowed: ' + defaults().keySet().join(', ')
+        return "unknown key '" + key + "'; " + hint
+    }
+
     /** Every key with its default, which also defines the key's type. */
     @NonCPS
     static Map defaults() {

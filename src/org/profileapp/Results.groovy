@@ -28,7 +28,7 @@ class Results extends StepPart {
             script.archiveArtifacts(artifacts: folder + '/**', allowEmptyArchive: true, followSymlinks: false)
             def result = outcome.targets[names[i]] ?: outcome
             targets[names[i]] = [exitCode: result.exit_code, result: result.result,
-                archived: script.fileExists(folder + '/run.json')]
+                archived: script.fileExists(folder + '/run.json'), digest: script.fileExists(folder + '/digest.json')]
         }
         for (int i = 0; i < names.size(); i++) {
             publish(out + '/' + names[i] + '/junit.xml', false)
@@ -36,14 +36,15 @@ class Results extends StepPart {
         return outcome
     }
 
-    /** Fetches what the targets archived, so that agents send it only once. */
+    /** Fetches what the targets archived, without the samples where a digest is enough: agents send it only once. */
     void collect(Map targets) {
         def names = archivedOf(targets)
         if (!names) {
             script.error('profileApp: nothing was measured')
         }
         for (int i = 0; i < names.size(); i++) {
-            script.unarchive(mapping: [(out + '/' + names[i] + '/**'): '.'])
+            def isSmall = targets[names[i]].digest && !config.databaseCredentialsId
+            script.unarchive(mapping: [(patternsOf(out + '/' + names[i] + '/', isSmall)): '.'])
         }
     }
 
@@ -77,6 +78,7 @@ class Results extends StepPart {
         if (config.attachments) {
             publish(out + '/attachments.xml', true)
         }
+        Checks.publish(script, outcome, summary, Plan.titleOf('Profile', config), url('index.html'))
         def line = descriptionOf(summary, script.env.BUILD_URL ? url('') : '')
         def current = script.currentBuild
         current.description = current.description ? current.description + '<br>' + line : line
@@ -108,6 +110,13 @@ class Results extends StepPart {
     /** The URL of an artifact; relative to the build if this Jenkins does not know its own URL. */
     String url(String file) {
         return (script.env.BUILD_URL ?: '') + 'artifact/' + out + '/' + file
+    }
+
+    /** Of a target's folder all, or what a report needs: with a digest, its samples stay where they are. */
+    @NonCPS
+    private static String patternsOf(String folder, boolean isSmall) {
+        def files = ['*.json', '*.csv', '*.xml', '*.log', '*.folded', 'x-*']
+        return folder + (isSmall ? files.join(',' + folder) : '**')
     }
 
     @NonCPS

@@ -13,9 +13,7 @@ class Settings implements Serializable {
         def problem = ''
         for (key in given.keySet()) {
             if (!config.containsKey(key)) {
-                def allowed = 'allowed: ' + config.keySet().join(', ')
-                def hint = Keys.RENAMED.get(key) ? "did you mean '" + Keys.RENAMED.get(key) + "'?" : allowed
-                problem = problem ?: "unknown key '" + key + "'; " + hint
+                problem = problem ?: Keys.unknown(key.toString())
             } else if (given.get(key) != null) {
                 config.put(key, plain(given.get(key)))
             }

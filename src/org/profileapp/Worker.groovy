@@ -50,10 +50,9 @@ class Worker extends StepPart {
             // All agents use this file, so they need no database.
             config.config = 'profileapp-merged.yaml'
         }
-        def more = ['PROFILEAPP_TARGETS=' + config.targets.join('\n'),
-            'PROFILEAPP_IMAGE_ARCHIVE=' + config.imageArchive, 'PROFILEAPP_BUILD=' + config.build,
-            'PROFILEAPP_WORKSPACE=' + script.env.WORKSPACE, 'PROFILEAPP_PLAN_AGENT=' + config.agent,
-            'PROFILEAPP_PLAN_GROUP_BY_AGENT=' + (config.interleave ? '1' : '0')]
+        def more = ['PROFILEAPP_TARGETS=' + config.targets.join('\n'), 'PROFILEAPP_BUILD=' + config.build,
+            'PROFILEAPP_IMAGE_ARCHIVE=' + config.imageArchive, 'PROFILEAPP_WORKSPACE=' + script.env.WORKSPACE,
+            'PROFILEAPP_PLAN_AGENT=' + config.agent, 'PROFILEAPP_PLAN_GROUP_BY_AGENT=' + (config.interleave ? 1 : 0)]
         within(folder, more) {
             credentials.within([]) {
                 plan = Plan.parse(script.sh(label: 'profileapp plan', encoding: 'UTF-8', returnStdout: true,
@@ -68,6 +67,7 @@ class Worker extends StepPart {
         def code = null
         def more = ['PROFILEAPP_CONFIG=files/' + Plan.fileOf(config.config), 'PROFILEAPP_OUT=' + out,
             'PROFILEAPP_TARGETS=' + group.targets.join('\n'),
+            'PROFILEAPP_OPTIONAL_EXTRAS=' + (group.extras ?: []).join(','),
             'PROFILEAPP_IMAGE_ARCHIVE=' + (config.imageArchive ? 'image/' + config.imageArchive : ''),
             'PROFILEAPP_BUILD=' + (config.build ? 'image' : '')]
         within(folder, more) {

@@ -105,7 +105,7 @@ def _print_version(context: click.Context) -> None:
     from profileapp.collect.functions.py_spy import find_py_spy  # noqa: PLC0415
 
     needs = {"gpu": ("pycuda",), "report": ("jinja2", "matplotlib"), "store": ("sqlalchemy", "alembic")}
-    needs |= {"postgres": ("psycopg",), "live": ("prometheus_client",)}
+    needs |= {"postgres": ("psycopg",), "live": ("prometheus_client",), "s3": ("fsspec", "s3fs")}
     extras = [extra for extra, modules in needs.items() if all(find_spec(module) for module in modules)]
     # A program, not a module.
     extras += ["functions"] if find_py_spy() else []

@@ -55,9 +55,18 @@ class Measured(NamedTuple):
 
 
 def measure(
-    plan: Plan, config_folder: Path, out: Path, limits: Limits, make_runtime: Callable[[Means], Runtime]
+    plan: Plan,
+    config_folder: Path,
+    out: Path,
+    limits: Limits,
+    make_runtime: Callable[[Means], Runtime],
+    *,
+    with_digest: bool = False,
 ) -> Measured:
-    """Runs and judges the targets of a plan; their artifacts are in `out`. Raises ProfileappError if none can run."""
+    """Runs and judges the targets of a plan; their artifacts are in `out`. Raises ProfileappError if none can run.
+
+    `with_digest`: with a digest of the samples, for a report that is made elsewhere.
+    """
     state = open_state(os.environ)
     progress = make_progress(sys.stderr)
     wake = Wake()
@@ -110,7 +119,9 @@ def measure(
                 # --debug would show its cause, whose message comes from other programs and may contain a secret.
                 raise error from None
             raise
-        judged = [write_target(judge_folder(folder.path), failures) for folder in folders.values()]
+        judged = [
+            write_target(judge_folder(folder.path), failures, with_digest=with_digest) for folder in folders.values()
+        ]
     return Measured(judged, failures, stop.signal)
 
 

@@ -20,7 +20,7 @@ from profileapp.model.target import Plan, Target
 from profileapp.model.text import printable
 from profileapp.plan.drawing import plan_drawing
 from profileapp.plan.expand import make_plan, select
-from profileapp.plan.groups import group_targets
+from profileapp.plan.groups import METRIC_EXTRAS, group_targets
 from profileapp.plan.table import plan_table
 from profileapp.plan.workspace import check_carried
 from profileapp.retry import timeout_s_of
@@ -85,7 +85,12 @@ def command(options: _Options) -> None:
     if options.check:
         here = _targets_here(plan, os.environ)
         is_pulled = options.runtime == "docker" and not options.image_archive and not options.build
-        warnings = (*plan.warnings, *_image_warnings(plan, here, is_pulled), *_metric_warnings(here))
+        is_jenkins = bool(options.workspace)
+        warnings = (
+            *plan.warnings,
+            *_image_warnings(plan, here, is_pulled),
+            *_metric_warnings(here, is_jenkins=is_jenkins),
+        )
         plan = msgspec.structs.replace(plan, warnings=warnings)
     for warning in plan.warnings:
         click.echo(f"profileapp: warning: {warning}", err=True)
@@ -127,14 +132,20 @@ def _image_warnings(plan: Plan, here: list[Target], is_pulled: bool) -> tuple[st
     )
 
 
-def _metric_warnings(here: list[Target]) -> tuple[str, ...]:
+def _metric_warnings(here: list[Target], *, is_jenkins: bool) -> tuple[str, ...]:
+    """Warnings for metrics that are unavailable here. In Jenkins a run installs the extras that its targets need."""
     # Opening sources imports their dependencies, which a plan alone does not need.
     from profileapp.collect.registry import sources  # noqa: PLC0415
     from profileapp.commands.runtime import agent_helpers  # noqa: PLC0415
     from profileapp.run.agent.checkup import check_metrics  # noqa: PLC0415
 
     wanted = tuple(dict.fromkeys(metric for target in here for metric in target.metrics))
-    missing = [each for each in check_metrics(wanted, sources, lambda _: None, agent_helpers()) if not each.available]
+    installed_later = set(METRIC_EXTRAS.values()) if is_jenkins else set()
+    missing = [
+        each
+        for each in check_metrics(wanted, sources, lambda _: None, agent_helpers())
+        if not each.available and not any(source.extra in installed_later for source in each.sources)
+    ]
     return tuple(
         f"{each.title}: unavailable on this agent, but {names} "
         f"{'requests' if ',' not in names else 'request'} it: {printable(each.reason, 400)}"

@@ -11,12 +11,14 @@ from profileapp.commands.outcome import finish
 from profileapp.commands.outcome_file import OutcomeFile
 from profileapp.commands.written_folder import WrittenFolder
 from profileapp.errors import AgentError, ConfigError, ProfileappError, worst
+from profileapp.judge.digest import digest_of
 from profileapp.judge.outcome import Cause, outcome_of
 from profileapp.judge.verdict import JudgedRun, judge_folder
 from profileapp.model.outcome import Effect, Policy
 from profileapp.model.text import printable
 from profileapp.plan.names import OUTCOME_FILE
 from profileapp.record.artifacts import COMPRESSED_METRICS_FILE, METRICS_FILE, RUN_FILE
+from profileapp.record.digest import write_digest
 from profileapp.record.folder import RunFolder
 from profileapp.report.digest import digest_json
 from profileapp.report.markdown import markdown
@@ -66,14 +68,17 @@ def command(folder: Path, form: str, on_budget: Effect, on_app_failure: Effect, 
     return finish(judged, tuple(failures.values()), 0, index, as_json)
 
 
-def write_target(judged: JudgedRun, failures: dict[str, ProfileappError]) -> JudgedRun:
+def write_target(judged: JudgedRun, failures: dict[str, ProfileappError], *, with_digest: bool = False) -> JudgedRun:
     """Writes the files in a target's own folder. Adds errors to `failures`, by the target's name.
 
+    `with_digest`: with a digest of the samples, for a report that is made elsewhere.
     Returns the run to report.
     """
     try:
         if judged.run.id and not judged.judge_error:
             RunFolder(judged.folder).write_run(judged.run)
+            if with_digest:
+                write_digest(judged.folder, digest_of(judged))
         return write_data(judged)
     except AgentError as refused:
         failure = refused

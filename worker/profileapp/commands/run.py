@@ -170,7 +170,7 @@ def _run(options: _Options, plan: Plan, config_folder: Path, outcome_file: Outco
     def runtime(means: Means) -> Runtime:
         return _runtime(options, plan.image or "", config_folder, means)
 
-    measured = measure(plan, config_folder, options.out, options.limits(), runtime)
+    measured = measure(plan, config_folder, options.out, options.limits(), runtime, with_digest=options.no_report)
     judged, failures = measured.judged, measured.failures
     index = None
     if judged and not options.no_report and not measured.stop_signal:

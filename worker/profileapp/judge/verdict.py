@@ -31,6 +31,8 @@ from profileapp.model.series import Series
 from profileapp.model.table import FunctionRow, KernelRow
 from profileapp.model.target import App, Target
 from profileapp.model.text import printable
+from profileapp.record.artifacts import COMPRESSED_METRICS_FILE, METRICS_FILE
+from profileapp.record.digest import Ranked, distributions_of, has_samples, read_digest, series_of
 from profileapp.record.reader import Recording, read_log_tail, read_recording, read_run
 from profileapp.record.series_data import SeriesData
 from profileapp.record.table_files import read_functions, read_kernels
@@ -41,8 +43,9 @@ Verdict = Literal["passed", "over budget", "worse", "app failed", "not measured"
 class JudgedRun(msgspec.Struct, frozen=True):
     """A run with its judgement. `run` has summary and budgets; `problems` lists unreadable parts of its files.
 
-    `judge_error` is the reason why it could not be judged, else ""; then the recorded run.json must not be replaced by
-    `run`.
+    Where a digest replaces its samples, `series` are those of the digest, `distributions` what it has of them, and
+    `left_out` the files that have all samples. `judge_error` is the reason why it could not be judged, else ""; then
+    the recorded run.json must not be replaced by `run`.
     """
 
     run: Run
@@ -56,12 +59,21 @@ class JudgedRun(msgspec.Struct, frozen=True):
     kernels: tuple[KernelRow, ...]
     problems: tuple[str, ...]
     judge_error: str = ""
+    from_digest: bool = False
+    distributions: dict[Series, Ranked] = {}
+    left_out: tuple[str, ...] = ()
 
 
 def judge_folder(folder: Path) -> JudgedRun:
-    """Judges a target's folder; never raises because of its content, which an app or a crash may have damaged."""
+    """Judges a target's folder; never raises because of its content, which an app or a crash may have damaged.
+
+    If it has a digest and no samples, the numbers are those of `run.json`.
+    """
     recorded: Run | None = None
     try:
+        digested = _judged_by_digest(folder)
+        if digested:
+            return digested
         recording = read_recording(folder)
         recorded = recording.run
         return _judge_recording(folder, recording)
@@ -92,6 +104,36 @@ def judged_before(folder: Path) -> JudgedRun:
         functions=(),
         kernels=(),
         problems=(),
+    )
+
+
+def _judged_by_digest(folder: Path) -> JudgedRun | None:
+    """The run of a folder that has a digest in place of the samples; None if it has not, or was never judged."""
+    if has_samples(folder):
+        return None
+    try:
+        digest, run = read_digest(folder), read_run(folder)
+        series, known = series_of(digest), distributions_of(digest)
+    except (OSError, AgentError):
+        # What is missing is reported as of any folder.
+        return None
+    if run.state != "finished":
+        return None
+    problems: list[str] = []
+    return JudgedRun(
+        run=run,
+        verdict=verdict_of(run),
+        exit_code=exit_code_of(run),
+        headline=headlines(run.summary),
+        folder=folder,
+        series=series,
+        app_log_tail=read_log_tail(folder),
+        functions=read_functions(folder, problems),
+        kernels=read_kernels(folder, problems),
+        problems=(*digest.problems, *problems),
+        from_digest=True,
+        distributions=known,
+        left_out=tuple(name for name in digest.left_out if name in (METRICS_FILE, COMPRESSED_METRICS_FILE)),
     )
 
 

@@ -154,13 +154,14 @@ class Target(msgspec.Struct, frozen=True):
 class Group(msgspec.Struct, frozen=True):
     """Targets, by name, that run on one agent, interleaved or one after another; `agent` is its label, "" for any.
 
-    `secrets` are the credentials of all of them, each once.
+    `secrets` are the credentials of all of them, each once. `extras` are the worker's extras that they need.
     """
 
     name: str
     agent: str
     targets: tuple[str, ...]
     secrets: tuple[Secret, ...] = ()
+    extras: tuple[str, ...] = ()
 
 
 class Plan(msgspec.Struct, frozen=True):

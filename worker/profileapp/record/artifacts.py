@@ -13,6 +13,8 @@ from profileapp.record.files import write_atomic
 RUN_FILE = "run.json"
 METRICS_FILE = "metrics.ndjson"
 COMPRESSED_METRICS_FILE = "metrics.ndjson.gz"
+DIGEST_FILE = "digest.json"
+"""What a report needs of the samples: `record/digest.py`."""
 APP_LOG_FILE = "app.log"
 SERVICES_FOLDER = "services"
 FUNCTIONS_FILE = "functions.csv"
@@ -28,6 +30,7 @@ ARTIFACTS = frozenset(
         RUN_FILE,
         METRICS_FILE,
         COMPRESSED_METRICS_FILE,
+        DIGEST_FILE,
         APP_LOG_FILE,
         SERVICES_FOLDER,
         FUNCTIONS_FILE,

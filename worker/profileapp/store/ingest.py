@@ -18,6 +18,7 @@ from profileapp.model.run import Run, SeriesSummary
 from profileapp.model.series import Series
 from profileapp.model.table import FunctionRow, KernelRow
 from profileapp.model.text import printable
+from profileapp.record.artifacts import METRICS_FILE
 from profileapp.record.reader import read_run
 from profileapp.store import schema
 from profileapp.store.database import Database, LostConnection, retried
@@ -83,6 +84,8 @@ def check_run(judged: JudgedRun) -> None:
         raise AgentError(f"{judged.folder}: not stored: {reason}")
     if judged.judge_error:
         raise AgentError(f"{judged.folder}: not stored: it {judged.judge_error}")
+    if judged.from_digest:
+        raise AgentError(f"{judged.folder}: not stored: its samples ({METRICS_FILE}) are elsewhere")
     numbers = (run.started_ns, run.ended_ns, run.clock.anchor_wall_ns, run.stop_signal)
     if not all(0 <= number < LARGEST for number in numbers):
         raise AgentError(f"{judged.folder}: not stored: a time in run.json is out of range")

@@ -24,7 +24,7 @@ from profileapp.collect.functions.helper_profiler import HelperProfiler
 from profileapp.collect.functions.profiler import RATE_HZ, AppSamples, Profiler, ProfilerSettings
 from profileapp.collect.functions.py_spy_process import PySpyProcess
 from profileapp.collect.process.stat import read_stat
-from profileapp.errors import AppEnded, Unavailable
+from profileapp.errors import AppEnded, MissingExtra, Unavailable
 from profileapp.model.stacks import TimedStacks, read_folded, timed_function_rows
 from profileapp.record.artifacts import STACKS_FILE, write_artifact
 from profileapp.record.table_files import merge_functions
@@ -34,6 +34,9 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 _CAP_SYS_PTRACE, _CAP_SYS_ADMIN = 19, 21
 _FILE_CAPABILITIES = struct.Struct("<II")
+
+
+EXTRA = "functions"
 
 
 def find_py_spy() -> Path | None:
@@ -124,7 +127,7 @@ class PySpy(BaseCollector):
         self._recorded = Recorded(run)
         program = self._find()
         if program is None:
-            raise Unavailable("py-spy is not installed; install the worker with profileapp[functions]")
+            raise MissingExtra("py-spy is not installed", EXTRA)
         is_wall = run.target.function_clock == "wall"
         reason = why_not_ptrace(self._proc, program)
         if not reason and run.contained and not is_wall:

@@ -146,6 +146,10 @@ def _write_target(templates: jinja2.Environment, placed: devices.Placed) -> Targ
         Annotations(judged.run.phases, judged.run.marks, judged.run.events),
     )
     written = tuple(write_plot(folder, index, plot) for index, plot in enumerate(plots, start=1))
+    histograms = distributions(judged.series, judged.run.repeats, judged.distributions)
+    written_distributions = tuple(
+        write_plot(folder, index, plot) for index, plot in enumerate(histograms, start=len(written) + 1)
+    )
     flame_graph = _write_stacks(folder, judged)
     page = TargetPage(
         judged=judged,
@@ -153,10 +157,7 @@ def _write_target(templates: jinja2.Environment, placed: devices.Placed) -> Targ
         address=_address(judged.folder.name),
         plots=written,
         plots_omitted=omitted,
-        distributions=tuple(
-            write_plot(folder, index, plot)
-            for index, plot in enumerate(distributions(judged.series, judged.run.repeats), start=len(written) + 1)
-        ),
+        distributions=written_distributions,
         thumbnails=_thumbnails(written),
         tables=(
             *function_tables(judged.functions, judged.run, FUNCTIONS_FILE),
@@ -164,7 +165,7 @@ def _write_target(templates: jinja2.Environment, placed: devices.Placed) -> Targ
             *resource_tables(judged),
         ),
         flame_graph=flame_graph,
-        linked=tuple(name for name in _LINKED if (judged.folder / name).is_file()),
+        linked=tuple(name for name in _LINKED if (judged.folder / name).is_file() or name in judged.left_out),
     )
     html = templates.get_template("target.html").render(page=page, judged=judged, run=judged.run)
     write_atomic(folder / "index.html", html.encode())

@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from profileapp.collect.api import Collector, Helpers, RunContext
-from profileapp.errors import AgentError, Unavailable
+from profileapp.errors import AgentError, MissingExtra, Unavailable
 from profileapp.model.clock import Clock
 from profileapp.model.run import Agent, Network
 from profileapp.model.series import Series
@@ -28,8 +28,8 @@ SourceState = Literal["used", "fallback", "unavailable"]
 class SourceCheck(msgspec.Struct, frozen=True):
     """One source of a metric, or of a part of it. `min_interval_s` is the shortest sensible sampling interval.
 
-    `reason`: what is missing, and what to install or allow; "" if nothing is. `traces`: the source needs one more
-    repeat of the app.
+    `reason`: what is missing, and what to install or allow; "" if nothing is. `extra`: the extra of the worker that
+    is missing, "" if none is. `traces`: the source needs one more repeat of the app.
     """
 
     metric: str
@@ -39,6 +39,7 @@ class SourceCheck(msgspec.Struct, frozen=True):
     min_interval_s: float
     reason: str = ""
     traces: bool = False
+    extra: str = ""
 
 
 class MetricCheck(msgspec.Struct, frozen=True):
@@ -174,18 +175,19 @@ def _queue(datagrams: int) -> PrerequisiteCheck:
 
 def _check(collector: Collector, context: RunContext, another_is_used: bool) -> SourceCheck:
     state: SourceState = "fallback" if another_is_used else "used"
-    reason, traces = "", False
+    reason, traces, extra = "", False, ""
     try:
         traces = collector.open(context, _nobody).trace is not None
     except Unavailable as error:
         state, reason = "unavailable", str(error)
+        extra = error.extra if isinstance(error, MissingExtra) else ""
     except Exception as error:
         state, reason = "unavailable", f"failed ({type(error).__name__}: {error})"
     finally:
         with suppress(Exception):
             collector.close()
     return SourceCheck(
-        collector.metric, collector.part, collector.source, state, collector.min_interval_s, reason, traces
+        collector.metric, collector.part, collector.source, state, collector.min_interval_s, reason, traces, extra
     )
 
 

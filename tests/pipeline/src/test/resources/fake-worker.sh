@@ -39,7 +39,8 @@ plan)
         comma=,
         agent=${rest%%:*}
         agent=${agent:-$PROFILEAPP_PLAN_AGENT}
-        group=$(printf '{"name":"%s","agent":"%s","targets":["%s"],"secrets":[%s]}' "$name" "$agent" "$name" "${FAKE_SECRETS:-}")
+        group=$(printf '{"name":"%s","agent":"%s","targets":["%s"],"secrets":[%s],"extras":[%s]}' \
+            "$name" "$agent" "$name" "${FAKE_SECRETS:-}" "${FAKE_GROUP_EXTRAS:-}")
         groups=${groups:+$groups,}$group
     done
     [ "$PROFILEAPP_PLAN_GROUP_BY_AGENT" = 0 ] || groups=$FAKE_GROUPS
@@ -52,6 +53,7 @@ run)
     echo "fake run image=<$PROFILEAPP_IMAGE> wheels=<${PROFILEAPP_WHEELS:-}> file=<$file>"
     [ -z "${FAKE_SECRETS:-}" ] || echo "fake key=<${PROFILEAPP_SECRET_the_key:-}>" | tee key.txt
     echo "fake targets <$names>"
+    echo "fake extras <${PROFILEAPP_OPTIONAL_EXTRAS:-}>"
     echo "fake login=<${PROFILEAPP_REGISTRY:-} ${PROFILEAPP_REGISTRY_USER:-} ${PROFILEAPP_REGISTRY_PASSWORD:-}>"
     echo "fake files <$(cd files && find . -type f | sort | tr '\n' ' ')>"
     if [ -f "$from" ]; then
@@ -67,6 +69,8 @@ run)
         echo "<testsuite name='app'><testcase name='run' classname='app.$name'/></testsuite>" >"$folder/junit.xml"
         [ -z "${FAKE_METRICS_MIB:-}" ] || head -c "${FAKE_METRICS_MIB}M" /dev/zero >"$folder/metrics.ndjson"
         echo sample >>"$folder/metrics.ndjson"
+        # A worker that is killed leaves none.
+        [ -n "${FAKE_NO_DIGEST:-}" ] || head -c "${FAKE_DIGEST_KIB:-1}K" /dev/zero >"$folder/digest.json"
     done
     if [ "${FAKE_SLEEP:-}" = "$name" ]; then
         trap 'sleep 1; echo aborted >"$folder/run.json"; exit 143' TERM
@@ -112,7 +116,11 @@ store)
     ;;
 report)
     [ -z "${FAKE_NO_REPORT:-}" ] || exit 4
-    for folder in "$2"/*/; do [ -f "$folder/junit.xml" ] && [ -f "$folder/metrics.ndjson" ] || exit 3; done
+    for folder in "$2"/*/; do
+        [ -f "$folder/junit.xml" ] || exit 3
+        [ -f "$folder/metrics.ndjson" ] || [ -f "$folder/digest.json" ] || exit 3
+    done
+    echo "fake report of <$(cd "$2" && find . -name metrics.ndjson -o -name digest.json | sort | tr '\n' ' ')>" >&2
     echo '<!doctype html>' >"$2/index.html"
     echo "<testsuite name='app'><testcase name='report' classname='app.gpu'/></testsuite>" >"$2/attachments.xml"
     [ -z "${FAKE_PLOT:-}" ] || { mkdir -p "$2/plot" && echo 'gpu,cpu' >"$2/plot/fps.csv"; }

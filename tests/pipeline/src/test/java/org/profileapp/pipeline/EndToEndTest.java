@@ -1,6 +1,7 @@
 package org.profileapp.pipeline;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -131,10 +132,12 @@ class EndToEndTest {
         Files.writeString(repository.resolve("lib/words.py"), "HELLO = 'from the sources'\n");
         Files.writeString(repository.resolve("app.py"), "import time\nfrom lib.words import HELLO\nprint(HELLO)\ntime.sleep(1)\n");
         Files.writeString(repository.resolve("sage.yaml"), "name: app\nprofiling:\n  targets: [{name: one, agent: nano}]\n"
-                + "  metrics: [container]\n");
+                + "  metrics: [container, functions]\n");
         Build build = jenkins.build("profileApp(runtime: 'process', command: 'python3 app.py', wheels: '" + wheels + "')", repository);
         assertEquals("SUCCESS", build.result, build.log());
         assertEquals("from the sources\n", Files.readString(build.artifacts.resolve("profile/one/app.log")));
+        assertFalse(build.log().contains("this agent cannot give it"), "the agent that plans has no py-spy: " + build.log());
+        assertFalse(build.log().contains("py-spy is not installed"), "the agent that runs has it: " + build.log());
     }
 
     @Test

@@ -21,7 +21,10 @@ import java.io.ObjectOutputStream;
 import java.io.ObjectStreamClass;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
@@ -42,6 +45,8 @@ final class Engine {
     private final Map<String, Script> library = new HashMap<>();
     private final Sandbox sandbox = new Sandbox();
     private final ReentrantLock groovy = new ReentrantLock();
+    /** All that runs; changed under the lock. */
+    private final List<Head> heads = new ArrayList<>();
 
     Engine(Steps steps, Path vars, Path src) {
         this.steps = steps;
@@ -78,22 +83,100 @@ final class Engine {
 
     Object run(Path jenkinsfile, Context context) throws Throwable {
         Script script = parse(jenkinsfile);
-        return drive(new Continuable(script, Envs.empty(new SandboxInvoker())), context);
+        return drive(begin(new Continuable(script, Envs.empty(new SandboxInvoker()))), context);
     }
 
     /** Runs the body of a step. */
     Object run(Closure<?> body, Context context) throws Throwable {
-        Continuable continuable;
+        Head head;
         groovy.lock();
         CURRENT.set(this);
         try {
-            return body.call();
+            return restored(body).call();
         } catch (CpsCallableInvocation invocation) {
-            continuable = new Continuable(invocation.asBlock(), Envs.empty(new SandboxInvoker()));
+            head = begin(new Continuable(invocation.asBlock(), Envs.empty(new SandboxInvoker())));
         } finally {
             groovy.unlock();
         }
-        return drive(continuable, context);
+        return drive(head, context);
+    }
+
+    /**
+     * As a restart of the controller: saves the whole program, with all its branches, and goes on with what is read back.
+     * Steps under way go on, as a durable task does on its agent.
+     */
+    void restart() {
+        groovy.lock();
+        CURRENT.set(this);
+        try {
+            List<List<Object>> state = new ArrayList<>();
+            for (Head head : heads) {
+                state.add(new ArrayList<>(List.of(head.program, new ArrayList<Object>(head.bodies.values()))));
+            }
+            List<?> read = (List<?>) copyOf(state);
+            for (int index = 0; index < heads.size(); index++) {
+                List<?> one = (List<?>) read.get(index);
+                heads.get(index).restore((Continuable) one.get(0), (List<?>) one.get(1));
+            }
+        } catch (IOException | ClassNotFoundException error) {
+            throw new IllegalStateException("the program cannot be saved: " + error, error);
+        } finally {
+            groovy.unlock();
+        }
+    }
+
+    private Head begin(Continuable program) {
+        groovy.lock();
+        try {
+            Head head = new Head(program);
+            heads.add(head);
+            return head;
+        } finally {
+            groovy.unlock();
+        }
+    }
+
+    /** The body of a step under way, which may have been saved and read since the step began. */
+    private Closure<?> restored(Closure<?> body) {
+        for (Head head : heads) {
+            if (head.bodies.containsKey(body)) {
+                return head.bodies.get(body);
+            }
+        }
+        return body;
+    }
+
+    /** One thread of the program, and the bodies of the step that it waits for, by what the step was given. */
+    private static final class Head {
+        private Continuable program;
+        private final Map<Closure<?>, Closure<?>> bodies = new IdentityHashMap<>();
+
+        Head(Continuable program) {
+            this.program = program;
+        }
+
+        void waitFor(Object outcome) {
+            bodies.clear();
+            if (outcome instanceof PipelineScript.StepCall call) {
+                call.arguments().forEach(this::addBodies);
+            }
+        }
+
+        private void addBodies(Object argument) {
+            if (argument instanceof Closure<?> body) {
+                bodies.put(body, body);
+            } else if (argument instanceof Map<?, ?> named) {
+                named.values().forEach(this::addBodies);
+            }
+        }
+
+        void restore(Continuable read, List<?> readBodies) {
+            program = read;
+            int index = 0;
+            for (Map.Entry<Closure<?>, Closure<?>> each : bodies.entrySet()) {
+                each.setValue((Closure<?>) readBodies.get(index++));
+            }
+        }
     }
 
     /** A step called from code that is not CPS-transformed would make Jenkins lose the rest of that code. */
@@ -134,33 +217,44 @@ final class Engine {
         }
     }
 
-    private Object drive(Continuable program, Context context) throws Throwable {
+    private Object drive(Head head, Context context) throws Throwable {
         Outcome next = new Outcome(null, null);
-        while (true) {
-            Outcome outcome = advance(program, next, context);
-            if (!program.isResumable()) {
-                if (outcome.isFailure()) {
-                    throw outcome.getAbnormal();
+        try {
+            while (true) {
+                Outcome outcome = advance(head, next, context);
+                if (!head.program.isResumable()) {
+                    if (outcome.isFailure()) {
+                        throw outcome.getAbnormal();
+                    }
+                    return outcome.getNormal();
                 }
-                return outcome.getNormal();
+                PipelineScript.StepCall call = (PipelineScript.StepCall) outcome.getNormal();
+                try {
+                    save(head.program, call);
+                    next = new Outcome(steps.execute(call, context), null);
+                } catch (Throwable error) {
+                    next = new Outcome(null, error);
+                }
             }
-            PipelineScript.StepCall call = (PipelineScript.StepCall) outcome.getNormal();
+        } finally {
+            groovy.lock();
             try {
-                save(program, call);
-                next = new Outcome(steps.execute(call, context), null);
-            } catch (Throwable error) {
-                next = new Outcome(null, error);
+                heads.remove(head);
+            } finally {
+                groovy.unlock();
             }
         }
     }
 
-    private Outcome advance(Continuable program, Outcome next, Context context) {
+    private Outcome advance(Head head, Outcome next, Context context) {
         groovy.lock();
         CURRENT.set(this);
         Context.set(context);
         sandbox.register();
         try {
-            return program.run0(next);
+            Outcome outcome = head.program.run0(next);
+            head.waitFor(outcome.isFailure() ? null : outcome.getNormal());
+            return outcome;
         } finally {
             sandbox.unregister();
             groovy.unlock();
@@ -169,13 +263,18 @@ final class Engine {
 
     /** Jenkins writes the program to disk at every step, and reads it after a restart: what cannot be ends the build there. */
     private void save(Continuable program, PipelineScript.StepCall call) {
-        ByteArrayOutputStream saved = new ByteArrayOutputStream();
-        try (ObjectOutputStream stream = new ObjectOutputStream(saved)) {
-            stream.writeObject(program);
-            stream.flush();
-            new ProgramReader(saved.toByteArray()).readObject();
+        try {
+            copyOf(program);
         } catch (IOException | ClassNotFoundException error) {
             throw new IllegalStateException("at step " + call.name() + " the program cannot be saved: " + error, error);
         }
+    }
+
+    private Object copyOf(Object state) throws IOException, ClassNotFoundException {
+        ByteArrayOutputStream saved = new ByteArrayOutputStream();
+        try (ObjectOutputStream stream = new ObjectOutputStream(saved)) {
+            stream.writeObject(state);
+        }
+        return new ProgramReader(saved.toByteArray()).readObject();
     }
 }

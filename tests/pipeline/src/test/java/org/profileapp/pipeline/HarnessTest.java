@@ -56,6 +56,30 @@ class HarnessTest {
     }
 
     @Test
+    void aRestartGoesOnWithWhatWasSaved() throws Exception {
+        Path repository = Files.createDirectories(folder.resolve("repository"));
+        Jenkins jenkins = new Jenkins(folder).agent("one", 2, "linux");
+        jenkins.restartsAt.add("restart");
+        Build build = jenkins.build("""
+                class Box implements Serializable { transient Object lost = 'x'; Object kept = 'y' }
+                def box = new Box()
+                def shared = [:]
+                def global = env.BUILD_NUMBER
+                retry(2) {
+                    parallel a: { node('linux') {
+                                 sh label: 'restart', encoding: 'UTF-8', script: 'for i in $(seq 100); do [ -e ../b ] && exit 0; sleep 0.1; done'
+                                 shared.a = 1 } },
+                             b: { node('linux') { sh 'touch ../b'; sh 'sleep 1'; shared.b = 2 } }
+                }
+                assert box.lost == null && box.kept == 'y', 'after a restart there is only what was saved'
+                assert shared == [a: 1, b: 2], 'branches and the program still share what they shared'
+                assert env.BUILD_NUMBER == global
+                """, repository);
+        assertEquals("SUCCESS", build.result, build.log());
+        assertTrue(build.log().contains("Resuming build after Jenkins restart"), build.log());
+    }
+
+    @Test
     void branchesOverlapAndHaveWorkspacesOfTheirOwn() throws Exception {
         Build build = run("""
                 def branch(name, other) {

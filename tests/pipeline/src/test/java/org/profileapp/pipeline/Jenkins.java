@@ -26,6 +26,8 @@ final class Jenkins {
     final Map<String, String> checkedOut = new TreeMap<>(Map.of("GIT_BRANCH", "origin/main", "GIT_COMMIT", "c0ffee"));
     /** Agents by name, with the label of the `sh` step at which they go, once. */
     final Map<String, String> losesAgentAt = new ConcurrentHashMap<>();
+    /** Labels of `sh` steps during which the controller restarts, once each. */
+    final Set<String> restartsAt = ConcurrentHashMap.newKeySet();
     /** The file with which the time of a `timeout` begins, so that no test depends on speed; null: at once. */
     volatile Path timeoutBegins;
     final Map<String, Semaphore> locks = new ConcurrentHashMap<>();

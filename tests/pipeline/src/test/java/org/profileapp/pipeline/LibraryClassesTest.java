@@ -15,8 +15,8 @@ import org.junit.jupiter.api.io.TempDir;
 class LibraryClassesTest {
     private static final int LINES_LIMIT = 150;
     private static final List<String> CLASSES = List.of(
-            "Credentials", "Inputs", "Keys", "Outcome", "Plan", "Results", "Revision", "Settings",
-            "StepPart", "Worker");
+            "Checks", "Credentials", "Inputs", "Keys", "Outcome", "Plan", "Results", "Revision", "Settings",
+            "Spelling", "StepPart", "Worker");
 
     @TempDir
     Path folder;
@@ -63,6 +63,23 @@ class LibraryClassesTest {
                 + "assert saved.saved == 'ann/app/night' && saved.config == 'sage.yaml'\n"
                 + "assert Settings.of(config: 'a/b/c.yaml').config == 'a/b/c.yaml'\n"
                 + "assert Settings.of(build: 'a/../../b').problem.contains('a path in the workspace')");
+    }
+
+    @Test
+    void aCheckSaysWhatTheOutcomeIs() throws Exception {
+        run("def check = Checks.of([result: 'UNSTABLE'], [verdict: 'over budget', summary: '[fps](x)'], 'night: Profile')\n"
+                + "assert check == [name: 'night: Profile', title: 'over budget', summary: '    [fps](x)', conclusion: 'FAILURE']\n"
+                + "assert Checks.of([result: 'SUCCESS'], [summary: 's'], 'p').conclusion == 'SUCCESS'\n"
+                + "assert Checks.of([result: 'FAILURE'], [summary: 's'], 'p').title == 'done'");
+    }
+
+    @Test
+    void aMistypedNameIsMatchedWithTheClosest() throws Exception {
+        run("assert Spelling.edits('kitten', 'sitting') == 3 && Spelling.edits('imgae', 'image') == 1\n"
+                + "assert Spelling.edits('', 'abc') == 3 && Spelling.edits('abc', '') == 3 && Spelling.edits('a', 'a') == 0\n"
+                + "assert Spelling.closest('Tragets', ['image', 'targets']) == 'targets'\n"
+                + "assert Spelling.closest('ab', ['xy']) == '' && Spelling.closest('', ['id']) == ''\n"
+                + "assert Spelling.closest('imageimageimageimageimageimageimageimageimage', ['image']) == ''");
     }
 
     @Test
@@ -141,7 +158,11 @@ class LibraryClassesTest {
                 + "node { writeFile(file: 'profile/gpu/run.json', text: '{}'); writeFile(file: 'profile/gpu/metrics.ndjson', text: 'x')\n"
                 + "  def outcome = results.keep([targets: ['gpu']], 7, targets)\n"
                 + "  assert outcome.result == 'FAILURE' && targets.gpu.archived && targets.gpu.exitCode == 4\n"
-                + "  dir('other') { results.collect(targets); assert readFile('profile/gpu/metrics.ndjson') == 'x' } }\n"
+                + "  dir('other') { results.collect(targets); assert readFile('profile/gpu/metrics.ndjson') == 'x' }\n"
+                + "  writeFile(file: 'profile/gpu/digest.json', text: '{}')\n"
+                + "  results.keep([targets: ['gpu']], 7, targets)\n"
+                + "  dir('small') { results.collect(targets)\n"
+                + "    assert fileExists('profile/gpu/digest.json') && !fileExists('profile/gpu/metrics.ndjson') } }\n"
                 + "assert results.url('a') == 'http://jenkins.example/job/app/7/artifact/profile/a'\n"
                 + "assert Results.descriptionOf([summary: 's', description: ''], '') == 's'\n"
                 + "assert Results.descriptionOf([description: 'd', verdict: 'passed'], 'u/').startsWith('<a href=\"u/index.html\">')");

@@ -2,6 +2,8 @@ package org.profileapp.pipeline;
 
 import com.cloudbees.groovy.cps.Continuable;
 import groovy.lang.Script;
+import java.io.IOException;
+import java.io.ObjectInputStream;
 import java.io.Serializable;
 import java.util.Arrays;
 import java.util.List;
@@ -24,6 +26,12 @@ public abstract class PipelineScript extends Script implements Serializable {
             return InvokerHelper.getMetaClass(library).invokeMethod(library, "call", arguments.toArray());
         }
         throw new NoSuchMethodError("No such DSL method '" + name + "' found among steps");
+    }
+
+    /** What is global is not saved with a program, and is there again after a restart. */
+    private void readObject(ObjectInputStream stream) throws IOException, ClassNotFoundException {
+        stream.defaultReadObject();
+        setBinding(Engine.current().binding());
     }
 
     /** A step that the program waits for. */

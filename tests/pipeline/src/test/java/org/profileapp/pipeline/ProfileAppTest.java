@@ -158,7 +158,12 @@ class ProfileAppTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            imgae: 'x'         | unknown key 'imgae'; allowed: image, build
+            imgae: 'x'         | unknown key 'imgae'; did you mean 'image'?
+            onbudget: 'fail'   | unknown key 'onbudget'; did you mean 'onBudget'?
+            target: []         | unknown key 'target'; did you mean 'targets'?
+            credentialIds: []  | unknown key 'credentialIds'; did you mean 'credentialsIds'?
+            resolution: 'x'    | unknown key 'resolution'; allowed: image, build
+            x: 'x'             | unknown key 'x'; allowed: image, build
             load: 'x'          | unknown key 'load'; did you mean 'imageArchive'?
             registryLogin: 'x' | unknown key 'registryLogin'; did you mean 'registryCredentialsId'?
             database: 'x'      | unknown key 'database'; did you mean 'databaseCredentialsId'?

@@ -193,10 +193,50 @@ class RealJenkinsTest {
     }
 
     @Test
+    void anAgentInstallsTheExtrasThatItsTargetsNeed() throws Exception {
+        jenkins.environment.put("FAKE_EXTRAS", "functions, report, s3");
+        jenkins.environment.put("FAKE_GROUP_EXTRAS", "\"functions\",\"s3\"");
+        Build build = build("profileApp(image: 'app:1')");
+        assertEquals("SUCCESS", build.result, build.log());
+        assertEquals(2, build.log().split("fake extras <functions,s3>", -1).length - 1, build.log());
+    }
+
+    @Test
     void samplesGoUpOnce() throws Exception {
         Build build = build("profileApp(image: 'app:1')");
         assertEquals(1, build.archivings.get("profile/gpu/metrics.ndjson"), build.archivings.toString());
         assertFalse(Files.exists(build.stashes.resolve("profileapp-gpu")));
+    }
+
+    @Test
+    void theSummaryFetchesNoSamplesWhereADigestIs() throws Exception {
+        Build build = build("profileApp(image: 'app:1')");
+        assertTrue(build.log().contains("fake report of <./cpu/digest.json ./gpu/digest.json >"), build.log());
+        assertTrue(Files.exists(build.artifacts.resolve("profile/gpu/metrics.ndjson")), "they are archived all the same");
+        jenkins.environment.put("FAKE_NO_DIGEST", "yes");
+        Build killed = build("profileApp(image: 'app:1', id: 'killed')");
+        assertTrue(killed.log().contains("fake report of <./cpu/metrics.ndjson ./gpu/metrics.ndjson >"), killed.log());
+    }
+
+    @Test
+    void theDatabaseGetsAllSamples() throws Exception {
+        jenkins.credentials.put("profiles-url", "url");
+        jenkins.environment.put("FAKE_DB", "url");
+        Build build = build("profileApp(image: 'app:1', databaseCredentialsId: 'profiles-url')");
+        assertEquals("SUCCESS", build.result, build.log());
+        assertTrue(build.log().contains("<./cpu/digest.json ./cpu/metrics.ndjson ./gpu/digest.json ./gpu/metrics.ndjson >"),
+                build.log());
+    }
+
+    @Test
+    void aCheckIsPublishedWhereThePluginIs() throws Exception {
+        assertFalse(build("profileApp(image: 'app:1')").log().contains("[check"), "the plugin may not be there");
+        jenkins.plugins.add("checks-api");
+        Build build = build("profileApp(image: 'app:1', id: 'night')");
+        assertEquals("SUCCESS", build.result, build.log());
+        assertTrue(build.log().contains("[check {conclusion=SUCCESS, detailsURL=http://jenkins.example/job/app/7/artifact/"
+                + "profile-night/index.html, name=night: Profile, status=COMPLETED, summary=    fake summary <b>, title=over budget}]"),
+                build.log());
     }
 
     @Test
@@ -224,6 +264,23 @@ class RealJenkinsTest {
         int ran = build.log().indexOf("fake run");
         int released = build.log().indexOf("[lock orin-1 released]");
         assertTrue(0 < acquired && acquired < ran && ran < released, build.log());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"profileapp plan", "profileapp run", "wait for the worker", "profileapp report", "profileapp store"})
+    void aRestartOfTheControllerLosesNothing(String step) throws Exception {
+        jenkins.credentials.put("profiles-url", "url");
+        jenkins.environment.put("FAKE_DB", "url");
+        FakeWorker.plan(jenkins, "gpu:jetson:1", "cpu:orin:0", "any::0");
+        jenkins.restartsAt.add(step);
+        Build build = build("def result = profileApp(image: 'app:1', databaseCredentialsId: 'profiles-url')\n"
+                + "assert result.targets.any && result.targets.cpu && result.targets.gpu");
+        assertEquals("UNSTABLE", build.result, build.log());
+        assertTrue(build.log().contains("Resuming build after Jenkins restart"), build.log());
+        assertEquals(3, build.testsPassed, build.log());
+        assertEquals(1, build.archivings.get("profile/gpu/metrics.ndjson"), build.archivings.toString());
+        assertTrue(Files.exists(build.artifacts.resolve("profile/index.html")));
+        assertTrue(build.description.contains("fake summary"));
     }
 
     @Test

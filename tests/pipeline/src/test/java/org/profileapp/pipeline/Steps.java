@@ -41,6 +41,7 @@ final class Steps {
             "junit", "junit",
             "lock", "lockable-resources",
             "plot", "plot",
+            "publishChecks", "checks-api",
             "string", "credentials-binding",
             "usernamePassword", "credentials-binding",
             "withCredentials", "credentials-binding");
@@ -99,6 +100,7 @@ final class Steps {
             case "node" -> node(args, context);
             case "parallel" -> parallel(args, context);
             case "plot" -> plot(args, context);
+            case "publishChecks" -> log("[check " + new TreeMap<>(args.named) + "]");
             case "pwd" -> context.folderOrFail("pwd") + (args.flag("tmp") ? "@tmp" : "");
             case "readFile" -> Files.readString(inside(context, args.text("file")));
             case "retry" -> retry(args, context);
@@ -337,6 +339,10 @@ final class Steps {
             }
             boolean alreadyAborted = build.aborted;
             Process process = builder.start();
+            if (jenkins.restartsAt.remove(title)) {
+                build.log("Resuming build after Jenkins restart");
+                engine.restart();
+            }
             boolean interrupted = false;
             while (!process.waitFor(50, TimeUnit.MILLISECONDS)) {
                 if (build.aborted && !alreadyAborted) {
