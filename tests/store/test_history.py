@@ -42,8 +42,10 @@ def database(db: str, tmp_path: Path) -> Database:
 def test_headline_trends_by_device(database: Database) -> None:
     found = {(trend.device, trend.title): trend for trend in trends(database, APP)}
     assert set(found) == {
+        ("Jetson AGX Orin", "container.cold-start"),
         ("Jetson AGX Orin", "container.cpu.util"),
         ("Jetson AGX Orin", "fps"),
+        ("Jetson Nano", "container.cold-start"),
         ("Jetson Nano", "fps"),
     }
     fps = found["Jetson AGX Orin", "fps"]

@@ -55,14 +55,15 @@ def test_a_run_round_trips(db: str, tmp_path: Path) -> None:
             .order_by(schema.series.c.name)
         ).all()
         assert [(row.name, row.count) for row in rows] == [
+            ("container.cold-start", 1),
             ("container.cpu.util", 2),
             ("fps", 3),
             ("system.cpu.util", 1),
         ]
         # A frame rate covers the time since the previous one: the first, at the start, covers none.
-        assert rows[1].mean == 13.0 and rows[1].max == 14.0 and rows[2].labels == '{"core":"0"}'
+        assert rows[2].mean == 13.0 and rows[2].max == 14.0 and rows[3].labels == '{"core":"0"}'
         samples = connection.execute(
-            select(schema.sample).where(schema.sample.c.run_series_id == rows[1].id).order_by(schema.sample.c.position)
+            select(schema.sample).where(schema.sample.c.run_series_id == rows[2].id).order_by(schema.sample.c.position)
         ).all()
         assert [(each.time_ns, each.value) for each in samples] == [
             (START_NS + second * 1_000_000_000, value) for second, value in enumerate((10.0, 12.0, 14.0))
@@ -113,7 +114,7 @@ def test_a_finished_run_replaces_its_incomplete_copy(db: str, tmp_path: Path) ->
     assert counts(database) | {"series": 3, "function": 0, "kernel": 0} == {
         "run": 1,
         "series": 3,
-        "run_series": 3,
+        "run_series": 4,
         "sample": 6,
         "function": 0,
         "kernel": 0,
@@ -220,8 +221,8 @@ def test_parallel_stages_store_concurrently(db: str, tmp_path: Path) -> None:
     assert sorted(outcomes) == ["already stored"] + ["stored"] * 6
     assert counts(open_database(db, write=False)) == {
         "run": 6,
-        "series": 3,
-        "run_series": 18,
+        "series": 4,
+        "run_series": 24,
         "sample": 36,
         "function": 0,
         "kernel": 0,
