@@ -182,6 +182,9 @@ def totals_of(outcome: Outcome, target: str) -> dict[str, Any]:
     return outcome.run(target)["repeats"][0]["totals"]
 
 
+IS_V2 = Path("/sys/fs/cgroup/cgroup.controllers").exists()
+
+
 def left() -> set[str]:
     return {path.name for path in Path("/sys/fs/cgroup").glob("**/profileapp_*") if len(path.parts) < 7}
 
@@ -191,17 +194,20 @@ def left() -> set[str]:
 def test_known_loads_in_containers(tmp_path: Path, docker_client: docker.DockerClient, busybox_image: str) -> None:
     spike = "sleep 0.3; dd if=/dev/zero of=/dev/null bs=200M count=1; sleep 1.2"
     children = "i=0; while [ $i -lt 100 ]; do /bin/true; i=$((i+1)); done; times"
+    writes = "dd if=/dev/zero of=/a bs=1M count=16 conv=fsync; dd if=/dev/zero of=/b bs=1M count=16"
     targets = [
         {"name": "nothing", "args": ["true"], "repeat": 3},
         {"name": "short", "args": ["sh", "-c", "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; times"], "repeat": 3},
         {"name": "spike", "args": ["sh", "-c", spike]},
         {"name": "children", "args": ["sh", "-c", children]},
+        {"name": "writes", "args": ["sh", "-c", writes]},
+        {"name": "oom", "args": ["sh", "-c", "dd if=/dev/zero of=/dev/null bs=300M count=1"]},
     ]
     beside = "dd if=/dev/zero of=/dev/null bs=50M count=1; sleep 60"
     services = [{"name": "beside", "image": busybox_image, "args": ["sh", "-c", beside]}]
     configure(tmp_path, targets, metrics=["container"], services=services)
-    outcome = run(tmp_path, "--image", busybox_image)
-    assert outcome.code == 0, outcome.err
+    outcome = run(tmp_path, "--image", busybox_image, "--memory-limit", "256MiB")
+    assert outcome.code == 2 and outcome.err.count("the kernel ended the app") == 1, outcome.err
     # Starting a container takes CPU time (22 ms here) that is not the app's. The kernel counts the app's time in ticks.
     nothing = [repeat["totals"] for repeat in outcome.run("nothing")["repeats"]]
     assert min(each["cpu_s"] for each in nothing) <= 0.01
@@ -217,6 +223,10 @@ def test_known_loads_in_containers(tmp_path: Path, docker_client: docker.DockerC
     minutes = outcome.log("children").decode().split()
     said_s = sum(int(each.split("m")[0]) * 60 + float(each.split("m")[1].rstrip("s")) for each in minutes)
     assert abs(totals_of(outcome, "children")["cpu_s"] - said_s) <= 0.02 * said_s + 0.03
+    # Buffered writes too: cgroup v1 does not count them, and v2 not before they reach the disk.
+    written = totals_of(outcome, "writes")["io_written_bytes"]
+    assert written == pytest.approx(32 * 2**20, rel=0.01) or (IS_V2 and 16 * 2**20 <= written <= 33 * 2**20)
+    assert totals_of(outcome, "oom")["oom_kills"] == 1
     summary = {(one["name"], one["labels"].get("service")): one for one in outcome.run("spike")["summary"]}
     assert summary["container.cpu.time", None]["count"] == 1
     assert summary["service.memory.peak", "beside"]["max"] >= 50 * 2**20

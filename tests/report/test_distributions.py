@@ -46,6 +46,16 @@ def test_only_measured_samples_count() -> None:
     assert plot.description.startswith("50 values of fps between 50 frames/s")
 
 
+def test_a_rate_counts_for_the_time_it_stands_for() -> None:
+    """As in the summary: 30 s at 10 frames/s and 3 s at 100, reported more often."""
+    slow = [(START_NS + number * SECOND_NS, 10.0 + number % 2) for number in range(31)]
+    fast = [(slow[-1][0] + (number + 1) * SECOND_NS // 10, 100.0) for number in range(40)]
+    [plot] = distributions({FPS: series_data(slow + fast)}, ())
+    assert "p50 10 frames/s" in plot.description or "p50 11 frames/s" in plot.description, plot.description
+    texts = ["".join(each.itertext()) for each in drawn(plot).iter(f"{SVG}text")]
+    assert "% of time" in texts
+
+
 def test_the_number_of_histograms_is_bounded() -> None:
     many = {series(f"s{number}", "", "custom"): data([1.0, 2.0] * 20) for number in range(30)}
     assert len(distributions(many, ())) == DISTRIBUTIONS_LIMIT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -21,6 +22,7 @@ from profileapp.errors import Unavailable
 ID = "4ebf982db385896655a023ace265d7d41fdf2aed055b5da2f8097c6ce1c44a64"
 SUBJECT = AppHandle(77, ID)
 SECOND = 1_000_000_000
+OUTER = re.compile(r"(docker|system\.slice)/")
 
 NET_DEV = """Inter-|   Receive                           |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier
@@ -159,6 +161,28 @@ def test_every_layout_gives_the_same_series(
     collector.sample(SECOND)
     assert taken.last == pytest.approx(expected)
     assert {at_ns for _, _, at_ns in taken.samples} == {0, SECOND}
+
+
+@pytest.mark.parametrize("tree", [v1_tree, v2_tree, hybrid_tree])
+def test_the_run_s_cgroup_closes_the_gap_after_the_last_sample(
+    tree: Tree, measured: Any, taken: Any, write_tree: Any
+) -> None:
+    def of_run(step: int) -> dict[str, str]:
+        found = tree(step)
+        return {OUTER.sub("profileapp_1/", name): OUTER.sub("profileapp_1/", text) for name, text in found.items()}
+
+    def around(step: int) -> dict[str, str]:
+        return {re.sub(rf"/[^/]*{ID}[^/]*", "", name): text for name, text in of_run(step).items() if ID in name}
+
+    collector = measured(of_run(0) | around(0))
+    write_tree(of_run(1))
+    collector.sample(SECOND)
+    # The container and its cgroup are gone; the app used as much again in a quarter of a second.
+    write_tree({name: "" for name in of_run(1) if ID in name})
+    write_tree(around(2))
+    collector.finish(SECOND * 5 // 4)
+    assert taken.last["container.cpu.util"] == pytest.approx(600)
+    assert taken.last["container.memory.used"] == EVERYWHERE["container.memory.used"]
 
 
 @pytest.mark.parametrize("tree", [v1_tree, v2_tree])

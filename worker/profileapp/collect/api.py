@@ -193,6 +193,12 @@ class BaseCollector(ABC):
     def sample(self, now_ns: int) -> None:
         """Emits one sample of each series with `self._emit(series, value, now_ns)`."""
 
+    def finish(self, now_ns: int) -> None:  # noqa: B027  (for most sources the last sample is enough)
+        """Emits, at `now_ns`, the end of the measurement, what was counted since the last sample. Before `detach`.
+
+        The app has ended, or is about to be stopped.
+        """
+
     def detach(self) -> None:  # noqa: B027  (most sources have no resources for a single repeat)
         """Stops measuring; the app has ended or is about to be stopped. Raises `Unavailable` if there was no data."""
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from profileapp.judge.summary import measured_spans
 from profileapp.judge.verdict import JudgedRun
-from profileapp.judge.weights import Span, in_order, values_in
+from profileapp.judge.weights import Span, Weighted, in_order, weighted_in
 from profileapp.model.run import Run
 from profileapp.model.series import Series
-from profileapp.model.vector import ranked
+from profileapp.model.vector import ranked, ranked_with
 from profileapp.record.artifacts import COMPRESSED_METRICS_FILE, METRICS_FILE
 from profileapp.record.digest import Digest, SeriesDigest, packed
 from profileapp.record.series_data import SeriesData
@@ -73,17 +73,23 @@ def _digest(
             after = bisect_right(times_ns, at_ns)
             places |= {bisect_left(times_ns, at_ns) - 1, bisect_left(times_ns, at_ns), after - 1, after}
         chosen = sorted(place for place in places if 0 <= place < count)
-    counted = ranked(values_in(data, distribution_spans)) if distribution_spans else ()
+    weighted = weighted_in(one, data, distribution_spans) if distribution_spans else Weighted(array("d"))
     return SeriesDigest(
         one,
         packed(array("q", (times_ns[place] for place in chosen))),
         packed(array("d", (values[place] for place in chosen))),
-        packed(array("d", _evenly(counted, POINT_LIMIT))),
-        len(counted),
+        packed(array("d", _evenly(weighted, POINT_LIMIT))),
+        len(weighted.values),
     )
 
 
-def _evenly(numbers: Sequence[float], limit: int) -> Sequence[float]:
-    """At most `limit` of them, the first and the last included."""
-    count = len(numbers)
-    return numbers if count <= limit else [numbers[place * (count - 1) // (limit - 1)] for place in range(limit)]
+def _evenly(weighted: Weighted, limit: int) -> Sequence[float]:
+    """At most `limit` values, ascending, each of which stands for as much as any other; the extremes included."""
+    if weighted.weights is None:
+        every = ranked(weighted.values)
+        count = len(every)
+        return every if count <= limit else [every[place * (count - 1) // (limit - 1)] for place in range(limit)]
+    ascending, sums = ranked_with(weighted.values, weighted.weights)
+    last = len(ascending) - 1
+    middle = [ascending[min(last, bisect_left(sums, sums[-1] * place / (limit - 1)))] for place in range(1, limit - 1)]
+    return [ascending[0], *middle, ascending[-1]]

@@ -27,7 +27,7 @@ _TIME_LIMIT_NS = 2**62
 
 
 class Ranked(msgspec.Struct, frozen=True):
-    """A distribution: some of `count` values that count, ascending and evenly spaced in rank, the extremes included."""
+    """A distribution: some of `count` values, ascending, each of which stands for as much; the extremes included."""
 
     values: Sequence[float]
     count: int

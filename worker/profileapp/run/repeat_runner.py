@@ -117,7 +117,7 @@ class RepeatRunner:
             # Samples of an app that is shutting down are meaningless, so measuring stops first.
             ended_ns = self._clock.wall_ns(time.monotonic_ns() - lateness_ns(app.exit, time.time_ns()))
             running_services.ended_at_ns = self._clock.monotonic_ns(ended_ns)
-            self._sources.detach()
+            self._sources.detach(running_services.ended_at_ns)
             running_services.detach()
             cause = self._end(app, cause)
         finally:

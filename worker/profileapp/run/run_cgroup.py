@@ -11,23 +11,23 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
 import msgspec
 
-from profileapp.collect.container.cgroup import Mount, folder_below, parse_mounts
+from profileapp.collect.container.cgroup import RUN_PREFIX, V2, Mount, folder_below, parse_mounts
 from profileapp.collect.container.totals import CpuTimes, read_totals
 from profileapp.model.run import Totals
 
-_PREFIX = "profileapp_"
 _REMOVE_LIMIT_S = 2.0
 _REMOVE_PAUSE_S = 0.02
 _SYSTEMCTL_TIMEOUT_S = 10.0
+_READ_LIMIT_BYTES = 64 * 1024
 _numbers = count(1)
-CGROUP_NAME = re.compile(rf"{_PREFIX}[0-9A-Za-z_]{{1,100}}(\.slice)?", re.ASCII)
+CGROUP_NAME = re.compile(rf"{RUN_PREFIX}[0-9A-Za-z_]{{1,100}}(\.slice)?", re.ASCII)
 HIERARCHIES = "/sys/fs/cgroup"
 """Where a machine mounts its cgroups."""
 
@@ -57,6 +57,18 @@ class RunCgroup(msgspec.Struct, frozen=True):
             if (path := folder_below(mount, f"/{self.name}")) is not None
         }
         return {controller: path for controller, path in found.items() if path.is_dir()}
+
+    def pids(self) -> Iterator[int]:
+        """The processes in the containers in it."""
+        folders = self.folders()
+        folder = next((folders[each] for each in ("cpuacct", "pids", "memory", V2) if each in folders), None)
+        for procs in folder.glob("*/cgroup.procs") if folder else ():
+            try:
+                with procs.open("rb") as stream:
+                    words = stream.read(_READ_LIMIT_BYTES).split()
+            except OSError:
+                continue
+            yield from (int(word) for word in words if word.isdigit())
 
     def read(self, start: CpuTimes | None = None) -> Totals:
         """Resources that all processes in it used, minus CPU time before the app ran (`start`). Never raises."""
@@ -94,13 +106,13 @@ class RunCgroups(msgspec.Struct, frozen=True):
         """A new, unused one; None if cgroups are unavailable."""
         if self.reason:
             return None
-        name = f"{_PREFIX}{_in_name(run_id)}_{next(_numbers)}"
+        name = f"{RUN_PREFIX}{_in_name(run_id)}_{next(_numbers)}"
         full_name = f"{name}.slice" if self.driver == "systemd" else name
         return RunCgroup(full_name, self.mounts, is_removed_at_end=self.remove_as_root is not None)
 
     def sweep(self, run_id: str) -> tuple[int, tuple[str, ...]]:
         """Removes those of a run. Returns how many, and any problems."""
-        start = f"{_PREFIX}{_in_name(run_id)}_"
+        start = f"{RUN_PREFIX}{_in_name(run_id)}_"
         points = {Path(mount.point) for mount in self.mounts if mount.root == "/"}
         names = {path.name for point in points for path in _below(point) if path.name.startswith(start)}
         if names and self.remove_as_root:

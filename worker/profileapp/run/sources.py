@@ -7,7 +7,17 @@ from contextlib import suppress
 
 import msgspec
 
-from profileapp.collect.api import AppHandle, Argv, Collector, Emit, LaunchRequirements, Mount, RunContext, Trace
+from profileapp.collect.api import (
+    AppHandle,
+    Argv,
+    BaseCollector,
+    Collector,
+    Emit,
+    LaunchRequirements,
+    Mount,
+    RunContext,
+    Trace,
+)
 from profileapp.collect.schedule import Sampler
 from profileapp.errors import AppEnded, Unavailable
 from profileapp.model.run import MetricState, MetricStatus
@@ -131,8 +141,8 @@ class MetricSource:
         self._measured = False
         self._close()
 
-    def detach(self) -> None:
-        """Stops measuring: the app has ended, or is about to be ended."""
+    def detach(self, ended_ns: int | None = None) -> None:
+        """Stops measuring: the app has ended, or is about to be ended, at `ended_ns` of the monotonic clock."""
         if self._sampler:
             self._sampler.stop()
             self._late += self._sampler.late
@@ -144,12 +154,22 @@ class MetricSource:
             self._sampler = None
         if self._attached and self._collector:
             self._attached = False
+            if ended_ns is not None:
+                self._finish(self._collector, ended_ns)
             try:
                 self._collector.detach()
             except Unavailable as reason:
                 self._give_up(str(reason))
             except Exception as error:
                 self._note_failure(self._collector, error)
+
+    def _finish(self, collector: Collector, ended_ns: int) -> None:
+        # A source of another package need not derive from BaseCollector.
+        if isinstance(collector, BaseCollector) and not self._failure:
+            try:
+                collector.finish(ended_ns)
+            except Exception as error:
+                self._note_failure(collector, error)
 
     def close(self) -> None:
         """Releases everything; may be called at any point, and twice."""
@@ -276,9 +296,9 @@ class Sources:
                 argv = source.wrap(argv)
         return argv
 
-    def detach(self) -> None:
+    def detach(self, ended_ns: int | None = None) -> None:
         for source in self._all:
-            source.detach()
+            source.detach(ended_ns)
 
     def close(self) -> None:
         for source in self._all:

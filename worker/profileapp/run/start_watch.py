@@ -12,11 +12,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from profileapp.collect.container.cgroup import V2
 from profileapp.collect.container.runtime_init import is_runtime_init
 from profileapp.collect.container.totals import CpuTimes, read_cpu_times
 from profileapp.run.run_cgroup import RunCgroup
@@ -25,7 +23,6 @@ _PAUSE_S = 0.001
 _NICENESS = -10
 _LIMIT_S = 60.0
 _JOIN_S = 2.0
-_READ_LIMIT_BYTES = 64 * 1024
 
 
 class StartWatch:
@@ -66,7 +63,7 @@ class StartWatch:
                 continue
             # Read the use before checking that the app has not begun: slightly too early does no harm.
             used = read_cpu_times(folders)
-            on_cpu_ns = {pid: _on_cpu_ns(self._proc, pid) for pid in _pids_below(folders)}
+            on_cpu_ns = {pid: _on_cpu_ns(self._proc, pid) for pid in self._cgroup.pids()}
             pids = list(on_cpu_ns)
             init = next((pid for pid in pids if is_runtime_init(self._proc, pid)), 0)
             if init:
@@ -98,14 +95,3 @@ def _on_cpu_ns(proc: Path, pid: int) -> int:
         return int((proc / str(pid) / "schedstat").read_bytes().split()[0])
     except (OSError, ValueError, IndexError):
         return 0
-
-
-def _pids_below(folders: dict[str, Path]) -> Iterator[int]:
-    folder = next((folders[each] for each in ("cpuacct", "pids", "memory", V2) if each in folders), None)
-    for procs in folder.glob("*/cgroup.procs") if folder else ():
-        try:
-            with procs.open("rb") as stream:
-                words = stream.read(_READ_LIMIT_BYTES).split()
-        except OSError:
-            continue
-        yield from (int(word) for word in words if word.isdigit())

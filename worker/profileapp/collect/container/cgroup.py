@@ -12,6 +12,9 @@ import msgspec
 V2 = ""
 """The name of the unified hierarchy among the controllers."""
 
+RUN_PREFIX = "profileapp_"
+"""Of the names of cgroups that are made for a run, around one container each."""
+
 
 class Mount(msgspec.Struct, frozen=True):
     """A mounted cgroup hierarchy: `root` is the part of it that is mounted at `point`."""
@@ -36,6 +39,11 @@ def find_cgroup(pid: int, proc: Path = Path("/proc"), root: Path = Path("/")) ->
                 folders[controller] = root / path.relative_to("/")
                 break
     return folders
+
+
+def is_of_a_run(name: str) -> bool:
+    """Whether a cgroup with this name is a run's, in which there is one container and nothing else."""
+    return name.startswith(RUN_PREFIX)
 
 
 def parse_memberships(text: str) -> dict[str, str]:

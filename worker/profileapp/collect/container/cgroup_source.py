@@ -9,7 +9,7 @@ from pathlib import Path
 
 from profileapp.collect.api import AppHandle, BaseCollector, Emit, LaunchRequirements, RunContext
 from profileapp.collect.container import series as names
-from profileapp.collect.container.cgroup import find_cgroup
+from profileapp.collect.container.cgroup import find_cgroup, is_of_a_run
 from profileapp.collect.container.readers.network import Network
 from profileapp.collect.container.readers.reader import ContainerFiles, FileReader, Reader
 from profileapp.collect.container.readers.storage import ProcessIo
@@ -72,7 +72,8 @@ class ContainerCgroup(BaseCollector):
                 raise AppEnded
             raise Unavailable("no separate cgroup of the container is mounted here")
         init = 1 if is_runtime_init(self._proc, app.pid) else 0
-        container = ContainerFiles(self._proc, app.pid, own, init)
+        lasting = {controller: folder.parent for controller, folder in own.items() if is_of_a_run(folder.parent.name)}
+        container = ContainerFiles(self._proc, app.pid, own, init, lasting)
         for choices in CGROUP_READERS:
             self._add_first(container, choices)
         if not self._readers:
@@ -106,6 +107,10 @@ class ContainerCgroup(BaseCollector):
                 failure = error
         if failure:
             raise failure
+
+    def finish(self, now_ns: int) -> None:
+        for reader in self._readers:
+            reader.finish(now_ns)
 
     def detach(self) -> None:
         for reader in self._readers:

@@ -41,7 +41,7 @@ def read_totals(folders: Mapping[str, Path], start: CpuTimes | None = None) -> T
     used, start = read_cpu_times(folders), start or CpuTimes()
     if used.total_s is None:
         missing["cpu"] = "the kernel does not provide a cgroup's CPU time here"
-    throttled_s = _throttled_s(folders)
+    throttled_s = read_throttled_s(folders)
     if throttled_s is None:
         missing["cpu_throttled"] = "no CPU quota applies to the app's cgroup"
     peak_bytes = _peak_bytes(folders, missing)
@@ -119,7 +119,7 @@ def read_cpu_times(folders: Mapping[str, Path]) -> CpuTimes:
     return CpuTimes()
 
 
-def _throttled_s(folders: Mapping[str, Path]) -> float | None:
+def read_throttled_s(folders: Mapping[str, Path]) -> float | None:
     """Time for which a quota throttled the app; None without a quota or a controller that counts it."""
     for controller, key, per_s in (("cpu", b"throttled_time ", 1e9), (V2, b"throttled_usec ", 1e6)):
         content = _content(folders[controller] / "cpu.stat") if controller in folders else b""

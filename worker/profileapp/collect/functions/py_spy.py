@@ -23,7 +23,7 @@ from profileapp.collect.api import AppHandle, BaseCollector, Emit, Helpers, Laun
 from profileapp.collect.functions.helper_profiler import HelperProfiler
 from profileapp.collect.functions.profiler import RATE_HZ, AppSamples, Profiler, ProfilerSettings
 from profileapp.collect.functions.py_spy_process import PySpyProcess
-from profileapp.collect.process.stat import read_stat
+from profileapp.collect.process.stat import has_ended, read_stat
 from profileapp.errors import AppEnded, MissingExtra, Unavailable
 from profileapp.model.stacks import TimedStacks, read_folded, timed_function_rows
 from profileapp.record.artifacts import STACKS_FILE, write_artifact
@@ -146,7 +146,13 @@ class PySpy(BaseCollector):
         if first is None or first.is_dead:
             raise AppEnded
         if self._helpers:
-            self._profiler = HelperProfiler(self._helpers, self._settings, app.container_id)
+            try:
+                self._profiler = HelperProfiler(self._helpers, self._settings, app.container_id)
+            except Unavailable as error:
+                # The next repeat may last longer.
+                if has_ended(self._proc, app.pid):
+                    raise AppEnded("the app ended before the helper container had started") from error
+                raise
             return
         self._profiler = Profiler(self._settings, first, self._run.scratch, self._proc)
 

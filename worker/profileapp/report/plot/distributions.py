@@ -5,13 +5,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy
 from matplotlib.figure import Figure
 
 from profileapp.judge.digest import has_distribution
-from profileapp.judge.percentiles import percentile
-from profileapp.judge.summary import measured_spans
-from profileapp.judge.weights import values_in
+from profileapp.judge.summary import measured_spans, weighted_summary
+from profileapp.judge.weights import Weighted, standing_of, weighted_in
 from profileapp.model.run import Repeat
 from profileapp.model.series import Series
 from profileapp.record.digest import Ranked
@@ -41,22 +41,29 @@ def distributions(
         if len(plots) >= DISTRIBUTIONS_LIMIT:
             continue
         whole = (known or {}).get(one)
-        found = whole.values if whole else values_in(series[one], spans)
-        values = numpy.sort(numpy.clip(found, -SAFE_MAGNITUDE, SAFE_MAGNITUDE))
+        weighted = Weighted(array("d", whole.values)) if whole else weighted_in(one, series[one], spans)
+        values = array("d", numpy.clip(weighted.values, -SAFE_MAGNITUDE, SAFE_MAGNITUDE).tobytes())
         count = whole.count if whole else len(values)
-        if count >= FEWEST_VALUES and len(values) and values[0] < values[-1]:
-            plots.append(_histogram(f"distribution-{len(plots) + 1}", one, array("d", values.tobytes()), count))
+        if count >= FEWEST_VALUES and len(values) and min(values) < max(values):
+            clipped = msgspec.structs.replace(weighted, values=values)
+            plots.append(_histogram(f"distribution-{len(plots) + 1}", one, clipped, count))
     return plots
 
 
-def _histogram(key: str, one: Series, ranked: array[float], count: int) -> Plot:
-    factor, unit = scale_of(one.unit, max(abs(ranked[0]), abs(ranked[-1])))
+def _histogram(key: str, one: Series, weighted: Weighted, count: int) -> Plot:
+    """Each value counts for the time that it stands for, as in the summary; `count` is how many were measured."""
+    values, weights = numpy.asarray(weighted.values), weighted.weights
+    summary = weighted_summary(one, weighted)
+    low, high = float(values.min()), float(values.max())
+    factor, unit = scale_of(one.unit, max(abs(low), abs(high)))
+    is_of_time = standing_of(one) != "event"
+    each = numpy.ones(len(values)) if weights is None else numpy.asarray(weights, dtype="float64")
+    whole = 100 if is_of_time else count
     figure = Figure(figsize=(5.0, 1.9))
     with plot_style():
         axes = figure.add_axes((0.11, 0.2, 0.86, 0.7))
-        each = numpy.full(len(ranked), count / len(ranked))
-        axes.hist(numpy.asarray(ranked) / factor, bins=_BINS, weights=each, color=BLUE)
-        marks = [(name, percentile(ranked, percent)) for name, percent in (("p50", 50), ("p95", 95))]
+        axes.hist(values / factor, bins=_BINS, weights=each / each.sum() * whole, color=BLUE)
+        marks = [("p50", summary.p50), ("p95", summary.p95)]
         for (name, value), dashes in zip(marks, ((5, 1.5), (1, 1.2)), strict=True):
             axes.axvline(value / factor, color=ORANGE, linewidth=1.0, linestyle=(0, dashes))
             # On opposite sides if they are close to each other.
@@ -65,9 +72,9 @@ def _histogram(key: str, one: Series, ranked: array[float], count: int) -> Plot:
                 name, (value / factor, 1), (at, 1), xycoords=("data", "axes fraction"), textcoords="offset points",
                 ha=side, fontsize=7, color=TEXT,
             )  # fmt: skip
-        dress(axes, "values")
+        dress(axes, "% of time" if is_of_time else "values")
         axes.set_xlabel(one_line(unit, 24), fontsize=8, color=TEXT, labelpad=1)
         alt_text = ", ".join(f"{name} {quantity(value, one.unit)}" for name, value in marks)
-        span = f"between {quantity(ranked[0], one.unit)} and {quantity(ranked[-1], one.unit)}"
+        span = f"between {quantity(low, one.unit)} and {quantity(high, one.unit)}"
         description = f"{count} values of {one.title} {span}, {alt_text}"
         return finished(figure, key, one_line(one.title, 80), one_line(description, 300))

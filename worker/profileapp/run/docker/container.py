@@ -24,6 +24,7 @@ from profileapp.model.clock import parse_utc
 from profileapp.model.run import Totals
 from profileapp.record.tree_size import Size, tree_size
 from profileapp.run.docker.image import GONE, one_line, short
+from profileapp.run.last_counts import LastCounts
 from profileapp.run.launch import Exit
 from profileapp.run.run_cgroup import RunCgroup, unknown_totals
 from profileapp.run.start_watch import StartWatch
@@ -55,6 +56,7 @@ class Container:
         self._no_cgroup = no_cgroup
         self._is_local = is_local
         self._start_used: CpuTimes | None = None
+        self._last_counts: LastCounts | None = None
         self.handle: AppHandle | None = None
         self.exit: Exit | None = None
         self._api = api
@@ -79,6 +81,8 @@ class Container:
             pid = self._api.inspect_container(self._id)["State"]["Pid"]
             if pid:
                 self.handle = AppHandle(pid, self._id)
+                if self._cgroup:
+                    self._last_counts = LastCounts(self._cgroup, pid)
 
     def written(self) -> Size:
         """The size of its layer, and of volumes that its image declares."""
@@ -115,9 +119,14 @@ class Container:
                 self.totals = unknown_totals(self._no_cgroup)
             return problem
         # Read after its processes are gone, so that it includes the last use of each.
-        self.totals = self.totals or self._cgroup.read(self._start_used)
+        if self.totals is None:
+            self.totals = self._read_totals(self._cgroup)
         left_behind = self._cgroup.remove()
         return problem or (f"{left_behind}; the next run will" if left_behind else "")
+
+    def _read_totals(self, cgroup: RunCgroup) -> Totals:
+        totals = cgroup.read(self._start_used)
+        return self._last_counts.added_to(totals) if self._last_counts else totals
 
     def _remove(self) -> str:
         try:

@@ -93,7 +93,7 @@ class RunningServices:
 
     def detach(self) -> None:
         """Stops measuring: the app has ended, or is about to be ended. May be called twice."""
-        self._sources.detach()
+        self._sources.detach(self.ended_at_ns or None)
 
     def _is_done(self, name: str, exit_: Exit) -> bool:
         """A service without a readiness check may do some work and exit."""

@@ -55,10 +55,10 @@ class ServiceSources:
             if name in self._sources and service.handle and not service.exit:
                 self._sources[name].attach(service.handle)
 
-    def detach(self) -> None:
-        """Stops measuring: the app has ended, or is about to be ended. May be called twice."""
+    def detach(self, ended_ns: int | None = None) -> None:
+        """Stops measuring: the app has ended, or is about to be ended, at `ended_ns`. May be called twice."""
         for source in self._sources.values():
-            source.detach()
+            source.detach(ended_ns)
 
     def close(self) -> None:
         """Releases everything, and warns about each service that could not be measured."""

@@ -6,55 +6,54 @@ from profileapp.collect.api import Emit
 from profileapp.collect.container import series as names
 from profileapp.collect.container.cgroup import V2
 from profileapp.collect.container.cgroup_files import single_number
-from profileapp.collect.container.readers.reader import ContainerFiles, FileReader
+from profileapp.collect.container.readers.reader import ContainerFiles, FileReader, LastingReader
 from profileapp.collect.kernel_file import KernelFile, number_after
 from profileapp.collect.rate import Rate
 
 _TICKS_PER_S = 100  # USER_HZ, the unit of cpuacct.stat whatever the kernel's HZ
 
 
-class CpuV2(FileReader):
+class CpuV2(LastingReader):
     """Reads `usage_usec`, `user_usec`, `system_usec`; with the cpu controller also `nr_periods`, `throttled_usec`."""
 
-    __slots__ = ("_rated", "_stat")
+    __slots__ = ("_rated",)
 
     controller = V2
     file_names = ("cpu.stat",)
 
     def __init__(self, container: ContainerFiles, files: tuple[KernelFile, ...], emit: Emit) -> None:
         super().__init__(container, files, emit)
-        (self._stat,) = files
         self._rated = (
             (names.CPU.series, Rate(), b"usage_usec "),
             (names.CPU_USER.series, Rate(), b"user_usec "),
             (names.CPU_SYSTEM.series, Rate(), b"system_usec "),
         )
 
-    def read(self, now_ns: int) -> None:
-        content = self._stat.read()
+    def _read(self, files: tuple[KernelFile, ...], now_ns: int) -> None:
+        content = files[0].read()
         for series, rate, key in self._rated:
             used_us = number_after(content, key)
             if used_us is not None:
                 self._emit_rate(series, rate, used_us / 1e4, now_ns)
-        _emit_throttled(self._emit, content, b"throttled_usec ", 1e6, now_ns)
+        if files is self._files:
+            _emit_throttled(self._emit, content, b"throttled_usec ", 1e6, now_ns)
 
 
-class CpuV1(FileReader):
+class CpuV1(LastingReader):
     """Reads cpuacct.usage, in ns, and cpuacct.stat with `user TICKS` and `system TICKS`."""
 
-    __slots__ = ("_parts", "_stat", "_total", "_usage")
+    __slots__ = ("_parts", "_total")
 
     controller = "cpuacct"
     file_names = ("cpuacct.usage", "cpuacct.stat")
 
     def __init__(self, container: ContainerFiles, files: tuple[KernelFile, ...], emit: Emit) -> None:
         super().__init__(container, files, emit)
-        self._usage, self._stat = files
         self._total = Rate()
         self._parts = ((names.CPU_USER.series, Rate(), b"user "), (names.CPU_SYSTEM.series, Rate(), b"system "))
 
-    def read(self, now_ns: int) -> None:
-        used_ns, content = single_number(self._usage.read()), self._stat.read()
+    def _read(self, files: tuple[KernelFile, ...], now_ns: int) -> None:
+        used_ns, content = single_number(files[0].read()), files[1].read()
         if used_ns is not None:
             self._emit_rate(names.CPU.series, self._total, used_ns / 1e7, now_ns)
         for series, rate, key in self._parts:

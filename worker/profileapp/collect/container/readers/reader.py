@@ -25,6 +25,8 @@ class ContainerFiles(msgspec.Struct, frozen=True):
     """The folders of its cgroup, by v1 controller and `V2`."""
     init_processes: int = 0
     """The number of init processes that the runtime added to it: 0 or 1."""
+    lasting: Mapping[str, Path] = {}
+    """The same for the run's cgroup around it, which counts the same and outlives the container; {} without one."""
 
 
 class Reader:
@@ -38,6 +40,9 @@ class Reader:
     def read(self, now_ns: int) -> None:
         """Emits samples at `now_ns` of the monotonic clock. Raises OSError."""
         raise NotImplementedError
+
+    def finish(self, now_ns: int) -> None:
+        """Emits at the end of the measurement what was counted since the last sample, where that can still be read."""
 
     def close(self) -> None:
         """Closes its files. May be called twice."""
@@ -82,6 +87,33 @@ class FileReader(Reader):
     def close(self) -> None:
         for file in self._files:
             file.close()
+
+
+class LastingReader(FileReader):
+    """Reads counts that go on: at the end from the run's cgroup, since the container's own may be gone."""
+
+    __slots__ = ("_lasting",)
+
+    def __init__(self, container: ContainerFiles, files: tuple[KernelFile, ...], emit: Emit) -> None:
+        super().__init__(container, files, emit)
+        folder = container.lasting.get(self.controller)
+        found = [open_where_there(folder / name) for name in self.file_names] if folder else []
+        self._lasting = tuple(file for file in found if file)
+
+    def read(self, now_ns: int) -> None:
+        self._read(self._files, now_ns)
+
+    def finish(self, now_ns: int) -> None:
+        if len(self._lasting) == len(self._files):
+            self._read(self._lasting, now_ns)
+
+    def close(self) -> None:
+        super().close()
+        for file in self._lasting:
+            file.close()
+
+    def _read(self, files: tuple[KernelFile, ...], now_ns: int) -> None:
+        raise NotImplementedError
 
 
 class NumberReader(FileReader):

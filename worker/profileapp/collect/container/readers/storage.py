@@ -8,7 +8,7 @@ from profileapp.collect.api import Emit
 from profileapp.collect.container import series as names
 from profileapp.collect.container.cgroup import V2
 from profileapp.collect.container.cgroup_files import io_bytes_v1, io_bytes_v2
-from profileapp.collect.container.readers.reader import ContainerFiles, FileReader, Reader
+from profileapp.collect.container.readers.reader import ContainerFiles, FileReader, LastingReader, Reader
 from profileapp.collect.kernel_file import KernelFile, open_where_there
 from profileapp.collect.process.family import IoAccount, pids_of
 from profileapp.collect.rate import Rate
@@ -16,24 +16,23 @@ from profileapp.collect.rate import Rate
 _IO_SHARE = 200
 
 
-class IoV2(FileReader):
+class IoV2(LastingReader):
     """Bytes read from and written to storage."""
 
-    __slots__ = ("_file", "_read", "_write")
+    __slots__ = ("_reads", "_writes")
 
     controller = V2
     file_names = ("io.stat",)
 
     def __init__(self, container: ContainerFiles, files: tuple[KernelFile, ...], emit: Emit) -> None:
         super().__init__(container, files, emit)
-        (self._file,) = files
-        self._read, self._write = Rate(), Rate()
+        self._reads, self._writes = Rate(), Rate()
 
-    def read(self, now_ns: int) -> None:
-        totals = io_bytes_v2(self._file.read())
+    def _read(self, files: tuple[KernelFile, ...], now_ns: int) -> None:
+        totals = io_bytes_v2(files[0].read())
         if totals is not None:
-            self._emit_rate(names.IO_READ.series, self._read, totals[0], now_ns)
-            self._emit_rate(names.IO_WRITE.series, self._write, totals[1], now_ns)
+            self._emit_rate(names.IO_READ.series, self._reads, totals[0], now_ns)
+            self._emit_rate(names.IO_WRITE.series, self._writes, totals[1], now_ns)
 
 
 class IoReadsV1(FileReader):
