@@ -261,7 +261,7 @@ def test_known_loads_of_processes(tmp_path: Path) -> None:
     totals = totals_of(outcome, "a")
     assert totals["source"] == "wait4"
     assert totals["cpu_s"] == pytest.approx(float(outcome.log("a")), abs=0.05)
-    assert totals["memory_peak_bytes"] is None and "no cgroup" in totals["missing"]["memory_peak"]
+    assert totals["memory_peak_bytes"] is None and "no separate cgroup" in totals["missing"]["memory_peak"]
     numbers = {each["title"]: each["value"] for each in outcome.run("a")["numbers"]}
     assert numbers["container.cpu.time"] == pytest.approx(totals["cpu_s"])
 
