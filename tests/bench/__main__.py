@@ -1,7 +1,7 @@
 """`python -m tests.bench [WORD…]`: prints each measure, then one table; exits with 1 where a measure is missed.
 
 Words pick some of: sample, rates, run, loads, start, tegrastats, jetson, functions, slowdown, ingest, million,
-client, services, playback, left, store, history, report, day, noise. `make bench` brings what it needs: a Docker
+client, live, services, playback, left, store, history, report, day, noise. `make bench` brings what it needs: a Docker
 daemon, PostgreSQL's programs and sqlite3, the peers of the extra `bench`, and, where Go is, statsd_exporter on PATH,
 with which `ingest` is compared. It also needs a machine that does nothing else; `day` 6 GB in the folder of temporary
 files, or PROFILEAPP_BENCH_DAY_HOURS=4 for a sixth of a day. PROFILEAPP_BENCH_CYCLES=200 makes `left` kill as many
@@ -25,6 +25,7 @@ from tests.bench import (
     ingest,
     jetson,
     known_loads,
+    live,
     noise,
     parsing,
     rates,
@@ -70,6 +71,7 @@ EVERY: dict[str, Take] = {
     "ingest": ingest.ingest,
     "million": ingest.million,
     "client": app_client.calls,
+    "live": lambda: live.live(client(), busybox()),
     "services": lambda: [services.starting(busybox())],
     "playback": services.serving,
     "left": lambda: [services.leaving(client(), busybox())],
