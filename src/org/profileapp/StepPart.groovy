@@ -1,7 +1,7 @@
 package org.profileapp
 
 /** A part of the step: it calls the pipeline's steps, by `script`, and knows the values of the step's keys. */
-abstract class StepPart implements Serializable {
+class StepPart implements Serializable {
     private static final long serialVersionUID = 1
 
     Object script
