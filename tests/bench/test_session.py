@@ -13,8 +13,10 @@ from tests.bench.measure import Measure
 from tests.bench.session import take_all
 from tests.helpers.paths import ROOT
 
+# A job in the background of a shell ignores SIGINT, and so do its children.
 _CHILD = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from tests.bench.measure import Measure
 from tests.bench.session import take_all
 def take():
