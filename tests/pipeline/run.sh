@@ -2,7 +2,7 @@
 # Runs the pipeline tests: the real Jenkinsfile, vars/ and resources/ under Jenkins' Groovy, CPS and sandbox.
 #   run.sh          everything but the bench
 #   run.sh fast     without the tests that start containers
-#   run.sh bench    only what a build moves between agents and controller, and where its time goes, which is no test
+# run.sh bench    only the benchmark of transfers between agents and controller and of overhead
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -12,7 +12,7 @@ cd "$here"
 run_tests() {
     rm -rf target/surefire-reports
     mvn -q -B -ntp test "$@"
-    # Maven's quiet mode says nothing of what passed.
+    # Maven's quiet mode does not report passed tests.
     sed -nE 's/^(Tests run: .*), Time.*-- in (.*)/\2: \1/p' target/surefire-reports/*.txt
 }
 
@@ -30,9 +30,9 @@ esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python=$root/.venv/bin/python
-# What no test reaches is not waited for: by default a registry is tried again for two minutes.
+# Do not wait for unreachable registries: by default they are retried for two minutes.
 export PROFILEAPP_RETRY_TIMEOUT=1
-# What setuptools left there of an earlier commit would get into the wheel.
+# Files of setuptools from an earlier commit would get into the wheel.
 rm -rf "$root/build/lib" "$root"/build/bdist.*
 "$python" -m pip wheel --quiet --no-deps --wheel-dir "$work/wheels" "$root"
 export PROFILEAPP_TEST_WHEELS="$work/wheels"

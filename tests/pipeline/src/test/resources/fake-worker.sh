@@ -1,7 +1,7 @@
 #!/bin/sh
-# Stands in for the worker: plans $FAKE_TARGETS (NAME:AGENT:EXIT CODE …), and leaves files as the real one does.
+# A fake worker: plans $FAKE_TARGETS (NAME:AGENT:EXIT CODE …) and writes the same files as the real one.
 
-# What the worker makes of an exit code, for one target or for all.
+# The worker's outcome for an exit code, for one target or for all.
 outcome() {
     case $1 in
     0) result=SUCCESS message='' ;;
@@ -82,7 +82,7 @@ run)
         case " $names " in
         *" ${target%%:*} "*)
             code=${target##*:}
-            # Nothing is measured where the configuration is wrong or the agent cannot.
+            # With a config or agent error nothing is measured.
             if [ "$code" = 3 ] || [ "$code" = 4 ]; then rm -r "${out:?}/${target%%:*}"; else echo finished >"$out/${target%%:*}/run.json"; fi
             [ "$code" = 0 ] || worst=$code
             ;;

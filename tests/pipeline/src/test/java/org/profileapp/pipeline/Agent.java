@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** A machine that runs steps. Its workspaces are folders below `root`: `ws`, and `ws@2` where that one is taken. */
+/** A machine that runs steps. Its workspaces are folders below `root`: `ws`, and `ws@2` if `ws` is in use. */
 final class Agent {
     final String name;
     final List<String> labels;

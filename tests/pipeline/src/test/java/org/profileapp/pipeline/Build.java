@@ -11,7 +11,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicLong;
 
-/** What a build leaves: its result, log, stages, tests and artifacts. */
+/** The output of a build: its result, log, stages, tests and artifacts. */
 final class Build {
     final Path artifacts;
     final Path stashes;
@@ -27,7 +27,7 @@ final class Build {
     int testsFailed;
     int testsSkipped;
     volatile boolean aborted;
-    /** Agents that have gone, until the `node` step that was on them ends. */
+    /** Lost agents, until the `node` step on them ends. */
     final Set<String> lost = ConcurrentHashMap.newKeySet();
     /** How often each artifact was archived. */
     final Map<String, Integer> archivings = new ConcurrentHashMap<>();
@@ -35,7 +35,7 @@ final class Build {
     final AtomicLong sentBytes = new AtomicLong();
     final AtomicLong fetchedBytes = new AtomicLong();
     final AtomicLong controllerNs = new AtomicLong();
-    /** Time in steps that have no body, by what they are for. */
+    /** Time in steps without a body, by purpose. */
     final Map<String, AtomicLong> stepNs = new ConcurrentHashMap<>();
     private final StringBuffer log = new StringBuffer();
 
@@ -55,7 +55,7 @@ final class Build {
         return log.toString();
     }
 
-    /** A transfer: does it, and returns the bytes. */
+    /** Transfers data and returns the number of bytes. */
     interface Transfer {
         long run() throws IOException;
     }

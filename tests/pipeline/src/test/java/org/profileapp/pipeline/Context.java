@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** Where a step runs: on which agent (null: none), in which folder, with which environment. */
+/** The agent (null: none), folder and environment of a step. */
 record Context(Agent agent, Path folder, Map<String, String> environment) {
     private static final ThreadLocal<Context> CURRENT = new ThreadLocal<>();
 

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Every scripted Jenkinsfile of the docs runs, with a worker and a `docker` that only pretend. */
+/** Every scripted Jenkinsfile of the docs runs, with a fake worker and a fake `docker`. */
 class DocumentedJobsTest {
     private static final Pattern BLOCK = Pattern.compile("(?ms)^```groovy\\n(.*?)^```$");
 
@@ -28,7 +28,7 @@ class DocumentedJobsTest {
         return BLOCK.matcher(Files.readString(Jenkins.ROOT.resolve(page))).results().map(match -> match.group(1)).toList().stream();
     }
 
-    /** The harness knows scripted pipelines; in a declarative one the step is called the same way. */
+    /** The harness supports scripted pipelines; a declarative one calls the step in the same way. */
     private static boolean isDeclarative(String text) {
         return text.contains("\npipeline {");
     }

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * From profileApp() through the real bridge and worker to real containers, and back to the artifact folder.
- * run.sh says where the worker's wheels and the example's image are.
+ * run.sh passes the locations of the worker's wheels and the example's image.
  */
 @Tag("e2e")
 class EndToEndTest {
@@ -33,10 +33,10 @@ class EndToEndTest {
         wheels = fromRunScript("PROFILEAPP_TEST_WHEELS");
         image = fromRunScript("PROFILEAPP_TEST_IMAGE");
         jenkins = new Jenkins(folder);
-        // Nothing that happens to be on this machine's PATH stands in for the worker.
+        // No worker on this machine's PATH is used.
         jenkins.environment.put("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         jenkins.environment.put("PROFILEAPP_HOME", fromRunScript("PROFILEAPP_TEST_HOME"));
-        // What these runs make is marked with this folder, whatever else runs on this machine.
+        // Objects of these runs are labelled with this folder, which separates them from others on this machine.
         state = "/tmp/profileapp-e2e-" + ProcessHandle.current().pid();
         jenkins.environment.put("PROFILEAPP_STATE", state);
     }
@@ -82,7 +82,8 @@ class EndToEndTest {
         assertTrue(rows.stream().anyMatch(row -> row.startsWith("nano,passed,0,3.")), rows.toString());
         assertTrue(rows.stream().anyMatch(row -> row.startsWith("orin,over budget,1,3.")), rows.toString());
         assertTrue(rows.stream().anyMatch(row -> row.startsWith("broken,app failed,2,")), rows.toString());
-        // nano: run, system, container, custom · orin: those and a broken budget · broken: run fails, custom is measured.
+        // nano: run, system, container, custom · orin: those and a violated budget · broken: run fails, custom is
+        // measured.
         assertEquals(2, build.testsFailed, build.log());
         assertTrue(build.testsSkipped >= 3, "tau is skipped on each");
         assertTrue(build.testsPassed >= 8);

@@ -32,8 +32,8 @@ import org.codehaus.groovy.control.CompilerConfiguration;
 import org.codehaus.groovy.control.customizers.ImportCustomizer;
 
 /**
- * Runs pipeline programs as Jenkins does: CPS-transformed, in the sandbox, one thread of Groovy at a time, and with the
- * state of the program saved at every step.
+ * Runs pipeline programs as Jenkins does: CPS-transformed, in the sandbox, with one Groovy thread at a time.
+ * The state of the program is saved at every step.
  */
 final class Engine {
     private static final ThreadLocal<Engine> CURRENT = new ThreadLocal<>();
@@ -73,7 +73,7 @@ final class Engine {
         return steps.has(name);
     }
 
-    /** A file of vars/, compiled once; null where there is none of that name. */
+    /** A file of vars/, compiled once; null if there is none with that name. */
     Script libraryStep(String name) {
         return library.computeIfAbsent(name, key -> {
             Path file = vars.resolve(key + ".groovy");
@@ -261,7 +261,7 @@ final class Engine {
         }
     }
 
-    /** Jenkins writes the program to disk at every step, and reads it after a restart: what cannot be ends the build there. */
+    /** Jenkins saves the program at every step, and loads it after a restart: state that cannot be saved fails the build. */
     private void save(Continuable program, PipelineScript.StepCall call) {
         try {
             copyOf(program);

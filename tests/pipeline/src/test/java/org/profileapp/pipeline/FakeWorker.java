@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Puts a worker that only pretends on the PATH of a Jenkins' agents; fake-worker.sh says what it does. */
+/** Puts the fake worker, fake-worker.sh, on the PATH of a Jenkins' agents. */
 final class FakeWorker {
     private FakeWorker() {}
 

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** The harness refuses what Jenkins would refuse: else a green pipeline test would mean nothing. */
+/** The harness refuses everything that Jenkins refuses; otherwise a passing pipeline test would prove nothing. */
 class HarnessTest {
     @TempDir
     Path folder;

@@ -20,19 +20,19 @@ final class Jenkins {
     final Map<String, String> environment = new TreeMap<>();
     /** Secret texts by their id. */
     final Map<String, String> credentials = new TreeMap<>();
-    /** Plugins beside Pipeline itself and Git. */
+    /** Plugins in addition to Pipeline and Git. */
     final Set<String> plugins = new HashSet<>(Set.of("junit", "credentials-binding"));
-    /** What `checkout` returns; a `Pipeline script from SCM` has no BRANCH_NAME. */
+    /** The result of `checkout`; a `Pipeline script from SCM` has no BRANCH_NAME. */
     final Map<String, String> checkedOut = new TreeMap<>(Map.of("GIT_BRANCH", "origin/main", "GIT_COMMIT", "c0ffee"));
-    /** Agents by name, with the label of the `sh` step at which they go, once. */
+    /** Agents by name, with the label of the `sh` step at which they are lost, once. */
     final Map<String, String> losesAgentAt = new ConcurrentHashMap<>();
     /** Labels of `sh` steps during which the controller restarts, once each. */
     final Set<String> restartsAt = ConcurrentHashMap.newKeySet();
-    /** The file with which the time of a `timeout` begins, so that no test depends on speed; null: at once. */
+    /** A `timeout` starts when this file exists, so that no test depends on speed; null: at once. */
     volatile Path timeoutBegins;
     final Map<String, Semaphore> locks = new ConcurrentHashMap<>();
     final Path folder;
-    /** Artifacts that the Copy Artifact plugin gets. */
+    /** Artifacts available to the Copy Artifact plugin. */
     final Path otherBuilds;
     private volatile Build running;
 
@@ -44,7 +44,7 @@ final class Jenkins {
                 environment.put(name, System.getenv(name));
             }
         }
-        // pip's own settings are the agent's.
+        // pip's settings belong to the agent.
         System.getenv().forEach((name, value) -> {
             if (name.startsWith("PIP_") || name.endsWith("_PROXY") || name.endsWith("_proxy") || name.startsWith("SSL_")) {
                 environment.put(name, value);
@@ -85,7 +85,7 @@ final class Jenkins {
         return build(Files.writeString(folder.resolve("Jenkinsfile"), script), repository);
     }
 
-    /** Aborts the build under way. */
+    /** Aborts the running build. */
     void abort() {
         running.aborted = true;
     }

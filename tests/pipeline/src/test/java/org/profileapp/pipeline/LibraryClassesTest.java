@@ -11,7 +11,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Each class of src/ by itself, in CPS and sandbox as in Jenkins. */
+/** Unit tests of each class in src/, with CPS and sandbox as in Jenkins. */
 class LibraryClassesTest {
     private static final int LINES_LIMIT = 150;
     private static final List<String> CLASSES = List.of(

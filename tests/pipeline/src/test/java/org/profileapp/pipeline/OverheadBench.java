@@ -12,7 +12,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The time that profileApp() adds to the apps' own, with the worker of .venv on the agents' PATH, by part. */
+/** The overhead of profileApp() by part, in addition to the apps' run time, with the worker of .venv on the agents' PATH. */
 @Tag("bench")
 class OverheadBench {
     private static final double APP_S = 1;

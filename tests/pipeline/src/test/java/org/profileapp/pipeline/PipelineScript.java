@@ -9,7 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.codehaus.groovy.runtime.InvokerHelper;
 
-/** What every Jenkinsfile and every file in vars/ extends: an unknown method is a step, or a step of the library. */
+/** Base class of every Jenkinsfile and every file in vars/: an unknown method is a step, or a step of the library. */
 public abstract class PipelineScript extends Script implements Serializable {
     private static final long serialVersionUID = 1;
 

@@ -16,7 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** profileApp() with a worker that only pretends: what it does with plans, exit codes, aborts and hostile values. */
+/** profileApp() with a fake worker: plans, exit codes, aborts and hostile values. */
 class ProfileAppTest {
     @TempDir
     Path folder;
@@ -260,7 +260,7 @@ class ProfileAppTest {
 
     private static final String URL = "postgresql://ann:secret@db/profiles";
 
-    /** A database that answers at `url`, and the credentials that a build is given for it. */
+    /** A database at `url`, and the build's credentials for it. */
     private void database(String url) {
         jenkins.credentials.put("profiles-url", URL);
         jenkins.environment.put("FAKE_DB", url);
@@ -360,7 +360,7 @@ class ProfileAppTest {
         assertFalse(build.log().contains("fake run"), build.log());
     }
 
-    /** What the fake worker plans for a service of each target. */
+    /** The fake worker's plan for a service of each target. */
     private void secret(String value) {
         jenkins.credentials.put("the-key", value);
         jenkins.credentials.put("other", "nobody's");

@@ -16,7 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What a real Jenkins did to profileApp(), and what a repository may try: a worker that only pretends will do for it. */
+/** Problems found with a real Jenkins, and attacks by a repository, with a fake worker. */
 class RealJenkinsTest {
     @TempDir
     Path folder;

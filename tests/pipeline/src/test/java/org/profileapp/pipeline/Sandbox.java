@@ -22,13 +22,13 @@ import org.kohsuke.groovy.sandbox.GroovyInterceptor;
 import org.kohsuke.groovy.sandbox.impl.Checker;
 
 /**
- * Lets through what whitelist.txt names, what belongs to the pipeline itself (steps, its own methods, env), and nothing
- * else. The list holds lines of script-security's generic-whitelist, and only those that vars/ and src/ need.
+ * Allows only the entries of whitelist.txt and the pipeline's members (steps, its methods, env).
+ * The list has those lines of script-security's generic-whitelist that vars/ and src/ need.
  */
 final class Sandbox extends GroovyInterceptor {
     private static final List<Class<?>> GROOVY_METHODS = List.of(DefaultGroovyMethods.class, StringGroovyMethods.class);
 
-    /** Arithmetic that is no method of a class; script-security's SandboxInterceptor lets it through by name too. */
+    /** Arithmetic without a method of a class; script-security's SandboxInterceptor also allows it by name. */
     private static final Set<String> NUMBER_MATH = Set.of("plus", "minus", "multiply");
 
     private final Set<String> allowed;
@@ -53,8 +53,8 @@ final class Sandbox extends GroovyInterceptor {
 
     @Override
     public Object onStaticCall(Invoker invoker, Class receiver, String method, Object... args) throws Throwable {
-        // The sandbox's own checks stand in the program as calls; what they call comes here again.
-        // The values of a GString, as this version of groovy-cps puts them together.
+        // The sandbox's checks are calls in the program; their targets are checked here again.
+        // The values of a GString, as this version of groovy-cps assembles them.
         boolean ofGString = receiver == ScriptBytecodeAdapter.class && method.equals("asType") && args[1] instanceof Class<?> to && to.isArray();
         boolean ownCheck = receiver == Checker.class || ofGString || isOfTheProgram(receiver);
         if (!ownCheck && declared(receiver, method, args).noneMatch(each -> allowed.contains("staticMethod " + signature(each)))) {
@@ -132,7 +132,7 @@ final class Sandbox extends GroovyInterceptor {
                 || (receiver != null && !(receiver instanceof Closure) && isOfTheProgram(receiver.getClass()));
     }
 
-    /** A class of the program or the library itself, as script-security's ClassLoaderWhitelist lets through. */
+    /** A class of the program or the library itself, as allowed by script-security's ClassLoaderWhitelist. */
     private static boolean isOfTheProgram(Class<?> type) {
         return type.getClassLoader() instanceof GroovyClassLoader;
     }

@@ -28,14 +28,14 @@ import org.w3c.dom.Document;
 import org.w3c.dom.Element;
 import org.w3c.dom.NodeList;
 
-/** The steps of a pipeline, each doing its work on real folders and processes. */
+/** The steps of a pipeline, implemented on real folders and processes. */
 final class Steps {
-    /** What comes with Pipeline itself. */
+    /** Steps of Pipeline itself. */
     private static final Set<String> NAMES = Set.of(
             "agent", "archiveArtifacts", "catchError", "checkout", "cron", "deleteDir", "dir", "echo", "error", "fileExists",
             "legacySCM", "library", "libraryResource", "node", "nonresumable", "parallel", "pwd", "readFile", "retry", "sh",
             "pipelineTriggers", "properties", "stage", "stash", "timeout", "unarchive", "unstable", "unstash", "withEnv", "writeFile");
-    /** Steps by the plugin that they come with. */
+    /** Steps by plugin. */
     private static final Map<String, String> OF_PLUGINS = Map.of(
             "copyArtifacts", "copyartifact",
             "junit", "junit",
@@ -124,7 +124,7 @@ final class Steps {
         return null;
     }
 
-    /** As the Git plugin in a scripted pipeline: what was checked out is returned, and in no environment. */
+    /** As the Git plugin in a scripted pipeline: returns the checked-out revision and sets no variables. */
     private Object checkout(Context context) throws IOException {
         copyTree(repository, context.folderOrFail("checkout"));
         return new LinkedHashMap<>(jenkins.checkedOut);
@@ -152,7 +152,7 @@ final class Steps {
         return null;
     }
 
-    /** With `conditions`, only what a lost agent causes is tried again. */
+    /** With `conditions`, retries only failures caused by a lost agent. */
     private Object retry(Arguments args, Context context) throws Throwable {
         int count = Integer.parseInt(args.text("count"));
         for (int attempt = 1; ; attempt++) {
@@ -172,7 +172,7 @@ final class Steps {
         }
     }
 
-    /** Interrupts what runs when the time is over, as an abort does. */
+    /** Interrupts the body after the timeout, as an abort does. */
     private Object timeout(Arguments args, Context context) throws Throwable {
         Thread timer = new Thread(() -> {
             try {
@@ -235,7 +235,7 @@ final class Steps {
         throw new StepFailure("still waiting for an executor on '" + label + "' after 30 s: a deadlock");
     }
 
-    /** Every branch in a thread of its own: their steps overlap, as branches on several agents do. */
+    /** Runs each branch in a thread: their steps overlap, as branches on several agents do. */
     private Object parallel(Arguments args, Context context) throws Throwable {
         Map<String, Object> results = new LinkedHashMap<>();
         AtomicReference<Throwable> first = new AtomicReference<>();
@@ -278,7 +278,7 @@ final class Steps {
         return null;
     }
 
-    /** As the credentials-binding plugin, for secret texts and USER:PASSWORD: what is in the log is masked. */
+    /** As the credentials-binding plugin, for secret texts and USER:PASSWORD: values in the log are masked. */
     private Object withCredentials(Arguments args, Context context) throws Throwable {
         Map<String, String> variables = new LinkedHashMap<>();
         for (Object binding : (List<?>) args.value("bindings")) {
@@ -397,7 +397,7 @@ final class Steps {
         return null;
     }
 
-    /** As ArtifactUnarchiverStepExecution: what a pattern matches keeps its whole path below the target. */
+    /** As ArtifactUnarchiverStepExecution: a matched file keeps its full path below the target. */
     private Object unarchive(Arguments args, Context context) throws IOException {
         for (Map.Entry<?, ?> each : ((Map<?, ?>) args.value("mapping")).entrySet()) {
             List<String> files = scan(build.artifacts, String.valueOf(each.getKey()), "");
@@ -472,7 +472,7 @@ final class Steps {
         return context.folderOrFail("dir").resolve(path).normalize();
     }
 
-    /** As Jenkins, it follows links to folders. */
+    /** Follows links to folders, as Jenkins does. */
     private static List<String> scan(Path folder, String includes, String excludes) {
         if (!Files.isDirectory(folder)) {
             return List.of();
@@ -566,7 +566,7 @@ final class Steps {
             }
         }
 
-        /** A step's one positional argument may stand for any named one. */
+        /** A step's single positional argument can be any named one. */
         Object value(String name) {
             Object value = named.getOrDefault(name, positional.isEmpty() ? null : positional.get(0));
             if (value == null) {
@@ -588,21 +588,21 @@ final class Steps {
         }
     }
 
-    /** What `error` and a failing step throw. */
+    /** Thrown by `error` and by a failing step. */
     static final class StepFailure extends RuntimeException {
         StepFailure(String message) {
             super(message);
         }
     }
 
-    /** What Jenkins throws out of each step on an agent that has gone. */
+    /** Thrown by each step on a lost agent. */
     static final class AgentLost extends RuntimeException {
         AgentLost(String name) {
             super("Agent " + name + " was deleted; cancelling node body");
         }
     }
 
-    /** What Jenkins throws out of a step when somebody aborts the build. */
+    /** Thrown by a step when the build is aborted. */
     static final class Aborted extends RuntimeException {
         Aborted() {
             super("aborted");

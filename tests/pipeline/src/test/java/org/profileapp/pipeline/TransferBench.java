@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a build moves between agents and controller: 8 targets of 100 MiB on 2 agents. `run.sh bench` runs it. */
+/** Measures transfers between agents and controller: 8 targets of 100 MiB on 2 agents. Run by `run.sh bench`. */
 @Tag("bench")
 class TransferBench {
     private static final int TARGETS = 8;
