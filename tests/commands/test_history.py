@@ -45,7 +45,7 @@ def test_history(tmp_path: Path) -> None:
     assert "0000012ab" in (tmp_path / "page/index.html").read_text()
     assert len(list((tmp_path / "page/report").glob("*.svg"))) == 2
     output = json.loads(profileapp("history", "objcounter", "--json", "--no-changes", cwd=tmp_path).stdout)
-    assert [trend["title"] for trend in output["trends"]] == ["container.cpu.util", "fps"]
+    assert [trend["title"] for trend in output["trends"]] == ["container.cpu.util", "fps", "container.cold-start"]
     none = profileapp("history", "other", cwd=tmp_path)
     assert none.returncode == 3 and "contains no finished run of 'other'" in none.stderr
 
