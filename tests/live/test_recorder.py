@@ -123,7 +123,7 @@ def test_a_folder_that_is_in_the_way_fails_that_target_alone(tmp_path: Path) -> 
         bench.feed.start(name)
     bench.run_until(lambda each: len(each.targets) == 2 and has_values(each))
     assert set(recorder.folders) == {"second"}
-    assert "holds 'mine.txt'" in str(recorder.failures["first"])
+    assert "contains 'mine.txt'" in str(recorder.failures["first"])
     assert (out / "first" / "mine.txt").read_text() == "keep"
 
 
