@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from profileapp.judge.proposal import MIB, Amount, Proposal
@@ -122,6 +122,7 @@ def test_where_nothing_is_known_nothing_is_proposed(write) -> None:  # type: ign
 
 
 @given(st.lists(st.text(max_size=12).filter(lambda text: "\0" not in text), max_size=4))
+@example(["\x85"])
 def test_any_argument_stays_what_it_is(args: list[str]) -> None:
     args = [arg.encode("utf-8", "replace").decode() for arg in args]
     run = a_run(*args)

@@ -183,4 +183,4 @@ def _line(text: str) -> str:
 
 
 def _yaml(data: dict[str, Any]) -> str:
-    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1000))
+    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=False, width=1000))
