@@ -261,3 +261,21 @@ def test_a_recorded_run_can_be_judged_again_from_its_files(tmp_path: Path) -> No
     assert [budget.state for budget in judged.run.budgets] == ["violated", "not-measured"]
     assert judged.run.summary[0].mean == 4.5 and judged.verdict == "over budget"
     assert judged.headline[0].label == "fps"
+
+
+@pytest.mark.parametrize(("is_auto", "mean"), [(True, 30.0), (False, 25.0)])
+def test_an_automatic_warm_up_is_excluded_wherever_the_run_is_judged(
+    tmp_path: Path, is_auto: bool, mean: float
+) -> None:
+    folder = RunFolder.create(tmp_path, "t")
+    writer = folder.open_metrics(Clock(10**18, 0))
+    for second in range(1, 61):
+        writer.emit(FPS, 5.0 if second <= 12 else 30.0, second * 10**9)
+    writer.close()
+    repeat = Repeat(1, 10**18, 10**18, 10**18 + 60 * 10**9)
+    folder.write_run(msgspec.structs.replace(BASE, target=Target("t", warmup_auto=is_auto), repeats=(repeat,)))
+    judged = judge_folder(folder.path)
+    assert judged.run.summary[0].mean == pytest.approx(mean, rel=0.02)
+    folder.write_run(judged.run)
+    again = judge_folder(folder.path).run
+    assert (again.summary, again.repeats) == (judged.run.summary, judged.run.repeats)

@@ -13,7 +13,7 @@ from profileapp.judge.weights import Weighted
 from profileapp.model.run import BaselineComparison, Scatter
 from profileapp.report.baseline_text import detectable_text, scatter_text
 
-BUILDS, STARTS, SAMPLES = 2.0, 3.0, 10.0
+BUILDS, STARTS, SAMPLES = 3.0, 3.0, 30.0
 PER_REPEAT = 100
 
 

@@ -57,6 +57,11 @@ def test_a_drift_never_settles(grown: float) -> None:
     assert settling(values).state == "never settled"
 
 
+@pytest.mark.parametrize("length", [104, 120])
+def test_a_start_up_of_more_than_half_the_run_never_settles(length: int) -> None:
+    assert settling([10.0 + at % 2 if at < length else 30.0 + at % 2 for at in range(200)]).state == "never settled"
+
+
 def test_an_outlier_is_no_start_up() -> None:
     values = [30.0 + at % 3 for at in range(400)]
     values[150] = 9000.0
@@ -122,10 +127,11 @@ def custom(name: str, kind: Kind = "gauge", unit: str = "") -> Series:
             },
             3.5,
         ),
+        ({custom("duration.loadmodel", "timer", "s"): data((2, 2)), custom("n", "counter"): data((5, 1))}, 5),
         ({custom("queue"): data((1, 5))}, None),
         ({Series("container.cpu.util", "%", "container"): data((1, 5))}, None),
     ],
-    ids=["counter", "fps", "timer", "pywaggle", "gauge", "none"],
+    ids=["counter", "fps", "timer", "pywaggle", "loading", "gauge", "none"],
 )  # fmt: skip
 def test_the_cold_start_ends_with_the_first_unit_of_work(
     series: dict[Series, SeriesData], expected_s: float | None

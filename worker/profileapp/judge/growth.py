@@ -19,8 +19,6 @@ FEWEST_SAMPLES = 120
 _PARTS = 4
 _LEAST_PART = 0.4
 """Of an even share: how much each quarter of the time must take part in the growth."""
-_Z = 3.29
-"""Of the trend test: one series in a thousand that only scatters passes it."""
 _Z_INTERVAL = 1.96
 _LEAST_GROWTH = 0.002
 """A growth over the run that is smaller than this part of the level is not reported."""
@@ -39,8 +37,8 @@ def growth(times_ns: Sequence[int], values: Sequence[float]) -> Growth | None:
     """The growth of samples in the order of their times, UTC ns since 1970; None where there is no sign of any.
 
     The slope is that of Theil and Sen, its interval that of Sen ("Estimates of the Regression Coefficient Based on
-    Kendall's Tau", 1968), over the lowest values of WINDOWS stretches of time. It counts as growth where the trend is
-    significant (Mann and Kendall's test) and each quarter of the time takes part in it.
+    Kendall's Tau", 1968), over the lowest values of WINDOWS stretches of time. It counts as growth where the interval
+    is above 0 and each quarter of the time takes part in it.
     """
     if len(values) < FEWEST_SAMPLES or times_ns[-1] <= times_ns[0]:
         return None
@@ -52,11 +50,7 @@ def growth(times_ns: Sequence[int], values: Sequence[float]) -> Growth | None:
     if grown <= _LEAST_GROWTH * abs(median(lowest)) or not _is_throughout(envelope):
         return None
     slopes = sorted((b - a) / (t - s) for (s, a), (t, b) in combinations(zip(at_h, lowest, strict=True), 2))
-    deviation = _kendall_deviation(len(lowest))
-    concordance = sum((slope > 0) - (slope < 0) for slope in slopes)
-    if (concordance - 1) / deviation < _Z:
-        return None
-    reach = _Z_INTERVAL * deviation
+    reach = _Z_INTERVAL * _kendall_deviation(len(lowest))
     low = slopes[max(0, math.floor((len(slopes) - reach) / 2))]
     high = slopes[min(len(slopes) - 1, math.ceil((len(slopes) + reach) / 2))]
     return Growth(median(slopes), low, high) if low > 0 else None

@@ -42,18 +42,12 @@ def settling(values: Sequence[float]) -> Settling:
         return Settling("too few samples")
     size = math.ceil(len(values) / BATCHES_LIMIT)
     batches = [median(values[at : at + size]) for at in range(0, len(values) - size + 1, size)]
-    cut = _refined(batches, _cut(_without_outliers(batches)))
+    cut = _refined(batches, _cut(batches))
     steady = batches[cut:]
     middle = len(steady) // 2
     if cut >= len(batches) // 2 or _differ(steady[:middle], steady[middle:]):
         return Settling("never settled")
     return Settling("settled", cut * size)
-
-
-def _without_outliers(values: Sequence[float]) -> list[float]:
-    """The running median, which keeps steps and removes what is short."""
-    reach = _WINDOW // 2
-    return [median(values[max(0, at - reach) : at + reach + 1]) for at in range(len(values))]
 
 
 def _cut(values: Sequence[float]) -> int:
