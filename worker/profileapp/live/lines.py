@@ -15,58 +15,8 @@ FIRST_COMPLETE = 2
 """The first interval at whose end every source has taken its second sample."""
 
 
-class PlainLines:
-    """One line for each running target once an interval, for a log or a pipe; notes go to `notes`.
-
-    With `every_s`, no more often than that.
-    """
-
-    def __init__(self, stream: TextIO, notes: TextIO, every_s: float = 0.0) -> None:
-        self._stream = stream
-        self._notes = notes
-        self._every_ns = round(every_s * 1e9)
-        self._next_ns = 0
-
-    def show(self, snapshot: Snapshot) -> None:
-        if snapshot.at_ns < self._next_ns:
-            return
-        self._next_ns = snapshot.at_ns + self._every_ns
-        time = format_utc(snapshot.at_ns)[11:19]
-        columns = columns_of(snapshot)
-        lines = [f"{time} device  {device_text(snapshot)}"] if snapshot.device else []
-        lines += [f"{time} {_line(row, columns)}" for row in snapshot.targets if row.state == "running"]
-        self._stream.write("".join(f"{line}\n" for line in lines))
-        self._stream.flush()
-
-    def react(self) -> bool:
-        return False
-
-    def note(self, text: str) -> None:
-        self._notes.write(f"profileapp: {text}\n")
-        self._notes.flush()
-
-
-class JsonLines:
-    """One line of JSON once an interval; notes go to `notes`."""
-
-    def __init__(self, stream: TextIO, notes: TextIO) -> None:
-        self._stream = stream
-        self._notes = notes
-
-    def show(self, snapshot: Snapshot) -> None:
-        self._stream.write(json_line(snapshot).decode() + "\n")
-        self._stream.flush()
-
-    def react(self) -> bool:
-        return False
-
-    def note(self, text: str) -> None:
-        self._notes.write(f"profileapp: {text}\n")
-        self._notes.flush()
-
-
 class Quiet:
-    """Shows no values; notes go to `notes`."""
+    """Shows no values, and has no keys; notes go to `notes`."""
 
     def __init__(self, notes: TextIO) -> None:
         self._notes = notes
@@ -82,13 +32,49 @@ class Quiet:
         self._notes.flush()
 
 
-class Once:
+class PlainLines(Quiet):
+    """One line for each running target once an interval, for a log or a pipe; notes go to `notes`.
+
+    With `every_s`, no more often than that.
+    """
+
+    def __init__(self, stream: TextIO, notes: TextIO, every_s: float = 0.0) -> None:
+        super().__init__(notes)
+        self._stream = stream
+        self._every_ns = round(every_s * 1e9)
+        self._next_ns = 0
+
+    def show(self, snapshot: Snapshot) -> None:
+        if snapshot.at_ns < self._next_ns:
+            return
+        self._next_ns = snapshot.at_ns + self._every_ns
+        time = format_utc(snapshot.at_ns)[11:19]
+        columns = columns_of(snapshot)
+        lines = [f"{time} device  {device_text(snapshot)}"] if snapshot.device else []
+        lines += [f"{time} {_line(row, columns)}" for row in snapshot.targets if row.state == "running"]
+        self._stream.write("".join(f"{line}\n" for line in lines))
+        self._stream.flush()
+
+
+class JsonLines(Quiet):
+    """One line of JSON once an interval; notes go to `notes`."""
+
+    def __init__(self, stream: TextIO, notes: TextIO) -> None:
+        super().__init__(notes)
+        self._stream = stream
+
+    def show(self, snapshot: Snapshot) -> None:
+        self._stream.write(json_line(snapshot).decode() + "\n")
+        self._stream.flush()
+
+
+class Once(Quiet):
     """Shows the first interval in which all sources had time for two samples, then calls `on_end`."""
 
     def __init__(self, stream: TextIO, notes: TextIO, *, as_json: bool) -> None:
         self.on_end: Callable[[], None] = lambda: None
+        super().__init__(notes)
         self._stream = stream
-        self._notes = notes
         self._as_json = as_json
         self._shown = 0
 
@@ -100,9 +86,6 @@ class Once:
         self._stream.write(json_line(snapshot).decode() + "\n" if self._as_json else table(snapshot))
         self._stream.flush()
         self.on_end()
-
-    def react(self) -> bool:
-        return False
 
     def note(self, text: str) -> None:
         """Shows nothing: one table is asked for."""
