@@ -77,11 +77,35 @@ def watch(tmp_path: Path) -> Callable[..., DiskWatch]:
     return make
 
 
-def test_held_no_files_are_counted_while_disk_usage_is_constant(watch: Callable[..., DiskWatch]) -> None:
-    idle = watch(containers=Size(100 * MIB))
+def test_held_files_are_rarely_counted_while_disk_usage_is_constant(
+    watch: Callable[..., DiskWatch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first check counts, for services that wrote before; later ones do so now and then, as others may remove."""
+    now_s, sizes, counted_at_s = 1000.0, Size(10 * MIB), []
+
+    def count() -> Size:
+        counted_at_s.append(now_s)
+        return sizes
+
+    idle = watch()
     idle._used = lambda: idle._used_at_start  # type: ignore[method-assign]  # others write to the disk too
+    idle._containers = count
+    monkeypatch.setattr("profileapp.run.disk_watch.time.monotonic", lambda: now_s)
+    for _ in range(61):
+        idle.check()
+        now_s += 0.5
+    assert counted_at_s == [1000.0, 1015.0, 1030.0] and idle.exceeded == idle.failure == ""
+    sizes = Size(100 * MIB)
+    now_s += 15
     idle.check()
-    assert idle.exceeded == idle.failure == ""
+    assert "wrote" in idle.exceeded
+
+
+def test_held_what_services_wrote_before_the_first_check_counts(watch: Callable[..., DiskWatch]) -> None:
+    idle = watch(containers=Size(100 * MIB))
+    idle._used = lambda: idle._used_at_start  # type: ignore[method-assign]
+    idle.check()
+    assert "wrote" in idle.exceeded
     elsewhere = watch(containers=Size(100 * MIB), sees_all_disks=False)
     elsewhere.check()
     assert "wrote" in elsewhere.exceeded

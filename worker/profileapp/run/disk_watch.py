@@ -1,7 +1,8 @@
 """Stops an app that fills the agent's disk: it has a limit, and part of every disk stays free.
 
-Reading how full a disk is takes microseconds and is done often. What the app has written is counted only after a disk
-has become fuller, so that an app that writes little is not disturbed.
+Reading how full a disk is takes microseconds and is done often. What the app has written is counted at the first check,
+and then after a disk has become fuller, so that an app that writes little is not disturbed. It is counted now and then
+regardless: what others remove meanwhile can hide what the app writes.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ RESERVE_PART = 20
 INTERVAL_S = 0.5
 _COST_PART = 20
 """Counting takes at most a twentieth of the time."""
+_RECOUNT_S = 15.0
 _SLOW_INTERVAL_S = 10.0
 """Used if the containers' disk is not this machine's: its usage cannot be read, so every check has to count."""
 _STOP_TIMEOUT_S = 2.0
@@ -57,6 +59,8 @@ class DiskWatch:
         self._used_at_start = self._used()
         self._used_when_counted = self._used_at_start
         self._count_at_s = 0.0
+        # Services may have written before: the first check counts.
+        self._recount_at_s = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="disk-watch", daemon=True)
 
@@ -81,13 +85,15 @@ class DiskWatch:
         used = self._used()
         nearly_full = next((text for disk in self._disks if (text := self._nearly_full(disk))), "")
         grown = any(now > before + self._step_bytes for now, before in zip(used, self._used_when_counted, strict=True))
-        if not (nearly_full or grown or self._counts_always) or time.monotonic() < self._count_at_s:
-            return
         began_s = time.monotonic()
+        is_due = nearly_full or grown or self._counts_always or began_s >= self._recount_at_s
+        if not is_due or began_s < self._count_at_s:
+            return
         written = self._written(used)
         self._used_when_counted = used
         ended_s = time.monotonic()
         self._count_at_s = ended_s + _COST_PART * (ended_s - began_s)
+        self._recount_at_s = ended_s + _RECOUNT_S
         if written > self._limit_bytes:
             self.exceeded = (
                 f"the app wrote {_shown(written)} to the agent's disk, more than the {_shown(self._limit_bytes)} of "
