@@ -47,7 +47,7 @@ def test_what_is_asked_for(asked: Asked, is_first_look: bool) -> None:
         (Asked("python:3.12", ("x",), "process", has_image=False), "'python:3.12' is before --"),
     ],
 )
-def test_what_cannot_be_told_is_an_error(asked: Asked, message: str) -> None:
+def test_ambiguous_arguments_are_an_error(asked: Asked, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         _ = asked.is_first_look
 
@@ -90,7 +90,7 @@ def test_timeout_and_repeat(tmp_path: Path) -> None:
 
 
 @pytest.mark.docker
-def test_an_image_gets_the_words_as_they_are(tmp_path: Path, busybox_image: str) -> None:
+def test_an_image_gets_the_arguments_unchanged(tmp_path: Path, busybox_image: str) -> None:
     done = profileapp("run", busybox_image, "--", "sh", "-c", 'printf "%s\\n" "$@"', "sh", *ODD[:-1], cwd=tmp_path)
     assert done.returncode == 0 and "1 target: 1 passed" in done.stdout, done.stderr
     (log,) = tmp_path.glob("profile/*/app.log")

@@ -107,7 +107,7 @@ def test_it_moves_a_section_that_the_app_store_refuses(tmp_path: Path) -> None:
         (APP + "profiling:\n  targts: []\n", "is not a known key"),
     ],
 )
-def test_what_it_cannot_move_it_leaves_and_says_why(tmp_path: Path, app: str, why: str) -> None:
+def test_a_section_that_cannot_move_stays_with_a_reason(tmp_path: Path, app: str, why: str) -> None:
     path = tmp_path / "sage.yaml"
     path.write_text(app)
     assert why in failed(run(path))
@@ -129,13 +129,13 @@ def test_a_file_that_cannot_be_replaced_leaves_both_as_they_were(
 
 
 @pytest.mark.parametrize("inspected", [{}, {"Config": None}, {"Config": {"Entrypoint": None, "Labels": None}}])
-def test_an_image_that_says_nothing(inspected: dict[str, Any]) -> None:
+def test_an_image_without_facts(inspected: dict[str, Any]) -> None:
     facts = image_facts("busybox", inspected)
     assert (facts.entrypoint, facts.command, facts.labels) == ((), (), {})
     assert yaml.safe_load(first_config((), facts, is_alone=True))["name"] == "busybox"
 
 
-def test_what_an_image_says_is_data() -> None:
+def test_image_labels_are_treated_as_data() -> None:
     evil = "x\nprofiling: {targets: []} # \u2028 \x85 \x1b[2J"
     facts = image_facts(
         f"host:5000/a/b:1{evil}",

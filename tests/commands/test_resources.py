@@ -24,7 +24,7 @@ while True:
 """
 
 
-def test_a_profile_without_a_peak_says_so_and_proposes_no_memory(tmp_path: Path) -> None:
+def test_a_profile_without_a_peak_reports_it_and_proposes_no_memory(tmp_path: Path) -> None:
     configure(tmp_path, code_target("one", "print(1)"))
     assert run_python(tmp_path).returncode == 0
     done = profileapp("resources", "profile", cwd=tmp_path)

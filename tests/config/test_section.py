@@ -63,7 +63,7 @@ def test_it_may_stand_alone(tmp_path: Path) -> None:
     assert plan.app.name == tmp_path.name and plan.files == ("profiling.yaml",)
 
 
-def test_a_file_of_another_name_stands_for_itself(tmp_path: Path) -> None:
+def test_a_file_of_another_name_is_used_alone(tmp_path: Path) -> None:
     """So does the merge of a saved configuration, which a Jenkins job puts next to the sage.yaml."""
     write(tmp_path, APP, SECTION)
     path = tmp_path / "profileapp-merged.yaml"
@@ -107,7 +107,7 @@ def test_an_error_has_its_place_in_the_file_beside_and_all_are_reported_at_once(
     assert second.startswith("profiling.yaml:3:37: profiling.targets[1].timout is not a known key")
 
 
-def test_a_file_beside_without_the_key_says_what_to_do(tmp_path: Path) -> None:
+def test_the_error_for_a_file_without_the_key_has_a_remedy(tmp_path: Path) -> None:
     path = write(tmp_path, APP, "targets: [{name: one}]\n")
     assert refused(path) == "profiling.yaml:1:1: has no key 'profiling'; put `targets` and `metrics` below it"
 

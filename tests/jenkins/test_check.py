@@ -47,7 +47,7 @@ def test_a_jenkins_from_before_2_417(jenkins: FakeJenkins) -> None:
     assert run(jenkins) == 0
 
 
-def test_the_job_is_kept_on_request_and_replaced_by_the_next_run(jenkins: FakeJenkins) -> None:
+def test_the_job_remains_on_request_and_is_replaced_by_the_next_run(jenkins: FakeJenkins) -> None:
     assert run(jenkins, JENKINS_KEEP="1") == 0
     first = jenkins.jobs[JOB]
     assert run(jenkins, JENKINS_KEEP="1", JENKINS_GIT_REVISION="other") == 0

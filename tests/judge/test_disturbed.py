@@ -71,7 +71,7 @@ def data(samples: Sequence[tuple[float, float]]) -> SeriesData:
     return series_data((round(at_s * S), float(value)) for at_s, value in samples)
 
 
-def test_a_throttled_repeat_is_in_no_number_and_the_report_says_so(tmp_path: Path) -> None:
+def test_a_throttled_repeat_is_excluded_and_reported(tmp_path: Path) -> None:
     run = {
         "id": "1", "app": {"name": "app"}, "target": {"name": "t", "repeat": 3}, "state": "finished",
         "clock": {"anchor_wall_ns": 0, "anchor_monotonic_ns": 0}, "started_ns": 20 * S, "exit_reason": "completed",

@@ -42,7 +42,7 @@ def test_warm_up_and_tracing_do_not_count() -> None:
     assert per.mean == pytest.approx(2)
 
 
-def test_labels_of_both_series_are_kept() -> None:
+def test_labels_of_both_series_are_preserved() -> None:
     lanes = series("frames", "", "custom", kind="counter", lane="left")
     (per,) = energy_per_unit({ABOVE: data((0, 0), (1, 4)), lanes: data((0.5, 2))}, [repeat(1, 0, 1)])
     assert (per.name, per.labels, per.mean) == ("energy.above-idle.per.frames", {"gpu": "0", "lane": "left"}, 2)

@@ -291,7 +291,7 @@ def test_an_app_that_no_limit_suits_is_reported() -> None:
     assert verified.proposal == proposed(SHAPES["steady"])
 
 
-def test_what_a_run_under_limits_says() -> None:
+def test_the_outcome_of_a_run_under_limits() -> None:
     use = use_of(SHAPES["steady"])
     assert attempt_of(profile(fps=9.5), use, MIB, 1.0).problem == ""
     assert "fps is 5 frames/s, and 10 without limits" in attempt_of(profile(fps=5), use, MIB, 1.0).problem

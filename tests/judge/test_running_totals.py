@@ -28,7 +28,7 @@ def test_the_last_interval_counts_in_proportion() -> None:
     assert len(found[TOTAL]) == 6
 
 
-def test_another_repeats_total_says_nothing() -> None:
+def test_totals_of_another_repeat_are_ignored() -> None:
     data = series_data([(1 * S, 0.0), (4 * S, 30.0), (10 * S, 0.0)])
     assert list(completed({TOTAL: data}, REPEATS)[TOTAL].values) == [0.0, 30.0, 0.0]
 

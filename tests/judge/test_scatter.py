@@ -18,7 +18,7 @@ PER_REPEAT = 100
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_three_levels_are_told_apart_within_a_fifth(seed: int) -> None:
+def test_three_levels_are_distinguished_within_a_fifth(seed: int) -> None:
     draw = random.Random(seed)  # noqa: S311
     builds, errors = [], []
     for _ in range(300):

@@ -95,7 +95,7 @@ def test_each_repeat_is_measured_from_where_it_settles() -> None:
     assert summary.mean == pytest.approx(30, abs=0.3)
 
 
-def test_the_series_that_says_most_of_the_work_decides() -> None:
+def test_the_series_closest_to_the_work_decides() -> None:
     cpu = Series("container.cpu.util", "%", "container")
     rate = Series("frames.rate", "1/s", "custom")
     points = data(*((float(at), 1.0) for at in range(1, 40)))

@@ -95,7 +95,7 @@ def test_a_reader_that_goes_away_ends_it(sleeper: subprocess.Popen[bytes]) -> No
         assert process.wait(timeout=30) == 0
 
 
-def test_a_run_says_that_someone_watched_and_the_watcher_steps_back(
+def test_a_run_records_that_it_was_watched_and_live_samples_less_often(
     sleeper: subprocess.Popen[bytes], state: Path, tmp_path: Path
 ) -> None:
     lock = state / "profileapp.lock"

@@ -132,7 +132,7 @@ def test_a_daemon_that_comes_back_is_listed_again(daemon: FakeDaemon, followed: 
     assert isinstance(changes[2], Appeared) and changes[2].container.id == "comes"
 
 
-def test_without_rights_to_the_socket_it_says_what_to_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_without_rights_to_the_socket_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> Any:
         raise docker.errors.DockerException(
             "Error while fetching server API version: PermissionError(13, 'Permission denied')"
@@ -143,7 +143,7 @@ def test_without_rights_to_the_socket_it_says_what_to_allow(monkeypatch: pytest.
         connect_docker()
 
 
-def test_without_a_daemon_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_without_a_daemon_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
     with pytest.raises(AgentError, match=r"podman: `systemctl start podman\.socket`"):
         connect_docker()

@@ -62,7 +62,7 @@ def test_each_target_leaves_the_folder_of_a_run(tmp_path: Path) -> None:
     assert samples(out / "first")[0]["value"] == 50.0
 
 
-def test_a_metric_that_nobody_asked_for_is_not_missed(tmp_path: Path) -> None:
+def test_a_metric_that_was_not_requested_is_not_reported_missing(tmp_path: Path) -> None:
     bench = LiveBench(tmp_path)
     recorded(bench, tmp_path / "profile", optional=frozenset({"system", "functions"}))
     bench.feed.start("app")

@@ -76,7 +76,7 @@ def test_the_selected_target_stays_on_the_screen() -> None:
         assert any(line.startswith(f"> {selected} ") for line in text(snapshot, state=ScreenState(selected=selected)))
 
 
-def test_without_targets_it_says_what_is_waited_for() -> None:
+def test_without_targets_the_screen_shows_what_it_waits_for() -> None:
     assert "waiting for a container that matches" in text(shown())
     assert "no target matches the filter" in text(shown(row(1)), state=ScreenState(filter="x"))
 

@@ -153,14 +153,14 @@ def test_the_device_counts_for_every_target_that_runs(tmp_path: Path) -> None:
     assert HEAT in read_series(bench.recorder.kept[0], [])
 
 
-def test_a_hit_is_kept_where_the_target_ends_before_its_time(tmp_path: Path) -> None:
+def test_a_hit_is_written_if_the_target_ends_early(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.seconds(12, 100.0)
     bench.recorder.finished(bench.app)
     assert len(bench.recorder.kept) == 1
 
 
-def test_memory_is_bounded_and_it_is_said_what_is_missing(tmp_path: Path) -> None:
+def test_memory_is_bounded_and_missing_samples_are_reported(tmp_path: Path) -> None:
     bench = Bench(tmp_path, keep=20 * SAMPLE_BYTES)
     bench.seconds(100, 0.0)
     bench.seconds(40, 100.0)

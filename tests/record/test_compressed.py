@@ -73,7 +73,7 @@ def test_files_of_the_writer_are_far_below_the_limit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "unit", [b"\0", b'{"name":"', b" " * 63 + b"\n", b"[" * 500 + b"\n"], ids=["zeros", "line", "empty", "deep"]
 )
-def test_data_before_a_bomb_is_kept_and_the_loss_reported(tmp_path: Path, unit: bytes) -> None:
+def test_data_before_a_bomb_survives_and_the_loss_is_reported(tmp_path: Path, unit: bytes) -> None:
     folder = RunFolder.create(tmp_path, "gpu")
     writer = folder.open_metrics(Clock(0, 0))
     for step in range(100):

@@ -127,7 +127,7 @@ def metrics(folder: Path, samples: int) -> None:
 
 def test_many_samples_are_spilled_to_a_temporary_file(tmp_path: Path) -> None:
     metrics(tmp_path, 10_000)
-    small = SampleReader(tmp_path, held_limit=700)
+    small = SampleReader(tmp_path, buffer_limit=700)
     block = (tmp_path / "metrics.ndjson").read_bytes()
     lines = block.splitlines(keepends=True)
     for start in range(0, len(lines), 100):
@@ -168,7 +168,7 @@ def test_without_a_temporary_file_all_samples_stay_in_memory(tmp_path: Path, mon
 
     whole = Overflow.add
     monkeypatch.setattr(Overflow, "add", add)
-    reader = SampleReader(tmp_path, held_limit=100)
+    reader = SampleReader(tmp_path, buffer_limit=100)
     lines = (tmp_path / "metrics.ndjson").read_bytes().splitlines(keepends=True)
     for start in range(0, len(lines), 90):
         reader.take_block(b"".join(lines[start : start + 90]))

@@ -48,7 +48,7 @@ def test_a_run_larger_than_memory_has_the_same_report(
         return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
     expected = made(judge_folder(folder))
-    monkeypatch.setattr(reader, "SampleReader", partial(SampleReader, held_limit=100))
+    monkeypatch.setattr(reader, "SampleReader", partial(SampleReader, buffer_limit=100))
     judged = judge_folder(folder)
     assert any(isinstance(data.values, Column) for data in judged.series.values())
     assert made(judged) == expected and any(path.suffix == ".svg" for path in expected)

@@ -83,7 +83,7 @@ def test_without_a_daemon_one_is_started_and_stopped(tree: Tree) -> None:
     assert tree.calls == ["dockerd status", "dockerd start", "bench start", "dockerd stop"]
 
 
-def test_the_exit_code_of_the_benchmark_is_kept(tree: Tree) -> None:
+def test_the_exit_code_of_the_benchmark_is_preserved(tree: Tree) -> None:
     tree.make_daemon_unreachable()
     tree.write(".venv/bin/python", '[ "$2" = pip ]')
     assert tree.run("start")[0] == 1

@@ -111,7 +111,7 @@ def test_bytes_are_the_total_or_the_rate_over_time(tmp_path: Path) -> None:
     assert (by_total.state, by_total.measured) == ("off", 0)
 
 
-def test_a_load_that_could_not_run_says_why(tmp_path: Path) -> None:
+def test_a_load_that_could_not_run_has_a_reason(tmp_path: Path) -> None:
     def states(account: dict[str, Any] | None, exit_reason: str = "completed") -> list[tuple[str, str]]:
         results = compare(load_of("io-fsync"), judged(tmp_path, account, exit_reason=exit_reason))
         return [(one.state, one.reason) for one in results]

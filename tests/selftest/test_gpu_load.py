@@ -28,7 +28,7 @@ class FakeDriver:
         return function
 
 
-def test_it_takes_and_frees_what_it_says() -> None:
+def test_it_allocates_and_frees_what_it_reports() -> None:
     driver = FakeDriver()
     account = hold(driver, 64 * MIB, 0.01, 0.01)
     assert driver.allocated == account.values["bytes"] == 64 * MIB
@@ -45,6 +45,6 @@ def test_it_takes_and_frees_what_it_says() -> None:
         ({"cuMemsetD8_v2": 700}, "error 700"),
     ],
 )
-def test_without_a_gpu_it_says_why(answers: dict[str, int], reason: str) -> None:
+def test_without_a_gpu_there_is_a_reason(answers: dict[str, int], reason: str) -> None:
     with pytest.raises(CannotRun, match=reason):
         hold(FakeDriver(**answers), MIB, 0, 0)

@@ -19,7 +19,7 @@ def content(timeout_s: int) -> str:
     return f"profiling:\n  defaults: {{timeout: {timeout_s}}}\n"
 
 
-def test_versions_are_added_and_kept(db: str) -> None:
+def test_versions_are_added_and_never_replaced(db: str) -> None:
     database = open_database(db, write=True)
     first, is_new = save(database, NAME, content(1), "alice", "a start")
     assert is_new and first.version == 1 and first.saved_role == ("tester" if database.is_postgresql else "")

@@ -73,9 +73,9 @@ def test_a_run_round_trips(db: str, tmp_path: Path) -> None:
         assert connection.execute(select(schema.kernel.c.name, schema.kernel.c.unit)).one() == ("gemm<float>", "s")
 
 
-@pytest.mark.parametrize("held_limit", [BUFFER_LIMIT, 1000])
-def test_many_samples_round_trip(db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held_limit: int) -> None:
-    monkeypatch.setattr(reader, "SampleReader", partial(SampleReader, held_limit=held_limit))
+@pytest.mark.parametrize("buffer_limit", [BUFFER_LIMIT, 1000])
+def test_many_samples_round_trip(db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, buffer_limit: int) -> None:
+    monkeypatch.setattr(reader, "SampleReader", partial(SampleReader, buffer_limit=buffer_limit))
     many = [1.7e308, -5e-324, 0.1, -1 / 3, *map(float, range(12_340))]
     few = {CPU: many[:5101], CORE: many[:100]}
     database = open_database(db, write=True)

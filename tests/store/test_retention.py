@@ -26,16 +26,16 @@ ALL = Selection()
 )
 def test_thinned_samples_keep_the_peaks_of_every_span(samples: list[tuple[int, float]], spacing_ns: int) -> None:
     times, values = [at for at, _ in samples], [value for _, value in samples]
-    kept = thin(times, values, spacing_ns)
-    assert kept == sorted(set(kept))
+    indices = thin(times, values, spacing_ns)
+    assert indices == sorted(set(indices))
     for span in {at // spacing_ns for at in times}:
         inside = [index for index, at in enumerate(times) if at // spacing_ns == span]
-        chosen = [index for index in kept if times[index] // spacing_ns == span]
+        chosen = [index for index in indices if times[index] // spacing_ns == span]
         assert len(chosen) <= 4 and chosen[0] == inside[0] and chosen[-1] == inside[-1]
         for peak in (min, max):
             assert peak(values[index] for index in chosen) == peak(values[index] for index in inside)
-    again = thin([times[index] for index in kept], [values[index] for index in kept], spacing_ns)
-    assert len(again) == len(kept)
+    again = thin([times[index] for index in indices], [values[index] for index in indices], spacing_ns)
+    assert len(again) == len(indices)
 
 
 def test_old_samples_are_thinned_once_and_statistics_stay(db: str, tmp_path: Path) -> None:

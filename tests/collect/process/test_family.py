@@ -139,7 +139,7 @@ def test_the_cost_of_an_unreaped_process_remains() -> None:
     assert account.total_ticks([first, ProcessStat(2, b"S", 1, 1, 5, 0, 1, 9, 0)]) == 85
 
 
-def test_io_of_exited_and_unreadable_processes_is_kept(write_tree: WriteTree) -> None:
+def test_io_of_exited_and_unreadable_processes_still_counts(write_tree: WriteTree) -> None:
     proc = write_tree(
         {"1/io": "rchar: 9\nread_bytes: 100\nwrite_bytes: 10\n", "2/io": "read_bytes: 50\nwrite_bytes: 5\n"}
     )

@@ -163,7 +163,7 @@ def test_the_least_recently_used_is_removed_first(tmp_path: Path, server: _Serve
     assert kept == {datasets[0].sha256, datasets[2].sha256}
 
 
-def test_a_dataset_in_use_is_kept(tmp_path: Path, server: _Server) -> None:
+def test_a_dataset_in_use_is_not_evicted(tmp_path: Path, server: _Server) -> None:
     cache = a_cache(tmp_path, limit_bytes=400_000)
     with cache.locked(Dataset(url=server.url, sha256=SHA256), tmp_path, discard) as path:
         server.content = b"y" * 300_000

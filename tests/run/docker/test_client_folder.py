@@ -16,7 +16,7 @@ LOGIN = RegistryLogin("registry.example.org:5000", "ali", "open sesame")
 ANSWER = base64.b64encode(b"ali:open sesame").decode()
 
 
-def test_the_users_settings_are_kept(tmp_path: Path) -> None:
+def test_the_users_settings_are_preserved(tmp_path: Path) -> None:
     own = tmp_path / "own"
     (own / "cli-plugins").mkdir(parents=True)
     set_by_user = {

@@ -23,7 +23,7 @@ _YAML = (".yaml", ".yml")
 
 
 class DashesCommand(click.Command):
-    """A command whose last words, after `--`, are another program's."""
+    """A command that passes the arguments after `--` to another program."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Keeps what follows the first `--` from click, which would take it for arguments of this command."""
@@ -33,7 +33,7 @@ class DashesCommand(click.Command):
         return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        """The usage line, with the words after `--`."""
+        """The usage line, with the arguments after `--`."""
         return [*super().collect_usage_pieces(ctx)[:-1], "[CONFIG | IMAGE]", "[-- ARGS...]"]
 
 

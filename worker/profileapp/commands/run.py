@@ -147,20 +147,20 @@ def command(options: _Options) -> int:
     with outcome_file.records_failures():
         refuse_both(options)
         has_image = bool(options.image or options.image_archive or options.build)
-        words = asked(click.get_current_context(), options.config, options.runtime, has_image=has_image)
-        if words.is_first_look:
-            return _run(*_first_look(options, words), Path.cwd(), outcome_file)
+        parsed = asked(click.get_current_context(), options.config, options.runtime, has_image=has_image)
+        if parsed.is_first_look:
+            return _run(*_first_look(options, parsed), Path.cwd(), outcome_file)
         refuse_target_options(options.timeout, options.repeat)
-        if words.argv is not None:
-            options = msgspec.structs.replace(options, line=shlex.join(words.argv))
+        if parsed.argv is not None:
+            options = msgspec.structs.replace(options, line=shlex.join(parsed.argv))
         return _run(options, load_plan(options), options.config.resolve().parent, outcome_file)
 
 
-def _first_look(options: _Options, words: Asked) -> tuple[_Options, Plan]:
+def _first_look(options: _Options, parsed: Asked) -> tuple[_Options, Plan]:
     """Measures one target, and prints a table; pages would take longer than most apps."""
-    argv = words.argv or ()
+    argv = parsed.argv or ()
     line = shlex.join(argv) if options.runtime == "process" else options.line
-    options = msgspec.structs.replace(options, image=words.first or options.image, line=line, no_report=True)
+    options = msgspec.structs.replace(options, image=parsed.first or options.image, line=line, no_report=True)
     return options, options.first_plan(argv)
 
 

@@ -160,12 +160,12 @@ class _Validator:
             return "one of " + ", ".join(map(str, schema["enum"]))
         if schema.get("type") == "array" and "enum" in schema.get("items", {}):
             return "a list of " + ", ".join(map(str, schema["items"]["enum"]))
-        words = _TYPE_NAMES.get(schema.get("type", ""), "a value")
+        text = _TYPE_NAMES.get(schema.get("type", ""), "a value")
         if "minimum" in schema and "maximum" in schema:
-            words += f" from {schema['minimum']} to {schema['maximum']}"
+            text += f" from {schema['minimum']} to {schema['maximum']}"
         if "maxLength" in schema:
-            words += f" of at most {schema['maxLength']} characters"
-        return words
+            text += f" of at most {schema['maxLength']} characters"
+        return text
 
 
 def did_you_mean(word: str, choices: Sequence[str]) -> str:

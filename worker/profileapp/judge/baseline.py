@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from profileapp.judge.device import differences, unlike
+from profileapp.judge.device import differences, incomparable_reasons
 from profileapp.judge.noise import HISTORY_RUNS, expect, power_reach, share, weigh
 from profileapp.judge.scatter import scatter
 from profileapp.model.budget import parse_budget
@@ -54,7 +54,7 @@ def compare(run: Run, earlier: Sequence[Run], branch: str, alpha: float) -> Base
     `alpha` is the build's significance level (`alpha_of`). Runs on other kinds of devices are excluded, with a remark.
     """
     before = _before(run, earlier)
-    reasons = Counter(reason for each in before for reason in ["; ".join(unlike(run, each))] if reason)
+    reasons = Counter(reason for each in before for reason in ["; ".join(incomparable_reasons(run, each))] if reason)
     comparable = _comparable(run, before)
     omitted = [f"{count} run{'s' if count > 1 else ''} excluded: {reason}" for reason, count in reasons.most_common()]
     numbers = tuple(_compare(one, comparable, run.budgets, alpha) for one in run.numbers)
@@ -82,7 +82,7 @@ def _before(run: Run, earlier: Sequence[Run]) -> list[Run]:
 
 
 def _comparable(run: Run, before: Sequence[Run]) -> list[Run]:
-    return [each for each in before if not unlike(run, each)][-LAST_RUNS:]
+    return [each for each in before if not incomparable_reasons(run, each)][-LAST_RUNS:]
 
 
 def _history(number: HeadlineValue, comparable: Sequence[Run]) -> list[tuple[float, tuple[float, ...]]]:

@@ -69,7 +69,7 @@ def split_metric(metric: str) -> tuple[str, str]:
     return (path, statistic) if path and statistic in STATISTICS else (metric, "mean")
 
 
-def answers_to(path: str, name: str, labels: Mapping[str, str]) -> bool:
+def matches_path(path: str, name: str, labels: Mapping[str, str]) -> bool:
     """Whether a path names a series: by its name alone, or with the values of its labels."""
     return path in (name, ".".join((name, *(value for _, value in sorted(labels.items())))))
 
@@ -86,7 +86,7 @@ def _values(summary: Sequence[SeriesSummary], metric: str) -> dict[tuple[str, st
     return {
         (title_of(each.name, each.labels), statistic, each.unit if statistic != "count" else ""): value
         for each in summary
-        if answers_to(path, each.name, each.labels) and (value := each.statistic(statistic)) is not None
+        if matches_path(path, each.name, each.labels) and (value := each.statistic(statistic)) is not None
     }
 
 

@@ -20,14 +20,14 @@ def device_of(run: Run) -> str:
     return f"{model_of(run)} {mode}".strip()
 
 
-def unlike(run: Run, other: Run) -> tuple[str, ...]:
+def incomparable_reasons(run: Run, other: Run) -> tuple[str, ...]:
     """Reasons why `other` cannot be compared with `run`: `JetPack was '5.1.2', is '6.0'`; empty if it can."""
     facts = zip(_KIND, _kind_of(run), _kind_of(other), strict=True)
     return tuple(_describe(name, here, there) for name, here, there in facts if here != there)
 
 
 def differences(run: Run, other: Run) -> tuple[str, ...]:
-    """Other differences between two comparable runs, in the format of `unlike`."""
+    """Other differences between two comparable runs, in the format of `incomparable_reasons`."""
     a, b = run.agent, other.agent
     here, there = run.target, other.target
     pairs = (

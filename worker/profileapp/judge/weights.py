@@ -92,18 +92,18 @@ def values_in(data: SeriesData, spans: Sequence[Span]) -> array[float]:
     # Many spans are searched in memory, a few in the file that may contain the samples.
     is_short = len(spans) < FEW_SPANS
     times, values = (data.times_ns, data.values) if is_short else (data.times_ns[:], data.values[:])
-    kept: array[float] = array("d")
+    selected: array[float] = array("d")
     if data.is_in_order:
         for from_ns, to_ns in spans:
             end = len(times) if to_ns is None else bisect_right(times, to_ns)
-            kept.extend(values[bisect_left(times, from_ns) : end])
-        return kept
+            selected.extend(values[bisect_left(times, from_ns) : end])
+        return selected
     starts = [from_ns for from_ns, _ in spans]
     for at_ns, value in zip(times, values, strict=True):
         place = bisect_right(starts, at_ns) - 1
         if place >= 0 and ((to_ns := spans[place][1]) is None or at_ns <= to_ns):
-            kept.append(value)
-    return kept
+            selected.append(value)
+    return selected
 
 
 def in_order(data: SeriesData, *, is_whole: bool = True) -> tuple[Sequence[int], Sequence[float]]:

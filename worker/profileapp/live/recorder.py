@@ -192,8 +192,8 @@ class TargetRecording:
         elif stop_signal:
             reason, message = "aborted", f"stopped by {signal_name(stop_signal)}"
         statuses = self._statuses()
-        kept = {status.metric for status in statuses}
-        metrics = tuple(metric for metric in self._run.target.metrics if metric in kept)
+        recorded = {status.metric for status in statuses}
+        metrics = tuple(metric for metric in self._run.target.metrics if metric in recorded)
         self._run = msgspec.structs.replace(
             self._run,
             target=msgspec.structs.replace(self._run.target, metrics=metrics),

@@ -32,13 +32,13 @@ class ScreenState(msgspec.Struct, frozen=True):
 
     def rows(self, snapshot: Snapshot) -> list[TargetRow]:
         """The targets that the filter leaves, in order: running ones first."""
-        kept = [row for row in snapshot.targets if self.filter.lower() in row.title.lower()]
+        matching = [row for row in snapshot.targets if self.filter.lower() in row.title.lower()]
         series = {"CPU": CPU, "memory": MEMORY}.get(self.order, "")
 
         def key(row: TargetRow) -> tuple[bool, float, str]:
             return row.state != "running", -row.values.get(series, -1.0) if series else 0.0, row.title
 
-        return sorted(kept, key=key)
+        return sorted(matching, key=key)
 
     def index(self, rows: list[TargetRow]) -> int:
         """Where the selected target is; 0 where it is gone."""

@@ -65,13 +65,13 @@ class _NotPlain(ValueError):
 class SampleReader:
     """Reads lines, one sample each; counts invalid ones (`bad_lines`), and samples of too many series."""
 
-    def __init__(self, folder: Path, held_limit: int = BUFFER_LIMIT) -> None:
-        """Samples beyond `held_limit` are spilled to a file in `folder`, if possible."""
+    def __init__(self, folder: Path, buffer_limit: int = BUFFER_LIMIT) -> None:
+        """Samples beyond `buffer_limit` are spilled to a file in `folder`, if possible."""
         self.lines = 0
         self.bad_lines = 0
         self.over_limit = 0
         self._folder = folder
-        self._buffer_limit = held_limit
+        self._buffer_limit = buffer_limit
         self._buffered = 0
         self._overflow: Overflow | None = None
         self._series: dict[Series, _SeriesBuffer] = {}

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
 
 from profileapp.errors import ConfigError
-from profileapp.judge.compare import Measured, answers_to, split_metric, title_of
+from profileapp.judge.compare import Measured, matches_path, split_metric, title_of
 from profileapp.judge.headline import headlines
 from profileapp.model.history import Point, Trend
 from profileapp.model.run import SeriesSummary
@@ -104,7 +104,7 @@ def _wanted(connection: Connection, run_key: int, metric: str) -> list[_Wanted]:
         return [
             _Wanted(key, title_of(one.name, one.labels), statistic, one.unit if statistic != "count" else "")
             for key, one in summaries
-            if answers_to(path, one.name, one.labels)
+            if matches_path(path, one.name, one.labels)
         ]
     keys = {title_of(one.name, one.labels): key for key, one in summaries}
     chosen = headlines([one for _, one in summaries])

@@ -122,7 +122,7 @@ def _samples(connection: Connection, key: int) -> SeriesData:
 
 
 def _thinned(data: SeriesData, spacing_ns: int) -> SeriesData:
-    kept = thin(data.times_ns, data.values, spacing_ns)
+    indices = thin(data.times_ns, data.values, spacing_ns)
     return SeriesData(
-        array("q", (data.times_ns[index] for index in kept)), array("d", (data.values[index] for index in kept))
+        array("q", (data.times_ns[index] for index in indices)), array("d", (data.values[index] for index in indices))
     )

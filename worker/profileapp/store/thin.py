@@ -12,7 +12,7 @@ def thin(times_ns: Sequence[int], values: Sequence[float], spacing_ns: int) -> l
     is M4 (Jugel et al., "M4: A Visualization-Oriented Time Series Data Aggregation", 2014). Samples need not be in
     order: a span ends when the next sample is in another one.
     """
-    kept: list[int] = []
+    indices: list[int] = []
     start = 0
     count = len(times_ns)
     while start < count:
@@ -22,6 +22,6 @@ def thin(times_ns: Sequence[int], values: Sequence[float], spacing_ns: int) -> l
             end += 1
         inside = range(start, end)
         chosen = {start, min(inside, key=values.__getitem__), max(inside, key=values.__getitem__), end - 1}
-        kept.extend(sorted(chosen))
+        indices.extend(sorted(chosen))
         start = end
-    return kept
+    return indices

@@ -57,12 +57,12 @@ def main() -> int:
     """Execs the program. Returns 1, with a line on stderr, if that fails."""
     # SIGINT is meant for the program, once it handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    pid, folder, words = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
+    pid, folder, argv = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
     try:
         container = _enter(pid, folder)
         _maintain_links(Path("/proc") / str(pid) / "task", container)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.execv(words[0], words)  # noqa: S606  (no shell is wanted)
+        os.execv(argv[0], argv)  # noqa: S606  (no shell is wanted)
     except (OSError, ValueError, IndexError) as error:
         sys.stderr.write(f"the threads of process {pid} cannot be shown under their IDs in the container: {error}\n")
     return 1

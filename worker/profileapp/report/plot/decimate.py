@@ -14,10 +14,10 @@ def decimate(values: Sequence[float], limit: int) -> list[int]:
         return list(range(count))
     column = numpy.asarray(values)
     buckets = limit // 2
-    kept: list[int] = []
+    indices: list[int] = []
     for bucket in range(buckets):
         start = bucket * count // buckets
         part = column[start : (bucket + 1) * count // buckets]
         low, high = start + int(part.argmin()), start + int(part.argmax())
-        kept.extend((low,) if low == high else (min(low, high), max(low, high)))
-    return kept
+        indices.extend((low,) if low == high else (min(low, high), max(low, high)))
+    return indices

@@ -77,18 +77,18 @@ def families(
 
 def _family(group: list[Series], largest: Mapping[Series, float], budgets: Sequence[BudgetResult]) -> Family:
     # A series without labels is the sum of those with labels: it must not be dropped.
-    kept = sorted(group, key=lambda one: (bool(one.labels), -largest[one]))[:LINE_LIMIT]
-    kept.sort(key=lambda one: (bool(one.labels), not one.name.endswith(_MAIN), one.title))
-    first = kept[0]
-    names = {one.name for one in kept}
+    shown = sorted(group, key=lambda one: (bool(one.labels), -largest[one]))[:LINE_LIMIT]
+    shown.sort(key=lambda one: (bool(one.labels), not one.name.endswith(_MAIN), one.title))
+    first = shown[0]
+    names = {one.name for one in shown}
     return Family(
         key=one_line(first.name if len(names) == 1 else _part(first), 60),
         title=_title(first.name if len(names) == 1 else _part(first), first.metric),
         unit=first.unit,
         metric=first.metric,
-        lines=tuple(Line(one, _label(one, several_names=len(names) > 1)) for one in kept),
-        limits=tuple(_limit(budget, len(kept) > 1) for budget in budgets if _concerns(budget, kept)),
-        omitted=len(group) - len(kept),
+        lines=tuple(Line(one, _label(one, several_names=len(names) > 1)) for one in shown),
+        limits=tuple(_limit(budget, len(shown) > 1) for budget in budgets if _concerns(budget, shown)),
+        omitted=len(group) - len(shown),
     )
 
 
@@ -102,8 +102,8 @@ def _title(name: str, metric: str) -> str:
     """`Container CPU use` of `container.cpu.util`; the app's own names are unchanged."""
     if metric == "custom":
         return one_line(name, 60)
-    words = " ".join(_WORDS.get(word, word) for word in name.split("."))
-    return one_line(words[:1].upper() + words[1:], 60)
+    title = " ".join(_WORDS.get(word, word) for word in name.split("."))
+    return one_line(title[:1].upper() + title[1:], 60)
 
 
 def _label(one: Series, several_names: bool) -> str:

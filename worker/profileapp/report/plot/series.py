@@ -186,8 +186,8 @@ def _within(data: SeriesData, time: _Time) -> tuple[Sequence[int], Sequence[floa
 
 
 def _thinned(times_ns: Sequence[int], values: Sequence[float], limit: int) -> tuple[list[int], list[float]]:
-    kept = decimate(values, limit)
-    return [times_ns[index] for index in kept], [values[index] for index in kept]
+    indices = decimate(values, limit)
+    return [times_ns[index] for index in indices], [values[index] for index in indices]
 
 
 def _points(

@@ -141,7 +141,7 @@ class DatasetCache:
     def _fetch(self, dataset: Dataset, part: Path, on_progress: OnProgress) -> None:
         fetch(dataset.url, part, self._terms, lambda done, total: on_progress(shown(dataset.url), done, total))
 
-    def _evict(self, kept: str) -> None:
+    def _evict(self, in_use: str) -> None:
         """Evicts the least recently used entries that are not in use, until the rest fits."""
         entries = []
         for lock in self._folder.glob(f"*{_LOCK_SUFFIX}"):
@@ -155,7 +155,7 @@ class DatasetCache:
         for _, key, size in sorted(entries):
             if total <= self._limit_bytes:
                 return
-            if size and key != kept and self._remove(key):
+            if size and key != in_use and self._remove(key):
                 total -= size
 
     def _remove(self, key: str) -> bool:
