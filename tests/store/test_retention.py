@@ -54,8 +54,7 @@ def test_old_samples_are_thinned_once_and_statistics_stay(db: str, tmp_path: Pat
         ).one()
         assert (spacing, count) == (50 * SECOND_NS, 16)
         statistics = connection.execute(select(schema.run_series.c.count).distinct()).scalars().all()
-        # The cold start has one value.
-        # A run of 20 s has samples in its first and its last second.
+        # A run of 20 s has samples in its first and its last second; the cold start is one value.
         assert sorted(statistics) == [1, 21, 100]
     # Storing it again does not change it.
     assert store_folder(database, tmp_path / "old" / "gpu").outcome == "already stored"

@@ -1,1 +1,1 @@
-"""Watches apps that run already: attaches to them, shows and records what they cost. Starts, ends and changes none."""
+"""Watches running apps: attaches to them, shows and records their resource use. Starts, stops and changes none."""

@@ -1,4 +1,4 @@
-"""What a container runtime reports: which containers come and go. A runtime implements `ContainerFeed`."""
+"""Events of a container runtime: containers that start and end. A runtime implements `ContainerFeed`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import msgspec
 
 
 class Container(msgspec.Struct, frozen=True):
-    """A container as its runtime describes it; every text may come from a stranger.
+    """A container as its runtime describes it. All texts are untrusted.
 
-    `image` is the name asked for, and `image_id` the local id of the image.
+    `image` is the name that was requested, `image_id` the local id of the image.
     """
 
     id: str
@@ -22,7 +22,7 @@ class Container(msgspec.Struct, frozen=True):
 
 
 class Appeared(msgspec.Struct, frozen=True):
-    """A container runs: the PID of its first process on this machine, and when it was seen (monotonic clock)."""
+    """A container runs: the PID of its first process on this machine, and when it was noticed (monotonic clock)."""
 
     container: Container
     pid: int
@@ -30,9 +30,9 @@ class Appeared(msgspec.Struct, frozen=True):
 
 
 class Gone(msgspec.Struct, frozen=True):
-    """A container ended at `at_ns` of the monotonic clock. `exit_code` is None where the runtime does not know it.
+    """A container ended at `at_ns` of the monotonic clock. `exit_code` is None if the runtime does not know it.
 
-    `ordered`: someone stopped it (`docker stop`), so its exit code says nothing about the app.
+    `ordered`: a user stopped it (`docker stop`), so its exit code is no verdict on the app.
     """
 
     container_id: str
@@ -43,24 +43,24 @@ class Gone(msgspec.Struct, frozen=True):
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """One line for the user: the daemon went away, or answers again."""
+    """One line for the user: the daemon is unreachable, or reachable again."""
 
     text: str
 
 
 Change = Appeared | Gone | Notice
 Report = Callable[[Change], None]
-"""Takes one change. Any thread may call it."""
+"""Receives one change. Thread-safe."""
 
 
 class ContainerFeed(Protocol):
-    """Reports containers of one runtime as they come and go."""
+    """Reports containers of one runtime as they start and end."""
 
     def open(self) -> tuple[Container, ...]:
-        """Begins to report, those that run already first. Returns all containers there are, running or not.
+        """Starts reporting, with running containers first. Returns all containers, running or not.
 
-        Raises AgentError where the runtime does not answer.
+        Raises AgentError if the runtime does not answer.
         """
 
     def close(self) -> None:
-        """Reports nothing more. May be called twice."""
+        """Stops reporting. Idempotent."""

@@ -1,4 +1,4 @@
-"""Which numbers the views show of a target and of the device, and how."""
+"""The columns that the views show for a target, and the summary line of the device."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Values = Mapping[str, float]
 
 
 class Column(NamedTuple):
-    """A column of a target's values: a title, and the number and its unit, None where it is not measured."""
+    """A column of a target's values: its title and unit. `value` returns None if it is not measured."""
 
     title: str
     unit: str
@@ -50,7 +50,7 @@ _COLUMNS = (
 
 
 def columns_of(snapshot: Snapshot) -> tuple[Column, ...]:
-    """The columns that any running target has a value for; CPU and memory always."""
+    """CPU and memory, and each column for which a running target has a value."""
     running = [row.values for row in snapshot.targets if row.state == "running"]
     return tuple(
         column
@@ -60,12 +60,12 @@ def columns_of(snapshot: Snapshot) -> tuple[Column, ...]:
 
 
 def cells_of(row: TargetRow, columns: Iterable[Column]) -> tuple[str, ...]:
-    """A target's values as text; a dash for one that is not measured now."""
+    """A target's values as text; a dash if a value is not measured now."""
     return tuple(quantity(column.value(row.values), column.unit) for column in columns)
 
 
 def is_throttled(values: Values) -> bool:
-    """Whether heat, power or a limit slows the device or its GPU down now."""
+    """Whether the device or its GPU is throttled now, by heat, power or a limit."""
     return any(value > 0 for name in ("system.throttled", "gpu.throttled") for value in _labelled(values, name))
 
 
@@ -80,7 +80,7 @@ def device_text(snapshot: Snapshot) -> str:
         f"memory {quantity(values.get('system.memory.used'), 'bytes')}",
     ]
     parts += [f"GPU {quantity(max(utils), '%')}"] if utils else []
-    # Rails are parts of one another: the largest is the input's.
+    # Rails include one another: the largest is the input's.
     parts += [quantity(max(powers), "W")] if powers else []
     parts += [quantity(max(temperatures), "°C")] if temperatures else []
     parts += ["throttled"] if is_throttled(values) else []

@@ -1,4 +1,4 @@
-"""Follows a Docker daemon's events, so that a container is attached as soon as it starts. Lists once, polls nothing."""
+"""Follows the events of a Docker daemon, to attach to containers as soon as they start. Lists once, never polls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 JOIN_TIMEOUT_S = 2.0
 _FAILURES = (DockerException, RequestException, HTTPException, OSError, ValueError)
-# Podman's service says `died`.
+# Podman's service reports `died`.
 _ENDS = ("die", "died")
 _EVENTS = ["start", *_ENDS, "oom", "kill"]
 
@@ -42,7 +42,7 @@ class Daemon(Protocol):
 
 
 def connect_docker() -> Daemon:
-    """A client of the daemon that `DOCKER_HOST` names. Raises AgentError with what to allow."""
+    """A client of the daemon that `DOCKER_HOST` names. Raises AgentError with the remedy."""
     try:
         api = docker.APIClient(version="auto", timeout=API_TIMEOUT_S, **kwargs_from_env())
         api.ping()
@@ -52,7 +52,7 @@ def connect_docker() -> Daemon:
 
 
 class DockerFeed:
-    """Reports the containers that `matches`. A daemon that goes away is tried again, and then listed again."""
+    """Reports containers for which `matches` is true. If the daemon goes away, it reconnects and lists again."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class DockerFeed:
         self._report = report
         self._connect = connect
         self._labels: dict[str, dict[str, str]] = {}
-        """Of the containers that were reported to run."""
+        """Labels of the containers that were reported as running, by id."""
         self._killed: set[str] = set()
         self._oom: set[str] = set()
         self._closing = threading.Event()
@@ -91,7 +91,7 @@ class DockerFeed:
                 self._api.close()
 
     def _begin(self, api: Daemon) -> tuple[Container, ...]:
-        """Subscribes before it lists, so that no container falls between the two."""
+        """Subscribes before it lists, so that it misses no container."""
         self._stream = api.events(filters={"type": ["container"], "event": _EVENTS}, decode=True)
         listed = [parse_listed(each) for each in api.containers(all=True)]
         running = {container.id for container, runs in listed if runs}
@@ -152,7 +152,7 @@ class DockerFeed:
 
     def _gone(self, container_id: str, exit_code: int | None) -> None:
         labels = self._labels.pop(container_id)
-        # The daemon lets a label of that name replace the exit code.
+        # A label of that name replaces the exit code in the daemon's event.
         known = None if "exitCode" in labels else exit_code
         killed, oom = container_id in self._killed, container_id in self._oom
         self._killed.discard(container_id)

@@ -1,4 +1,4 @@
-"""Parses what the Docker daemon answers: containers, and events of containers.
+"""Parses replies of the Docker daemon: containers and their events.
 
 Source: Docker Engine API, "List containers", "Inspect a container" and "Monitor events". Podman's service answers the
 same.
@@ -14,12 +14,12 @@ import msgspec
 from profileapp.live.change import Container
 
 TEXT_LIMIT = 4096
-"""The most letters of a name or a label that are kept."""
+"""Limit of the length of a name or a label; the rest is cut off."""
 LABELS_LIMIT = 1000
 
 
 class DockerEvent(msgspec.Struct, frozen=True):
-    """An event of a container: `action` is its first word (`start`, `die`, `oom`, `kill`)."""
+    """A container event; `action` is the first word (`start`, `die`, `oom`, `kill`)."""
 
     action: str
     container_id: str
@@ -27,7 +27,7 @@ class DockerEvent(msgspec.Struct, frozen=True):
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code of a `die`. A label of the container may be called the same and then replaces it."""
+        """The exit code of a `die` event. A label of the same name replaces it."""
         text = self.attributes.get("exitCode", "")
         return int(text) if text.isdecimal() and text.isascii() and len(text) < 5 else None
 
@@ -35,7 +35,7 @@ class DockerEvent(msgspec.Struct, frozen=True):
 def parse_event(reply: object) -> DockerEvent | None:
     """`{"Type": "container", "Action": "start", "Actor": {"ID": …, "Attributes": {…}}}`; None for anything else.
 
-    Actions may have details behind a colon: `exec_start: sh`.
+    Actions may have details after a colon: `exec_start: sh`.
     """
     if not isinstance(reply, Mapping) or reply.get("Type", "container") != "container":
         return None
@@ -60,7 +60,7 @@ def parse_listed(reply: Mapping[str, Any]) -> tuple[Container, bool]:
 
 
 def parse_inspected(reply: Mapping[str, Any]) -> tuple[Container, int]:
-    """A container, and the PID of its first process; 0 where it does not run."""
+    """A container and the PID of its first process; 0 if it does not run."""
     config, state = reply.get("Config") or {}, reply.get("State") or {}
     container = Container(
         id=_text(reply.get("Id")),
@@ -76,7 +76,7 @@ def parse_inspected(reply: Mapping[str, Any]) -> tuple[Container, int]:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         return ""
-    # JSON may hold halves of characters, which no output can encode.
+    # JSON may contain lone surrogates, which cannot be encoded.
     return value[:TEXT_LIMIT].encode("utf-8", "replace").decode()
 
 

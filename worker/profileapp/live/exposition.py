@@ -1,4 +1,4 @@
-"""What Prometheus scrapes: the newest values of every target and of the device."""
+"""The Prometheus exposition: the newest values of every target and of the device."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from profileapp.live.snapshot import TargetState
 from profileapp.model.series import Series
 
 CACHED_S = 0.25
-"""So long one answer serves all scrapers."""
+"""An exposition is cached for this long, for all scrapers."""
 
 
 class Exposed(msgspec.Struct, frozen=True):
-    """One target: its name, what it is called, and its newest values; `target` is "" for the device."""
+    """One target: its name, its title and its newest values; `target` is "" for the device."""
 
     target: str
     values: Mapping[Series, float]
@@ -30,10 +30,10 @@ class Exposed(msgspec.Struct, frozen=True):
 
 
 class Exposition:
-    """Encodes what `read` returns, for any thread. Raises ImportError without prometheus-client."""
+    """Encodes what `read` returns. Thread-safe. Raises ImportError without prometheus-client."""
 
     def __init__(self, read: Callable[[], Sequence[Exposed]]) -> None:
-        # An agent that only measures does not install it.
+        # Agents without `live --serve` need not install it.
         from prometheus_client import CollectorRegistry  # noqa: PLC0415
 
         self._read = read
@@ -52,7 +52,7 @@ class Exposition:
             if found and time.monotonic() - found[0] < CACHED_S:
                 return found[1], found[2]
             content: bytes = encoder(self._registry)
-            # A scraper chooses among few content types; another must not grow the table.
+            # Scrapers use few content types; the cache must not grow with unknown ones.
             self._cached = {content_type: (time.monotonic(), content, content_type)}
         return content, content_type
 

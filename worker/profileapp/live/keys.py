@@ -1,4 +1,4 @@
-"""Keys of a terminal: names from the bytes that it sends.
+"""Decodes the bytes of a terminal into names of keys.
 
 Source: xterm's control sequences, "PC-Style Function Keys".
 """
@@ -25,7 +25,7 @@ _SINGLE = {"\r": "enter", "\n": "enter", "\x1b": "escape", "\x7f": "backspace", 
 
 
 def parse_keys(content: bytes) -> Iterator[str]:
-    """The keys in what was read at once. A sequence that is not known is skipped."""
+    """The keys in one read. Unknown sequences are skipped."""
     while content:
         if content[:1] == b"\x1b" and len(content) > 1:
             name, length = _sequence(content)

@@ -1,4 +1,4 @@
-"""Removes the scratch folders of `live`s that were killed. A live starts nothing, so there is nothing else."""
+"""Removes scratch folders of killed `live` processes. They leave nothing else, as `live` starts nothing."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from contextlib import suppress
 from profileapp.run.agent.state import State
 
 LIVE_RUNTIME = "live"
-"""The name of a live in the state's files, in place of a runtime's."""
+"""The name of `live` in the state's files, in place of a runtime."""
 
 
 def remove_dead(state: State) -> None:
-    """Removes what dead lives left; never raises. No other run is touched, so the agent's lock is not needed."""
+    """Removes leftovers of dead `live` processes; never raises. Needs no lock, as it affects no other run."""
     for dead in state.dead_runs():
         if dead.runtime == LIVE_RUNTIME:
             with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Plain output: a line for each target and interval, a line of JSON, or one table."""
+"""Plain output: one line per target and interval, JSON lines, or one table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from profileapp.model.text import printable
 
 NAME_LIMIT = 40
 FIRST_COMPLETE = 2
-"""The first interval at whose end every source has taken its second sample."""
+"""The first interval at whose end every source has its second sample."""
 
 
 class Quiet:
@@ -80,7 +80,7 @@ class Once(Quiet):
 
     def show(self, snapshot: Snapshot) -> None:
         self._shown += 1
-        # A rate takes two samples: the first is taken at once, the second one interval later.
+        # A rate needs two samples: one at once, the next an interval later.
         if self._shown < FIRST_COMPLETE:
             return
         self._stream.write(json_line(snapshot).decode() + "\n" if self._as_json else table(snapshot))
@@ -88,11 +88,11 @@ class Once(Quiet):
         self.on_end()
 
     def note(self, text: str) -> None:
-        """Shows nothing: one table is asked for."""
+        """Shows nothing: only one table is printed."""
 
 
 def table(snapshot: Snapshot) -> str:
-    """All targets as one table of plain text, the device's values above it."""
+    """All targets as one plain-text table, below the device's values."""
     columns = columns_of(snapshot)
     header = ("target", "state", *(column.title for column in columns))
     rows = [(printable(row.title, NAME_LIMIT), _state(row), *cells_of(row, columns)) for row in snapshot.targets]

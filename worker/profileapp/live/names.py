@@ -1,4 +1,4 @@
-"""Names of watched targets: containers have names that a target must not have."""
+"""Names of watched targets: not every container name is a valid target name."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _NOT_ALLOWED = re.compile(r"[^a-z0-9._-]+")
 
 
 def target_name(title: str, taken: Collection[str] = frozenset()) -> str:
-    """A name that a target may have (`NAME_PATTERN`) and that is not `taken`; `title` itself where that is one.
+    """A valid target name (`NAME_PATTERN`) that is not in `taken`; `title` itself if it qualifies.
 
-    What has to be altered ends in a digest of the whole, so that different titles stay different.
+    A changed name ends in a hash of the title, so that different titles get different names.
     """
     if _NAME.match(title) and "\n" not in title and title not in taken:
         return title

@@ -1,4 +1,4 @@
-"""Plain processes that are watched, each with its descendants: whether they still run.
+"""Watched plain processes, each with its descendants: detects their end.
 
 A process has no events that any user may follow; its /proc/PID/stat is read a few times a second.
 """
@@ -16,7 +16,7 @@ _COMMAND_LIMIT_BYTES = 256
 
 
 class WatchedProcess:
-    """A process, told from a later one with its PID by when it started. Raises ConfigError where it does not run."""
+    """A process, identified by its PID and start time. Raises ConfigError if it does not run."""
 
     def __init__(self, pid: int, proc: Path = Path("/proc")) -> None:
         self.pid = pid
@@ -30,7 +30,7 @@ class WatchedProcess:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it is gone, or waits only for its parent to read its exit code."""
+        """Whether it ended; a zombie has ended."""
         stat = read_stat(self._proc, self.pid)
         return stat is None or stat.is_dead or stat.started_ticks != self._started_ticks
 
@@ -47,7 +47,7 @@ class WatchedProcess:
 
 
 def _check_visible(pid: int, proc: Path) -> None:
-    """Raises AgentError where the process runs, but /proc hides it (mounted with `hidepid`)."""
+    """Raises AgentError if the process runs, but /proc hides it (mounted with `hidepid`)."""
     try:
         os.kill(pid, 0)
     except PermissionError:

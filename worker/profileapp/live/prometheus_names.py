@@ -33,8 +33,8 @@ _NAME_LIMIT = 200
 
 
 class PrometheusName(msgspec.Struct, frozen=True):
-    """A metric's name, and what a value of the series is multiplied by to be in its unit. `is_counter`: it has
-    `_total` at its end, and only grows.
+    """A metric's name, and the factor that converts a value of the series to its unit. A counter only grows, and
+    its name ends in `_total`.
     """
 
     name: str
@@ -54,7 +54,7 @@ def prometheus_name(series: Series | DeclaredSeries) -> PrometheusName:
 
 
 def label_name(name: str) -> str:
-    """A series' label as Prometheus allows it; `target` and names that Prometheus keeps for itself get a prefix."""
+    """A valid Prometheus label name; `target` and names reserved by Prometheus get a prefix."""
     plain = _plain(name) or "label"
     return f"label_{plain}" if plain == "target" or plain.startswith("__") or plain[0].isdigit() else plain
 

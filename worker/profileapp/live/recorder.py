@@ -1,4 +1,4 @@
-"""Records watched targets: the folder of each is what a run of it would leave, marked as live."""
+"""Records watched targets. The folder of each is like that of a run, marked as live."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from profileapp.run.agent.state import new_run_id
 from profileapp.run.exit_reason import run_exit_reason, signal_name
 
 REPEATS_LIMIT = 1000
-"""The most starts of a target that are listed in run.json; samples of later ones are recorded, and do not count."""
+"""Limit of the starts of a target in run.json. Samples of later ones are recorded, but do not count."""
 SAVE_INTERVAL_S = 1.0
 _TOTALS = Totals(missing={"all": "profileapp did not start the app: what it used before it was attached is unknown"})
 
 
 class Recording(msgspec.Struct, frozen=True):
-    """What is recorded, and where. `app` is None where it is named after its image; `target` has the metrics and
-    budgets. `optional_metrics` are left out where they are unavailable.
+    """What is recorded, and where. If `app` is None, the app is named after its image. `target` has the metrics and
+    budgets. `optional_metrics` are omitted if they are unavailable.
     """
 
     out: Path
@@ -42,9 +42,9 @@ class Recording(msgspec.Struct, frozen=True):
 
 
 class Recorder:
-    """An `Observer` that records every target. A target whose files cannot be written is watched on.
+    """An `Observer` that records every target. A write error ends the recording of a target, but not its watching.
 
-    `failures` are the targets that could not be recorded, and why.
+    `failures` has the error of each target that could not be recorded.
     """
 
     def __init__(self, recording: Recording, device: Watched, stop_signal: Callable[[], int]) -> None:
@@ -85,7 +85,7 @@ class Recorder:
             self._fail(watched, error)
 
     def check(self) -> None:
-        """Ends the recording of targets whose samples can no longer be written."""
+        """Ends the recording of targets whose writer has failed."""
         for name, made in list(self._open.items()):
             if made.failure:
                 self._fail(made.watched, made.failure)
@@ -114,7 +114,7 @@ class Recorder:
 
 
 class TargetRecording:
-    """The files of one target, from the first start to the end. Raises OSError where they cannot be written."""
+    """The files of one target, from its first start to its end. Raises OSError if they cannot be written."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class TargetRecording:
         device: Watched,
         mark: tuple[str, str, str, int] = ("", "", "", 0),
     ) -> None:
-        """`mark`: the rule that keeps it, its condition and note, and when it began to hold."""
+        """`mark`: the rule that triggered it, its condition and note, and when it began to hold."""
         self.watched = watched
         self._mark = mark
         self._folder = folder
@@ -153,11 +153,11 @@ class TargetRecording:
 
     @property
     def failure(self) -> OSError | None:
-        """Why samples can no longer be written; None while they can."""
+        """The error that stopped writing; None if there was none."""
         return self._writer.failure
 
     def note(self, life: Life, *, force: bool = False) -> None:
-        """A start, or its end. Files are not written more than once a second, as apps may restart in a loop."""
+        """Records a start or its end. Writes files at most once a second, as apps may restart in a loop."""
         if life.index > REPEATS_LIMIT:
             self.watched.warnings.add(f"the app started more than {REPEATS_LIMIT} times; later starts are not judged")
             return
@@ -178,7 +178,7 @@ class TargetRecording:
             self._save()
 
     def finish(self, stop_signal: int) -> None:
-        """Closes the files; run.json says how it ended. `stop_signal`: the number of the signal that ended `live`."""
+        """Closes the files and writes the exit reason. `stop_signal`: the number of the signal that ended `live`."""
         self._writer.close()
         if self._writer.dropped:
             self.watched.warnings.add(f"{self._writer.dropped} samples were dropped: not finite, or over the limit")

@@ -1,4 +1,4 @@
-"""Rules of `live --rules`: when to keep what was seen. Every mistake of the file is reported with line and column."""
+"""Rules of `live --rules`: when to record. Every error in the file is reported with line and column."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class _Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """`budget` holds over the last `window_s` of a target whose title matches `pattern`: keep the time from `before_s`
-    before to `after_s` after, at most `count` times per `per_s`.
+    """Triggers if `budget` holds over the last `window_s` of a target whose title matches `pattern`. Records from
+    `before_s` before the hit to `after_s` after it, at most `count` times per `per_s`.
     """
 
     name: str
@@ -71,12 +71,12 @@ class Rule(msgspec.Struct, frozen=True):
     per_s: float = 3600.0
 
     def matches(self, title: str) -> bool:
-        """Whether the rule is for a target."""
+        """Whether the rule applies to a target."""
         return fnmatchcase(title, self.pattern)
 
 
 def load_rules(path: Path, series_names: Mapping[str, object]) -> tuple[Rule, ...]:
-    """The rules of a YAML file; `series_names` has the names of all series. Raises ConfigError with every mistake."""
+    """The rules of a YAML file; `series_names` has the names of all series. Raises ConfigError with every error."""
     if not path.exists():
         raise ConfigError(f"{path}: no such file of rules")
     document = parse_document(path, read_text(path), frozenset({"rules"}))
@@ -145,7 +145,7 @@ def _rule(
 
 
 def _series_name(path: str, series_names: Mapping[str, object]) -> str | None:
-    """The series that a budget's path names, whose labels' values may follow its name."""
+    """The series that a budget's path names. Values of labels may follow its name."""
     while path not in series_names:
         path, dot, _ = path.rpartition(".")
         if not dot:

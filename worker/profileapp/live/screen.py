@@ -1,4 +1,4 @@
-"""The terminal: shows the screen in its alternate buffer, and reads keys, until it is closed."""
+"""The terminal: shows the screen in the alternate buffer and reads keys until it is closed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def is_terminal() -> bool:
 
 
 class Screen:
-    """A `View` for the duration of a `with` block. `on_end` is called when the user quits. For the main thread."""
+    """A `View` for a `with` block in the main thread. Calls `on_end` when the user quits."""
 
     def __init__(self, wake: Wake) -> None:
         self.on_end: Callable[[], None] = lambda: None
@@ -76,7 +76,7 @@ class Screen:
         self._notes.append(text)
 
     def react(self) -> bool:
-        """Whether there was a key, or the terminal has another size."""
+        """Whether a key was pressed or the terminal was resized."""
         changed = False
         while True:
             try:
@@ -98,7 +98,7 @@ class Screen:
 
 
 class Keyboard:
-    """Reads keys of a terminal in a thread, without waiting for a line's end; `close` restores the terminal."""
+    """Reads keys in a thread, in cbreak mode; `close` restores the terminal."""
 
     def __init__(self, descriptor: int, take: Callable[[str], None]) -> None:
         self._descriptor = descriptor

@@ -1,4 +1,4 @@
-"""The screen as lines of text for a terminal of any size, from one snapshot. Pure."""
+"""Renders a snapshot as lines of text for a terminal of any size. Pure."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def screen_lines(snapshot: Snapshot, state: ScreenState, notes: Sequence[str], w
     room = max(0, height - len(head) - len(foot))
     body = _body(snapshot, state, width, room)[:room]
     body += [Text("")] * (room - len(body))
-    # A terminal of a few lines shows the targets rather than what is around them.
+    # A very small terminal shows only the targets.
     lines = [*head, *body, *foot] if height > len(head) + len(foot) else [*_body(snapshot, state, width, height)]
     return [_cut(line, width) for line in lines[:height]]
 
@@ -68,7 +68,7 @@ def _body(snapshot: Snapshot, state: ScreenState, width: int, room: int) -> list
 
 
 def _layout(rows: list[TargetRow], columns: Sequence[Column], width: int) -> tuple[tuple[Column, ...], int, int]:
-    """The columns that fit, and the widths of name and graph: a wide screen shows more, a narrow one the first."""
+    """The columns that fit, and the widths of name and graph."""
     longest = max(cell_len(printable(row.title, NAME_WIDTHS[1])) for row in rows)
     name_width = max(NAME_WIDTHS[0], longest)
     left = width - 2 - name_width

@@ -1,4 +1,4 @@
-"""What the user chose on the screen, by keys as in htop: order, filter, selection, detail."""
+"""The screen's state, changed by keys as in htop: order, filter, selection, detail."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ORDER_KEYS: dict[str, Order] = {"P": "CPU", "M": "memory", "N": "name"}
 class ScreenState(msgspec.Struct, frozen=True):
     """`selected` is the name of the selected target, "" for the first. `typing`: keys go to the filter.
 
-    `first`: the number of lines that the detail is scrolled by.
+    `first`: how many lines the detail is scrolled down.
     """
 
     order: Order = "CPU"
@@ -31,7 +31,7 @@ class ScreenState(msgspec.Struct, frozen=True):
     is_over: bool = False
 
     def rows(self, snapshot: Snapshot) -> list[TargetRow]:
-        """The targets that the filter leaves, in order: running ones first."""
+        """The targets that match the filter, in order: running ones first."""
         matching = [row for row in snapshot.targets if self.filter.lower() in row.title.lower()]
         series = {"CPU": CPU, "memory": MEMORY}.get(self.order, "")
 
@@ -41,7 +41,7 @@ class ScreenState(msgspec.Struct, frozen=True):
         return sorted(matching, key=key)
 
     def index(self, rows: list[TargetRow]) -> int:
-        """Where the selected target is; 0 where it is gone."""
+        """The index of the selected target; 0 if it is gone."""
         return next((number for number, row in enumerate(rows) if row.name == self.selected), 0)
 
 

@@ -13,16 +13,16 @@ from profileapp.live.change import Container
 from profileapp.model.text import printable
 
 _ID_LETTERS = 4
-"""The fewest letters of a container's id that name it."""
+"""Minimum length of a prefix of a container's id."""
 _HEX = frozenset("0123456789abcdef")
-# Labels that the kubelet puts on the containers of a pod where Docker is the runtime.
+# Labels that the kubelet sets on containers of a pod if Docker is the runtime.
 _POD, _NAMESPACE, _KIND = "io.kubernetes.pod.name", "io.kubernetes.pod.namespace", "io.kubernetes.docker.type"
 POD_CONTAINER = "io.kubernetes.container.name"
 _SANDBOX = "podsandbox"
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """What the user asked for. `names` are names, ids or patterns (`cam-*`); `labels` are `KEY=VALUE` or `KEY`;
+    """What the user selected. `names` are names, ids or patterns (`cam-*`); `labels` are `KEY=VALUE` or `KEY`;
     `pods` are `NAMESPACE/NAME`; `all`: every container.
     """
 
@@ -34,11 +34,11 @@ class Selection(msgspec.Struct, frozen=True):
 
     @property
     def has_containers(self) -> bool:
-        """Whether a container may match."""
+        """Whether any container can match."""
         return bool(self.names or self.labels or self.pods or self.all)
 
     def matches(self, container: Container) -> bool:
-        """Whether a container is to be watched; a pod's sandbox never is, as no app runs in it."""
+        """Whether to watch a container. A pod's sandbox never matches, as no app runs in it."""
         if container.labels.get(_KIND) == _SANDBOX:
             return False
         return (
@@ -49,7 +49,7 @@ class Selection(msgspec.Struct, frozen=True):
         )
 
     def check(self, known: Iterable[Container]) -> None:
-        """Raises ConfigError for a name that no container has. A pattern may match one that comes later."""
+        """Raises ConfigError for a name that no container has. A pattern may match a later container."""
         known = tuple(known)
         problems = [
             _unknown(name, known)
@@ -63,7 +63,7 @@ class Selection(msgspec.Struct, frozen=True):
 def make_selection(
     names: Iterable[str], labels: Iterable[str], pods: Iterable[str], pids: Iterable[int], *, every: bool
 ) -> Selection:
-    """The selection that the options describe. Raises ConfigError for none, and for a pod without its namespace."""
+    """The selection that the options describe. Raises ConfigError if it is empty, or for a pod without a namespace."""
     selection = Selection(tuple(names), tuple(labels), tuple(pods), tuple(dict.fromkeys(pids)), every)
     for pod in selection.pods:
         namespace, slash, name = pod.partition("/")
@@ -83,13 +83,13 @@ def is_pattern(name: str) -> bool:
 
 
 def pod_of(container: Container) -> str:
-    """`NAMESPACE/NAME` of the Kubernetes pod that a container belongs to, "" for none."""
+    """`NAMESPACE/NAME` of the container's Kubernetes pod; "" if it has none."""
     namespace, name = container.labels.get(_NAMESPACE, ""), container.labels.get(_POD, "")
     return f"{namespace}/{name}" if namespace and name else ""
 
 
 def title_of(container: Container) -> str:
-    """What a container is called: its name, or `POD.CONTAINER` in a pod, as the kubelet's own names are long."""
+    """The container's title: its name, or `POD.CONTAINER` in a pod, as the kubelet's own names are long."""
     pod, inside = container.labels.get(_POD, ""), container.labels.get(POD_CONTAINER, "")
     return f"{pod}.{inside}" if pod and inside else container.name
 

@@ -1,4 +1,4 @@
-"""Serves `/metrics` for Prometheus and `/healthz`, on the loopback interface unless the user says otherwise."""
+"""Serves `/metrics` for Prometheus and `/healthz`, by default on the loopback interface."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from profileapp.live.exposition import Exposition
 from profileapp.model.text import printable
 
 CONNECTIONS_LIMIT = 200
-"""The most connections that are served at one time; more are closed at once."""
+"""Limit of concurrent connections; further ones are closed at once."""
 REQUEST_TIMEOUT_S = 10.0
 _BACKLOG = 128
 _JOIN_TIMEOUT_S = 2.0
@@ -30,7 +30,7 @@ def parse_address(text: str) -> tuple[str, int]:
 
 
 class MetricsServer:
-    """Serves from `start` to `close`. `is_healthy`: whether samples still come."""
+    """Serves from `start` to `close`. `is_healthy`: whether samples still arrive."""
 
     def __init__(self, exposition: Exposition, is_healthy: Callable[[], bool]) -> None:
         self._exposition = exposition
@@ -44,7 +44,7 @@ class MetricsServer:
         return int(self._server.server_address[1]) if self._server else 0
 
     def start(self, host: str, port: int) -> None:
-        """Raises ConfigError where it cannot listen."""
+        """Raises ConfigError if it cannot listen."""
         try:
             self._server = _server(host, port, _handler(self._exposition, self._is_healthy))
         except (OSError, UnicodeError) as error:
@@ -56,7 +56,7 @@ class MetricsServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Stops serving. Connections that are open end with their answer, or with this process."""
+        """Stops serving. Open connections end after their response, or with this process."""
         if self._server and self._thread:
             self._server.shutdown()
             self._server.server_close()
@@ -87,7 +87,7 @@ def _server(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> Thre
                 places.release()
 
         def handle_error(self, request: object, client_address: object) -> None:
-            """Nothing: a scraper that goes away is no error of ours."""
+            """Ignores errors of scrapers that disconnect."""
 
     return Server((host, port), handler)
 
@@ -123,6 +123,6 @@ def _handler(exposition: Exposition, is_healthy: Callable[[], bool]) -> type[Bas
                     self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
-            """Nothing: each scrape would be a line."""
+            """Logs nothing: each scrape would add a line."""
 
     return Handler

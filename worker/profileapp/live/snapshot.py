@@ -1,4 +1,4 @@
-"""One moment of everything that is watched: what the views show, and the line of `live --json`."""
+"""A snapshot of all targets, for the views and `live --json`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ VERSION = 1
 
 class TargetRow(msgspec.Struct, frozen=True):
     """One target. `values` maps titles of series (`container.cpu.util`) to their newest value, in the series' unit
-    (`units`); a series that is not measured now is absent, and `missing` says why a metric is, by its name.
+    (`units`); a series that is not measured now is absent. `missing` has reasons by metric.
 
     `starts`: how often it was attached. `since_ns`: UTC ns since 1970 of its last start or end, 0 for neither.
-    `throttled`: a quota kept it from the CPU in the last interval. `cpu_history` and `memory_history` have the last
+    `throttled`: its CPU quota throttled it in the last interval. `cpu_history` and `memory_history` have the last
     values of `container.cpu.util` and `container.memory.used`, the oldest first.
     """
 

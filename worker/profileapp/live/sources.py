@@ -1,4 +1,4 @@
-"""The sources of one watched target, or of the device: the collectors of a run, attached to what runs already."""
+"""The sources of one watched target or of the device: collectors attached to running apps."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from profileapp.run.sources import Find, MetricSource, NamesOf
 APP_METRICS = ("container", "gpu-memory")
 DEVICE_METRICS = ("system", "gpu-summary", "energy")
 METRICS = ("system", "container", "gpu-memory", "gpu-summary", "energy")
-"""What can be measured of an app that runs already."""
+"""Metrics available for a running app."""
 LAUNCH_METRICS = ("functions", "tau", "custom")
-"""What only an app that a run starts can give."""
-# A second CUDA context for each target, which cannot tell one app's memory from another's.
+"""Metrics that need the app to be started by a run."""
+# It opens a CUDA context for each target, and cannot attribute memory to one app.
 _NOT_LIVE = frozenset({"pycuda"})
 NEEDS_START = "needs the app to be started by `profileapp run`"
 
@@ -25,7 +25,7 @@ SamplesOf = Callable[[str], int]
 
 
 class LiveSources:
-    """Sources of `metrics`. `unavailable` has metrics known to be unavailable here, with reasons; more are added."""
+    """Sources of `metrics`. `unavailable` has reasons by metric, and is extended."""
 
     def __init__(
         self,
@@ -47,24 +47,24 @@ class LiveSources:
         return self._missing
 
     def attach(self, app: AppHandle) -> None:
-        """Starts measuring; metrics that turn out to be unavailable are in `missing` from then on."""
+        """Starts measuring. Metrics that prove unavailable are added to `missing`."""
         for source in self._all:
             source.attach(app)
             if not source.is_open:
                 self._missing[source.metric] = _reason(source)
 
     def detach(self) -> None:
-        """Stops measuring: the app has ended, or is no longer watched."""
+        """Stops measuring: the app ended, or is no longer watched."""
         for source in self._all:
             source.detach()
 
     def close(self) -> None:
-        """Releases everything. May be called twice."""
+        """Releases everything. Idempotent."""
         for source in self._all:
             source.close()
 
     def reopen(self, interval_s: float) -> None:
-        """Closes all sources and opens new ones, which sample at another interval; `attach` follows."""
+        """Reopens all sources with another interval; the caller then calls `attach`."""
         self.close()
         target = msgspec.structs.replace(self._context.target, interval_s=interval_s)
         self._context = msgspec.structs.replace(self._context, target=target)
@@ -96,7 +96,7 @@ class LiveSources:
                 self._all.append(source)
             else:
                 self._missing[metric] = reason
-                # One answer is enough: opening a GPU's library for each container would take long.
+                # Cached: opening a GPU's library for each container would be slow.
                 self._unavailable[metric] = reason
 
     def _candidates(self, metric: str) -> list[Collector]:

@@ -1,4 +1,4 @@
-"""Keeps the time around each hit of a rule as a run folder, within a limit of disk."""
+"""Records the time around each hit of a rule as a run folder, within a disk limit."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Hit(msgspec.Struct, frozen=True):
 
 
 class TriggerRecorder:
-    """An `Observer`. `note` gets a line for each hit, and for what becomes of it."""
+    """An `Observer`. Calls `note` for each hit and its outcome."""
 
     def __init__(
         self,
@@ -57,12 +57,12 @@ class TriggerRecorder:
         self._now_ns = now_ns
         self._windows: dict[str, list[Window]] = {_DEVICE: [Window(rule) for rule in rules]}
         self._held: set[tuple[str, str]] = set()
-        """Rule and target for which a rule holds: it must cease to hold before it hits again."""
+        """Pairs of rule and target for which the rule holds. It triggers again only after it has ceased to hold."""
         self._times_ns: dict[str, list[int]] = {}
         self._watched: dict[str, Watched] = {}
         self._pending: list[Hit] = []
         self.kept: list[Path] = []
-        """Folders of hits; the oldest may be gone again."""
+        """Folders of hits; the oldest may have been removed."""
         device.sinks = (ring.emit_for(_DEVICE), *(window.emit for window in self._windows[_DEVICE]))
 
     def begun(self, watched: Watched) -> None:
@@ -77,7 +77,7 @@ class TriggerRecorder:
                 window.clear()
 
     def detached(self, watched: Watched) -> None:
-        """What it did before its end is kept if a rule held."""
+        """Does nothing: `check` or `finished` writes pending hits."""
 
     def finished(self, watched: Watched) -> None:
         watched.sinks = ()
@@ -146,7 +146,7 @@ class TriggerRecorder:
         samples = self._ring.between(start_ns, end_ns, frozenset({_DEVICE, watched.name}))
         for series, value, at_ns in samples:
             made.emit(series, value, at_ns)
-        # An event is drawn in every plot.
+        # Every plot shows events.
         made.emit(Series(f"rule {rule.name}", "", "custom", (), "event"), 1.0, hit.at_ns)
         text = f"kept by rule {rule.name}: {rule.when}" + (f" ({rule.note})" if rule.note else "")
         made.note(
@@ -158,9 +158,9 @@ class TriggerRecorder:
         return folder.path
 
     def _make_room(self) -> None:
-        """Removes the oldest hits until the others, and one as large as the largest, fit the limit of disk."""
+        """Removes the oldest hits until the rest and a new one, as large as the largest, fit the disk limit."""
         out = self._recording.out
-        # The name of a hit begins with its rule, and its time follows.
+        # The name of a hit is its rule, its time and its target.
         found = [each for each in out.iterdir() if _HIT_FOLDER.fullmatch(each.name)] if out.is_dir() else []
         found = sorted((each for each in found if not each.is_symlink()), key=lambda each: each.name.split(".")[1])
         sizes = [tree_size(each).bytes for each in found]
@@ -170,6 +170,6 @@ class TriggerRecorder:
 
 
 def _mark(hit: Hit) -> tuple[str, str, str, int]:
-    """What run.json says about the hit: rule, condition, note, and its time in UTC ns."""
+    """The hit for run.json: rule, condition, note, and its time in UTC ns."""
     rule = hit.rule
     return rule.name, rule.when, rule.note, hit.watched.context.clock.wall_ns(hit.at_ns)

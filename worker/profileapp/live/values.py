@@ -1,4 +1,4 @@
-"""The newest value of each series of a target, and the last minutes of a few."""
+"""The newest value of each series of a target, and the recent history of a few."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections import deque
 from profileapp.model.series import MARKS, Series
 
 SERIES_LIMIT = 2000
-"""The most series that are kept of a target; whatever more there are is not shown."""
+"""Limit of the series of a target; further ones are not shown."""
 HISTORY_LENGTH = 120
 CPU, MEMORY, QUOTA = "container.cpu.util", "container.memory.used", "container.cpu.throttled"
 HISTORY_NAMES = frozenset({CPU, MEMORY, QUOTA})
 
 
 class Values:
-    """What a target's sources last emitted. `emit` may be called by any thread, never blocks and never raises."""
+    """The latest samples of a target. `emit` is thread-safe, never blocks and never raises."""
 
     def __init__(self) -> None:
         self._newest: dict[Series, tuple[float, int]] = {}
         self._history: dict[str, deque[float]] = {}
 
     def emit(self, series: Series, value: float, at_ns: int) -> None:
-        """Keeps one value; the `Emit` of the collector API."""
+        """Stores one value; the `Emit` of the collector API."""
         if not math.isfinite(value) or series.kind in MARKS:
             return
         if series not in self._newest and len(self._newest) >= SERIES_LIMIT:
@@ -39,7 +39,7 @@ class Values:
         return {series: value for series, (value, at_ns) in list(self._newest.items()) if at_ns >= since_ns}
 
     def history(self, name: str) -> tuple[float, ...]:
-        """The last values of a series, the oldest first; () for one that is not kept."""
+        """The last values of a series, the oldest first; () if it has no history."""
         found = self._history.get(name)
         return tuple(found.copy()) if found else ()
 

@@ -1,4 +1,4 @@
-"""Watches all selected targets until it is stopped: attaches those that come, closes those that go, shows the rest."""
+"""Watches the selected targets until it is stopped: attaches new ones, closes ended ones, updates the views."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from profileapp.run.sources import Find
 from profileapp.run.stop import Stop, Wake
 
 TARGETS_LIMIT = 1000
-"""The most targets that are watched at one time."""
+"""Limit of concurrently watched targets."""
 ENDED_KEPT_S = 60.0
-"""How long a target that ended and was not named is kept for another start."""
+"""How long an ended target that was not named is remembered, in case it starts again."""
 PROCESS_CHECK_S = 0.25
 BESIDE_RUN_INTERVAL_S = 1.0
 HEALTHY_INTERVALS, HEALTHY_S = 3, 10.0
-"""After so many intervals and seconds without a turn of its loop, a watch is reported as unhealthy."""
+"""A watch whose loop has not run for so many intervals and seconds is unhealthy."""
 _TITLE_LIMIT = 128
 
 
@@ -50,43 +50,43 @@ class Setup(msgspec.Struct, frozen=True):
 
 
 class Observer(Protocol):
-    """Is called by the main thread as targets come and go."""
+    """Receives events of targets, in the main thread."""
 
     def begun(self, watched: Watched) -> None:
-        """A target is watched from now on; nothing was measured yet."""
+        """A target is now watched; nothing has been measured yet."""
 
     def attached(self, watched: Watched) -> None:
-        """It runs, and `life` has begun."""
+        """The target runs; its `life` has begun."""
 
     def detached(self, watched: Watched) -> None:
-        """Its `life` has ended."""
+        """The `life` of the target has ended."""
 
     def finished(self, watched: Watched) -> None:
-        """It is no longer watched; its sources are closed."""
+        """The target is no longer watched; its sources are closed."""
 
     def check(self) -> None:
         """Called once an interval."""
 
 
 class View(Protocol):
-    """Shows what is watched."""
+    """Displays snapshots and notes."""
 
     def show(self, snapshot: Snapshot) -> None:
-        """Called once an interval. Raises OSError where the output is gone."""
+        """Called once an interval. Raises OSError if the output is closed."""
 
     def note(self, text: str) -> None:
-        """Shows one line about something that happened."""
+        """Shows one line about an event."""
 
     def react(self) -> bool:
         """Handles the user's keys since the last call. Returns whether `show` is to be called."""
 
 
 class OutputGone(Exception):
-    """Nobody reads the output any more: a closed pipe or terminal."""
+    """The output is closed: a pipe or a terminal."""
 
 
 class Watch:
-    """`run` is for the main thread; `report` may be called by any."""
+    """`run` is for the main thread; `report` is thread-safe."""
 
     def __init__(self, selection: Selection, setup: Setup, stop: Stop, wake: Wake, view: View) -> None:
         self._selection = selection
@@ -112,12 +112,12 @@ class Watch:
 
     @property
     def targets(self) -> tuple[Watched, ...]:
-        """All that are watched, in the order in which they came."""
+        """All watched targets, in the order in which they appeared."""
         return tuple(self._targets.values())
 
     @property
     def has_attached(self) -> bool:
-        """Whether anything was ever measured."""
+        """Whether any target was ever measured."""
         return self._attached
 
     def end(self) -> None:
@@ -125,18 +125,18 @@ class Watch:
         self._is_over = True
 
     def report(self, change: Change) -> None:
-        """Takes a change from a feed."""
+        """Receives a change from a feed."""
         self._changes.put(change)
         self._wake.set()
 
     def run(self, feeds: Iterable[ContainerFeed]) -> None:
-        """Watches until it is stopped, `limit_s` is over, or nothing can come any more.
+        """Watches until it is stopped, `limit_s` is over, or no target can appear any more.
 
         Raises OutputGone, and what feeds raise.
         """
         feeds = tuple(feeds)
         try:
-            # A process that does not run is the user's mistake: nothing else has begun by then.
+            # A process that does not run is a user error: check it before anything else starts.
             processes = [WatchedProcess(pid) for pid in self._selection.pids]
             self.device.attach(AppHandle(os.getpid()), time.monotonic_ns())
             known = [container for feed in feeds for container in feed.open()]
@@ -152,7 +152,7 @@ class Watch:
             self._finish()
 
     def snapshot(self) -> Snapshot:
-        """What is known now."""
+        """The current snapshot."""
         now_ns, interval_s = time.monotonic_ns(), self._interval_s
         device = self.device.row(now_ns, interval_s)
         return Snapshot(
@@ -165,13 +165,13 @@ class Watch:
         )
 
     def exposed(self) -> list[Exposed]:
-        """The newest values of the device and of every target, for Prometheus. Any thread."""
+        """The newest values of the device and of every target, for Prometheus. Thread-safe."""
         now_ns, interval_s = time.monotonic_ns(), self._interval_s
         device = msgspec.structs.replace(self.device.exposed(now_ns, interval_s), target="")
         return [device, *(each.exposed(now_ns, interval_s) for each in tuple(self._targets.values()))]
 
     def is_healthy(self) -> bool:
-        """Whether it still attaches and closes targets. Any thread."""
+        """Whether the loop still runs. Thread-safe."""
         return time.monotonic() - self._alive_s < HEALTHY_INTERVALS * self._interval_s + HEALTHY_S
 
     @property
@@ -188,7 +188,7 @@ class Watch:
             self._apply_changes()
             self._check_processes()
             if now_s >= next_s:
-                # Intervals that have passed already are skipped: a view shows what is, not what was.
+                # Missed intervals are skipped: views show the current state.
                 next_s += self._interval_s * (1 + (now_s - next_s) // self._interval_s)
                 self._step_back()
                 self._drop_ended()
@@ -233,7 +233,7 @@ class Watch:
         if watched is None:
             watched = self._begin(title, change.container, contained=True)
         elif watched.state == "running":
-            # Its end was not seen, or another container has its name: containers of a pod may share one.
+            # Its end was missed, or another container has its name: containers of a pod may share one.
             if watched.container and watched.container.id != change.container.id:
                 watched = self._begin(f"{title} {change.container.id[:12]}", change.container, contained=True)
             else:
@@ -291,7 +291,7 @@ class Watch:
         return watched
 
     def _await_named(self, known: Iterable[Container]) -> None:
-        """Containers that were named and do not run yet are shown as waiting for their start."""
+        """Shows named containers that do not run yet as waiting."""
         for container in known:
             title = title_of(container)
             exact = any(name in (container.name, title) for name in self._selection.names if not is_pattern(name))
@@ -310,7 +310,7 @@ class Watch:
                 self._end(watched, Gone("", time.monotonic_ns()))
 
     def _step_back(self) -> None:
-        """A run must not be disturbed more than necessary."""
+        """Samples less often while a run measures, to disturb it less."""
         beside_run = self._setup.is_measuring()
         if beside_run == self._beside_run:
             return
@@ -324,7 +324,7 @@ class Watch:
                 each.step(self._interval_s)
 
     def _drop_ended(self) -> None:
-        """Forgets targets that ended a while ago, but for those that were named: patterns may match without end."""
+        """Forgets targets that ended a while ago, unless they were named: patterns may match any number."""
         kept_ns = time.monotonic_ns() - round(ENDED_KEPT_S * 1e9)
         processes = {id(watched) for _, watched in self._processes}
         for title, watched in list(self._targets.items()):

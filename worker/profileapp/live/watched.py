@@ -1,4 +1,4 @@
-"""One watched target: what it is, its sources, and its newest values, over all of its starts."""
+"""One watched target: its sources and newest values, over all of its starts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SIGNAL_CODES = range(129, 129 + 64)
 
 
 class Life(msgspec.Struct, frozen=True):
-    """One start of a target, while it was watched. Times are of the monotonic clock; `ended_ns` 0: it runs."""
+    """One start of a watched target. Times are of the monotonic clock; `ended_ns` is 0 while it runs."""
 
     index: int
     app: AppHandle
@@ -36,7 +36,7 @@ class Life(msgspec.Struct, frozen=True):
 
 
 class Watched:
-    """One target. `sinks` receive every sample of it, besides its own `values`. For the main thread, but for `emit`."""
+    """One target. `sinks` receive each of its samples, besides `values`. Only `emit` is thread-safe."""
 
     def __init__(
         self,
@@ -70,32 +70,32 @@ class Watched:
         return "ended" if self.life.ended_ns else "running"
 
     def emit(self, series: Series, value: float, at_ns: int) -> None:
-        """Takes one sample; the `Emit` of the collector API. Any thread."""
+        """Receives one sample; the `Emit` of the collector API. Thread-safe."""
         self.values.emit(series, value, at_ns)
         for sink in self.sinks:
             sink(series, value, at_ns)
 
     def attach(self, app: AppHandle, at_ns: int, container: Container | None = None) -> None:
-        """It runs, since `at_ns` as far as is known: measures it."""
+        """Starts measuring: the target runs, as far as is known since `at_ns`."""
         self.container = container or self.container
         self.starts += 1
         self.life = Life(self.starts, app, at_ns)
         self.sources.attach(app)
 
     def detach(self, end: Life) -> None:
-        """It ended, or is no longer watched: `end` is its life with the end filled in."""
+        """Stops measuring: the target ended, or is no longer watched. `end` is its life, complete."""
         self.sources.detach()
         self.values.clear()
         self.life = end
 
     def step(self, interval_s: float) -> None:
-        """Samples at another interval from now on."""
+        """Changes the sampling interval."""
         self.sources.reopen(interval_s)
         if self.life and not self.life.ended_ns:
             self.sources.attach(self.life.app)
 
     def row(self, now_ns: int, interval_s: float) -> TargetRow:
-        """What is known of it at `now_ns` of the monotonic clock; values of the last intervals only."""
+        """Its row at `now_ns` of the monotonic clock, with values of the last intervals only."""
         life, container, wall_ns = self.life, self.container, self.context.clock.wall_ns
         since_ns = _since_ns(now_ns, interval_s)
         changed_ns = (life.ended_ns or life.started_ns) if life else 0
@@ -119,7 +119,7 @@ class Watched:
         )
 
     def exposed(self, now_ns: int, interval_s: float) -> Exposed:
-        """Its newest values for Prometheus. Any thread."""
+        """Its newest values for Prometheus. Thread-safe."""
         container = self.container
         return Exposed(
             target=self.name,
@@ -132,19 +132,19 @@ class Watched:
         )
 
     def close(self) -> None:
-        """Releases everything. May be called twice."""
+        """Releases everything. Idempotent."""
         self.sources.close()
 
 
 def _since_ns(now_ns: int, interval_s: float) -> int:
-    """What is older is not shown: it is no longer measured."""
+    """Older values are not shown: they are no longer measured."""
     return now_ns - round(max(STALE_INTERVALS * interval_s, 1.0) * 1e9)
 
 
 def ended(life: Life, gone: Gone) -> Life:
-    """The life of a container that ended, with what that says about the app.
+    """The life of an ended container, with its exit reason.
 
-    An app that someone stopped did not fail, whatever its exit code.
+    An app that a user stopped did not fail, whatever its exit code.
     """
     code = gone.exit_code
     number = code - 128 if code is not None and code in _SIGNAL_CODES else 0
@@ -155,7 +155,7 @@ def ended(life: Life, gone: Gone) -> Life:
 
 
 def detached(life: Life, at_ns: int | None = None) -> Life:
-    """The life of a target that is no longer watched and runs on."""
+    """The life of a target that still runs, but is no longer watched."""
     at_ns = time.monotonic_ns() if at_ns is None else at_ns
     watched_s = (at_ns - life.started_ns) / 1e9
     return msgspec.structs.replace(

@@ -1,4 +1,4 @@
-"""The last values of the series that a rule is about, and whether it holds."""
+"""The last values of a rule's series, and whether the rule holds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VALUES_LIMIT = 100_000
 
 
 class Window:
-    """The values of one target for one rule. `emit` may be called by any thread."""
+    """The values of one target for one rule. `emit` is thread-safe."""
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
@@ -23,7 +23,7 @@ class Window:
         self._since_ns = 0
 
     def emit(self, series: Series, value: float, at_ns: int) -> None:
-        """Keeps one value if the rule is about its series; the `Emit` of the collector API."""
+        """Stores one value if it belongs to the rule's series; the `Emit` of the collector API."""
         if (series.name == self._path or self._path.startswith(f"{series.name}.")) and series.kind not in MARKS:
             self._since_ns = self._since_ns or at_ns
             self._values.append((at_ns, series, value))
@@ -43,6 +43,6 @@ class Window:
         return judge_budget(self.rule.budget, summaries).state == "met"
 
     def clear(self) -> None:
-        """The app started anew: its earlier values say nothing about it now."""
+        """Discards the values: the app restarted."""
         self._values.clear()
         self._since_ns = 0
