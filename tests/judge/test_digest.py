@@ -157,4 +157,4 @@ def test_a_digest_names_no_other_file(tmp_path: Path) -> None:
 
 
 def test_columns_are_little_endian() -> None:
-    assert digests.packed(array("q", [1])) == b"\x01" + b"\x00" * 7
+    assert digests.encode_column(array("q", [1])) == b"\x01" + b"\x00" * 7

@@ -1,6 +1,6 @@
-"""How long an app takes from its start to its first unit of work. Pure.
+"""Time from the start of an app to its first unit of work. Pure.
 
-Whoever schedules an app in windows (a cron job of a Waggle node, say) pays this each time.
+An app that is scheduled in windows, such as a cron job of a Waggle node, takes this time at each start.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from profileapp.model.series import Series
 from profileapp.record.series_data import SeriesData
 
 COLD_START = "container.cold-start"
-# Parts of names by pywaggle's convention: `with plugin.timeit("plugin.duration.inference")`.
+# Parts of names in pywaggle's convention: `with plugin.timeit("plugin.duration.inference")`.
 _DURATION, _WORK, _PREPARATIONS = "duration", "inference", ("loadmodel", "input")
 
 
 def cold_start(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> tuple[SeriesSummary, ...]:
     """`container.cold-start`, in s: one value for each repeat in which the app reported work.
 
-    A unit of work is done with the first increment of a counter, the first duration, or the first frame rate above 0
-    that the app reports. Where it reports durations of inference, only those count; those of loading a model or an
+    The first unit of work is done at the first increment of a counter, the first duration, or the first frame rate above 0
+    that the app reports. If it reports durations of inference, only these count; durations of loading a model or an
     input never do.
     """
     work = _series_of_work(series)
@@ -47,7 +47,7 @@ def _series_of_work(series: Mapping[Series, SeriesData]) -> dict[Series, SeriesD
 
 
 def _part(one: Series) -> str:
-    """What comes after `duration` in a name: `inference`; the whole name where there is no such part."""
+    """The part of a name after `duration`, such as `inference`; the whole name if there is none."""
     parts = one.name.split(".")
     return parts[parts.index(_DURATION) + 1] if _DURATION in parts[:-1] else one.name
 
@@ -61,6 +61,6 @@ def _first_ns(one: Series, data: SeriesData, repeat: Repeat) -> int | None:
     times_ns, values = in_order(data, is_whole=False)
     start = bisect_left(times_ns, repeat.started_ns)
     end = bisect_right(times_ns, repeat.ended_ns) if repeat.ended_ns else len(times_ns)
-    # A counter runs on from the repeat before.
+    # A counter continues from the previous repeat.
     before = values[start - 1] if start and one.kind == "counter" else 0.0
     return next((times_ns[place] for place in range(start, end) if values[place] > before), None)

@@ -13,13 +13,13 @@ from profileapp.model.run import Run
 from profileapp.model.series import Series
 from profileapp.model.vector import ranked, ranked_with
 from profileapp.record.artifacts import COMPRESSED_METRICS_FILE, METRICS_FILE
-from profileapp.record.digest import Digest, SeriesDigest, packed
+from profileapp.record.digest import Digest, SeriesDigest, encode_column
 from profileapp.record.series_data import SeriesData
 
 POINT_LIMIT = 1600
-"""Limit of a series' points, beside those at the ends of repeats; a plot draws no more."""
+"""Limit of a series' points, besides those at the ends of repeats; plots draw no more."""
 TOTAL_LIMIT = 400_000
-"""Limit of all points; each of many series gets fewer."""
+"""Limit of all points, shared by the series."""
 DISTRIBUTIONS_LIMIT = 32
 _FEWEST_POINTS = 16
 
@@ -39,24 +39,24 @@ def digest_of(judged: JudgedRun) -> Digest:
 
 
 def has_distribution(one: Series) -> bool:
-    """Whether the distribution of a series is shown: of what the app reports itself, no rate derived from it."""
+    """Whether reports show the distribution of a series: an app-reported one, but no derived rate."""
     return one.metric == "custom" and one.kind in ("gauge", "timer") and not one.name.endswith((".rate", ".percentile"))
 
 
 def decimated(values: Sequence[float], limit: int) -> list[int]:
-    """Indices of at most `limit` values: the least and the greatest of each of `limit` / 2 parts, in order."""
+    """Indices of at most `limit` values: the minimum and the maximum of each of `limit` / 2 parts, in order."""
     count, parts = len(values), limit // 2
-    kept: list[int] = []
+    indices: list[int] = []
     for part in range(parts):
         start = part * count // parts
         some = values[start : (part + 1) * count // parts]
         places = {start + some.index(min(some)), start + some.index(max(some))}
-        kept.extend(sorted(places))
-    return kept
+        indices.extend(sorted(places))
+    return indices
 
 
 def _ends(run: Run, spans: Sequence[Span]) -> list[int]:
-    """Times at which samples must be exact: there an energy counter is read."""
+    """Times at which samples must be exact, for energy counters."""
     times = [at_ns for span in spans for at_ns in span if at_ns]
     return [*times, *(at_ns for each in run.repeats for at_ns in (each.started_ns, each.ended_ns) if at_ns)]
 
@@ -76,15 +76,15 @@ def _digest(
     weighted = weighted_in(one, data, distribution_spans) if distribution_spans else Weighted(array("d"))
     return SeriesDigest(
         one,
-        packed(array("q", (times_ns[place] for place in chosen))),
-        packed(array("d", (values[place] for place in chosen))),
-        packed(array("d", _evenly(weighted, POINT_LIMIT))),
+        encode_column(array("q", (times_ns[place] for place in chosen))),
+        encode_column(array("d", (values[place] for place in chosen))),
+        encode_column(array("d", _evenly(weighted, POINT_LIMIT))),
         len(weighted.values),
     )
 
 
 def _evenly(weighted: Weighted, limit: int) -> Sequence[float]:
-    """At most `limit` values, ascending, each of which stands for as much as any other; the extremes included."""
+    """At most `limit` ascending quantiles of equal weight, including the extremes."""
     if weighted.weights is None:
         every = ranked(weighted.values)
         count = len(every)

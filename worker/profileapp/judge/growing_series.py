@@ -1,4 +1,4 @@
-"""Which series of a run grow: memory, heat, durations. Pure."""
+"""Selects the growing series of a run: memory, temperatures, durations. Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from profileapp.model.series import Series
 from profileapp.record.series_data import SeriesData
 
 LEAST_NS = 120 * 10**9
-"""In less time an hourly rate says nothing."""
+"""An hourly rate from a shorter time is meaningless."""
 SERIES_LIMIT = 20
 
 _LEVELS = ("container.memory.used", "gpu.memory.allocated", "system.temperature")
 
 
 def growing_series(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> tuple[SeriesGrowth, ...]:
-    """Those that grew in the longest counted repeat, without its warm-up; SERIES_LIMIT at most."""
+    """The series that grew in the longest counted repeat, without its warm-up; at most SERIES_LIMIT."""
     longest = max(
         (each for each in repeats if not each.traced and each.ended_ns),
         key=lambda each: each.ended_ns - each.measured_from_ns,

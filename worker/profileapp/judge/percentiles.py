@@ -1,4 +1,4 @@
-"""Percentiles, and how sure they are: intervals by order statistics. Pure.
+"""Percentiles and their confidence intervals by order statistics. Pure.
 
 The interval makes no assumption about the distribution. It takes values as independent: values that resemble the one
 before (a temperature, say) know less than it claims.
@@ -15,14 +15,14 @@ import msgspec
 
 PERCENTS = (50, 90, 95, 99)
 CONFIDENCE = 0.95
-"""Of each bound on its own, so that 90 % of the intervals contain the true percentile."""
+"""Confidence of each bound, so that 90 % of the intervals contain the true percentile."""
 P99_MIN_COUNT = 299
 """The fewest values of which the largest is above the true p99 with 95 % confidence: 1 - 0.99^299 > 0.95."""
 _EXACT_VARIANCE = 400.0
 """Of a binomial distribution; beyond it, the normal approximation with its skewness is within one rank."""
 
 Interval = tuple[float | None, float | None]
-"""Lower and upper bound; None where there are too few values for it."""
+"""Lower and upper bound; None if there are too few values."""
 
 
 class Ranked(msgspec.Struct, frozen=True):
@@ -62,7 +62,7 @@ def weighted_percentile(in_order: Sequence[float], sums: Sequence[int], effectiv
     at = (total - width) * percent / 100
     end = at + width
     index = min(bisect_right(sums, at), len(sums) - 1)
-    # Of values that are the same, the mean is that value and not one next to it.
+    # The mean of equal values must be exactly that value.
     lowest = in_order[index]
     above = []
     while index < len(sums) and at < end:
@@ -74,7 +74,7 @@ def weighted_percentile(in_order: Sequence[float], sums: Sequence[int], effectiv
 
 
 def percentile_interval(ranked: Ranked, percent: int) -> Interval:
-    """Where the true percentile lies: from the value of one rank to that of another.
+    """The confidence interval of a percentile: the values of two ranks.
 
     Source: Hahn and Meeker, "Statistical Intervals" (1991), section 5.2.
     """
@@ -85,13 +85,13 @@ def percentile_interval(ranked: Ranked, percent: int) -> Interval:
 
 @lru_cache(maxsize=4096)
 def bounding_ranks(count: int, percent: int) -> tuple[int | None, int | None]:
-    """The ranks (from 1) of the bounds among `count` values; None where no value can be the bound.
+    """The ranks (from 1) of the bounds among `count` values; None if no value can be the bound.
 
     The lower is the largest rank whose value is below the percentile with CONFIDENCE, the upper the smallest whose
     value is above it.
     """
     share = percent / 100
-    # The value of rank r is above the percentile where fewer than r values are below: P(Binomial < r) >= CONFIDENCE.
+    # The value of rank r is above the percentile if fewer than r values are below it: P(Binomial < r) >= CONFIDENCE.
     upper = _binomial_quantile(count, share, CONFIDENCE) + 1
     # By symmetry: the same from the other end.
     lower = count - _binomial_quantile(count, 1 - share, CONFIDENCE)
@@ -120,7 +120,7 @@ def _binomial_quantile(count: int, share: float, probability: float) -> int:
     for k in range(count + 1):
         log_choose = math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1)
         passed += math.exp(log_choose + k * log_share + (count - k) * log_rest)
-        # Rounding must not let 0.95 itself fall short.
+        # Tolerates rounding, so that exactly 0.95 passes.
         if passed >= probability - 1e-12:
             return k
     return count

@@ -1,4 +1,4 @@
-"""Proposes requests and limits from what an app used, and says why. Pure."""
+"""Proposes requests and limits from an app's resource use, with reasons. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from profileapp.judge.use import Use
 
 MEMORY_MARGIN = 0.10
-"""Over the highest peak. Less than the 15 % that `--verify` takes away: a limit that survives that was too high."""
+"""Above the highest peak. Smaller than the 15 % that `--verify` removes: an app that survives that had too much."""
 CPU_MARGIN = 0.10
 SPREAD_WARNED = 0.10
 MIB = 1024**2
@@ -21,16 +21,16 @@ Schedule = Literal["cron", "continuous"]
 
 
 class Amount(msgspec.Struct, frozen=True):
-    """A proposed value, in millicores or in bytes, and why; None where it is unknown, with the reason in `why`."""
+    """A proposed value, in millicores or in bytes, with the reason; None if it is unknown."""
 
     value: int | None
     why: str
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """What to ask a scheduler for. CPU in millicores, memory in bytes (whole MiB), the window in seconds.
+    """Resources to request from a scheduler. CPU in millicores, memory in bytes (whole MiB), the window in seconds.
 
-    `window_s` is the shortest time that is worth a start: the cold start and one unit of work; None if unknown.
+    `window_s` is the shortest useful run: the cold start and one unit of work; None if unknown.
     """
 
     request_cpu: Amount
@@ -46,12 +46,12 @@ class Proposal(msgspec.Struct, frozen=True):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing can be asked for."""
+        """Whether nothing can be proposed."""
         return self.request_memory.value is None and self.request_cpu.value is None
 
 
 def propose(use: Use) -> Proposal:
-    """The proposal for an app. Never raises; what is unknown is absent, with a reason."""
+    """The proposal for an app. Never raises; unknown amounts are None, with a reason."""
     gpu = _gpu_memory(use)
     request_memory, limit_memory = _memory(use)
     request_cpu, limit_cpu = _cpu(use)
@@ -164,7 +164,7 @@ def _warnings(use: Use) -> tuple[str, ...]:
 
 def whole_mib(value: float) -> int:
     """Bytes, rounded up to whole MiB."""
-    # Not up by one for what floating point adds to 110 MiB.
+    # Rounding errors, such as of 1.1 * 100 MiB, must not add a MiB.
     return math.ceil(round(value / MIB, 6)) * MIB
 
 

@@ -1,6 +1,6 @@
-"""Where the scatter of a number comes from: builds, starts of the app, or the time within a run. Pure.
+"""Attributes the variance of a number to builds, starts of the app, or the time within a run. Pure.
 
-Three levels, as in Kalibera and Jones, "Rigorous Benchmarking in Reasonable Time" (ISMM 2013): each level's variance
+There are three levels, as in Kalibera and Jones, "Rigorous Benchmarking in Reasonable Time" (ISMM 2013): each level's variance
 contains that of the levels below it, divided by how many of them were averaged.
 """
 
@@ -22,12 +22,12 @@ _FEWEST_VALUES = 2 * _BATCHES
 
 
 def standard_error(weighted: Weighted) -> float | None:
-    """The standard error of the mean of a repeat, by the means of batches; None where there are too few values.
+    """The standard error of the mean of a repeat, by batch means; None if there are too few values.
 
-    Batches, as successive values may resemble each other (Law and Kelton, "Simulation Modeling and Analysis", 9.5.3).
+    Batches allow for autocorrelation (Law and Kelton, "Simulation Modeling and Analysis", 9.5.3).
     """
     values, weights = weighted.values, weighted.weights
-    # The square of a larger number, times nanoseconds, is infinite.
+    # The square of a larger number, times nanoseconds, would overflow.
     if len(values) < _FEWEST_VALUES or max(map(abs, extremes(values))) > _LARGE:
         return None
     edges = [round(batch * len(values) / _BATCHES) for batch in range(_BATCHES + 1)]
@@ -46,7 +46,7 @@ def scatter(builds: Sequence[Sequence[float]], errors: Sequence[float]) -> Scatt
     """The standard deviation that each level adds, from the repeats of several builds.
 
     `errors` are standard errors of repeats. A level without data is None: starts need a build with two repeats, builds
-    two of them. Where the starts are unknown, the builds' part contains theirs.
+    need two builds. If the starts are unknown, the part of the builds includes theirs.
     """
     if any(abs(value) > _LARGE for each in builds for value in each):
         return Scatter()
@@ -64,5 +64,5 @@ def scatter(builds: Sequence[Sequence[float]], errors: Sequence[float]) -> Scatt
 
 
 def _root(part: float | None) -> float | None:
-    """An estimate of a variance may be below zero, where it is nearly none."""
+    """The square root of a variance, whose estimate may be slightly negative."""
     return None if part is None else math.sqrt(max(0.0, part))

@@ -1,4 +1,4 @@
-"""Where each repeat of a run settles, by the series that says most about its work. Pure."""
+"""Finds where each repeat of a run settles, by the series closest to its work. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SERIES_LIMIT = 10
 
 
 def steady_states(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> tuple[SteadyState, ...]:
-    """One for each counted repeat, by the first series that has enough samples; none where there is no such series.
+    """One per counted repeat, by the first series that has enough samples; empty if there is no such series.
 
     `series` includes the derived ones.
     """
@@ -31,7 +31,7 @@ def steady_states(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]
 
 
 def without_start_up(repeats: Sequence[Repeat], states: Sequence[SteadyState]) -> tuple[Repeat, ...]:
-    """The repeats, each measured from where it settled; one that never did is measured as a whole."""
+    """The repeats, each measured from where it settled. One that never settled is measured as a whole."""
     settled = {each.repeat: each.after_s for each in states if each.after_s is not None}
     return tuple(
         msgspec.structs.replace(each, measured_from_ns=each.started_ns + round(settled[each.index] * 1e9))
@@ -42,7 +42,7 @@ def without_start_up(repeats: Sequence[Repeat], states: Sequence[SteadyState]) -
 
 
 def _series_of_progress(series: Mapping[Series, SeriesData]) -> list[Series]:
-    """Frame rates that the app reports, then rates of what it counts, then its durations, then its CPU load."""
+    """The series to try, in order: app-reported frame rates, rates of counters, durations, then CPU load."""
 
     def rank(one: Series) -> int | None:
         if one.metric == "custom" and one.kind == "gauge" and standing_of(one) == "since last":
@@ -62,7 +62,7 @@ def _steady_state(one: Series, data: SeriesData, repeat: Repeat) -> SteadyState:
     found: Settling = settling(values[first:end])
     if found.state != "settled":
         return SteadyState(repeat.index, one.title, found.state)
-    # A rate stands for the time since the sample before it.
+    # A rate covers the time since the previous sample.
     place = first + found.first - (1 if standing_of(one) == "since last" else 0)
     from_ns = times_ns[place] if found.first else repeat.started_ns
     return SteadyState(repeat.index, one.title, "settled", max(0.0, (from_ns - repeat.started_ns) / 1e9))

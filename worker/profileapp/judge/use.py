@@ -1,4 +1,4 @@
-"""What an app used, as far as it decides the resources that it needs: read from a judged run."""
+"""The resource use of an app, from a judged run, as the basis of a proposal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from profileapp.record.series_data import SeriesData
 
 
 class RepeatUse(msgspec.Struct, frozen=True):
-    """One repeat. `memory_peak_bytes` is the kernel's; `cold_start_s` ends with its first unit of work."""
+    """One repeat. `memory_peak_bytes` is measured by the kernel; `cold_start_s` ends with the first unit of work."""
 
     duration_s: float
     memory_peak_bytes: int | None = None
@@ -23,22 +23,22 @@ class RepeatUse(msgspec.Struct, frozen=True):
 
 
 class Work(msgspec.Struct, frozen=True):
-    """How well the app does its job: the statistic `mean` of the series `title`, in `unit`."""
+    """The performance of the app: the mean of the series `title`, in `unit`."""
 
     title: str
     unit: str
     mean: float
     is_rate: bool
-    """Whether more is better: a rate per second; else it is the duration of one unit of work, in s."""
+    """Whether it is a rate per second (higher is better), not the duration of one unit of work in s."""
 
     @property
     def unit_s(self) -> float | None:
-        """Seconds of one unit of work; None where nothing was done."""
+        """Seconds per unit of work; None if no work was done."""
         return (1 / self.mean if self.is_rate else self.mean) if self.mean > 0 else None
 
 
 class Use(msgspec.Struct, frozen=True):
-    """What an app used over all repeats that count. What is None is unknown; `missing` says why, by `memory`, `cpu`
+    """The use of an app over all counted repeats. None is unknown; `missing` has the reasons, by `memory`, `cpu`
     and `gpu_memory`.
 
     `cpu_mean` and `cpu_high` (the highest sample) are in cores. `growth_bytes_per_s` is None where memory does not
@@ -58,7 +58,7 @@ class Use(msgspec.Struct, frozen=True):
 
 
 def use_of(judged: JudgedRun) -> Use:
-    """What a judged run says of the app's use. Pure but for the samples, which may lie in a file."""
+    """The resource use in a judged run. Pure, except that samples may be read from a file."""
     run = judged.run
     repeats = [each for each in run.repeats if not each.traced and each.ended_ns]
     summaries = {one.name: one for one in run.summary if not one.labels}
@@ -89,7 +89,7 @@ def use_of(judged: JudgedRun) -> Use:
 
 
 def work_of(summaries: Sequence[SeriesSummary]) -> Work | None:
-    """The app's own measure of its job: a frame rate, else another rate, else a timer; None if it reports none."""
+    """The app's own performance: a frame rate, else another rate, else a timer; None if it reports none."""
     own = [one for one in summaries if one.metric == "custom" and one.mean > 0]
     own.sort(key=lambda one: ("fps" not in one.name.lower(), one.name))
     rates = [one for one in own if "fps" in one.name.lower() or one.unit.endswith("/s")]
@@ -129,7 +129,7 @@ def _memory_missing(run: Run, repeats: Sequence[Repeat]) -> str:
 
 
 def _metric_missing(run: Run, metric: str) -> str:
-    """Why a run has no numbers of a metric; "" if it has."""
+    """Why a run has no values of a metric; "" if it has some."""
     found = [each for each in run.metrics if each.metric == metric]
     if not found:
         return f"the metric {metric} was not asked for"

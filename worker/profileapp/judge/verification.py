@@ -1,4 +1,4 @@
-"""Tries out proposed limits: they must hold, and 15 % less memory must not. Pure but for what `try_out` does."""
+"""Verifies proposed limits: the app must run well under them, and fail with 15 % less memory. Pure except for `try_out`."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from profileapp.judge.use import Use, Work, use_of
 from profileapp.judge.verdict import JudgedRun
 
 LESS = 0.15
-"""What is taken away of the memory, which must not hold."""
+"""Fraction of memory to remove; the app must fail then."""
 TOLERANCE = 0.10
-"""How much less work (or how much longer a run) still counts as held."""
+"""Performance may be worse by this fraction."""
 STEPS = (1 - LESS, 0.7, 0.5)
-"""What is tried of the memory that held, the first, second and any later time."""
+"""Fractions of the sufficient memory to try the first, the second and any later time."""
 RAISED = 1.25
 RAISED_MAX = 4
 ATTEMPTS_MAX = 8
 _FOR_WANT_OF_MEMORY = ("oom-killed", "signalled", "failed")
-"""A child that the kernel ends makes its parent fail."""
+"""If the kernel kills a child, its parent may fail."""
 _NORMAL_ENDS = ("completed", "timeout")
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """A run under limits. `problem`: why it did not hold; "" if it did. `is_memory`: for want of memory."""
+    """A run under limits. `problem`: why the limits did not suffice; "" if they did. `is_memory`: too little memory."""
 
     memory_bytes: int
     cpus: float | None
@@ -35,7 +35,7 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """The proposal after the attempts. `problem`: why no limits that hold were found; "" if they were."""
+    """The proposal after the attempts. `problem`: why no sufficient limits were found; "" if they were."""
 
     proposal: Proposal
     attempts: tuple[Attempt, ...]
@@ -47,7 +47,7 @@ TryOut = Callable[[int, "float | None"], Attempt]
 
 
 def verify(proposal: Proposal, cpu_count: int, try_out: TryOut) -> Verified:
-    """Raises limits until they hold, then finds how much less memory does not. `proposal` has a memory limit."""
+    """Raises limits until they suffice, then lowers memory until it does not. `proposal` must have a memory limit."""
     memory = proposal.limit_memory.value or MEMORY_MIN_BYTES
     cpus = None if proposal.limit_cpu.value is None else proposal.limit_cpu.value / 1000
     attempts: list[Attempt] = []
@@ -76,7 +76,7 @@ def verify(proposal: Proposal, cpu_count: int, try_out: TryOut) -> Verified:
 
 
 def _next_memory(attempts: Sequence[Attempt], held: Attempt, failed: Attempt | None) -> int:
-    """The memory to try next, between what did not hold and what did; 0 where they are close enough."""
+    """The memory to try next, between insufficient and sufficient; 0 if these are close enough."""
     if failed:
         if failed.memory_bytes >= whole_mib(held.memory_bytes * (1 - LESS)):
             return 0
@@ -87,7 +87,7 @@ def _next_memory(attempts: Sequence[Attempt], held: Attempt, failed: Attempt | N
 
 
 def attempt_of(judged: JudgedRun | None, use: Use, memory_bytes: int, cpus: float | None, error: str = "") -> Attempt:
-    """What a run under limits says. `use` is that of the profile, without limits; None: it never ran, with `error`."""
+    """The outcome of a run under limits. `use` is the unlimited one of the profile. `judged` is None if `error` prevented it."""
     if judged is None:
         return Attempt(memory_bytes, cpus, error or "it did not run")
     run = judged.run
@@ -107,7 +107,7 @@ def attempt_of(judged: JudgedRun | None, use: Use, memory_bytes: int, cpus: floa
 
 
 def slower(before: Use, now: Use) -> str:
-    """How work fell behind what the profile had; "" where it holds, or where the app reports none."""
+    """How performance fell below the profile's; "" if it did not, or if the app reports none."""
     if before.work:
         return _less_work(before.work, now.work)
     if before.repeats and all(each.ended_itself for each in before.repeats):
@@ -145,7 +145,7 @@ def _verified(proposal: Proposal, held: Attempt, failed: Attempt | None) -> Prop
 
 
 def proof_lines(attempts: Sequence[Attempt]) -> list[str]:
-    """One line an attempt."""
+    """One line per attempt."""
     return [
         f"{each.memory_bytes // MIB} MiB, {'all' if each.cpus is None else f'{each.cpus:g}'} CPUs: "
         f"{each.problem or 'holds'}"

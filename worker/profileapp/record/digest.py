@@ -1,6 +1,6 @@
-"""A digest of a run's samples: what plots need of them, so that whoever makes the report need not have them all.
+"""A digest of a run's samples: enough for plots, so that a report needs no samples.
 
-`digest.json` has, for each series, no more points than a plot draws, exact where a repeat begins and ends. Columns are
+`digest.json` has no more points of a series than a plot draws, and is exact at starts and ends of repeats. Columns are
 64-bit little-endian numbers in base64.
 """
 
@@ -27,14 +27,14 @@ _TIME_LIMIT_NS = 2**62
 
 
 class Ranked(msgspec.Struct, frozen=True):
-    """A distribution: some of `count` values, ascending, each of which stands for as much; the extremes included."""
+    """A distribution of `count` values: ascending quantiles of equal weight, including the extremes."""
 
     values: Sequence[float]
     count: int
 
 
 class SeriesDigest(msgspec.Struct, frozen=True):
-    """Some samples of a series, in the order of time. `ranked` is its distribution, where one is shown, of `count`."""
+    """Some samples of a series, in order of time. `ranked` is the distribution of `count` values, if shown."""
 
     series: Series
     times: bytes
@@ -44,7 +44,7 @@ class SeriesDigest(msgspec.Struct, frozen=True):
 
 
 class Digest(msgspec.Struct, frozen=True):
-    """All series of a run. `problems`: what could not be read of the samples; `left_out`: the files that have all."""
+    """All series of a run. `problems`: errors in reading samples. `left_out`: the files with all samples."""
 
     series: tuple[SeriesDigest, ...]
     problems: tuple[str, ...] = ()
@@ -52,8 +52,8 @@ class Digest(msgspec.Struct, frozen=True):
     version: int = DIGEST_VERSION
 
 
-def packed(numbers: array[int] | array[float]) -> bytes:
-    """A column of a digest."""
+def encode_column(numbers: array[int] | array[float]) -> bytes:
+    """Encodes a column of a digest as little-endian bytes."""
     if sys.byteorder == "big":
         numbers = numbers[:]
         numbers.byteswap()
@@ -61,14 +61,14 @@ def packed(numbers: array[int] | array[float]) -> bytes:
 
 
 def write_digest(folder: Path, digest: Digest) -> None:
-    """Writes `digest.json` to a target's folder, or none where it would be too large. Raises OSError."""
+    """Writes `digest.json` to a target's folder, unless it would be too large. Raises OSError."""
     content = msgspec.json.encode(digest)
     if len(content) <= LIMIT_BYTES:
         write_artifact(folder, DIGEST_FILE, content)
 
 
 def read_digest(folder: Path) -> Digest:
-    """The digest in a target's folder. Raises FileNotFoundError, and AgentError where it is none of this version."""
+    """The digest in a target's folder. Raises FileNotFoundError, and AgentError if it is invalid or of another version."""
     path = folder / DIGEST_FILE
     with open_regular(path) as stream:
         content = stream.read(LIMIT_BYTES + 1)
@@ -84,7 +84,7 @@ def read_digest(folder: Path) -> Digest:
 
 
 def series_of(digest: Digest) -> dict[Series, SeriesData]:
-    """The samples of each series. Raises AgentError where a column is no column of samples."""
+    """The samples of each series. Raises AgentError for an invalid column."""
     found = {}
     for each in digest.series:
         times, values = _times(each.times), _numbers(each.values)
@@ -95,12 +95,12 @@ def series_of(digest: Digest) -> dict[Series, SeriesData]:
 
 
 def distributions_of(digest: Digest) -> dict[Series, Ranked]:
-    """The distributions. Raises AgentError as `series_of`."""
+    """The distributions. Raises AgentError for an invalid column."""
     return {each.series: Ranked(sorted(_numbers(each.ranked)), each.count) for each in digest.series if each.ranked}
 
 
 def has_samples(folder: Path) -> bool:
-    """Whether a target's folder has its samples, or something in their place."""
+    """Whether a target's folder has a file of samples, valid or not."""
     return any((folder / name).exists() for name in (METRICS_FILE, COMPRESSED_METRICS_FILE))
 
 

@@ -1,1 +1,1 @@
-"""Known loads, which prove on an agent that what is measured is what was used."""
+"""Known loads that verify the measurements on an agent."""

@@ -1,4 +1,4 @@
-"""Compares what a load knows of itself with what a run of it measured. Pure."""
+"""Compares a load's own account with the measurements of its run. Pure."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from profileapp.selftest.program import PREFIX
 ERROR_LIMIT = 0.01
 _TICK_S = 0.01
 _TICKING = {"container.cpu.util"}
-"""Series whose source counts in ticks under the process runtime."""
+"""Series whose source has the resolution of clock ticks under the process runtime."""
 
 State = Literal["true", "off", "skipped", "disturbed"]
 
 
 class Result(msgspec.Struct, frozen=True):
-    """One compared number. `error` is a part of the truth (0.01: 1 % more); `reason` why there is none.
+    """One compared number. `error` is relative to the truth (0.01: 1 % more); `reason` is why there is none.
 
-    `allowed` is the largest difference that is no fault, in `unit`.
+    `allowed` is the tolerated difference, in `unit`.
     """
 
     load: str
@@ -43,15 +43,15 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class _Missing(Exception):
-    """A number was not measured, for a reason that the run gives: the text."""
+    """A number was not measured; the text is the reason from the run."""
 
 
 class _Lost(Exception):
-    """A number is not there although its metric was measured."""
+    """A number is missing although its metric was measured."""
 
 
 def read_account(log: str) -> Account | None:
-    """What the load printed of itself; None if it did not."""
+    """The account that the load printed; None if it printed none."""
     lines = [line for line in log.splitlines() if line.startswith(PREFIX)]
     if not lines:
         return None
@@ -70,7 +70,7 @@ class _Account(msgspec.Struct, frozen=True):
 
 
 def compare(load: Load, judged: JudgedRun) -> tuple[Result, ...]:
-    """One result for each quantity of a load that was run."""
+    """One result per quantity of a load that ran."""
     account = read_account(judged.app_log_tail)
     if account is None or judged.run.exit_reason in APP_FAILURES:
         return unmeasured(load, "off", f"the load did not end as it should: {judged.run.message}")
@@ -109,7 +109,7 @@ def _compare(load: Load, quantity: Quantity, account: Account, judged: JudgedRun
 
 
 def _tick(quantity: Quantity, account: Account, judged: JudgedRun) -> float:
-    """How much one tick of the kernel's clock is, where the source of a rate counts in ticks."""
+    """The effect of one clock tick on the value, if its source counts in ticks; else 0."""
     source = next((one.source for one in judged.run.metrics if one.metric == "container"), "")
     if quantity.series in _TICKING and source == "processes":
         return _TICK_S / account.values["wall_s"] * 100
@@ -132,7 +132,7 @@ def _total(quantity: Quantity, _: Account, judged: JudgedRun) -> float:
 
 
 def _moved(quantity: Quantity, __: Account, judged: JudgedRun) -> float:
-    """The total if there is one (`statistic` is its field), else a rate times the time for which each value stands."""
+    """The total if there is one (`statistic` is its field), else the integral of a rate over time."""
     for repeat in judged.run.repeats:
         value = getattr(repeat.totals, quantity.statistic or "-", None) if repeat.totals else None
         if value is not None:
@@ -148,13 +148,13 @@ def _moved(quantity: Quantity, __: Account, judged: JudgedRun) -> float:
 
 
 def _growth(quantity: Quantity, account: Account, judged: JudgedRun) -> float:
-    """The mean while it was held, less the mean before."""
+    """The mean while the load held it, minus the mean before."""
     data = _data(quantity, judged)[1]
     return _mean_in(data, account.spans["held"], quantity) - _mean_in(data, account.spans["before"], quantity)
 
 
 def _peak_growth(quantity: Quantity, account: Account, judged: JudgedRun) -> float:
-    """The peak of the whole run, less the peak so far before the load began."""
+    """The peak of the whole run, minus the peak before the load began."""
     data = _data(quantity, judged)[1]
     return max(data.values[:]) - _mean_in(data, account.spans["before"], quantity)
 
@@ -191,7 +191,7 @@ def _mean_in(data: SeriesData, span: tuple[int, int], quantity: Quantity) -> flo
 
 
 def _absence(quantity: Quantity, judged: JudgedRun) -> _Missing | _Lost:
-    """Why there is no such number: the metric's own reason, or that of the totals."""
+    """Why there is no such number: the reason of the metric or of the totals."""
     metrics = [one for one in judged.run.metrics if one.reason and quantity.series.startswith(one.metric.split("-")[0])]
     if metrics:
         return _Missing(metrics[0].reason)

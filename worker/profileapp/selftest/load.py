@@ -1,4 +1,4 @@
-"""A known load: what it runs, and which of its own numbers are compared with which measured ones. Standard library."""
+"""A known load: its program, and its numbers to compare with measured ones. Standard library only."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Literal, NamedTuple
 MIB = 1024 * 1024
 
 Kind = Literal["statistic", "total", "moved", "growth", "peak growth", "rise"]
-"""How a number is taken from a run: see compare.py, which has one function for each."""
+"""How a number is read from a run; compare.py has a function for each kind."""
 
 
 class Quantity(NamedTuple):
     """One number of a load. `truth` is its key in the load's account; `series` has the measured number.
 
     For the kind "statistic", `statistic` is that of the summary; for "total", `series` is a field of the repeat's
-    totals. Besides 1 % of the truth, an error of `resolution` is allowed: what the kernel, or the end of a process,
-    leaves uncounted.
+    totals. Besides 1 % of the truth, an error of `resolution` is allowed, for what the kernel or the end of a
+    process leaves uncounted.
     """
 
     what: str
@@ -30,8 +30,8 @@ class Quantity(NamedTuple):
 class Load(NamedTuple):
     """One load: a target of a plan. `module` is its program in `profileapp.selftest.loads`, run with `args`.
 
-    `quick_args` are those of `--quick`, `None` where it is left out then. `peer`: a service that echoes datagrams runs
-    beside it. `contained`: why it needs a container, "" if it does not.
+    `quick_args` are those of `--quick`, `None` if it skips the load. `peer`: a service that echoes datagrams
+    runs beside it. `contained`: why it needs a container, "" if it does not.
     """
 
     name: str
@@ -47,10 +47,10 @@ class Load(NamedTuple):
 
 
 class Account(NamedTuple):
-    """What a load knows of itself once it has run.
+    """A load's own account of its run.
 
-    `values` are numbers by name, `spans` phases by name (from and to, UTC nanoseconds since 1970). `disturbed` says
-    why its own plan failed (a busy agent), `skipped` why it could not run here; "" otherwise.
+    `values` are numbers by name, `spans` phases by name (from and to, UTC nanoseconds since 1970). `disturbed` is
+    why it could not follow its schedule (a busy agent), `skipped` why it could not run here; "" otherwise.
     """
 
     values: dict[str, float]

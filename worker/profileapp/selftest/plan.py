@@ -1,4 +1,4 @@
-"""The plan of a selftest: a sage.yaml like any other, with one target for each load."""
+"""The plan of a selftest: an ordinary sage.yaml with one target per load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The program of every load: runs one, and prints as its last line what it knows of itself. Standard library."""
+"""The program that runs a load and prints its account as the last line. Standard library only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CODE = "import sys; sys.path.insert(0, sys.argv[1]); from profileapp.selftest.pr
 
 
 def main() -> None:
-    """Runs the load that the command line names. The process ends here, without Python's own clearing up."""
+    """Runs the load that the command line names, then exits without Python's finalization."""
     try:
         account = importlib.import_module(f"profileapp.selftest.loads.{sys.argv[2]}").run(tuple(sys.argv[3:]))
     except CannotRun as reason:
@@ -27,6 +27,6 @@ def main() -> None:
 
 
 def with_times(account: Account, used_s: float, wall_s: float) -> Account:
-    """The account with the CPU time of the load and its children, and how long it ran."""
+    """Adds the CPU time of the load and its children, and its duration."""
     times = {"cpu_s": used_s, "wall_s": wall_s, "cpu_percent": used_s / wall_s * 100}
     return account._replace(values=account.values | times)

@@ -1,6 +1,6 @@
-"""An image that holds this machine's Python, as much of it as the loads need, made without a registry.
+"""Makes an image with the parts of this machine's Python that the loads need, without a registry.
 
-Files keep their paths, so that the interpreter and the dynamic linker find them as they do here.
+Files have the same paths as here, so that the interpreter and the dynamic linker find them.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _TOP_LINKS = ("/lib", "/lib64", "/lib32", "/bin", "/sbin")
 
 
 def interpreter() -> str:
-    """The interpreter outside of any virtual environment, without symbolic links."""
+    """The base interpreter, not of a virtual environment, with symbolic links resolved."""
     return os.path.realpath(getattr(sys, "_base_executable", "") or sys.executable)
 
 
 def import_python(api: docker.APIClient, name: str, entrypoint: Sequence[str]) -> None:
-    """Imports the image under a name, with the loads. Raises AgentError, and what the daemon's client raises."""
+    """Imports the image under a name, with the loads. Raises AgentError, and exceptions of the daemon's client."""
     make = cast("Callable[..., str]", api.import_image_from_data)
     repository, _, tag = name.rpartition(":")
     changes = [f"ENTRYPOINT {json.dumps(list(entrypoint))}"]
@@ -53,7 +53,7 @@ def import_python(api: docker.APIClient, name: str, entrypoint: Sequence[str]) -
 
 
 def _modules() -> tuple[str, ...]:
-    """The program of the loads, and every load."""
+    """The files of the program and of every load."""
     loads = sorted({each.module for each in LOADS})
     return ("profileapp.selftest.program", *(f"profileapp.selftest.loads.{name}" for name in loads), "encodings.idna")
 
@@ -84,7 +84,7 @@ def _links() -> list[tuple[str, str]]:
 
 
 def _files(package: Path, modules: tuple[str, ...]) -> list[str]:
-    """What the interpreter needs: itself, its libraries with every name they go by, and the modules' files."""
+    """The files of the interpreter, of its libraries with all their links, and of the modules."""
     argv = [interpreter(), "-I", "-S", "-B", "-c", _LIST, str(package.parent), ",".join(modules)]
     try:
         done = subprocess.run(argv, capture_output=True, check=True, timeout=_LIST_TIMEOUT_S, stdin=subprocess.DEVNULL)
@@ -92,14 +92,14 @@ def _files(package: Path, modules: tuple[str, ...]) -> list[str]:
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise AgentError(f"{interpreter()}: does not list its files ({error}); use --runtime process") from error
     files = {os.path.realpath(path) for path in found if Path(path).is_file()} | {interpreter()}
-    # Python finds its library by this file.
+    # Python uses this file to find its library.
     library = Path(prefix, "lib", f"python{sys.version_info[0]}.{sys.version_info[1]}")
     files |= {str(path) for path in (library / "os.py", *library.glob("encodings/*.py")) if path.is_file()}
     return sorted(files | _names_of_libraries(files) | set(_LINKER_FILES))
 
 
 def _names_of_libraries(files: set[str]) -> set[str]:
-    """The links by which the dynamic linker knows the shared libraries among the files."""
+    """The links that the dynamic linker uses for shared libraries among the files."""
     libraries = {path for path in files if ".so" in Path(path).name}
     folders = {str(Path(path).parent) for path in libraries} | {"/lib", "/lib64"}
     names = set()
@@ -112,13 +112,13 @@ def _names_of_libraries(files: set[str]) -> set[str]:
 
 
 def _add(archive: tarfile.TarFile, path: str, name: str) -> None:
-    """Adds a file, or the file that a link leads to, readable for everyone and owned by root."""
+    """Adds a file, or the target of a link, owned by root and readable by all."""
     real = Path(os.path.realpath(path))
     if not real.is_file():
         return
     entry = tarfile.TarInfo(name.lstrip("/"))
     status = real.stat()
-    # Compiled modules are valid for a source of the same time.
+    # Compiled modules are only valid for a source with the same modification time.
     entry.size, entry.mtime = status.st_size, int(status.st_mtime)
     entry.mode = 0o755 if os.access(real, os.X_OK) else 0o644
     with real.open("rb") as stream:

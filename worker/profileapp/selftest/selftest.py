@@ -1,4 +1,4 @@
-"""Runs known loads as any profile is run, and compares what was measured with what they know of themselves."""
+"""Runs known loads like any target, and compares the measurements with their own accounts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from profileapp.selftest.plan import plan_of
 from profileapp.selftest.synthetic_board import synthetic_energy
 
 ATTEMPTS = 3
-"""How often a load is run whose own plan the agent's other work disturbed."""
+"""Limit of attempts to run a load that the agent's other work disturbs."""
 _PIDS = 1024
 
 
@@ -63,7 +63,7 @@ class Selftest:
         self._other_runtime = other_runtime
 
     def run(self, loads: Sequence[Load], *, quick: bool) -> list[Result]:
-        """Results of every load, in their order. Raises ProfileappError where nothing can be run at all."""
+        """Results of all loads, in order. Raises ProfileappError if nothing can run."""
         found = {each.name: unmeasured(each, "skipped", reason) for each in loads if (reason := self._obstacle(each))}
         pending = [each for each in loads if each.name not in found]
         for attempt in range(1, ATTEMPTS + 1):
@@ -120,7 +120,7 @@ class Selftest:
         )
 
     def _find(self, metric: str, warn: Callable[[str], None]) -> list[Collector]:
-        """The registered sources; for `energy` that of a synthetic board, as no agent knows its true power."""
+        """The registered sources; for `energy`, that of a synthetic board, as the true power of an agent is unknown."""
         if metric == "energy":
             return [cast(Collector, synthetic_energy(self._folder / "board"))]
         return sources(metric, warn)

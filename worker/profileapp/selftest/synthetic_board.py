@@ -1,4 +1,4 @@
-"""A board made of files: one rail of a known power, for the same source that reads a Jetson's rails."""
+"""A simulated board, made of files: one rail of known power, for the source that reads a Jetson's rails."""
 
 from __future__ import annotations
 

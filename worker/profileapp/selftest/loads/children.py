@@ -1,4 +1,4 @@
-"""Many short children: most live and end between two samples. The load knows what they used from wait4."""
+"""Many short-lived children: most start and end between two samples. The load gets their use from wait4."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOADS = (Load("children", "500 children of 2 ms", "children", ("500",), ("500",)
 
 
 def run(args: tuple[str, ...]) -> Account:
-    """Args: how many."""
+    """Args: number of children."""
     for _ in range(int(args[0])):
         child = os.fork()
         if child == 0:

@@ -1,4 +1,4 @@
-"""A steady share of the CPU: 100 is one core. The load knows its CPU time from its own clocks."""
+"""A steady share of the CPU: 100 is one core. The load gets its CPU time from its own clocks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from profileapp.selftest.load import Account, Load, Quantity
 _REST_S = 0.002
 _REACHED = 0.97
 END_S = 0.0025
-"""CPU time of ending a process, after it can read its own account for the last time, and that of a container's init."""
+"""CPU time of ending a process, after it last reads its own account, and that of a container's init."""
 
 USED = Quantity("CPU time", "s", "cpu_s", "total", "cpu_s", resolution=END_S)
 SHARE = Quantity("mean CPU", "%", "cpu_percent", "statistic", "container.cpu.util")
@@ -43,7 +43,7 @@ def run(args: tuple[str, ...]) -> Account:
 
 
 def keep_busy(share: float, until_s: float) -> bool:
-    """Uses a share of one core until then, on the monotonic clock. Returns whether it got that much."""
+    """Uses a share of one core until a time of the monotonic clock. Returns whether it got that much."""
     began_s, used_s = time.monotonic(), time.process_time()
     while (now_s := time.monotonic()) < until_s:
         if time.process_time() - used_s < share * (now_s - began_s):

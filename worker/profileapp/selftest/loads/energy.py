@@ -9,7 +9,7 @@ from profileapp.selftest.own_times import lived_s
 
 POWER_W = 10.0
 START_S = 0.05
-"""The most by which a repeat may be longer than the life of its app: starting and reaping it."""
+"""Limit of the time by which a repeat may exceed the life of its app, to start and reap it."""
 
 LOADS = (
     Load(

@@ -1,4 +1,4 @@
-"""Frames at an uneven pace, reported in each of the dialects; also by an app whose clock is off by ten minutes.
+"""Frames at an uneven pace, reported in each of the formats; also by an app whose clock is off by ten minutes.
 
 Each frame reports the rate since the frame before. The mean of those numbers is not the frame rate: long frames are
 fewer. The load knows how many frames it made, and how long that took.
@@ -19,7 +19,7 @@ _PACE_S = (0.02, 0.06)
 _LATE = 1.2
 _SKEW_S = 600
 _END_S = 0.3
-"""Time for the last values to be read."""
+"""Time to let the collector read the last values."""
 
 Report = Callable[[float], None]
 
@@ -42,7 +42,7 @@ LOADS = (
 
 
 def run(args: tuple[str, ...]) -> Account:
-    """Args: the dialect, seconds, by how many seconds the clock is off."""
+    """Args: the format, seconds, offset of the clock in seconds."""
     length_s, skew_ns = float(args[1]), int(args[2]) * 10**9
     report = _DIALECTS[args[0]](skew_ns)
     frames = 0
@@ -88,7 +88,7 @@ def _statsd(_: int) -> Report:
 
 
 def _pywaggle(_: int) -> Report:
-    # As pywaggle writes it: local time without a zone, with nanoseconds.
+    # The format of pywaggle: local time without a zone, with nanoseconds.
     folder = _from_environment("PYWAGGLE_LOG_DIR")
     stream = open(os.path.join(folder, "data.ndjson"), "w", encoding="utf-8")  # noqa: PTH118, PTH123, SIM115
 

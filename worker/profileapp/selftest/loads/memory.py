@@ -1,4 +1,4 @@
-"""Memory that is taken and held: the load knows how many bytes it has written to."""
+"""Memory that is allocated and held: the load knows how many bytes it wrote."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ _PAYLOAD = b"\0" * 1400
 FRAME_BYTES = len(_PAYLOAD) + 8 + 20 + 14
 """A datagram with its UDP, IPv4 and Ethernet headers."""
 _CHATTER_BYTES = 16 * 1024
-"""What is not the load's: address resolution, the peer's name, IPv6's neighbour discovery."""
+"""Traffic besides the load's: address resolution, DNS, IPv6 neighbour discovery."""
 _AT_ONCE = 8
 _ANSWER_TIMEOUT_S = 0.5
 _START_TIMEOUT_S = 10.0

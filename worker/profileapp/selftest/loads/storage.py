@@ -12,7 +12,7 @@ from profileapp.selftest.load import MIB, Account, CannotRun, Load, Quantity
 _PATH = "profileapp-selftest.bin"
 _REST_S = 0.5
 _METADATA_BYTES = 256 * 1024
-"""What the file system writes for itself, such as a journal, which some kernels count as the app's."""
+"""Writes of the file system itself, such as its journal, which some kernels attribute to the app."""
 
 _WRITTEN = Quantity(
     "bytes written", "bytes", "written_bytes", "moved", "container.io.write", "io_written_bytes", _METADATA_BYTES
@@ -29,7 +29,7 @@ LOADS = (
 
 
 def run(args: tuple[str, ...]) -> Account:
-    """Args: direct, buffered or fsync; MiB. The file stays: removing it would take back what was never written out."""
+    """Args: direct, buffered or fsync; MiB. The file remains: removing it would cancel pending writes."""
     mode, size = args[0], int(args[1]) * MIB
     time.sleep(_REST_S)
     block = mmap.mmap(-1, MIB)
