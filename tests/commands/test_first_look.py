@@ -1,4 +1,4 @@
-"""A run without a sage.yaml: what the command line means, and that its words reach the app as they are."""
+"""A run without a sage.yaml: what the command line means, and that arguments reach the app unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The GPU's load, with a driver that a test makes up."""
+"""The GPU load, with a fake driver."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from profileapp.selftest.loads.gpu import hold
 
 
 class FakeDriver:
-    """CUDA's driver library: every function answers 0, but those that a test says."""
+    """A fake CUDA driver library: every function returns 0, except those in `answers`."""
 
     def __init__(self, **answers: int) -> None:
         self.answers = answers

@@ -17,7 +17,7 @@ from profileapp.plan.names import derived_name, slug
 
 METRICS = ("system", "container")
 INTERVAL_S = 0.2
-"""Shorter than the default of a target: a first look is short."""
+"""Shorter than the default of a target, as a first look is short."""
 _AFTER_DASHES = "profileapp.after_dashes"
 _YAML = (".yaml", ".yml")
 
@@ -26,7 +26,7 @@ class DashesCommand(click.Command):
     """A command that passes the arguments after `--` to another program."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Keeps what follows the first `--` from click, which would take it for arguments of this command."""
+        """Hides arguments after the first `--` from click, which would parse them as arguments of this command."""
         if "--" in args:
             at = args.index("--")
             args, ctx.meta[_AFTER_DASHES] = args[:at], tuple(args[at + 1 :])
@@ -38,7 +38,7 @@ class DashesCommand(click.Command):
 
 
 class FirstLookOptions(PlanOptions, frozen=True, kw_only=True):
-    """What a target of a sage.yaml has keys for."""
+    """Options for what a target of a sage.yaml has keys for."""
 
     timeout: Annotated[
         str,
@@ -71,7 +71,7 @@ class FirstLookOptions(PlanOptions, frozen=True, kw_only=True):
 
 
 class Asked(NamedTuple):
-    """What the command line asks for.
+    """What the command line requests.
 
     `argv` is what follows `--`; None without `--`. `first` is the first argument; "" without one.
     """
@@ -84,7 +84,7 @@ class Asked(NamedTuple):
 
     @property
     def is_first_look(self) -> bool:
-        """Whether no sage.yaml is involved. Raises ConfigError where this cannot be told, or cannot be done."""
+        """Whether no sage.yaml is involved. Raises ConfigError if this is ambiguous or impossible."""
         if self.argv is None:
             return bool(self.first) and not names_a_file(self.first)
         if self.runtime == "process":
@@ -109,7 +109,7 @@ class Asked(NamedTuple):
 
 
 def asked(ctx: click.Context, config: Path, runtime: Literal["docker", "process"], *, has_image: bool) -> Asked:
-    """What the command line of a context asks for; `config` is the value of its first argument."""
+    """What the command line of a context requests; `config` is the value of its first argument."""
     is_given = ctx.get_parameter_source("config") is not click.core.ParameterSource.DEFAULT
     return Asked(str(config) if is_given else "", ctx.meta.get(_AFTER_DASHES), runtime, has_image)
 
@@ -121,7 +121,7 @@ def names_a_file(word: str) -> bool:
 
 
 def refuse_target_options(timeout: str, repeat: int | None) -> None:
-    """Raises ConfigError for options of a first look where a sage.yaml has the targets."""
+    """Raises ConfigError for options of a first look if a sage.yaml has the targets."""
     for option, value in (("--timeout", timeout), ("--repeat", repeat)):
         if value:
             raise ConfigError(f"{option} goes with IMAGE -- ARGS; a target of a sage.yaml has a key for it")

@@ -53,7 +53,7 @@ def command(config: Path | None, image: str | None) -> None:
 
 
 def _move(app: AppFile, beside: Path) -> None:
-    """Moves the section out of the sage.yaml; both files are as before if anything goes wrong."""
+    """Moves the section out of the sage.yaml. On an error, both files are unchanged."""
     section = app.section
     if section.at != TOP_LEVEL or section.path != app.path or not app.is_for_app_store:
         raise ConfigError(f"{section.place}: the app is configured already; edit this, or remove it first")
@@ -88,8 +88,8 @@ def _inputs(app: AppFile) -> tuple[AppInput, ...]:
 
 
 def _image(name: str) -> ImageFacts:
-    """What an image, pulled if it is not local, says about itself. Raises ImageError, AgentError, ConfigError."""
-    # docker takes longer to import than everything else together.
+    """Facts of an image, which is pulled if it is not local. Raises ImageError, AgentError, ConfigError."""
+    # Importing docker is slow.
     from profileapp.run.docker.image import get_image, show_image  # noqa: PLC0415
     from profileapp.run.docker.registry_login import take_login  # noqa: PLC0415
     from profileapp.run.docker.runtime import connect  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""`profileapp live`: watches apps that run already, and records what they cost."""
+"""`profileapp live`: watches running apps, and records their resource use."""
 
 from __future__ import annotations
 
@@ -179,9 +179,9 @@ class _Options(msgspec.Struct, frozen=True, kw_only=True):
 @click.command("live", epilog=_EPILOG)
 @takes(_Options)
 def command(options: _Options) -> int:
-    """Watch what apps cost that run already: containers by name, id, pattern or label, and processes.
+    """Watch running apps: containers by name, id, pattern or label, and processes.
 
-    Nothing is started, restarted, or put into them. A container that matches is watched as soon as it starts.
+    Starts and changes none. A container that matches is watched as soon as it starts.
     """
     if options.record is None:
         if options.config or options.target or options.rules:
@@ -236,7 +236,7 @@ def _watch(options: _Options, record: LiveRecord | None) -> int:
         try:
             watch.run(_feeds(selection, watch.report))
         except OutputGone:
-            # The reader of the output is gone (`profileapp live … | head`), which is a normal end.
+            # The output is closed (`profileapp live … | head`), which is a normal end.
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  (closed with the process)
         early_signal = early_stop(stop.signal, limit_s)
         if record:
@@ -259,7 +259,7 @@ def _view(options: _Options, wake: Wake, stack: ExitStack) -> View:
 
 
 def _serve(address: str, watch: Watch) -> Callable[[], None]:
-    """Serves what is watched. Returns the function that ends it. Raises ConfigError."""
+    """Serves the metrics. Returns a function that stops it. Raises ConfigError."""
     from profileapp.live.exposition import Exposition  # noqa: PLC0415
     from profileapp.live.serve import MetricsServer, parse_address  # noqa: PLC0415  (imports an HTTP server)
 
@@ -276,7 +276,7 @@ def _serve(address: str, watch: Watch) -> Callable[[], None]:
 def _feeds(selection: Selection, report: Report) -> list[ContainerFeed]:
     if not selection.has_containers:
         return []
-    # docker takes longer to import than all the rest together.
+    # Importing docker is slow.
     from profileapp.live.docker_feed import DockerFeed  # noqa: PLC0415
 
     return [DockerFeed(selection.matches, report)]

@@ -1,4 +1,4 @@
-"""What `profileapp live --record` does besides watching: the plan of the record, and the judgement at its end."""
+"""Recording by `profileapp live --record`: its plan, and the verdict at its end."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from profileapp.run.agent.facts import agent_facts, build_facts
 from profileapp.run.stop import Stop
 
 SMALLEST_BYTES = 1_000_000
-# What is recorded where the agent can measure it, and not missed where it cannot.
+# Recorded if the agent can measure them; otherwise not reported as missing.
 _OPTIONAL = frozenset(METRICS) - {"system", "container"}
 
 
 class Triggers(msgspec.Struct, frozen=True):
-    """Rules that decide what is kept, of at most `keep_bytes` of memory, on at most `disk_bytes` of disk."""
+    """Rules, with at most `keep_bytes` of samples in memory and `disk_bytes` of hits on disk."""
 
     rules: tuple[Rule, ...]
     keep_bytes: int
@@ -47,7 +47,7 @@ class Triggers(msgspec.Struct, frozen=True):
 
 
 class LiveRecord:
-    """A recording, from its options to its exit code. Raises ConfigError for what is wrong with the configuration."""
+    """A recording, from its options to its exit code. Raises ConfigError for an invalid configuration."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class LiveRecord:
             plan = make_plan(load(config), None)
             self._app = plan.app
             planned = _target_of(plan, target_name, config)
-            # "custom" is always on in a run, and never asked for.
+            # "custom" is always on in a run.
             asked = tuple(metric for metric in planned.metrics if metric != "custom")
             target = Target("live", metrics=metrics or asked, budgets=planned.budgets, interval_s=planned.interval_s)
             self._optional = frozenset() if target.metrics else _OPTIONAL
@@ -84,16 +84,16 @@ class LiveRecord:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """What is measured."""
+        """The metrics to measure."""
         return tuple(metric for metric in self._target.metrics if metric not in LAUNCH_METRICS)
 
     @property
     def interval_s(self) -> float:
-        """Time between two samples, unless the user says otherwise."""
+        """The default sampling interval."""
         return self._target.interval_s
 
     def begin(self, watch: Watch, setup: Setup, stop: Stop, note: Callable[[str], None]) -> None:
-        """Records what `watch` watches; `note` reports what rules keep."""
+        """Records the targets of `watch`; `note` reports hits of rules."""
         recording = Recording(
             self._out,
             msgspec.structs.replace(self._target, interval_s=setup.interval_s, timeout_s=setup.limit_s),
@@ -113,7 +113,7 @@ class LiveRecord:
         watch.observers = (*watch.observers, self._recorder)
 
     def finish(self, stop_signal: int) -> int:
-        """Judges what was recorded and makes the pages. Returns the exit code."""
+        """Judges the recordings and writes the pages. Returns the exit code."""
         if self._trigger_recorder:
             return self._finish_hits(self._trigger_recorder, stop_signal)
         recorder = self._recorder
@@ -161,7 +161,7 @@ def _size_bytes(option: str, text: str) -> int:
 
 
 def early_stop(stop_signal: int, limit_s: float) -> int:
-    """The signal, if any, that ended `live` before its time: without a limit, Ctrl-C is how it ends."""
+    """The signal that ended `live` early; 0 if there is none, or for Ctrl-C without a time limit."""
     return 0 if stop_signal == signal.SIGINT and not limit_s else stop_signal
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class Means(NamedTuple):
-    """What a runtime is made with."""
+    """Dependencies of a runtime."""
 
     state: State
     login: RegistryLogin | None

@@ -1,4 +1,4 @@
-"""`profileapp resources`: requests and limits from a profile, in the words of a scheduler."""
+"""`profileapp resources`: requests and limits from a profile, in the format of a scheduler."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _chosen(judged: Sequence[JudgedRun], names: Sequence[str]) -> list[JudgedRun
 
 
 def _verify(found: _Found, options: _Options) -> _Found:
-    """Raises ConfigError for a profile that was not of a container, _Stopped at a signal."""
+    """Raises ConfigError if the profile is not of a container, _Stopped at a signal."""
     run = found.run
     if found.proposal.limit_memory.value is None:
         return found
@@ -154,7 +154,7 @@ def _verify(found: _Found, options: _Options) -> _Found:
         return docker_runtime(source, means.state, means.login, means.stop)
 
     def try_out(memory_bytes: int, cpus: float | None) -> Attempt:
-        # A limit above the agent's memory would try nothing out.
+        # A limit above the agent's memory would have no effect.
         limits = Limits(min(memory_bytes, default_memory_bytes()), cpus=cpus)
         with tempfile.TemporaryDirectory(prefix="profileapp-verify-") as out:
             measured = measure(plan, options.config_folder.resolve(), Path(out), limits, runtime)

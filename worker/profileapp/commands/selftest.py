@@ -1,4 +1,4 @@
-"""`profileapp selftest`: proves on this agent that known loads are measured as what they are."""
+"""`profileapp selftest`: verifies the measurements of known loads on this agent."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _SIGNS = {"true": "green", "off": "red", "skipped": "dim", "disturbed": "yellow"
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What `--json` prints. `error` is a part of the truth; `allowed` is in the number's unit."""
+    """What `--json` prints. `error` is relative to the truth; `allowed` is in the number's unit."""
 
     runtime: str
     exit_code: int
@@ -76,7 +76,7 @@ class Report(msgspec.Struct, frozen=True):
 @click.option("--quick", is_flag=True, help="Shorter loads, and no large ones: about a minute instead of three.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(runtime: str, names: tuple[str, ...], quick: bool, as_json: bool) -> int:
-    """Run known loads on this agent, and compare what is measured with what they know of themselves."""
+    """Run known loads on this agent, and compare the measurements with their own accounts."""
     loads = [each for each in LOADS if each.name in names or (not names and not (quick and each.quick_args is None))]
     wake = Wake()
     stop = Stop(wake)

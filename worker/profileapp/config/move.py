@@ -64,7 +64,7 @@ def _mapping(pairs: list[tuple[yaml.Node, yaml.Node]]) -> yaml.MappingNode:
 
 
 def _with_comments(text: str, start: int) -> int:
-    """Where the comment lines begin that stand right above a key at the start of a line."""
+    """The start of the comment lines directly above a key at the start of a line."""
     while start:
         above = text.rfind("\n", 0, start - 1) + 1
         if not text[above:start].startswith("#"):

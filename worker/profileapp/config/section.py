@@ -114,7 +114,7 @@ def parse_app(path: Path, content: bytes) -> Document:
 def _pair(path: Path) -> tuple[Path, Path | None]:
     """The file that describes the app, and the file with the section beside it.
 
-    A file of another name stands for itself: the merge of a saved configuration lies beside a sage.yaml, too.
+    A file of another name is used alone: the merge of a saved configuration is beside a sage.yaml, too.
     """
     if path.name == PROFILING_FILE:
         app = next((path.with_name(name) for name in APP_FILES if path.with_name(name).exists()), None)

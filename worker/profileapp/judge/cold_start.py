@@ -23,9 +23,9 @@ _DURATION, _WORK, _PREPARATIONS = "duration", "inference", ("loadmodel", "input"
 def cold_start(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]) -> tuple[SeriesSummary, ...]:
     """`container.cold-start`, in s: one value for each repeat in which the app reported work.
 
-    The first unit of work is done at the first increment of a counter, the first duration, or the first frame rate above 0
-    that the app reports. If it reports durations of inference, only these count; durations of loading a model or an
-    input never do.
+    The first unit of work is done at the first increment of a counter, the first duration, or the first frame rate
+    above 0 that the app reports. If it reports durations of inference, only these count; durations of loading a model
+    or an input never do.
     """
     work = _series_of_work(series)
     values = [value for repeat in repeats if not repeat.traced and (value := _value(work, repeat)) is not None]

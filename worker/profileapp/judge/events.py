@@ -31,7 +31,7 @@ def device_events(series: Mapping[Series, SeriesData], repeats: Sequence[Repeat]
 
 
 def throttled_text(one: Series) -> str:
-    """What a value above 0 of the series says: `the device was throttled by heat`; "" for any other series."""
+    """The meaning of a value above 0 of the series: `the device was throttled by heat`; "" for any other series."""
     if one.name not in _THROTTLED or one.metric == "custom":
         return ""
     reason = dict(one.labels).get("reason", "")

@@ -11,7 +11,7 @@ from profileapp.model.series import Series
 from profileapp.record.series_data import SeriesData
 
 GAP_LIMIT_NS = 20 * 10**9
-"""Two samples further apart say nothing about the time between them."""
+"""Samples further apart are no evidence of the time between them."""
 LENGTH_LIMIT = 1_000_000
 """Of a longer series, the last interval is a small part."""
 

@@ -1,7 +1,7 @@
 """Attributes the variance of a number to builds, starts of the app, or the time within a run. Pure.
 
-There are three levels, as in Kalibera and Jones, "Rigorous Benchmarking in Reasonable Time" (ISMM 2013): each level's variance
-contains that of the levels below it, divided by how many of them were averaged.
+There are three levels, as in Kalibera and Jones, "Rigorous Benchmarking in Reasonable Time" (ISMM 2013). The variance
+of a level includes that of the levels below it, divided by how many of them were averaged.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Verifies proposed limits: the app must run well under them, and fail with 15 % less memory. Pure except for `try_out`."""
+"""Verifies proposed limits: they must suffice, and 15 % less memory must not. Pure except for `try_out`."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _next_memory(attempts: Sequence[Attempt], held: Attempt, failed: Attempt | N
 
 
 def attempt_of(judged: JudgedRun | None, use: Use, memory_bytes: int, cpus: float | None, error: str = "") -> Attempt:
-    """The outcome of a run under limits. `use` is the unlimited one of the profile. `judged` is None if `error` prevented it."""
+    """The outcome of a run under limits. `use` is that of the profile. `judged` is None if `error` prevented it."""
     if judged is None:
         return Attempt(memory_bytes, cpus, error or "it did not run")
     run = judged.run

@@ -36,7 +36,7 @@ class AppInput(msgspec.Struct, frozen=True):
 
 
 class ImageFacts(msgspec.Struct, frozen=True):
-    """What an image says about itself: `entrypoint` and `command` are argv."""
+    """Facts of an image: `entrypoint` and `command` are argv."""
 
     name: str
     entrypoint: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class ImageFacts(msgspec.Struct, frozen=True):
 
 
 def inputs_of(given: Any) -> tuple[AppInput, ...]:
-    """The inputs of a sage.yaml, from plain data of any shape; what is no input is left out."""
+    """The inputs of a sage.yaml, from plain data of any shape; invalid inputs are omitted."""
     if not isinstance(given, list):
         return ()
     return tuple(

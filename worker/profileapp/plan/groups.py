@@ -34,7 +34,7 @@ def group_targets(targets: Sequence[Target], default_agent: str, *, together: bo
 
 
 def extras_of(target: Target) -> set[str]:
-    """The extras of the worker that a target needs; it runs without them too, or says what is missing."""
+    """The extras of the worker that a target needs; without them it still runs, or reports what is missing."""
     urls = [each.url for each in target.datasets if isinstance(each, Dataset)]
     schemes = {url.partition(":")[0].lower() for url in urls if url}
     return {

@@ -68,7 +68,7 @@ def write_digest(folder: Path, digest: Digest) -> None:
 
 
 def read_digest(folder: Path) -> Digest:
-    """The digest in a target's folder. Raises FileNotFoundError, and AgentError if it is invalid or of another version."""
+    """The digest in a folder. Raises FileNotFoundError, or AgentError if it is invalid or of another version."""
     path = folder / DIGEST_FILE
     with open_regular(path) as stream:
         content = stream.read(LIMIT_BYTES + 1)

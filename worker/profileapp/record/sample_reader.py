@@ -28,7 +28,7 @@ _FEW_MISPREDICTIONS = 10_000
 
 _Columns = tuple["array[int]", "array[float]"]
 """The times and the values of a series."""
-# What stands between the time of a line and the value of the next one -> where samples of the line go, and the same
+# The text between the time of a line and the value of the next one -> where samples of the line go, and the same
 # for the next line. Neither the end of a line's frame nor its beginning alone identifies its series.
 _Steps = dict[bytes, tuple["array[int]", "array[float]", "_Steps"]]
 

@@ -30,7 +30,7 @@ def time_of(timestamp: str) -> int:
 def times_of(texts: list[bytes]) -> list[int]:
     """UTC nanoseconds since 1970 of at least one time, of TIME_LETTERS each.
 
-    Lines stand about in the order of time, so that many have the same minute: what comes behind it is read as one list
+    Lines are nearly in order of time, so many have the same minute: the text after it is read as one list
     of numbers, put together a column of digits at a time. Raises ValueError where one is no such time, or out of range.
     """
     count = len(texts)

@@ -154,7 +154,7 @@ def _open_folder(parent: int, name: str) -> int:
 
 
 def _mount_of(descriptor: int) -> tuple[int, str]:
-    """By the device alone, a folder of the same file system that is mounted once more could not be told."""
+    """The device alone would not distinguish a second mount of the same file system."""
     device = os.fstat(descriptor).st_dev
     try:
         with open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as lines:  # noqa: PTH123

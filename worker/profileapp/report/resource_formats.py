@@ -1,4 +1,4 @@
-"""A proposal in the words of those who read it next: Sage's pluginctl and scheduler, Kubernetes, Docker."""
+"""Formats a proposal for Sage's pluginctl and scheduler, Kubernetes and Docker."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def rows(proposal: Proposal) -> tuple[Row, ...]:
 
 
 def resources(proposal: Proposal) -> dict[str, str]:
-    """The keys that Sage's scheduler reads; what is unknown is left out.
+    """The keys that Sage's scheduler reads; unknown values are omitted.
 
-    Never a bare `memory`: it would be one more name of `limit.memory`.
+    Never a bare `memory`, which is an alias of `limit.memory`.
     Source: waggle-sensor/edge-scheduler, pkg/nodescheduler/resourcemanager.go, resourceListForConfig.
     """
     return {row.key: row.value for row in rows(proposal)[:4] if row.value}
@@ -68,7 +68,7 @@ def sage(run: Run, proposal: Proposal) -> str:
 
 
 def profiles(found: Sequence[tuple[Run, Proposal]]) -> str:
-    """The scheduler's list of profiles, one a target: what each way of running the app requires.
+    """The scheduler's list of profiles: the requirements of each target.
 
     Source: waggle-sensor/edge-scheduler, pkg/datatype: Profile{name, knobs, require}, Resource{cpu, memory, gpumemory}.
     """
@@ -94,7 +94,7 @@ def profiles(found: Sequence[tuple[Run, Proposal]]) -> str:
 
 
 def knobs(args: Sequence[str]) -> dict[str, str]:
-    """Options of a command line by name; an option without a value is "true"; words on their own are numbered."""
+    """Options of a command line by name; an option without a value is "true"; positional arguments are numbered."""
     found: dict[str, str] = {}
     last = ""
     for arg in args:
@@ -125,7 +125,7 @@ def kubernetes(run: Run, proposal: Proposal) -> str:
 
 
 def docker(run: Run, proposal: Proposal) -> str:
-    """The flags of `docker run`. Swap is not allowed for: it would hide a limit that is too low."""
+    """The flags of `docker run`. Swap is disabled, as it would hide a limit that is too low."""
     argv = ["docker", "run", "--rm"]
     if proposal.limit_memory.value is not None:
         size = f"{proposal.limit_memory.value // MIB}m"
@@ -139,7 +139,7 @@ def docker(run: Run, proposal: Proposal) -> str:
 
 
 def _command(argv: Sequence[str]) -> str:
-    """A line for bash; what would move a terminal's cursor is escaped."""
+    """A line for bash; terminal control characters are escaped."""
     return " ".join(shlex.quote(arg) if not arg or arg.isprintable() else _ansi_quoted(arg) for arg in argv)
 
 
@@ -169,7 +169,7 @@ def _whole_mib(amount: Amount) -> int | None:
 
 
 def _name(run: Run) -> str:
-    """A name as Kubernetes allows it."""
+    """A valid Kubernetes name."""
     name = re.sub(r"[^a-z0-9-]+", "-", f"{run.app.name}-{run.target.name}".lower()).strip("-")
     return name[:63].rstrip("-") or "app"
 

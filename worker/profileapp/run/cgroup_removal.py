@@ -18,7 +18,7 @@ _PAUSE_S = 0.02
 
 
 def main(names: Sequence[str], root: Path = ROOT) -> int:
-    """Returns 1 where something is left."""
+    """Removes the named cgroups. Returns 1 if any is left."""
     if refused := [name for name in names if not CGROUP_NAME.fullmatch(name)]:
         sys.stderr.write(f"{refused[0]!r} is no run's cgroup\n")
         return 1

@@ -1,9 +1,9 @@
-"""Counts that are lost with a container: how long a quota throttled it, and under cgroup v1 its OOM kills and its I/O.
+"""Counts that are lost when a container ends: its CPU throttling, and under cgroup v1 its OOM kills and its I/O.
 
-Of the I/O, cgroup v1 itself counts only a part.
+cgroup v1 itself counts only a part of the I/O.
 
-The container's init is held at the start of its exit, for as long as it takes to read a few files. What each process
-moved passes to the one that waited for it, and so in the end to the init. Sources: proc_pid_io(5); Linux kernel
+The container's init is stopped at the start of its exit, while a few files are read. The I/O of each process is added
+to that of the process that waits for it, and so finally to that of the init. Sources: proc_pid_io(5); Linux kernel
 documentation, "cgroup-v1/memory".
 """
 
@@ -29,7 +29,7 @@ _PAUSE_S = 0.05
 class LastCounts:
     """Reads the last counts of the container whose init is `pid`, in a thread.
 
-    Where this process may not trace the init, only throttling is known, but for the last moment.
+    If this process may not trace the init, only throttling is known, except for the last moment.
     """
 
     def __init__(self, cgroup: RunCgroup, pid: int, proc: Path = Path("/proc")) -> None:
@@ -44,7 +44,7 @@ class LastCounts:
         self._thread.start()
 
     def added_to(self, totals: Totals) -> Totals:
-        """The totals with those that were missing; the container is gone."""
+        """Adds the missing counts to the totals, after the end of the container."""
         self._ending.set()
         self._thread.join(_END_LIMIT_S)
         missing = dict(totals.missing)
@@ -60,7 +60,7 @@ class LastCounts:
         return msgspec.structs.replace(totals, missing=missing)
 
     def _watch(self) -> None:
-        # A worker in a container of its own may see another process under the same number.
+        # A worker in a container may see another process with the same PID.
         if self._pid not in set(self._cgroup.pids()):
             return
         init = ExitHold(self._pid)
@@ -76,7 +76,7 @@ class LastCounts:
             init.release()
 
     def _read_throttled(self) -> None:
-        # A quota is the container's, and so is the count; a cgroup around it has none.
+        # The quota and its counts belong to the container's cgroup; a parent cgroup has none.
         with suppress(OSError):
             self._throttled_s = read_throttled_s(self._of_container()) or self._throttled_s
 
@@ -88,7 +88,7 @@ class LastCounts:
     def _read_moved(self) -> tuple[int, int] | None:
         moved = IoAccount(self._proc).total_bytes(set(self._cgroup.pids()))
         try:
-            # What the runtime moved before it became the init, and the init itself; those it waited for are not in it.
+            # I/O of the runtime before it became the init, and of the init itself, without that of its children.
             own = parse_io((self._proc / str(self._pid) / "task" / str(self._pid) / "io").read_bytes())
         except OSError:
             return None

@@ -1,4 +1,4 @@
-"""Profiles an app from a helper container in its PID namespace, for a worker that may not inspect processes itself."""
+"""Profiles an app from a helper container in its PID namespace, for a worker without the right to inspect processes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class HelperProfiler:
         program = HelperProgram(
             "profileapp.collect.functions.in_container",
             (msgspec.json.encode(inside).decode(), _FOLDER),
-            # To inspect the app's processes, and to read their programs' symbols whoever owns them.
+            # To inspect the app's processes, and to read symbols of programs of any owner.
             capabilities=("SYS_PTRACE", "DAC_OVERRIDE"),
             container_id=container_id,
             mounts=(Mount(str(Path(settings.program).resolve()), _PROGRAM),),
@@ -36,7 +36,7 @@ class HelperProfiler:
         self._helper = helpers.start(program, self._printed.add)
 
     def end(self, limit_bytes: int) -> AppSamples:
-        """Ends the helper. Returns its samples, at most `limit_bytes`; none, with the reason, if it printed none."""
+        """Stops the helper. Returns at most `limit_bytes` of samples; none, with the reason, if it printed none."""
         problem = self._helper.stop()
         try:
             found = msgspec.msgpack.decode(self._printed.content(), type=AppSamples)
@@ -48,7 +48,7 @@ class HelperProfiler:
 
 
 class Printed:
-    """Collects what a helper prints, up to a limit; more is discarded. Any thread."""
+    """Collects the output of a helper up to a limit; the rest is discarded. Thread-safe."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
@@ -56,11 +56,11 @@ class Printed:
         self._lock = threading.Lock()
 
     def add(self, content: bytes) -> None:
-        """Appends."""
+        """Appends output."""
         with self._lock:
             self._content += content[: self._limit_bytes - len(self._content)]
 
     def content(self) -> bytes:
-        """Everything so far."""
+        """The output so far."""
         with self._lock:
             return bytes(self._content)

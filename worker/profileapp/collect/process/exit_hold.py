@@ -1,4 +1,4 @@
-"""Holds a process at the start of its exit, while the kernel still has its counts and its descendants run.
+"""Stops a process at the start of its exit, while the kernel still has its counts and its descendants run.
 
 The process is traced with PTRACE_O_TRACEEXIT: it runs undisturbed until then. Source: ptrace(2).
 """
@@ -16,31 +16,31 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class ExitHold:
-    """Holds the process `pid` at the start of its exit until `release`.
+    """Stops the process `pid` at the start of its exit until `release`.
 
-    To be used by one thread, whose end releases it too. Without the right to trace the process nothing is held.
+    For use by one thread, whose end releases the process too. Without the right to trace it, it is not stopped.
     """
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self.is_traced = self._ptrace(_SEIZE, _TRACE_EXIT_OPTION)
-        """Whether it will be held."""
+        """Whether the process will be stopped at its exit."""
         self._is_exiting = False
 
     def wait(self) -> bool:
-        """Waits until the process exits. Returns whether it is held at the start of its exit."""
+        """Waits until the process exits. Returns whether it is stopped at the start of its exit."""
         while self.is_traced and not self._is_exiting:
             self._handle_stop(0)
         return self._is_exiting
 
     def is_exiting(self) -> bool:
-        """Whether the process is held at the start of its exit. Lets it go on from every other stop."""
+        """Whether the process is stopped at the start of its exit. Resumes it from every other stop."""
         if self.is_traced and not self._is_exiting:
             self._handle_stop(os.WNOHANG)
         return self._is_exiting
 
     def release(self) -> None:
-        """Lets the process exit. One that runs is let go by the kernel when this thread ends."""
+        """Lets the process exit. A running process is detached by the kernel when this thread ends."""
         if self._is_exiting:
             self._ptrace(_DETACH, 0)
 
@@ -61,7 +61,7 @@ class ExitHold:
         elif event == _STOP_EVENT and number in (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
             self._ptrace(_LISTEN, 0)
         else:
-            # Of a stop for a signal the signal is delivered; a stop for another event has none.
+            # A signal-delivery-stop passes the signal on; other stops have none.
             self._ptrace(_CONT, 0 if event else number)
 
     def _ptrace(self, request: int, data: int) -> bool:

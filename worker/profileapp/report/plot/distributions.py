@@ -51,7 +51,7 @@ def distributions(
 
 
 def _histogram(key: str, one: Series, weighted: Weighted, count: int) -> Plot:
-    """Each value counts for the time that it stands for, as in the summary; `count` is how many were measured."""
+    """Each value is weighted by the time that it covers, as in the summary; `count` is how many were measured."""
     values, weights = numpy.asarray(weighted.values), weighted.weights
     summary = weighted_summary(one, weighted)
     low, high = float(values.min()), float(values.max())

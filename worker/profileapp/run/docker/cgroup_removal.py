@@ -1,6 +1,6 @@
-"""Removes cgroups of runs in a helper container, for a worker that may not.
+"""Removes cgroups of runs in a helper container, for a worker without this right.
 
-The helper can write to the machine's cgroups, and where systemd manages them, talk to it. No app is in its namespaces.
+The helper can write to the machine's cgroups, and call systemd if that manages them. It shares no namespace with apps.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ def remove_cgroups(helpers_of: Callable[[], HelperContainers], driver: str, name
     """Removes cgroups that runs named and the daemon created. Returns why it failed, "" if it did not. Never raises."""
     mounts: tuple[Mount, ...] = (Mount(HIERARCHIES, str(ROOT), writable=True),)
     if driver == "systemd":
-        # Read-only: a socket can be connected to regardless.
+        # Read-only: connecting to a socket is possible regardless.
         mounts += (Mount(_SYSTEMD, _SYSTEMD),)
-    # The kernel's root cgroup is closed to writing even for its owner.
+    # The root cgroup is not writable even for its owner.
     program = HelperProgram(
         "profileapp.run.cgroup_removal", tuple(names), capabilities=("DAC_OVERRIDE",), mounts=mounts
     )
@@ -38,4 +38,4 @@ def remove_cgroups(helpers_of: Callable[[], HelperContainers], driver: str, name
 
 
 def _ignore(_: bytes) -> None:
-    """It prints only errors."""
+    """Discards output: the helper prints only errors."""

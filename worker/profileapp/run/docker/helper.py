@@ -1,9 +1,9 @@
-"""Helper containers: programs of this package with a right that this worker lacks, such as inspecting the app.
+"""Helper containers run programs of this package with rights that this worker lacks, such as to inspect the app.
 
-A user who may use the daemon may start any container, so a helper gives that user nothing new. It is made here without
-a registry: an empty image, this machine's Python and this package, read-only. It has no network, a read-only root,
-no capability but those it asks for, and the run's labels. The app shares nothing with it but, where the helper asks
-for it, the app's PID namespace: there the app's root may end the helper, and nothing more.
+A user of the daemon may start any container, so a helper grants no new rights. It is made without a registry: an empty
+image, this machine's Python and this package, read-only. It has no network, a read-only root, only the capabilities
+that it requests, and the run's labels. It shares at most the PID namespace of the app, if it requests this: then the
+app's root can kill the helper, and nothing more.
 
 Sources: Docker Engine API; capabilities(7), ptrace(2) "Ptrace access mode checking".
 """
@@ -49,7 +49,7 @@ def why_no_helpers(environ: Mapping[str, str], *, is_local: bool) -> str:
 
 
 class HelperContainers:
-    """Starts helpers of one run. `labels` are the run's, `reason` why there are none (see `why_no_helpers`)."""
+    """Starts helpers of one run. `labels` are the run's, `reason` is why there are none (see `why_no_helpers`)."""
 
     def __init__(self, api: docker.APIClient, labels: Mapping[str, str], reason: str) -> None:
         self.reason = reason
@@ -122,23 +122,23 @@ class HelperContainer:
         self._id = container_id
         self._output = output
         self._errors = b""
-        # Attached before the start, so that nothing is lost.
+        # Attaches before the start, so that no output is lost.
         self._stream = api.attach(container_id, stdout=True, stderr=True, stream=True, logs=False, demux=True)
         self._reader = threading.Thread(target=self._read, name="helper-output", daemon=True)
 
     def read(self) -> None:
-        """Passes on its output from now on."""
+        """Starts passing on its output."""
         self._reader.start()
 
     def stop(self) -> str:
-        """Ends and removes it; see `Helper.stop`."""
+        """Stops and removes it; see `Helper.stop`."""
         with suppress(*GONE):
             self._api.kill(self._id, "SIGTERM")
         return self.finish(STOP_LIMIT_S)
 
     def finish(self, limit_s: float) -> str:
-        """Waits for its own end, then removes it; otherwise like `stop`."""
-        # Its output ends with it.
+        """Waits until it exits, then removes it; otherwise like `stop`."""
+        # The output ends when the helper exits.
         self._reader.join(limit_s)
         problem = self._problem()
         with suppress(*GONE):
@@ -161,12 +161,12 @@ class HelperContainer:
                     self._output(out)
                 if err:
                     self._errors = (self._errors + err)[-_ERRORS_LIMIT_BYTES:]
-        # The garbage collector may close its parts in an order about which Python 3.13 warns on stderr.
+        # If the garbage collector closed it, Python 3.13 might warn on stderr.
         with suppress(AttributeError, ValueError, *GONE):
             self._stream._response.close()  # type: ignore[attr-defined]
 
 
 def _msgspec_mount() -> Mount:
-    """The one package that this one needs there."""
+    """The only third-party package that a helper needs."""
     folder = Path(msgspec.__file__).resolve().parent
     return Mount(str(folder), f"{PACKAGE_FOLDER}/{folder.name}")
