@@ -14,6 +14,6 @@ nox.options.reuse_existing_virtualenvs = True
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Everything that needs no Docker, no browser and no Groovy."""
+    """All tests that need no Docker, browser or Groovy."""
     session.install("-q", "-e", f".[{EXTRAS}]")
     session.run("python", "-m", "pytest", "-q", "-m", "not docker and not browser and not slow", *session.posargs)

@@ -46,7 +46,7 @@ def test_it_writes_the_inputs_of_a_sage_yaml(tmp_path: Path) -> None:
     assert '# - {name: use-gpu, args: ["--use-gpu"], timeout: 60}' in text
     (target,) = make_plan(load(path), "image").targets
     assert (target.name, target.args, target.timeout_s) == ("default", ("-i", "5"), 60.0)
-    # Each line that is commented out works once it is not.
+    # Each commented-out line is valid once it is uncommented.
     more = text.replace("    # - {name: use-gpu", "    - {name: use-gpu").replace("# repeat", "repeat")
     (tmp_path / "profiling.yaml").write_text(
         more.replace("      # budgets", "      budgets").replace("      #   fps", "        fps")
@@ -82,7 +82,7 @@ def test_it_overwrites_nothing(tmp_path: Path, app: str, beside: str, place: str
     assert (tmp_path / "profiling.yaml").exists() == bool(beside)
 
 
-def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
+def test_a_symlink_in_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
     path = tmp_path / "sage.yaml"
     path.write_text(APP)
     (tmp_path / "profiling.yaml").symlink_to(tmp_path / "elsewhere")
@@ -114,9 +114,7 @@ def test_a_section_that_cannot_move_stays_with_a_reason(tmp_path: Path, app: str
     assert path.read_text() == app and [each.name for each in tmp_path.iterdir()] == ["sage.yaml"]
 
 
-def test_a_file_that_cannot_be_replaced_leaves_both_as_they_were(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_if_a_file_cannot_be_replaced_both_are_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "sage.yaml"
     path.write_text(APP + SECTION)
 

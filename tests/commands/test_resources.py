@@ -1,4 +1,4 @@
-"""`profileapp resources`: from the files of a run to lines for a scheduler, and limits that are tried out."""
+"""`profileapp resources`: from the files of a run to lines for a scheduler, and verified limits."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_profile_without_a_peak_reports_it_and_proposes_no_memory(tmp_path: Pa
     assert profileapp("resources", "profile", "--verify", cwd=tmp_path).returncode == 4
 
 
-def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
+def test_an_error_is_one_line(tmp_path: Path) -> None:
     done = profileapp("resources", ".", cwd=tmp_path)
     assert done.returncode == 3 and "contains no run.json of a target" in done.stderr
     configure(tmp_path, code_target("one", "print(1)"))
@@ -58,7 +58,7 @@ def test_the_limits_hold_and_less_memory_does_not(tmp_path: Path, python_image: 
     assert held["problem"] == "" and "memory limit" in failed["problem"] and failed["is_memory"]
     assert "below what it needs to start" in failed["problem"]
     assert failed["memory_bytes"] < held["memory_bytes"] == target["proposal"]["limit_memory"]["value"]
-    # Requests within 10 % of the use: the array, and what Python needs.
+    # Requests are within 10 % of the use of the array and of Python.
     assert 60 * MIB < target["proposal"]["request_memory"]["value"] < 80 * MIB
     assert profileapp("resources", "profile", "--format", "kubernetes", cwd=tmp_path).stdout.count("Mi\n") == 2
 

@@ -1,4 +1,4 @@
-"""A `Watch` with sources, a container runtime and a view that a test controls."""
+"""A `Watch` with fake sources, a fake container runtime and a fake view."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from profileapp.run.stop import Stop, Wake
 
 
 class FakeContainerSource(BaseCollector):
-    """CPU of 50 % from each sample; an app with PID 666 has ended already."""
+    """Emits a CPU of 50 %. The app with PID 666 has already ended."""
 
     metric = "container"
     source = "fake"
@@ -41,7 +41,7 @@ def find_fake(metric: str, _warn: Callable[[str], None]) -> list[Collector]:
 
 
 def make_watched(scratch: Path, title: str = "app") -> Watched:
-    """A target without sources: a test emits its samples."""
+    """A target without sources; the test emits its samples."""
 
     def context(warn: Callable[[str], None]) -> RunContext:
         return RunContext("id", Target(title), Clock(10**18, 0), scratch, scratch, True, warn)
@@ -50,7 +50,7 @@ def make_watched(scratch: Path, title: str = "app") -> Watched:
 
 
 class FakeFeed:
-    """Containers that there are from the beginning; `changes` come once the feed is open."""
+    """Reports `changes` once it is open; the containers exist from the beginning."""
 
     def __init__(self, report: Callable[[Change], None], known: tuple[Container, ...] = ()) -> None:
         self.report = report
@@ -92,7 +92,7 @@ class FakeView:
 
 
 class LiveBench:
-    """A watch, and what it is made of. `run` in the test's thread; changes come from `view.on_show` or before."""
+    """A watch and its parts. `run` in the test's thread; changes come from `view.on_show` or before."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Helper containers of a worker that is not root: what they add to a profile, and what an app can do about them."""
+"""Helper containers of a worker that is not root: what they add to a profile, and how an app can attack them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = [
 ]
 SOCKET = Path("/var/run/docker.sock")
 
-# Runs as root of the container, and does to every process that is not its own whatever it can.
+# Runs as root of the container, and attacks every process that is not its own.
 HOSTILE = """
 import ctypes, os, sys, time
 libc = ctypes.CDLL(None, use_errno=True)
@@ -88,7 +88,7 @@ def home() -> Iterator[Path]:
 
 
 def profiled(other_user: OtherUser, home: Path, image: str, *args: str, **env: str) -> dict[str, Any]:
-    """run.json of a run with the metrics that need more rights than a user of the group docker has."""
+    """run.json of a run with metrics that need more rights than those of the group docker."""
     if not SOCKET.stat().st_mode & 0o060:
         pytest.skip("the socket is closed to its group")
     configure(home, [{"name": "a", "args": ["python3", "-c", HOSTILE, *args]}], metrics=["container", "functions"])
@@ -105,7 +105,7 @@ def metric(run: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def left(client: docker.DockerClient, run: dict[str, Any]) -> list[str]:
-    """What is left of a run: on the daemon, and of its cgroups."""
+    """Leftovers of a run: on the daemon, and its cgroups."""
     listed = [*client.api.containers(all=True), *client.api.images(all=True)]
     labelled = [
         str(each["Id"]) for each in listed if f"-{UID}" in (each.get("Labels") or {}).get("profileapp.owner", "")
@@ -140,7 +140,7 @@ def test_an_app_that_kills_the_helper_loses_its_own_functions_only(
     assert not left(docker_client, run)
 
 
-def test_an_administrator_switches_helpers_off(
+def test_an_administrator_can_disable_helpers(
     other_user: OtherUser, home: Path, docker_client: docker.DockerClient, python_image: str
 ) -> None:
     run = profiled(other_user, home, python_image, PROFILEAPP_HELPER="off")

@@ -1,4 +1,4 @@
-"""A report made of digests is the report made of all samples."""
+"""A report made from digests equals the report made from all samples."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.store.runs import SECOND_NS, a_run, record
 
 
 def digested(folder: Path) -> tuple[JudgedRun, JudgedRun]:
-    """The run of a folder judged by its samples, and, without them, by its digest."""
+    """The run of a folder, judged by its samples and then without them, by its digest."""
     failures: dict[str, ProfileappError] = {}
     whole = write_target(judge_folder(folder), failures, with_digest=True)
     assert not failures
@@ -48,7 +48,7 @@ def test_the_pages_are_the_same(tmp_path: Path) -> None:
         judged = [digested(out / name)[0 if is_whole else 1] for name in names]
         assert [each.from_digest for each in judged] == [not is_whole] * 3
         if is_whole:
-            # As they are where the samples are.
+            # Like the pages made from the samples.
             for name in names:
                 (out / name / "metrics.ndjson").write_text("")
         write_all_pages(out, judged)
@@ -97,14 +97,14 @@ def test_decimated_keeps_the_extremes_within_the_limit(values: list[float], limi
     assert min(some) == min(values) and max(some) == max(values)
 
 
-def test_a_digest_is_not_stored_as_if_it_were_all(tmp_path: Path) -> None:
+def test_a_digest_is_not_stored_as_samples(tmp_path: Path) -> None:
     folder = record(tmp_path / "out", a_run())
     digested(folder)
     with pytest.raises(AgentError, match=r"its samples \(metrics.ndjson\) are elsewhere"):
         store_folder(open_database(str(tmp_path / "profiles.db"), write=True), folder)
 
 
-def test_samples_go_before_a_digest(tmp_path: Path) -> None:
+def test_samples_take_precedence_over_a_digest(tmp_path: Path) -> None:
     folder = record(tmp_path / "out", a_run())
     digests.write_digest(folder, digest_of(judge_folder(folder)))
     assert not judge_folder(folder).from_digest
@@ -136,7 +136,7 @@ GOOD = {
         "[" * 100_000,
     ],
 )
-def test_what_is_no_digest_is_no_measurement(content: str, tmp_path: Path) -> None:
+def test_an_invalid_digest_is_no_measurement(content: str, tmp_path: Path) -> None:
     folder = record(tmp_path / "out", a_run())
     (folder / "metrics.ndjson").unlink()
     (folder / "digest.json").write_text(content)
@@ -145,7 +145,7 @@ def test_what_is_no_digest_is_no_measurement(content: str, tmp_path: Path) -> No
     assert any("metrics.ndjson is missing" in problem for problem in judged.problems)
 
 
-def test_a_digest_names_no_other_file(tmp_path: Path) -> None:
+def test_a_digest_cannot_name_another_file(tmp_path: Path) -> None:
     folder = record(tmp_path / "out", a_run())
     digest = msgspec.structs.replace(digest_of(judge_folder(folder)), left_out=("../../x", "metrics.ndjson"))
     digests.write_digest(folder, digest)

@@ -24,7 +24,7 @@ HEAT = "the device was throttled by heat"
 
 
 def repeats(count: int) -> list[Repeat]:
-    """Of ten seconds each, a second of warm-up, and ten seconds apart."""
+    """Repeats of ten seconds, with a second of warm-up, ten seconds apart."""
     starts = [index * 20 * S for index in range(1, count + 1)]
     return [Repeat(index, at, at + S, at + 10 * S) for index, at in enumerate(starts, 1)]
 
@@ -49,7 +49,7 @@ def test_only_a_minority_is_excluded(samples: list[tuple[float, float]], expecte
     found = without_disturbed(found_series, repeats(3))
     assert excluded(found) == expected
     assert len(counted(found)) == 3 - len(expected)
-    # Judging again changes nothing, and undoes what no longer holds.
+    # Judging again changes nothing, and reverts exclusions that no longer apply.
     assert without_disturbed(found_series, found) == found
     assert excluded(without_disturbed({}, found)) == {}
 

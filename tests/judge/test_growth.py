@@ -1,4 +1,4 @@
-"""Leaks and drift in series whose truth is known."""
+"""Leaks and drift in series of known truth."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Shape = Callable[[float], float]
 
 
 def samples(hours: float, shape: Shape, seed: int = 1, count: int = 1500, noise: float = MIB) -> SeriesData:
-    """`shape` takes the part of the run that has passed."""
+    """`shape` takes the elapsed fraction of the run."""
     draw = random.Random(seed)  # noqa: S311
     times = [round(hours * 3600 * S * place / count) for place in range(count)]
     return SeriesData(
@@ -62,7 +62,7 @@ def test_a_sawtooth_never_grows(teeth: float, phase: float) -> None:
     ],
     ids=["warm-up", "step", "wave", "fall"],
 )
-def test_what_is_no_steady_growth_is_none(shape: Shape) -> None:
+def test_unsteady_growth_is_none(shape: Shape) -> None:
     data = samples(2, shape)
     assert growth(data.times_ns, data.values) is None
 
@@ -93,7 +93,7 @@ def test_the_longest_repeat_is_judged_without_its_warm_up() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**18), st.floats(-1e300, 1e300)), max_size=400))
-def test_any_samples_have_an_answer(points: list[tuple[int, float]]) -> None:
+def test_any_samples_have_a_result(points: list[tuple[int, float]]) -> None:
     in_order = sorted(points)
     found = growth([at for at, _ in in_order], [value for _, value in in_order])
     assert found is None or found.low <= found.per_hour <= found.high

@@ -1,4 +1,4 @@
-"""Requests and limits from profiles of many shapes: what is proposed, what is not, and why."""
+"""Requests and limits from profiles of many shapes: proposals and their reasons."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_what_is_asked_for_is_what_is_used(name: str) -> None:
+def test_requests_match_the_use(name: str) -> None:
     judged = SHAPES[name]
     proposal = proposed(judged)
     peak = max(each.totals.memory_peak_bytes or 0 for each in judged.run.repeats if each.totals)
@@ -131,7 +131,7 @@ def test_what_is_asked_for_is_what_is_used(name: str) -> None:
     request, limit = proposal.request_memory.value, proposal.limit_memory.value
     assert request is not None and limit is not None
     assert request == pytest.approx(peak + shared, rel=0.10) and request % MIB == 0
-    # It holds with room, and 15 % less would not.
+    # It suffices with a margin, and 15 % less would not.
     assert peak + shared <= request < limit and (limit - shared) * 0.85 < max(peak, 8 * MIB)
     cpu = next(one for one in judged.run.summary if one.name == "container.cpu.util")
     assert proposal.request_cpu.value == pytest.approx(max(cpu.mean * 10, 10), rel=0.10, abs=1)
@@ -158,7 +158,7 @@ def test_a_leak_is_reported_and_calls_for_restarts() -> None:
         lambda second: (360 - second) * MIB,
     ],
 )
-def test_what_levels_off_is_no_leak(memory: Curve) -> None:
+def test_growth_that_levels_off_is_no_leak(memory: Curve) -> None:
     assert use_of(profile(memory=memory, duration_s=240)).growth_bytes_per_s is None
 
 
@@ -192,7 +192,7 @@ def test_a_traced_repeat_and_one_that_is_cut_do_not_count() -> None:
 
 
 def test_the_peak_of_a_process_is_no_peak() -> None:
-    """`wait4` has that of the largest process, not of all."""
+    """`wait4` returns the peak of the largest process, not of all."""
     judged = profile(repeats=1)
     totals = Totals(source="wait4", memory_peak_bytes=5 * MIB, missing={"memory_peak": "no cgroup of its own"})
     repeat = msgspec.structs.replace(judged.run.repeats[0], totals=totals)
@@ -241,7 +241,7 @@ uses = st.builds(
 
 
 @given(uses)
-def test_any_use_gives_a_proposal_that_is_in_order(use: Use) -> None:
+def test_any_use_gives_a_valid_proposal(use: Use) -> None:
     proposal = propose(use)
     for low, high in (
         (proposal.request_memory.value, proposal.limit_memory.value),
@@ -260,21 +260,21 @@ def an_app(needs_mib: int, cpus: float = 0.1) -> Callable[[int, float | None], A
     return try_out
 
 
-def test_limits_that_hold_and_are_not_too_high_take_two_runs() -> None:
+def test_limits_that_suffice_and_are_not_too_high_take_two_runs() -> None:
     verified = verify(proposed(SHAPES["steady"]), 4, an_app(100))
     assert [each.problem for each in verified.attempts] == ["", "killed"] and not verified.problem
     assert verified.proposal.limit_memory.value == 110 * MIB and verified.proposal.request_memory.value == 100 * MIB
     assert "holds at 110 MiB, and not at 94 MiB (killed)" in verified.proposal.limit_memory.why
 
 
-def test_memory_that_was_too_much_is_taken_back() -> None:
+def test_excess_memory_is_removed() -> None:
     verified = verify(proposed(SHAPES["file cache"]), 4, an_app(100))
     limit = verified.proposal.limit_memory.value or 0
     assert 100 * MIB <= limit <= 100 / 0.84 * MIB and len(verified.attempts) <= 8
     assert limit / 1.1 <= (verified.proposal.request_memory.value or 0) <= limit
 
 
-def test_what_is_too_little_is_raised() -> None:
+def test_insufficient_limits_are_raised() -> None:
     memory = verify(proposed(SHAPES["steady"]), 4, an_app(130))
     assert not memory.problem and (memory.proposal.limit_memory.value or 0) >= 130 * MIB
     cpu = verify(proposed(SHAPES["steady"]), 4, an_app(100, cpus=0.8))

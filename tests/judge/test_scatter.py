@@ -1,4 +1,4 @@
-"""Where the scatter of a number comes from, on data whose truth is known."""
+"""Sources of the variance of a number, on data of known truth."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def test_three_levels_are_distinguished_within_a_fifth(seed: int) -> None:
     assert found.within == pytest.approx(SAMPLES / PER_REPEAT**0.5, rel=0.2)
 
 
-def test_values_that_resemble_the_one_before_know_less() -> None:
+def test_autocorrelated_values_carry_less_information() -> None:
     draw = random.Random(1)  # noqa: S311
     values, value = array("d"), 0.0
     for _ in range(2000):
         value = 0.9 * value + draw.gauss(0, 1)
         values.append(value)
     error = standard_error(Weighted(values))
-    # The theory of an autoregressive process: 1 / (1 - 0.9) of one sample's, over the root of their number.
+    # Theory of an autoregressive process: 1 / (1 - 0.9) times the error of one sample, over the root of their number.
     assert error is not None and error == pytest.approx(10 / 2000**0.5, rel=0.5)
 
 
@@ -68,7 +68,7 @@ def test_a_level_without_data_is_unknown() -> None:
     assert (one_repeat.builds, one_repeat.starts, one_repeat.within) == (1.0, None, pytest.approx(0.1))
 
 
-def test_what_is_detectable_is_found_nine_times_in_ten() -> None:
+def test_a_detectable_change_is_found_nine_times_in_ten() -> None:
     draw = random.Random(5)  # noqa: S311
     margin, rounds, found = 3.0, 3000, 0
     for _ in range(rounds):

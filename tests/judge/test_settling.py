@@ -1,4 +1,4 @@
-"""Start-up and steady state, found in samples whose truth is known, and what a run makes of them."""
+"""Detection of start-up and steady state in samples of known truth, and its effect on a run."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_cut_is_within_five_percent_of_the_truth(shape: Callable[[float, flo
     count, truth = draw.choice([60, 120, 300, 1000, 5000]), draw.uniform(0.04, 0.42)
     noise, amplitude = draw.choice([0.005, 0.02, 0.05]), draw.choice([-0.9, -0.5, 0.3, 1, 3])
     values = [100 * (1 + shape(at / count / truth, amplitude) + draw.gauss(0, noise)) for at in range(count)]
-    # A ramp has arrived once it is no farther off than noise, or than what does not matter.
+    # A ramp has settled once its distance is within noise, or negligible.
     arrived = truth * (1 - max(0.02, noise) / abs(amplitude)) if shape is ramp else truth
     found = settling(values)
     assert found.state == "settled" and found.first / count == pytest.approx(arrived, abs=0.05)
@@ -69,7 +69,7 @@ def test_an_outlier_is_no_start_up() -> None:
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=300))
-def test_any_values_have_an_answer(values: list[float]) -> None:
+def test_any_values_have_a_result(values: list[float]) -> None:
     found = settling(values)
     assert 0 <= found.first <= len(values) / 2 + 1
     assert (found.state == "too few samples") == (len(values) < FEWEST_SAMPLES)

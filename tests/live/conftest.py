@@ -1,4 +1,4 @@
-"""What tests of `live` share: a state folder, a feed that a test controls, and a watch of fake sources."""
+"""Fixtures of the `live` tests: a state folder, a controllable feed, and a watch of fake sources."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def state(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A state folder, and with it a lock, that no other test has."""
+    """A private state folder, and so a private lock."""
     with tempfile.TemporaryDirectory(prefix="pa-") as folder:
         monkeypatch.setenv("PROFILEAPP_STATE", folder)
         yield Path(folder)

@@ -1,4 +1,4 @@
-"""`profileapp live` as a program: with real containers, in the hands of a user, killed."""
+"""`profileapp live` as a program: real containers, user input, signals."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_run_records_that_it_was_watched_and_live_samples_less_often(
         outcome = run(tmp_path, "--runtime", "process", "--command", "sleep 3")
         assert not is_measuring(lock)
         lines: list[dict[str, object]] = []
-        # The pipe holds what was printed during the run.
+        # The pipe contains what was printed during the run.
         while not any(line["beside_run"] for line in lines) or lines[-1]["beside_run"]:
             lines.append(json.loads(process.stdout.readline()))
         process.terminate()

@@ -1,4 +1,4 @@
-"""Following a daemon's events: with a daemon that a test controls, and with the real one."""
+"""Following a daemon's events, with a fake and with the real daemon."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_running_containers_come_first_then_events(daemon: FakeDaemon, followed:
     assert isinstance(gone, Gone) and (gone.container_id, gone.exit_code, gone.ordered) == ("old", 3, False)
 
 
-def test_a_container_that_someone_stopped(daemon: FakeDaemon, followed: Followed) -> None:
+def test_a_container_that_a_user_stopped(daemon: FakeDaemon, followed: Followed) -> None:
     daemon.running["app"] = 7
     followed.feed.open()
     daemon.send("kill", "app", signal="15")

@@ -1,4 +1,4 @@
-"""What a Docker daemon answers, and what it must not be able to do by it."""
+"""Valid and hostile replies of a Docker daemon."""
 
 from __future__ import annotations
 
@@ -72,6 +72,6 @@ _JSON = st.recursive(
 
 
 @given(_JSON, _JSON, _JSON)
-def test_no_answer_raises(actor: Any, attributes: Any, action: Any) -> None:
+def test_no_reply_raises(actor: Any, attributes: Any, action: Any) -> None:
     parse_event({"Type": "container", "Action": action, "Actor": actor})
     parse_event({"Type": "container", "Action": "die", "Actor": {"ID": "ab", "Attributes": attributes}})

@@ -53,7 +53,7 @@ def test_a_line_of_json_has_the_numbers_and_what_is_missing() -> None:
     assert stream.getvalue().count("\n") == 1
 
 
-def test_the_table_is_aligned_and_obeys_no_name() -> None:
+def test_the_table_is_aligned_and_escapes_names() -> None:
     lines = table(SHOWN).splitlines()
     assert lines[1].split() == ["target", "state", "CPU", "memory", "GPU", "memory"]
     assert lines[2].startswith("object-counter  running (2 starts)  93 %")

@@ -11,11 +11,11 @@ from profileapp.live.names import target_name
 from profileapp.model.target import NAME_PATTERN
 
 
-def test_a_title_that_is_a_name_stays() -> None:
+def test_a_title_that_is_a_valid_name_is_unchanged() -> None:
     assert target_name("object-counter.2") == "object-counter.2"
 
 
-def test_a_title_that_is_altered_stays_recognisable_and_different() -> None:
+def test_a_changed_title_is_recognisable_and_unique() -> None:
     upper, lower = target_name("F_Idle"), target_name("f-idle")
     assert upper.startswith("f_idle-") and lower == "f-idle"
     assert target_name("f-idle", {"f-idle"}) != "f-idle"

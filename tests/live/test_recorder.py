@@ -1,4 +1,4 @@
-"""What a recording leaves: a run's folder for each target, whatever happens to the target or to the disk."""
+"""A recording has a run folder for each target, whatever happens to the target or to the disk."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def samples(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "metrics.ndjson").open()]
 
 
-def test_each_target_leaves_the_folder_of_a_run(tmp_path: Path) -> None:
+def test_each_target_has_a_run_folder(tmp_path: Path) -> None:
     out = tmp_path / "profile"
     bench = LiveBench(tmp_path)
     recorder = recorded(bench, out)
@@ -72,7 +72,7 @@ def test_a_metric_that_was_not_requested_is_not_reported_missing(tmp_path: Path)
     assert run.target.metrics == ("container",)
 
 
-def test_each_start_is_a_repeat_and_an_app_that_failed_is_one(tmp_path: Path) -> None:
+def test_each_start_is_a_repeat_and_so_is_a_failure(tmp_path: Path) -> None:
     bench = LiveBench(tmp_path)
     recorded(bench, tmp_path / "profile")
     bench.feed.end(bench.feed.start("app"), 3)
@@ -95,7 +95,7 @@ def test_a_restart_loop_fills_neither_the_file_nor_the_disk(tmp_path: Path, monk
     assert any("more than 20 times" in text for text in run.warnings)
 
 
-def test_what_was_stopped_by_its_operator_did_not_fail(tmp_path: Path) -> None:
+def test_an_app_that_its_operator_stopped_did_not_fail(tmp_path: Path) -> None:
     bench = LiveBench(tmp_path)
     recorded(bench, tmp_path / "profile")
     bench.feed.end(bench.feed.start("app"), 143, ordered=True)
@@ -103,7 +103,7 @@ def test_what_was_stopped_by_its_operator_did_not_fail(tmp_path: Path) -> None:
     assert judge_folder(tmp_path / "profile/app").verdict == "passed"
 
 
-def test_a_signal_before_its_time_is_recorded(tmp_path: Path) -> None:
+def test_an_early_signal_is_recorded(tmp_path: Path) -> None:
     bench = LiveBench(tmp_path)
     recorded(bench, tmp_path / "profile")
     bench.feed.start("app")
@@ -113,7 +113,7 @@ def test_a_signal_before_its_time_is_recorded(tmp_path: Path) -> None:
     assert (run.exit_reason, run.message, run.stop_signal) == ("aborted", "stopped by SIGTERM", signal.SIGTERM)
 
 
-def test_a_folder_that_is_in_the_way_fails_that_target_alone(tmp_path: Path) -> None:
+def test_a_foreign_folder_fails_only_that_target(tmp_path: Path) -> None:
     out = tmp_path / "profile"
     (out / "first").mkdir(parents=True)
     (out / "first" / "mine.txt").write_text("keep")

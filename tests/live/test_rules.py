@@ -1,4 +1,4 @@
-"""Rules of `live --rules`: what they mean, and every mistake with its place."""
+"""Rules of `live --rules`: parsing, and errors with line and column."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ def test_a_short_rule_has_defaults(tmp_path: Path) -> None:
         ('rules: [{name: a, when: "container.cpu.util.mean over 1s > 3", do: {functions: 20s}}]', "functions"),
     ],
 )
-def test_a_mistake_is_reported_with_its_place(text: str, found: str, tmp_path: Path) -> None:
+def test_an_error_is_reported_with_its_place(text: str, found: str, tmp_path: Path) -> None:
     assert any(found in line for line in mistakes(tmp_path, text)), mistakes(tmp_path, text)
 
 
-def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
+def test_all_errors_are_reported_at_once(tmp_path: Path) -> None:
     wrong = 'when: "fps.mean over 10s < 10"}'
     lines = mistakes(tmp_path, f"rules:\n  - {{name: a, {wrong}\n  - {{name: b, {wrong}\n")
     assert [line.split(": ")[0] for line in lines] == ["rules.yaml:2:21", "rules.yaml:3:21"]

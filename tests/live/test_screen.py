@@ -1,4 +1,4 @@
-"""The screen on a terminal: keys, sizes, and a terminal that goes away."""
+"""The screen on a terminal: keys, sizes, and a terminal that is closed."""
 
 from __future__ import annotations
 
@@ -94,13 +94,13 @@ def test_it_shows_the_target_its_detail_and_quits(terminal: Terminal, sleeper: i
     terminal.wait_for("container.processes")
     terminal.type("q")
     assert terminal.process.wait(timeout=30) == 0
-    # The alternate screen is left, the cursor is shown, and the terminal echoes again.
+    # The alternate screen is closed, the cursor is visible, and the terminal echoes again.
     terminal.wait_for("\x1b[?1049l")
     terminal.wait_for("\x1b[?25h")
     assert termios.tcgetattr(terminal.slave) == terminal.before
 
 
-def test_a_key_is_answered_at_once_and_a_terminal_of_one_cell_is_no_error(terminal: Terminal, sleeper: int) -> None:
+def test_a_key_takes_effect_at_once_and_a_terminal_of_one_cell_is_no_error(terminal: Terminal, sleeper: int) -> None:
     terminal.wait_for(f"> sleep-{sleeper}")
     terminal.type("h")
     terminal.wait_for("sort by CPU, memory, name")
@@ -114,7 +114,7 @@ def test_a_key_is_answered_at_once_and_a_terminal_of_one_cell_is_no_error(termin
     assert terminal.process.wait(timeout=30) == 0
 
 
-def test_a_terminal_that_is_closed_ends_it(terminal: Terminal, sleeper: int) -> None:
+def test_closing_the_terminal_ends_it(terminal: Terminal, sleeper: int) -> None:
     terminal.wait_for(f"> sleep-{sleeper}")
     terminal.hang_up()
     assert terminal.process.wait(timeout=30) == 143

@@ -1,4 +1,4 @@
-"""Keys: from a terminal's bytes to what is chosen on the screen."""
+"""Keys: from a terminal's bytes to the state of the screen."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_filtering() -> None:
     assert order(after("/", "b", "enter")) == "b" and not after("/", "b", "enter").typing
     assert order(after("/", "b", "backspace")) == "cab"
     assert order(after("/", "b", "escape")) == "cab"
-    # While it is typed, letters are no commands.
+    # While the filter is typed, letters are no commands.
     assert after("/", "q").filter == "q" and not after("/", "q").is_over
 
 

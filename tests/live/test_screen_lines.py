@@ -1,4 +1,4 @@
-"""The screen at every size, from snapshots: what is on it, and that it fits."""
+"""The screen at every size, from snapshots: its content, and that it fits."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_screen_at_80x24() -> None:
     assert len(lines) == 24
     assert lines[0] == "profileapp live  22:13:20 UTC  2 of 3 running  every 1 s  by CPU"
     assert lines[1].startswith("device  CPU 12 %")
-    # The costliest first, and what does not run last.
+    # The costliest target is first, and those that do not run are last.
     assert lines[3].startswith("> app-90") and "90 %" in lines[3] and "1 GiB" in lines[3] and "█" in lines[3]
     assert lines[4].startswith("  app-5")
     assert lines[5].startswith("  gone") and lines[5].endswith("ended: exited with code 3")
@@ -87,7 +87,7 @@ def test_without_targets_the_screen_shows_what_it_waits_for() -> None:
     height=st.integers(1, 70),
     titles=st.lists(st.text(max_size=100), max_size=5),
 )
-def test_it_fits_any_terminal_and_obeys_no_name(state: ScreenState, width: int, height: int, titles: list[str]) -> None:
+def test_it_fits_any_terminal_and_escapes_names(state: ScreenState, width: int, height: int, titles: list[str]) -> None:
     snapshot = shown(*(row(number, title) for number, title in enumerate(titles)), **{"system.cpu.util": 1.0})
     lines = screen_lines(snapshot, state, (), width, height)
     assert 1 <= len(lines) <= height

@@ -1,4 +1,4 @@
-"""Which containers match, and what is wrong with a selection."""
+"""Which containers match, and errors of a selection."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ def test_containers_of_a_pod_match_but_not_its_sandbox() -> None:
         ({"labels": ("=x",)}, "must be KEY=VALUE or KEY"),
     ],
 )
-def test_what_is_wrong_with_the_options_is_reported(options: dict[str, tuple[str, ...]], message: str) -> None:
+def test_wrong_options_are_reported(options: dict[str, tuple[str, ...]], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         select(**options)  # type: ignore[arg-type]
 
 
-def test_a_name_that_no_container_has_is_an_error_with_the_nearest_one() -> None:
+def test_an_unknown_name_is_an_error_with_the_nearest_name() -> None:
     with pytest.raises(ConfigError, match=r"no container is called 'object-count'; did you mean object-counter\?"):
         select("object-count").check([COUNTER])
     select("object-count*", "object-counter").check([COUNTER])

@@ -1,4 +1,4 @@
-"""What Prometheus gets: names and values, from many scrapers, and by Prometheus itself."""
+"""The metrics endpoint: names and values, many scrapers, and Prometheus itself."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ def test_names_have_base_units(found: Series, name: str, factor: float) -> None:
     assert (mapped.name, mapped.factor) == (name, factor)
 
 
-def test_every_series_has_a_name_of_its_own() -> None:
+def test_every_series_has_a_unique_name() -> None:
     declared = [entry.series for entries in catalogue().values() for entry in entries]
     names = [prometheus_name(each).name for each in declared]
     assert len(set(names)) == len(names)
 
 
 @given(st.text(max_size=300), st.text(max_size=20))
-def test_every_name_is_one_that_prometheus_takes(name: str, unit: str) -> None:
+def test_every_name_is_valid_in_prometheus(name: str, unit: str) -> None:
     assert re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", prometheus_name(Series(name, unit, "custom")).name)
     assert re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", label_name(name))
 
@@ -115,7 +115,7 @@ def test_health_and_other_paths(server: MetricsServer) -> None:
     unhealthy.close()
 
 
-def test_100_scrapers_at_once_and_some_that_go_away(server: MetricsServer) -> None:
+def test_100_scrapers_at_once_and_some_that_disconnect(server: MetricsServer) -> None:
     for _ in range(20):
         with socket.create_connection(("127.0.0.1", server.port)) as connection:
             connection.sendall(b"GET /metrics HTT")

@@ -1,4 +1,4 @@
-"""What rules keep, with a clock that a test turns: when they hit, what is on disk then, and within which bounds."""
+"""Hits of rules, with a fake clock: when they trigger, what is recorded, and the limits of memory and disk."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ rules:
     bench.seconds(5, 0.0)
     assert len(bench.recorder.kept) == 100 and len(late_s) == 100
     assert max(late_s) <= 2
-    # The time before is complete in each.
+    # Each has all of the time before the hit.
     assert all(len(bench.times_s(folder)) >= 9 for folder in bench.recorder.kept)
 
 
@@ -138,7 +138,7 @@ def test_nothing_hits_before_the_window_is_full(tmp_path: Path) -> None:
     assert not bench.notes
     bench.app.detach(ended(bench.app.life, Gone("id-app", bench.second * S, 0)))  # type: ignore[arg-type]
     bench.start()
-    # The app started anew: what its predecessor did does not count.
+    # The app restarted: its earlier samples do not count.
     bench.seconds(9, 100.0)
     assert not bench.notes
     bench.seconds(2, 100.0)
@@ -169,7 +169,7 @@ def test_memory_is_bounded_and_missing_samples_are_reported(tmp_path: Path) -> N
     assert any("were in memory; --keep more" in text for text in read_run(folder).warnings)
 
 
-def test_disk_is_bounded_the_oldest_goes_first_and_nothing_else_does(tmp_path: Path) -> None:
+def test_disk_is_bounded_and_only_the_oldest_hits_are_removed(tmp_path: Path) -> None:
     bench = Bench(tmp_path, RULE + "    at-most: 100 per 1h\n", disk=60_000)
     other = bench.out / "mine.20200101t000000z.app"
     other.mkdir(parents=True)
@@ -186,7 +186,7 @@ def test_disk_is_bounded_the_oldest_goes_first_and_nothing_else_does(tmp_path: P
     assert (bench.out / "notes").is_dir() and (elsewhere / "file").read_text() == "keep"
 
 
-def test_a_full_disk_ends_keeping_and_not_watching(tmp_path: Path) -> None:
+def test_a_full_disk_ends_recording_but_not_watching(tmp_path: Path) -> None:
     out = tmp_path / "disk"
     out.mkdir()
     try:
@@ -203,7 +203,7 @@ def test_a_full_disk_ends_keeping_and_not_watching(tmp_path: Path) -> None:
         pytest.skip(str(error))
 
 
-def test_run_json_is_one_that_its_schema_allows(tmp_path: Path) -> None:
+def test_run_json_is_valid(tmp_path: Path) -> None:
     import jsonschema
 
     from profileapp.commands.schema import schema_of

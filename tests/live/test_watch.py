@@ -1,4 +1,4 @@
-"""Targets that come and go, with fake sources and a fake runtime: what is attached, closed, shown and forgotten."""
+"""Targets that start and end, with fake sources and a fake runtime: attaching, closing, views and forgetting."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def by_title(snapshot: Snapshot) -> dict[str, TargetRow]:
     return {row.title: row for row in snapshot.targets}
 
 
-def test_containers_that_come_are_measured_and_those_that_go_are_closed(tmp_path: Path) -> None:
+def test_new_containers_are_measured_and_ended_ones_are_closed(tmp_path: Path) -> None:
     bench = LiveBench(tmp_path)
     first = bench.feed.start("first")
     bench.feed.start("second")
@@ -46,11 +46,11 @@ def test_a_restart_is_another_start_of_the_same_target(tmp_path: Path) -> None:
     container = bench.feed.start("looping")
     shown = bench.run_until(lambda each: bool(each.targets and each.targets[0].values))
     assert [(row.title, row.starts, row.state) for row in shown.targets] == [("looping", 51, "running")]
-    # Notes are for people: a restart loop must not fill the log.
+    # A restart loop must not flood the log.
     assert len(bench.view.notes) == 2
 
 
-def test_a_container_made_anew_under_the_same_name_is_the_same_target(tmp_path: Path) -> None:
+def test_a_recreated_container_of_the_same_name_is_the_same_target(tmp_path: Path) -> None:
     bench = LiveBench(tmp_path)
     bench.feed.end(bench.feed.start("app", container_id="old"))
     bench.feed.start("app", container_id="new")

@@ -1,4 +1,4 @@
-"""A proposal for those who read it next: valid for their own parsers, whatever the app's arguments are."""
+"""Formats of a proposal: valid for their own parsers, whatever the app's arguments are."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def a_run(*args: str, name: str = "use-gpu") -> Run:
     return Run(id="1", app=App("My App"), target=target, clock=Clock(0, 0), started_ns=0, image=Image("team/app:1"))
 
 
-def words_of(line: str) -> list[str]:
-    """What bash makes of a line."""
+def argv_of(line: str) -> list[str]:
+    """The argv that bash parses from a line."""
     script = f'show() {{ printf "%s\\0" "$@"; }}; show {line}'
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     return done.stdout.split("\0")[:-1]
@@ -57,11 +57,11 @@ def test_keys_are_those_that_the_scheduler_reads() -> None:
 def test_for_pluginctl_and_a_job() -> None:
     text = sage(a_run(*ODD), FULL)
     command, job = text.split("\n\n")
-    words = words_of(command)
-    assert words[:5] == ["pluginctl", "run", "--name", "my-app-use-gpu", "--resource"]
-    assert words[5] == "request.cpu=250m,limit.cpu=1500m,request.memory=100Mi,limit.memory=110Mi"
-    assert ",memory=" not in f",{words[5]}" and "\x1b" not in text
-    assert words[words.index("--") + 1 :] == list(ODD) and "team/app:1" in words
+    argv = argv_of(command)
+    assert argv[:5] == ["pluginctl", "run", "--name", "my-app-use-gpu", "--resource"]
+    assert argv[5] == "request.cpu=250m,limit.cpu=1500m,request.memory=100Mi,limit.memory=110Mi"
+    assert ",memory=" not in f",{argv[5]}" and "\x1b" not in text
+    assert argv[argv.index("--") + 1 :] == list(ODD) and "team/app:1" in argv
     (plugin,) = yaml.safe_load(job)["plugins"]
     assert plugin["pluginSpec"]["args"] == list(ODD) and plugin["pluginSpec"]["selector"] == {"resource.gpu": "true"}
     assert plugin["pluginSpec"]["resource"] == resources(FULL)
@@ -100,8 +100,8 @@ def test_for_kubernetes() -> None:
 
 
 def test_for_docker() -> None:
-    words = words_of(docker(a_run(*ODD), FULL))
-    assert words[:9] == [
+    argv = argv_of(docker(a_run(*ODD), FULL))
+    assert argv[:9] == [
         "docker",
         "run",
         "--rm",
@@ -112,18 +112,18 @@ def test_for_docker() -> None:
         "--memory-reservation",
         "100m",
     ]
-    assert words[9:] == ["--cpus", "1.5", "team/app:1", *ODD]
+    assert argv[9:] == ["--cpus", "1.5", "team/app:1", *ODD]
 
 
 @pytest.mark.parametrize("write", [sage, kubernetes, docker])
-def test_where_nothing_is_known_nothing_is_proposed(write) -> None:  # type: ignore[no-untyped-def]
+def test_without_known_values_nothing_is_proposed(write) -> None:  # type: ignore[no-untyped-def]
     text = write(a_run(), EMPTY)
     assert text.startswith("# use-gpu: nothing is proposed: ") and text.count("\n") == 1
 
 
 @given(st.lists(st.text(max_size=12).filter(lambda text: "\0" not in text), max_size=4))
 @example(["\x85"])
-def test_any_argument_stays_what_it_is(args: list[str]) -> None:
+def test_any_argument_is_unchanged(args: list[str]) -> None:
     args = [arg.encode("utf-8", "replace").decode() for arg in args]
     run = a_run(*args)
     assert yaml.safe_load(kubernetes(run, FULL))["containers"][0].get("args", []) == args

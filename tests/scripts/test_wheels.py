@@ -16,7 +16,7 @@ from tests.bridge.stand_in import write_wheel
 ROOT = Path(__file__).parents[2]
 VERSION = (ROOT / "resources/profileapp/VERSION").read_text().strip()
 BINARY = "msgspec"
-"""The dependency that stands for those with a wheel for each machine."""
+"""A dependency with a wheel for each machine."""
 
 
 def wheels(*argv: str | Path, index: Path) -> subprocess.CompletedProcess[str]:
@@ -28,7 +28,7 @@ def wheels(*argv: str | Path, index: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def index(tmp_path: Path) -> Path:
-    """Stand-ins for what the worker needs without an extra."""
+    """Fake packages for the dependencies of the worker without extras."""
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     folder = tmp_path / "index"
@@ -57,7 +57,7 @@ def test_it_has_the_worker_and_what_it_needs_for_each_machine(index: Path, tmp_p
     assert done.stdout.startswith(f"{len(names)} wheels, ")
 
 
-def test_what_a_machine_lacks_is_named(index: Path, tmp_path: Path) -> None:
+def test_the_error_names_a_missing_wheel(index: Path, tmp_path: Path) -> None:
     for wheel in index.glob(f"{BINARY}-*aarch64.whl"):
         wheel.unlink()
     out = tmp_path / "wheels"
@@ -72,6 +72,6 @@ def test_an_extra_is_a_name(tmp_path: Path) -> None:
     assert done.returncode == 2 and "must be names of extras" in done.stderr
 
 
-def test_make_knows_it() -> None:
+def test_make_has_a_target_for_it() -> None:
     done = subprocess.run(["make", "-n", "wheels"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "scripts/wheels" in done.stdout

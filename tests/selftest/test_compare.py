@@ -1,4 +1,4 @@
-"""What a load knows of itself, beside what its run recorded."""
+"""A load's own account, compared with the record of its run."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_number_is_true_within_a_hundredth(measured_s: float, state: str, tmp_
     assert used.error == pytest.approx(measured_s / 2 - 1)
 
 
-def test_what_was_not_measured_is_never_true(tmp_path: Path) -> None:
+def test_a_number_that_was_not_measured_is_never_true(tmp_path: Path) -> None:
     account = {"values": {"cpu_s": 2.0, "cpu_percent": 20.0, "wall_s": 10.0}}
     metrics = [{"metric": "container", "state": "measured", "source": "cgroup"}]
     (used, share) = compare(load_of("cpu-37"), judged(tmp_path, account, metrics=metrics))
@@ -123,7 +123,7 @@ def test_a_load_that_could_not_run_has_a_reason(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("log", ["", "nothing", PREFIX, PREFIX + "{", PREFIX + "[]", PREFIX + '{"values": {"a": "b"}}'])
-def test_what_is_no_account_is_none(log: str) -> None:
+def test_an_invalid_account_is_none(log: str) -> None:
     assert read_account(log) is None
 
 

@@ -1,4 +1,4 @@
-"""Known loads for real, in both runtimes: every number that the agent lets us compare is true."""
+"""Known loads in both runtimes: every number that can be compared on the agent is true."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_known_loads_in_containers_are_true(docker_client: docker.DockerClient, 
         ("network", "bytes sent"): "true",
         ("network", "bytes received"): "true",
     }
-    # A selftest that runs elsewhere on this daemon has such an image too, for a while.
+    # A concurrent selftest on this daemon has such an image too.
     deadline_s = time.monotonic() + 120
     while _python_images(docker_client) - before:
         assert time.monotonic() < deadline_s, "the selftest's image is still there"
@@ -71,7 +71,7 @@ def _python_images(client: docker.DockerClient) -> set[str]:
 def test_known_loads_in_processes_are_true(environment: dict[str, str]) -> None:
     code, report = selftest(environment, "--runtime", "process", *only("short", "memory-10", "spike", "clock-ahead"))
     found = states(report)
-    # A busy machine disturbs the pace of frames; that is neither true nor off.
+    # A busy machine disturbs the timing of frames; that is neither true nor off.
     assert (code, found[("clock-ahead", "frames counted")]) in [(0, "true"), (4, "disturbed")], report
     assert found[("short", "CPU time")] == found[("memory-10", "memory, held less before")] == "true"
     assert found[("spike", "memory peak less before")] == "skipped"

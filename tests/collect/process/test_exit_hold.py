@@ -1,4 +1,4 @@
-"""A process that is held at its exit: it runs undisturbed until then, and exits as it would have."""
+"""A process that is stopped at its exit: it runs undisturbed until then, and its exit is unchanged."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def go_on(process: subprocess.Popen[bytes]) -> None:
     ],
     ids=["exits", "is terminated", "is killed"],
 )
-def test_it_is_held_with_its_counts_and_then_exits(
+def test_it_is_stopped_with_its_counts_and_then_exits(
     code: str, end: Callable[[subprocess.Popen[bytes]], None], expected: int
 ) -> None:
     process = started(code)
@@ -86,7 +86,7 @@ def test_signals_that_it_handles_and_stops_pass(tmp_path: Path) -> None:
     assert process.wait(30) == -signal.SIGKILL
 
 
-def test_a_process_that_is_gone_is_not_held() -> None:
+def test_a_process_that_has_ended_is_not_stopped() -> None:
     process = subprocess.Popen(["true"])
     process.wait()
     hold = ExitHold(process.pid)

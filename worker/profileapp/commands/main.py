@@ -19,7 +19,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("profileapp.commands.init", "Write a first configuration from a sage.yaml's inputs or an image."),
     "plan": ("profileapp.commands.plan", "Show what a sage.yaml would run; runs nothing."),
     "run": ("profileapp.commands.run", "Run and measure the targets of a sage.yaml."),
-    "live": ("profileapp.commands.live", "Watch apps that run already: what they cost now."),
+    "live": ("profileapp.commands.live", "Watch running apps and their resource use."),
     "report": ("profileapp.commands.report", "Generate the report from recorded runs."),
     "resources": ("profileapp.commands.resources", "Propose requests and limits for a scheduler, and try them out."),
     "store": ("profileapp.commands.store", "Store runs in a database."),
