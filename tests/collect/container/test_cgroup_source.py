@@ -17,6 +17,7 @@ from docker.models.containers import Container
 from profileapp.collect.api import AppHandle, RunContext
 from profileapp.collect.container import cgroup_source as container
 from profileapp.collect.container.cgroup_source import ContainerCgroup
+from profileapp.collect.container.readers.reader import LEAST_GAP_NS
 from profileapp.errors import Unavailable
 
 ID = "4ebf982db385896655a023ace265d7d41fdf2aed055b5da2f8097c6ce1c44a64"
@@ -180,6 +181,10 @@ def test_the_run_s_cgroup_closes_the_gap_after_the_last_sample(
     # The container and its cgroup are gone; the app used as much again in a quarter of a second.
     write_tree({name: "" for name in of_run(1) if ID in name})
     write_tree(around(2))
+    # In a moment the kernel's clock has not ticked: a rate over it would be nearly anything.
+    before = dict(taken.last)
+    collector.finish(SECOND + LEAST_GAP_NS - 1)
+    assert taken.last == before
     collector.finish(SECOND * 5 // 4)
     assert taken.last["container.cpu.util"] == pytest.approx(600)
     assert taken.last["container.memory.used"] == EVERYWHERE["container.memory.used"]

@@ -14,6 +14,9 @@ from profileapp.collect.kernel_file import KernelFile, open_where_there
 from profileapp.collect.rate import Rate
 from profileapp.model.series import Series
 
+LEAST_GAP_NS = 50_000_000
+"""Over less time, a rate at the end is that of a few of the kernel's clock ticks: a busy app may seem idle."""
+
 
 class ContainerFiles(msgspec.Struct, frozen=True):
     """The location of one container's kernel files."""
@@ -92,19 +95,21 @@ class FileReader(Reader):
 class LastingReader(FileReader):
     """Reads counts that go on: at the end from the run's cgroup, since the container's own may be gone."""
 
-    __slots__ = ("_lasting",)
+    __slots__ = ("_lasting", "_read_at_ns")
 
     def __init__(self, container: ContainerFiles, files: tuple[KernelFile, ...], emit: Emit) -> None:
         super().__init__(container, files, emit)
         folder = container.lasting.get(self.controller)
         found = [open_where_there(folder / name) for name in self.file_names] if folder else []
         self._lasting = tuple(file for file in found if file)
+        self._read_at_ns = 0
 
     def read(self, now_ns: int) -> None:
         self._read(self._files, now_ns)
+        self._read_at_ns = now_ns
 
     def finish(self, now_ns: int) -> None:
-        if len(self._lasting) == len(self._files):
+        if len(self._lasting) == len(self._files) and now_ns - self._read_at_ns >= LEAST_GAP_NS:
             self._read(self._lasting, now_ns)
 
     def close(self) -> None:
