@@ -494,7 +494,10 @@ final class Steps {
         for (String file : files) {
             Path target = to.resolve(file);
             Files.createDirectories(target.getParent());
-            Files.copy(from.resolve(file), target, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.COPY_ATTRIBUTES);
+            // Two stages may archive a file of one name at once: the later one replaces it, as in Jenkins.
+            Path whole = Files.createTempFile(target.getParent(), ".", ".part");
+            Files.copy(from.resolve(file), whole, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.COPY_ATTRIBUTES);
+            Files.move(whole, target, StandardCopyOption.ATOMIC_MOVE);
             copied += Files.size(target);
         }
         return copied;
